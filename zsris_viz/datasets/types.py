@@ -1,0 +1,171 @@
+"""What a dataset consists of: samples (one image each), their references (objects), and the expressions that name them."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Protocol, runtime_checkable
+
+import numpy as np
+from PIL import Image
+
+from zsris_viz.errors import InvalidInputError
+from zsris_viz.images import open_image
+from zsris_viz.masks import Masks
+
+KINDS = ("noun", "colour", "size", "position", "relation", "ordinal")
+
+
+@dataclass(frozen=True)
+class Expression:
+    """One referring expression. Everything but text and sentence_id may be unknown (None or empty).
+
+    Attributes:
+        text: the expression as written.
+        sentence_id: unique within the dataset.
+        kind: what singles the object out: one of `KINDS`.
+        noun_phrase: the noun phrase that holds the root, for example "the left cat" in "the left cat on the sofa".
+        head: the head noun, "cat".
+        context_tokens: words outside the noun phrase (or in it) that carry spatial cues, in order: ("left", "on", "sofa").
+        direction: "left", "right", "top", "bottom" (or two of them joined by "-"), if the referent is named by its place.
+        relation: left, right, above, below, bigger, smaller, inside, ... towards `relation_object`.
+        relation_object: the noun phrase of the other object.
+    """
+
+    text: str
+    sentence_id: str
+    kind: str | None = None
+    noun_phrase: str | None = None
+    head: str | None = None
+    context_tokens: tuple[str, ...] = ()
+    direction: str | None = None
+    relation: str | None = None
+    relation_object: str | None = None
+
+    def __str__(self) -> str:
+        return self.text
+
+
+@dataclass(frozen=True, eq=False)
+class Reference:
+    """One object that is referred to, with all its expressions.
+
+    Attributes:
+        ref_id: unique within the dataset.
+        expressions: at least one.
+        mask: (H, W) bool, the object's visible pixels.
+        category: its class, for example "cat".
+        distractors: how many other objects of the same class the image has; None if unknown.
+    """
+
+    ref_id: str
+    expressions: tuple[Expression, ...]
+    mask: np.ndarray
+    category: str
+    distractors: int | None = None
+
+
+class Sample:
+    """One image with its references.
+
+    Args:
+        image_id: unique within the dataset.
+        references: the objects that are referred to.
+        image: a PIL image, a path, or a function without arguments that returns a PIL image; opened on first use.
+        instances: Masks of all annotated objects (the ground-truth proposals), or a function that returns them, or None if unknown.
+        size: (H, W) if it is known without opening the image.
+        captions: captions of the whole image.
+
+    Raises:
+        InvalidInputError, CorruptFileError: on first use, when the image cannot be opened.
+    """
+
+    def __init__(
+        self,
+        image_id: str,
+        references: Sequence[Reference],
+        image: Image.Image | str | os.PathLike | Callable[[], Image.Image],
+        *,
+        instances: Masks | Callable[[], Masks] | None = None,
+        size: tuple[int, int] | None = None,
+        captions: Sequence[str] = (),
+    ) -> None:
+        self.image_id = image_id
+        self.references = tuple(references)
+        self.captions = tuple(captions)
+        self._source = image
+        self._image: Image.Image | None = None
+        self._instances = instances
+        self._size = size
+
+    @property
+    def image(self) -> Image.Image:
+        """The image, RGB; opened once."""
+        if self._image is None:
+            source = self._source
+            self._image = open_image(source() if callable(source) else source)
+        return self._image
+
+    @property
+    def instances(self) -> Masks | None:
+        """Masks of all annotated objects, or None if the dataset does not have them."""
+        if callable(self._instances):
+            self._instances = self._instances()
+        return self._instances
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """(H, W)"""
+        if self._size is None:
+            self._size = (self.image.height, self.image.width)
+        return self._size
+
+    def pairs(self) -> Iterator[tuple[Reference, Expression]]:
+        """Every expression with its reference, in order."""
+        for reference in self.references:
+            for expression in reference.expressions:
+                yield reference, expression
+
+    def __repr__(self) -> str:
+        expressions = sum(len(reference.expressions) for reference in self.references)
+        return f"Sample({self.image_id!r}, {len(self.references)} references, {expressions} expressions)"
+
+
+@runtime_checkable
+class Dataset(Protocol):
+    """Anything with a name, a split and samples by number. `split_by` names the scheme of the split ("" when there is only one)."""
+
+    name: str
+    split: str
+    split_by: str
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, index: int) -> Sample: ...
+
+
+class Subset:
+    """The first `limit` samples of a dataset, or the samples at `indices`; name and split stay the dataset's own.
+
+    Args:
+        dataset: the dataset to take from.
+        limit: how many samples (images), from the first.
+        indices: which samples; instead of `limit`.
+    """
+
+    def __init__(self, dataset: Dataset, limit: int | None = None, *, indices: Sequence[int] | None = None) -> None:
+        if limit is not None and (isinstance(limit, bool) or not isinstance(limit, int) or limit < 1):
+            raise InvalidInputError(f"limit={limit!r} was given; a whole number of images from 1 up, or None for all, is accepted.")
+        self.dataset = dataset
+        self.name, self.split, self.split_by = dataset.name, dataset.split, dataset.split_by
+        chosen = range(len(dataset)) if indices is None else indices
+        self.indices = list(chosen)[:limit]
+
+    def __len__(self) -> int:
+        return len(self.indices)
+
+    def __getitem__(self, index: int) -> Sample:
+        if not -len(self) <= index < len(self):
+            raise IndexError(index)
+        return self.dataset[self.indices[index]]

@@ -1,0 +1,347 @@
+"""Masks: a stack of boolean masks of one image and everything that can be derived from them.
+
+Boxes are XYXY in pixels, exclusive on the right and bottom. Points are (x, y). Counting (areas, intersections) is exact.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor
+from torch.nn import functional as F
+
+from zsris_viz.errors import CorruptFileError, InvalidInputError, InvalidTypeError
+
+CHUNK_ELEMENTS = 16 * 2**20  # float32 elements of one flattened chunk: 64 MiB
+EXACT_FLOAT32 = 2**24  # a float32 sum of ones is exact below this
+
+
+class Masks:
+    """A stack of N boolean masks over one image of H x W pixels.
+
+    Args:
+        data: (N, H, W) bool; numbers are accepted if they are all 0 or 1, or all 0 or 255. Tensor or array. Not copied if it is
+            a bool tensor: treat it as read-only.
+        scores: (N,) float, the source's own confidence, if it has any.
+        source: where the masks come from, for example "felzenszwalb"; travels into the result rows.
+
+    Raises:
+        InvalidTypeError: not a tensor or array.
+        InvalidInputError: another shape, or values that are not those of a mask.
+    """
+
+    def __init__(self, data: Tensor | np.ndarray, *, scores: Tensor | Sequence[float] | None = None, source: str = "") -> None:
+        self.data: Tensor = _as_bool(data, ndim=3)
+        self.source = source
+        self.scores: Tensor | None = None
+        if scores is not None:
+            values = torch.as_tensor(scores, dtype=torch.float32).detach().cpu()
+            if values.shape != (len(self.data),):
+                raise InvalidInputError(
+                    f"{len(self.data)} masks came with scores of shape {tuple(values.shape)}; give one score per mask: shape ({len(self.data)},)."
+                )
+            self.scores = values
+
+    # -- ways in and out ------------------------------------------------------------------------------------------------
+
+    @classmethod
+    def from_arrays(
+        cls,
+        arrays: Iterable[np.ndarray | Tensor] | np.ndarray | Tensor,
+        *,
+        size: tuple[int, int] | None = None,
+        scores: Sequence[float] | Tensor | None = None,
+        source: str = "",
+    ) -> Masks:
+        """Masks from one (H, W) array, one (N, H, W) array, or a list of (H, W) arrays of one size.
+
+        Args:
+            arrays: the masks; bool, or numbers all 0/1 or all 0/255.
+            size: (H, W), only needed when the list may be empty.
+
+        Raises:
+            InvalidInputError: arrays of different sizes, no array and no size, or values that are not those of a mask.
+        """
+        if isinstance(arrays, (np.ndarray, Tensor)):
+            stacked = arrays[None] if arrays.ndim == 2 else arrays
+            return cls(stacked, scores=scores, source=source)
+        parts = [_as_bool(array, ndim=2) for array in arrays]
+        if not parts:
+            if size is None:
+                raise InvalidInputError(
+                    "An empty list of masks says nothing about the image's size; call Masks.from_arrays([], size=(H, W))."
+                )
+            return cls(torch.zeros((0, *size), dtype=torch.bool), scores=scores, source=source)
+        shapes = sorted({tuple(part.shape) for part in parts})
+        if len(shapes) > 1:
+            raise InvalidInputError(
+                f"The masks have different sizes (H, W): {shapes[:4]}; all masks of one image must have the image's size. Resize them first."
+            )
+        return cls(torch.stack(parts), scores=scores, source=source)
+
+    @classmethod
+    def from_rle(
+        cls, rles: Iterable[dict[str, Any]], *, size: tuple[int, int] | None = None, scores: Sequence[float] | None = None, source: str = ""
+    ) -> Masks:
+        """Masks from COCO run-length encodings: dicts with `size` [H, W] and `counts` (compressed text or bytes, or a list of runs).
+
+        Args:
+            rles: the encodings, all of one size.
+            size: (H, W), only needed when the list may be empty.
+
+        Raises:
+            InvalidInputError: not such a dict, runs that do not fill the size, or different sizes.
+            CorruptFileError: compressed counts that do not decode to the size they claim.
+        """
+        return cls.from_arrays([_decode_rle(rle) for rle in rles], size=size, scores=scores, source=source)
+
+    def to_rle(self) -> list[dict[str, Any]]:
+        """Compressed COCO run-length encodings, one dict per mask; `counts` is text, so that the list can go into JSON."""
+        from pycocotools import mask as coco
+
+        arrays = self.data.cpu().numpy().astype(np.uint8)
+        encoded = []
+        for array in arrays:
+            rle = coco.encode(np.asfortranarray(array))
+            encoded.append({"size": [int(side) for side in rle["size"]], "counts": rle["counts"].decode("ascii")})
+        return encoded
+
+    def to(self, device: torch.device | str) -> Masks:
+        """The same masks on another device."""
+        return self if self.data.device == torch.device(device) else Masks(self.data.to(device), scores=self.scores, source=self.source)
+
+    def select(self, index: int | slice | Sequence[int] | Sequence[bool] | Tensor | np.ndarray) -> Masks:
+        """The masks at `index` (one number, a slice, numbers, or N booleans) with their scores."""
+        if isinstance(index, int):
+            index = [index]
+        if not isinstance(index, (slice, Tensor)):
+            index = torch.as_tensor(np.asarray(index, dtype=None if len(index) else np.int64))
+        if isinstance(index, Tensor) and index.dtype == torch.bool and index.shape != (len(self),):
+            raise InvalidInputError(f"A boolean index of shape {tuple(index.shape)} was given for {len(self)} masks; it needs one value per mask.")
+        try:
+            data = self.data[index if isinstance(index, slice) else index.to(self.data.device)]
+        except IndexError as error:
+            raise InvalidInputError(f"The index {index} reaches outside the {len(self)} masks (0 to {len(self) - 1}).") from error
+        scores = None if self.scores is None else self.scores[index if isinstance(index, slice) else index.cpu()]
+        return Masks(data, scores=scores, source=self.source)
+
+    def nonempty(self) -> Masks:
+        """Only the masks with at least one pixel, in their order."""
+        return self.select(self.areas > 0)
+
+    # -- as a sequence --------------------------------------------------------------------------------------------------
+
+    def __len__(self) -> int:
+        return len(self.data)
+
+    def __getitem__(self, index: Any) -> Any:
+        """`masks[3]` is one (H, W) bool tensor; a slice, list or boolean index gives Masks."""
+        if isinstance(index, (int, np.integer)):
+            if not -len(self) <= index < len(self):
+                raise IndexError(f"mask {index} was asked for; there are {len(self)}")
+            return self.data[int(index)]
+        return self.select(index)
+
+    def __iter__(self) -> Iterator[Tensor]:
+        return iter(self.data)
+
+    def __repr__(self) -> str:
+        height, width = self.size
+        origin = f", source={self.source!r}" if self.source else ""
+        return f"Masks({len(self)} of {height} x {width} pixels{origin})"
+
+    # -- derived quantities ---------------------------------------------------------------------------------------------
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """(H, W)"""
+        return int(self.data.shape[1]), int(self.data.shape[2])
+
+    @cached_property
+    def _profiles(self) -> tuple[Tensor, Tensor]:
+        """Pixels per column (N, W) and per row (N, H), int64: boxes, areas and centroids need no more."""
+        return self.data.sum(dim=1), self.data.sum(dim=2)
+
+    @cached_property
+    def areas(self) -> Tensor:
+        """(N,) int64: pixels in each mask."""
+        return self._profiles[1].sum(dim=1)
+
+    @cached_property
+    def boxes(self) -> Tensor:
+        """(N, 4) int64 XYXY, exclusive on the right and bottom; zeros for an empty mask."""
+        columns, rows = self._profiles
+        edges = [*_first_and_after(columns), *_first_and_after(rows)]
+        return torch.stack([edges[0], edges[2], edges[1], edges[3]], dim=1)
+
+    @cached_property
+    def centroids(self) -> Tensor:
+        """(N, 2) float32 x, y: the mean of the pixel coordinates (the centre of pixel 0 is 0); nan for an empty mask."""
+        sums = [profile.double() @ torch.arange(profile.shape[1], device=profile.device, dtype=torch.float64) for profile in self._profiles]
+        return (torch.stack(sums, dim=1) / self.areas[:, None]).float()
+
+    def intersections(self, other: Masks | Tensor | np.ndarray | None = None) -> Tensor:
+        """(N, M) int64: pixels shared with each of `other` (default: these masks themselves), exact.
+
+        A matrix product of the flattened masks in float32, over chunks of pixels that keep memory bounded and the sums exact.
+
+        Args:
+            other: Masks, or one (H, W) or several (M, H, W) masks, of the same size.
+
+        Raises:
+            InvalidInputError: `other` has another size.
+        """
+        mine = self.data.flatten(1)
+        if other is None:
+            theirs = mine
+        else:
+            masks = other if isinstance(other, Masks) else Masks.from_arrays(other)
+            masks.validate(self.size)
+            theirs = masks.data.to(mine.device).flatten(1)
+        result = torch.zeros((len(mine), len(theirs)), dtype=torch.int64, device=mine.device)
+        step = max(1, min(CHUNK_ELEMENTS // max(1, len(mine), len(theirs)), EXACT_FLOAT32 - 1))
+        for start in range(0, mine.shape[1], step):
+            left = mine[:, start : start + step].float()
+            right = left if other is None else theirs[:, start : start + step].float()
+            result += (left @ right.T).long()
+        return result
+
+    def iou(self, other: Masks | Tensor | np.ndarray | None = None) -> Tensor:
+        """(N, M) float32 in 0-1: intersection over union with each of `other` (default: these masks); 0 where both are empty."""
+        intersections = self.intersections(other)
+        if other is None:
+            other_areas = self.areas
+        else:
+            masks = other if isinstance(other, Masks) else Masks.from_arrays(other)
+            other_areas = masks.areas.to(self.areas.device)
+        unions = self.areas[:, None] + other_areas[None, :] - intersections
+        return (intersections.double() / unions.clamp(min=1)).float()
+
+    def overlap_of_smaller(self) -> Tensor:
+        """(N, N) float32 in 0-1: intersection over the area of the smaller of two masks; 0 where that is empty (TAS's filter)."""
+        smaller = torch.minimum(self.areas[:, None], self.areas[None, :])
+        return (self.intersections().double() / smaller.clamp(min=1)).float()
+
+    def to_grid(self, h: int, w: int, *, keep_one: bool = True, antialias: bool = False) -> Tensor:
+        """The masks on a token grid, as fractions: (N, h, w) float32 in 0-1, resized bilinearly.
+
+        Without `antialias` (as in the authors' codes) a mask that falls between the sampling points vanishes. With `keep_one` such a mask
+        keeps the cell that holds most of its pixels, at 1; without, it stays zero. A mask without pixels is zero either way.
+        """
+        if h < 1 or w < 1:
+            raise InvalidInputError(f"A grid of {h} x {w} was asked for; both sides must be at least 1.")
+        floats = self.data.float()[:, None]
+        if not len(self):
+            return floats.new_zeros((0, h, w))
+        grid = F.interpolate(floats, size=(h, w), mode="bilinear", align_corners=False, antialias=antialias)[:, 0].clamp(0, 1)
+        if keep_one:
+            for index in ((grid.flatten(1).amax(dim=1) <= 0) & (self.areas > 0)).nonzero()[:, 0].tolist():
+                cell = int(F.adaptive_avg_pool2d(floats[index], (h, w)).argmax())
+                grid[index, cell // w, cell % w] = 1.0
+        return grid
+
+    def mean_of(self, values: Tensor | np.ndarray) -> Tensor:
+        """(N,) float32: the mean of a map inside each mask; -inf for an empty mask, so that it is never chosen.
+
+        Args:
+            values: (H, W) float map of the masks' size.
+        """
+        if values.ndim != 2 or tuple(values.shape) != self.size:
+            raise InvalidInputError(
+                f"A map of shape {tuple(values.shape)} was given for masks of {self.size}; resize it first, bilinearly, to {self.size}."
+            )
+        flat = torch.as_tensor(values).to(self.data.device, torch.float32).flatten()
+        means = [flat[mask].mean() if mask.any() else flat.new_tensor(-torch.inf) for mask in self.data.flatten(1)]
+        return torch.stack(means) if means else flat.new_zeros(0)
+
+    def validate(self, image_size: tuple[int, int] | Image.Image) -> Masks:
+        """Return self if the masks have the image's size.
+
+        Args:
+            image_size: (H, W), or the image.
+
+        Raises:
+            InvalidInputError: another size.
+        """
+        wanted = (image_size.height, image_size.width) if isinstance(image_size, Image.Image) else tuple(int(side) for side in image_size)
+        if self.size != wanted:
+            swapped = " They look transposed: masks are (N, height, width)." if self.size == wanted[::-1] else ""
+            raise InvalidInputError(
+                f"The masks are {self.size[0]} x {self.size[1]} pixels (height x width) but {wanted[0]} x {wanted[1]} is needed, the image's "
+                f"size.{swapped} Resize the masks with nearest-neighbour sampling, or give the image that they were made on."
+            )
+        return self
+
+
+def _first_and_after(profile: Tensor) -> tuple[Tensor, Tensor]:
+    """First occupied position and the one after the last, per row of counts (N, K); zeros where nothing is occupied."""
+    if not profile.shape[0] or not profile.shape[1]:
+        zeros = profile.new_zeros(len(profile))
+        return zeros, zeros
+    occupied = (profile > 0).to(torch.uint8)
+    some = occupied.any(dim=1)
+    first = occupied.argmax(dim=1)
+    after = profile.shape[1] - occupied.flip(1).argmax(dim=1)
+    return torch.where(some, first, 0), torch.where(some, after, 0)
+
+
+def _as_bool(data: Any, *, ndim: int) -> Tensor:
+    """A bool tensor of `ndim` axes from a bool or 0/1 or 0/255 tensor or array."""
+    if isinstance(data, Masks):
+        data = data.data
+    if isinstance(data, np.ndarray):
+        if data.dtype.kind not in "biuf":
+            raise InvalidTypeError(f"A mask array of dtype {data.dtype} was given; give bool (or numbers 0 and 1).")
+        data = torch.from_numpy(np.ascontiguousarray(data if data.dtype.kind != "u" or data.dtype.itemsize == 1 else data.astype(np.int64)))
+    if not isinstance(data, Tensor):
+        raise InvalidTypeError(
+            f"Masks were given as {type(data).__name__}; give a bool tensor or array (N, H, W), or call Masks.from_arrays(list of (H, W) arrays)."
+        )
+    if data.ndim != ndim:
+        axes = "(N, H, W)" if ndim == 3 else "(H, W)"
+        hint = " For a single mask call Masks.from_arrays(mask)." if ndim == 3 and data.ndim == 2 else ""
+        raise InvalidInputError(f"A mask array of shape {tuple(data.shape)} was given; {axes} is needed.{hint}")
+    if data.dtype == torch.bool:
+        return data
+    if data.numel():
+        top = data.max()
+        if not bool(((data == 0) | (data == top)).all()) or float(top) not in (0.0, 1.0, 255.0):
+            raise InvalidInputError(
+                "Mask values must all be 0 or 1 (or 0 or 255); these are not. Cut a probability map with `map > 0.5`, "
+                "and split a label map into one mask per label with `labels == k`."
+            )
+    return data != 0
+
+
+def _decode_rle(rle: Any) -> np.ndarray:
+    """One COCO run-length encoding to an (H, W) bool array."""
+    from pycocotools import mask as coco
+
+    if not isinstance(rle, dict) or not {"size", "counts"} <= set(rle):
+        raise InvalidInputError(f"A COCO RLE is a dict with 'size' and 'counts'; {str(rle)[:80]!r} was given.")
+    counts = rle["counts"]
+    size = [int(side) for side in rle["size"]]
+    if len(size) != 2 or min(size) < 1:
+        raise InvalidInputError(f"An RLE has the size {rle['size']}; [height, width], both at least 1, is needed.")
+    if isinstance(counts, (list, tuple)):
+        if sum(counts) != size[0] * size[1] or any(run < 0 for run in counts):
+            raise InvalidInputError(f"The runs of an RLE add up to {sum(counts)} pixels, but its size {size} has {size[0] * size[1]}.")
+        return _runs_to_array(np.asarray(counts, dtype=np.int64), size)
+    if not isinstance(counts, (str, bytes)):
+        raise InvalidTypeError(f"The counts of an RLE must be text, bytes or a list of runs; {type(counts).__name__} was given.")
+    raw = counts.encode("ascii", errors="replace") if isinstance(counts, str) else counts
+    try:
+        return coco.decode({"size": size, "counts": raw}).astype(bool)
+    except ValueError as error:
+        raise CorruptFileError(f"The RLE {raw[:40]!r} does not decode to its size {size}: make the file again or fetch it again.") from error
+
+
+def _runs_to_array(runs: np.ndarray, size: Sequence[int]) -> np.ndarray:
+    """Alternating runs of zeros and ones, column by column (COCO's order), to (H, W) bool."""
+    values = np.arange(len(runs)) % 2 == 1
+    return np.repeat(values, runs).reshape(size[1], size[0]).T.copy()
