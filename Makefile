@@ -1,0 +1,61 @@
+# make figures    every notebook on the built-in miniature: figures, tables and index.html in outputs/
+#                 FIGURES="ID ..." picks some, ARGS="-p name=value" and OUTPUT=DIR go to `zsris reproduce`
+# make test       the test suite without the slow tests; PYTEST_ARGS="tests/clip -k trace" picks some
+# make test-slow  the slow tests
+# make lab        JupyterLab on notebooks/
+# make lint       ruff (notebooks too) and mypy;  make format: ruff's formatter
+# make clean      remove .venv, outputs and caches
+# PYTHON=python3.12 names the interpreter that .venv is made with.
+
+PYTHON ?= python3
+VENV ?= .venv
+WORKERS ?= 2
+OUTPUT ?= outputs
+FIGURES ?=
+ARGS ?=
+PYTEST_ARGS ?=
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+
+.PHONY: help env figures test test-slow lab lint format constraints clean
+
+help:
+	@sed -n '/^\#/!q; s/^\# \{0,1\}//p' Makefile
+
+env: $(STAMP)
+
+# Installs again only when what is wanted has changed. CUDA's libraries come with torch from PyPI: about 5 GB, a few minutes.
+$(STAMP): pyproject.toml constraints.txt
+	@command -v $(PYTHON) >/dev/null || { echo "$(PYTHON) not found: install Python 3.11 or newer, or say which: make PYTHON=python3.12" >&2; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "zsris_viz needs Python 3.11 or newer, $(PYTHON) is $$($(PYTHON) -V); say which: make PYTHON=python3.12" >&2; exit 1; }
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[test,dev,cluster]'
+	@touch $@
+
+figures: env
+	$(BIN)/zsris reproduce $(FIGURES) --output $(OUTPUT) $(ARGS)
+
+test: env
+	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal $(PYTEST_ARGS)
+
+test-slow: env
+	$(BIN)/python -m pytest -m slow $(PYTEST_ARGS)
+
+lab: env
+	$(BIN)/jupyter lab notebooks $(ARGS)
+
+lint: env
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+
+format: env
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+constraints: env
+	$(BIN)/python .ci/pin.py
+
+clean:
+	rm -rf $(VENV) outputs build dist .pytest_cache .hypothesis .mypy_cache .ruff_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
