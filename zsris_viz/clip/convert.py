@@ -1,0 +1,215 @@
+"""OpenAI's checkpoint layout: what the tensors' shapes say, and the same weights under transformers' names."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from zsris_viz.errors import CorruptFileError, InvalidInputError
+
+_BLOCK = {
+    "ln_1": "layer_norm1",
+    "ln_2": "layer_norm2",
+    "attn.out_proj": "self_attn.out_proj",
+    "mlp.c_fc": "mlp.fc1",
+    "mlp.c_proj": "mlp.fc2",
+}
+_TEXT = {
+    "positional_embedding": "text_model.embeddings.position_embedding.weight",
+    "token_embedding.weight": "text_model.embeddings.token_embedding.weight",
+    "ln_final.weight": "text_model.final_layer_norm.weight",
+    "ln_final.bias": "text_model.final_layer_norm.bias",
+    "logit_scale": "logit_scale",
+}
+_VISION = {
+    "visual.class_embedding": "vision_model.embeddings.class_embedding",
+    "visual.positional_embedding": "vision_model.embeddings.position_embedding.weight",
+    "visual.conv1.weight": "vision_model.embeddings.patch_embedding.weight",
+    "visual.ln_pre.weight": "vision_model.pre_layrnorm.weight",
+    "visual.ln_pre.bias": "vision_model.pre_layrnorm.bias",
+    "visual.ln_post.weight": "vision_model.post_layernorm.weight",
+    "visual.ln_post.bias": "vision_model.post_layernorm.bias",
+}
+_NOT_WEIGHTS = ("input_resolution", "context_length", "vocab_size", "attn_mask")
+
+
+@dataclass(frozen=True)
+class Shape:
+    """A CLIP model's sizes as its OpenAI-layout tensors tell them (all ints; ``vision_layers`` of an RN: blocks of its 4 stages).
+
+    OpenAI's heads are 64 wide: heads = width / 64; for RN the attention pooling's width is 32 times the stem's.
+    """
+
+    kind: str
+    embed_dim: int
+    image_size: int
+    patch_size: int
+    vision_width: int
+    vision_layers: tuple[int, ...]
+    vision_heads: int
+    context_length: int
+    vocab_size: int
+    text_width: int
+    text_layers: int
+    text_heads: int
+
+
+def is_openai_layout(state: Mapping[str, Any]) -> bool:
+    """Whether the keys are those of OpenAI's published checkpoints (which open_clip keeps)."""
+    return "text_projection" in state and "token_embedding.weight" in state and "visual.conv1.weight" in state
+
+
+def read_shape(state: Mapping[str, Tensor]) -> Shape:
+    """Sizes from the tensors. Raises CorruptFileError when a tensor is missing, InvalidInputError for sizes CLIP cannot have."""
+    try:
+        vit = "visual.proj" in state
+        text_width = state["ln_final.weight"].shape[0]
+        grid = "visual.positional_embedding" if vit else "visual.attnpool.positional_embedding"
+        side = round((state[grid].shape[0] - 1) ** 0.5)
+        if vit:
+            width = state["visual.conv1.weight"].shape[0]
+            patch = state["visual.conv1.weight"].shape[-1]
+            layers: tuple[int, ...] = (_count(state, r"visual\.transformer\.resblocks\.(\d+)\."),)
+            heads = _heads(width)
+        else:
+            width, patch = state["visual.layer1.0.conv1.weight"].shape[0], 32
+            layers = tuple(_count(state, rf"visual\.layer{stage}\.(\d+)\.") for stage in (1, 2, 3, 4))
+            heads = _heads(width * 32)
+        return Shape(
+            kind="vit" if vit else "rn",
+            embed_dim=state["text_projection"].shape[1],
+            image_size=side * patch,
+            patch_size=patch,
+            vision_width=width,
+            vision_layers=layers,
+            vision_heads=heads,
+            context_length=state["positional_embedding"].shape[0],
+            vocab_size=state["token_embedding.weight"].shape[0],
+            text_width=text_width,
+            text_layers=_count(state, r"transformer\.resblocks\.(\d+)\."),
+            text_heads=_heads(text_width),
+        )
+    except KeyError as error:
+        raise CorruptFileError(f"the checkpoint is in OpenAI's layout but lacks the tensor {error}; download it again.") from error
+
+
+def _count(state: Mapping[str, Any], pattern: str) -> int:
+    return len({match.group(1) for key in state if (match := re.match(pattern, key))})
+
+
+def _heads(width: int) -> int:
+    heads = max(1, width // 64)
+    if width % heads:
+        raise InvalidInputError(f"a width of {width} does not divide into OpenAI's heads of 64; give the model as a Hugging Face folder.")
+    return heads
+
+
+def to_transformers(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """The tensors under the names of transformers' ``CLIPModel``; an RN's image tower keeps its ``visual.`` names.
+
+    Fused query-key-value projections are split, projection matrices transposed. Tensors are views of the given ones.
+
+    Raises:
+        CorruptFileError: a key that does not belong to the layout.
+    """
+    vit = "visual.proj" in state
+    out: dict[str, Tensor] = {}
+    for key, value in state.items():
+        if key in _NOT_WEIGHTS:
+            continue
+        block = re.fullmatch(r"(visual\.)?transformer\.resblocks\.(\d+)\.(.+)", key)
+        if key == "text_projection":
+            out["text_projection.weight"] = value.T
+        elif key == "visual.proj":
+            out["visual_projection.weight"] = value.T
+        elif key in _TEXT:
+            out[_TEXT[key]] = value
+        elif vit and key in _VISION:
+            out[_VISION[key]] = value
+        elif block:
+            tower = "vision_model" if block.group(1) else "text_model"
+            prefix = f"{tower}.encoder.layers.{block.group(2)}."
+            out.update(_block_entry(prefix, block.group(3), value, key))
+        elif not vit and key.startswith("visual."):
+            out[key] = value
+        else:
+            raise CorruptFileError(f"the checkpoint has the key {key!r}, which is no part of a CLIP model in OpenAI's layout.")
+    return out
+
+
+def _block_entry(prefix: str, name: str, value: Tensor, key: str) -> dict[str, Tensor]:
+    stem, _, kind = name.rpartition(".")
+    if name in ("attn.in_proj_weight", "attn.in_proj_bias"):
+        kind = name.removeprefix("attn.in_proj_")
+        return {f"{prefix}self_attn.{letter}_proj.{kind}": part for letter, part in zip("qkv", value.chunk(3), strict=True)}
+    if stem not in _BLOCK:
+        raise CorruptFileError(f"the checkpoint has the key {key!r}, which is no part of a CLIP block in OpenAI's layout.")
+    return {f"{prefix}{_BLOCK[stem]}.{kind}": value}
+
+
+def text_config(shape: Shape, activation: str) -> dict[str, Any]:
+    """Settings of transformers' ``CLIPTextConfig`` for these sizes; the end token is the highest id."""
+    return {
+        "vocab_size": shape.vocab_size,
+        "hidden_size": shape.text_width,
+        "intermediate_size": 4 * shape.text_width,
+        "projection_dim": shape.embed_dim,
+        "num_hidden_layers": shape.text_layers,
+        "num_attention_heads": shape.text_heads,
+        "max_position_embeddings": shape.context_length,
+        "hidden_act": activation,
+        "bos_token_id": shape.vocab_size - 2,
+        "eos_token_id": shape.vocab_size - 1,
+        "pad_token_id": 0,
+    }
+
+
+def build_clip_model(state: Mapping[str, Tensor], activation: str, dtype: torch.dtype) -> Any:
+    """A transformers ``CLIPModel`` with an OpenAI-layout ViT's weights, copied to ``dtype`` on the CPU.
+
+    Raises:
+        CorruptFileError: tensors missing, superfluous or of the wrong shape.
+    """
+    from transformers import CLIPConfig, CLIPModel
+
+    shape = read_shape(state)
+    vision = {
+        "hidden_size": shape.vision_width,
+        "intermediate_size": 4 * shape.vision_width,
+        "projection_dim": shape.embed_dim,
+        "num_hidden_layers": shape.vision_layers[0],
+        "num_attention_heads": shape.vision_heads,
+        "image_size": shape.image_size,
+        "patch_size": shape.patch_size,
+        "hidden_act": activation,
+    }
+    config = CLIPConfig(text_config=text_config(shape, activation), vision_config=vision, projection_dim=shape.embed_dim)
+    with torch.device("meta"):  # the weights come next: nothing to initialise
+        model = CLIPModel(config)
+    assign_weights(model, to_transformers(state), dtype)
+    return model
+
+
+def assign_weights(model: torch.nn.Module, weights: Mapping[str, Tensor], dtype: torch.dtype) -> None:
+    """Copies of ``weights`` (floats to ``dtype``) into a model made on the meta device.
+
+    Raises:
+        CorruptFileError: tensors missing, superfluous or of the wrong shape.
+    """
+    copies = {
+        key: value.detach().to(device="cpu", dtype=dtype if value.is_floating_point() else None, copy=True).contiguous()
+        for key, value in weights.items()
+    }
+    try:
+        model.load_state_dict(copies, strict=True, assign=True)
+    except RuntimeError as error:
+        raise CorruptFileError(f"the checkpoint's tensors do not fit together: {error}") from error
+    for module in model.modules():  # buffers that no checkpoint holds
+        if "position_ids" in module._buffers:
+            positions = module.position_embedding.num_embeddings
+            module.position_ids = torch.arange(positions).expand(1, -1)

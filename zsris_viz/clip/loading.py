@@ -1,0 +1,173 @@
+"""``load_clip``: from a name, a folder, a file, a state dict or a model to a :class:`Clip`."""
+
+from __future__ import annotations
+
+import copy
+import os
+import warnings
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from zsris_viz.clip.base import Clip
+from zsris_viz.clip.checkpoints import TOKENIZER_FILES, WEIGHT_FILES, check_state_dict, read_hf_model, read_json, read_state_dict
+from zsris_viz.clip.convert import build_clip_model, is_openai_layout, read_shape
+from zsris_viz.clip.preprocess import Preprocess, get_preprocess
+from zsris_viz.clip.tokenizer import OPENAI_VOCABULARY, ClipTokenizer
+from zsris_viz.clip.vit import ViTClip
+from zsris_viz.errors import InvalidInputError, InvalidTypeError, UnavailableError, ZsrisWarning
+
+MINIATURES = {"miniature": "clip", "miniature-rn": "clip-rn"}
+OPENAI_MODELS = ("RN50", "RN101", "RN50x4", "RN50x16", "RN50x64", "ViT-B/32", "ViT-B/16", "ViT-L/14", "ViT-L/14@336px")
+_ACTIVATIONS = {None: "quick_gelu", "openai": "quick_gelu", "open_clip": "gelu"}
+_DTYPES = (torch.float32, torch.bfloat16, torch.float16, torch.float64)
+
+
+def load_clip(
+    name: str | os.PathLike[str] | Mapping[str, torch.Tensor] | Any = "miniature",
+    *,
+    device: str | torch.device | None = None,
+    dtype: torch.dtype = torch.float32,
+    preprocess: str | Preprocess = "clip",
+    attention: str = "eager",
+    kind: str | None = None,
+    tokenizer: str | os.PathLike[str] | ClipTokenizer | None = None,
+) -> Clip:
+    """A CLIP model with every layer in reach.
+
+    Args:
+        name: "miniature" or "miniature-rn" (built in); a Hugging Face id such as "openai/clip-vit-base-patch16"; one of OpenAI's
+            models by name, such as "RN50" (found in ~/.cache/clip, else downloaded through open_clip); a Hugging Face folder, or
+            one written by ``save_clip_rn``; an OpenAI checkpoint file (TorchScript archive, state dict or safetensors); a state dict
+            in OpenAI's layout; a transformers ``CLIPModel``.
+        device: default CUDA if present, else CPU. dtype: of the towers; features are fp32 in any case.
+        preprocess: a preset ("clip", "clip-center", "glclip", "hybridgl", "copatch") or a Preprocess.
+        attention: "eager", or "sdpa" for torch's fused kernel (a trace's attentions are computed either way).
+        kind: how a state dict in OpenAI's layout was trained, which its tensors do not tell: "openai" (QuickGELU; the default for
+            this layout) or "open_clip" (GELU, e.g. LAION's models). Other sources say it themselves; ``clip.activation`` shows it.
+        tokenizer: a folder with tokenizer files, or a ClipTokenizer, instead of the model's own.
+
+    Raises:
+        InvalidInputError: an unknown name, kind or preset. InvalidTypeError: a source of another type. UnavailableError: weights
+            that are not there. CorruptFileError: weights or settings that cannot be read.
+    """
+    if kind not in _ACTIVATIONS:
+        raise InvalidInputError(f"kind={kind!r} is unknown; use 'openai' (QuickGELU) or 'open_clip' (GELU).")
+    if attention not in ("eager", "sdpa"):
+        raise InvalidInputError(f"attention={attention!r} is unknown; use 'eager' or 'sdpa'.")
+    if dtype not in _DTYPES:
+        raise InvalidInputError(f"dtype={dtype!r} is no float type; use torch.float32 or torch.bfloat16.")
+    where = torch.device(device if device is not None else "cuda" if torch.cuda.is_available() else "cpu")
+    title, source = _resolve(name)
+    if isinstance(source, Path) and source.is_dir():
+        if kind is not None:
+            raise InvalidInputError(f"kind={kind!r} is for checkpoints in OpenAI's layout; the folder {source} says its activation itself.")
+        model, words = _from_folder(source, dtype)
+    elif isinstance(source, str):
+        model, words = read_hf_model(source, dtype, local=False), source
+    elif isinstance(source, Mapping | Path):
+        state = read_state_dict(source) if isinstance(source, Path) else check_state_dict(source, "the given dictionary")
+        model, words = _from_state_dict(state, _ACTIVATIONS[kind], dtype), None
+    else:
+        model, words = copy.deepcopy(source).to(dtype), None  # the caller may go on training the original
+    model = model.to(where).eval().requires_grad_(False)
+    shared = {"name": title, "device": where, "dtype": dtype}
+    is_vit = hasattr(model, "vision_model")
+    size = model.config.vision_config.image_size if is_vit else model.visual.image_size
+    shared["preprocess"] = get_preprocess(preprocess, size)
+    shared["tokenizer"] = _tokenizer(tokenizer if tokenizer is not None else words, model.text_model.config)
+    if is_vit:
+        return ViTClip(model, attention=attention, **shared)
+    from zsris_viz.clip.resnet import RNClip
+
+    return RNClip(model, attention=attention, **shared)
+
+
+def _resolve(name: Any) -> tuple[str, Any]:
+    """The name to show, and a folder or file (Path), Hugging Face id (str), state dict or model."""
+    if isinstance(name, Mapping):
+        return "state dict", name
+    if hasattr(name, "text_model") and (hasattr(name, "vision_model") or hasattr(name, "visual")):
+        return str(getattr(getattr(name, "config", None), "_name_or_path", "") or type(name).__name__), name
+    if not isinstance(name, str | os.PathLike):
+        raise InvalidTypeError(f"load_clip takes a name, path, state dict or CLIPModel; {type(name).__name__} was given.")
+    text = os.fspath(name)
+    if text in MINIATURES:
+        folder = Path(__file__).parents[1] / "miniature" / MINIATURES[text]
+        if not any((folder / file).is_file() for file in WEIGHT_FILES):
+            raise UnavailableError(
+                f"the weights of {text!r} are missing ({folder}). Reinstall the package, or train them again: "
+                f"python -m zsris_viz.miniature train {MINIATURES[text]}"
+            )
+        return text, folder
+    path = Path(text).expanduser()
+    if path.exists():
+        return text, path
+    if text in OPENAI_MODELS:
+        return text, _openai_file(text)
+    if text.count("/") == 1 and not text.startswith((".", "~", "/")) and not path.suffix == ".pt":
+        return text, text
+    raise InvalidInputError(
+        f"there is no model or path {text!r}. Use {', '.join(MINIATURES)}, a Hugging Face id such as 'openai/clip-vit-base-patch16', "
+        f"one of {', '.join(OPENAI_MODELS)}, or the path of a folder or .pt file."
+    )
+
+
+def _openai_file(name: str) -> Path:
+    """One of OpenAI's checkpoints: where OpenAI's own package leaves it, else downloaded by open_clip."""
+    kept = Path("~/.cache/clip").expanduser() / f"{name.replace('/', '-')}.pt"
+    if kept.is_file():
+        return kept
+    from open_clip.pretrained import download_pretrained, get_pretrained_cfg
+
+    try:
+        return Path(download_pretrained(get_pretrained_cfg(name.replace("/", "-").replace("@336px", "-336"), "openai")))
+    except Exception as error:
+        raise UnavailableError(
+            f"OpenAI's {name} is not at {kept} and could not be downloaded ({type(error).__name__}). Put the .pt file there, give its "
+            'path, or use load_clip("miniature-rn") or load_clip("miniature"), which need no download.'
+        ) from error
+
+
+def _from_folder(folder: Path, dtype: torch.dtype) -> tuple[Any, Path]:
+    if read_json(folder / "config.json").get("model_type") == "clip_rn":
+        from zsris_viz.clip.resnet import read_rn_folder
+
+        return read_rn_folder(folder, dtype), folder
+    return read_hf_model(folder, dtype), folder
+
+
+def _from_state_dict(state: Mapping[str, torch.Tensor], activation: str, dtype: torch.dtype) -> Any:
+    if not is_openai_layout(state):
+        raise InvalidInputError(
+            f"the state dict is not in OpenAI's layout (its first key is {next(iter(state))!r}), and nothing else says which activation "
+            "and how many heads it has. Pass a Hugging Face folder, or the CLIPModel itself."
+        )
+    if read_shape(state).kind == "vit":
+        return build_clip_model(state, activation, dtype)
+    from zsris_viz.clip.resnet import build_rn_model
+
+    return build_rn_model(state, activation, dtype)
+
+
+def _tokenizer(source: Any, config: Any) -> ClipTokenizer:
+    """The given tokenizer, the one in the folder or Hugging Face repository, or OpenAI's when the vocabulary says so."""
+    context = config.max_position_embeddings
+    if isinstance(source, ClipTokenizer):
+        words = source
+    elif isinstance(source, str) and not Path(source).exists():
+        words = ClipTokenizer.from_hub(source, context_length=context)
+    elif source is not None and any((Path(source) / file).is_file() for file in TOKENIZER_FILES):
+        words = ClipTokenizer.from_folder(source, context_length=context)
+    elif source is not None and config.vocab_size != OPENAI_VOCABULARY:
+        raise UnavailableError(f"{source} has no tokenizer files; one of {', '.join(TOKENIZER_FILES)} is needed.")
+    else:
+        if config.vocab_size < OPENAI_VOCABULARY:
+            message = f"no tokenizer was given: the first {config.vocab_size} entries of OpenAI's vocabulary are used."
+            warnings.warn(message, ZsrisWarning, stacklevel=3)
+        words = ClipTokenizer.openai(vocab_size=min(config.vocab_size, OPENAI_VOCABULARY), context_length=context)
+    if words.vocab_size > config.vocab_size:
+        raise InvalidInputError(f"the tokenizer has {words.vocab_size} tokens and the model {config.vocab_size}; give the model's own.")
+    return words

@@ -1,0 +1,142 @@
+"""How an image becomes the tensor that a CLIP tower sees: a named, visible object.
+
+The default squashes the whole image to a square, as the published methods do in order that masks stay aligned with the token grid;
+CLIP's own evaluation crops the centre instead ("clip-center").
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, replace
+from typing import Literal
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from PIL import Image
+from torch import Tensor
+
+from zsris_viz.errors import InvalidInputError, InvalidTypeError
+
+CLIP_MEAN, CLIP_STD = (0.48145466, 0.4578275, 0.40821073), (0.26862954, 0.26130258, 0.27577711)
+IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+
+
+@dataclass(frozen=True)
+class Preprocess:
+    """Resize and normalisation.
+
+    Attributes:
+        name: of the preset. mean, std: RGB, on the 0-1 scale. resize: "squash" to a square, or "shortest+crop": the shorter side to
+            ``size``, then the centre. interpolation: "bicubic" or "bilinear". antialias: widen the filter when shrinking.
+        normalise_first: normalise at full size and resize that tensor, as the authors' code does (its crops are cut from the
+            normalised image); else resize the 8-bit image with Pillow, as CLIP does (always antialiased).
+        crop_fill: background of masked crops. Where ``normalise_first``, on the normalised scale (the authors fill with ImageNet's mean
+            *after* normalisation, which is not that colour); else RGB 0-1 before normalisation.
+        size: S, pixels.
+    """
+
+    name: str = "clip"
+    mean: tuple[float, float, float] = CLIP_MEAN
+    std: tuple[float, float, float] = CLIP_STD
+    resize: Literal["squash", "shortest+crop"] = "squash"
+    interpolation: Literal["bicubic", "bilinear"] = "bicubic"
+    antialias: bool = True
+    normalise_first: bool = False
+    crop_fill: tuple[float, float, float] = (0.0, 0.0, 0.0)
+    size: int = 224
+
+    def image(self, image: Image.Image) -> Tensor:
+        """The whole image as the tower's input: PIL -> (3, S, S) fp32."""
+        if self.normalise_first:
+            return self.resize_tensor(self.full(image))
+        return self.full(self._resize_image(_rgb(image)))
+
+    def full(self, image: Image.Image) -> Tensor:
+        """The image at its own size, normalised: PIL (W, H) -> (3, H, W) fp32. The official presets cut their crops from it."""
+        array = np.asarray(_rgb(image), dtype=np.uint8)
+        return self.normalise(torch.from_numpy(array.copy()).permute(2, 0, 1).float().div_(255))
+
+    def normalise(self, pixels: Tensor) -> Tensor:
+        """RGB 0-1 (..., 3, H, W) to the tower's scale."""
+        mean, std = (pixels.new_tensor(values).view(3, 1, 1) for values in (self.mean, self.std))
+        return (pixels - mean) / std
+
+    def denormalise(self, pixels: Tensor) -> Tensor:
+        """Back to RGB 0-1, clipped: what the tower saw, for drawing. (..., 3, H, W)."""
+        mean, std = (pixels.new_tensor(values).view(3, 1, 1) for values in (self.mean, self.std))
+        return (pixels * std + mean).clamp(0, 1)
+
+    def resize_tensor(self, pixels: Tensor, size: int | tuple[int, int] | None = None) -> Tensor:
+        """Resize (..., 3, H, W) to ``size`` (default S) with this object's filter and way of making a square.
+
+        Resizing and normalising commute, so this serves tensors on either scale. A pair of sizes always squashes.
+        """
+        target = size if isinstance(size, tuple) else (size or self.size,) * 2
+        height, width = pixels.shape[-2:]
+        inner = target
+        if self.resize == "shortest+crop" and not isinstance(size, tuple):
+            inner = _shortest(height, width, target[0])
+        flat = pixels.reshape(-1, *pixels.shape[-3:])
+        out = F.interpolate(flat, size=inner, mode=self.interpolation, align_corners=False, antialias=self.antialias)
+        top, left = round((inner[0] - target[0]) / 2), round((inner[1] - target[1]) / 2)
+        out = out[..., top : top + target[0], left : left + target[1]]
+        return out.reshape(*pixels.shape[:-2], *target)
+
+    def _resize_image(self, image: Image.Image) -> Image.Image:
+        """The same on an 8-bit RGB image, by Pillow."""
+        method = Image.Resampling.BICUBIC if self.interpolation == "bicubic" else Image.Resampling.BILINEAR
+        if self.resize == "squash":
+            return image.resize((self.size, self.size), method)
+        height, width = _shortest(image.height, image.width, self.size)
+        left, top = round((width - self.size) / 2), round((height - self.size) / 2)
+        return image.resize((width, height), method).crop((left, top, left + self.size, top + self.size))
+
+    def describe(self) -> str:
+        """One line for people: what is done, in order."""
+        how = f"{'squashed' if self.resize == 'squash' else 'shorter side and centre crop'} to {self.size} x {self.size}"
+        filtered = f"{self.interpolation}, {'antialiased' if self.antialias else 'not antialiased'}"
+        mean = ", ".join(f"{value:.3f}" for value in self.mean)
+        order = "normalised, then" if self.normalise_first else "normalised after being"
+        return f"{self.name}: {order} {how} ({filtered}); mean {mean}"
+
+    def to_dict(self) -> dict[str, object]:
+        """All settings as plain values, for configuration hashes and provenance."""
+        return asdict(self)
+
+
+_OFFICIAL = Preprocess(
+    name="glclip",
+    mean=IMAGENET_MEAN,
+    std=IMAGENET_STD,
+    interpolation="bilinear",
+    antialias=False,
+    normalise_first=True,
+    crop_fill=IMAGENET_MEAN,
+)
+PRESETS: dict[str, Preprocess] = {
+    "clip": Preprocess(),
+    "clip-center": Preprocess(name="clip-center", resize="shortest+crop"),
+    "glclip": _OFFICIAL,
+    "hybridgl": replace(_OFFICIAL, name="hybridgl"),
+    "copatch": replace(_OFFICIAL, name="copatch", antialias=True),
+}
+
+
+def get_preprocess(preset: str | Preprocess, size: int) -> Preprocess:
+    """A preset by name, or the given object, for towers of ``size`` pixels. Raises InvalidInputError for an unknown name."""
+    if isinstance(preset, Preprocess):
+        return replace(preset, size=size)
+    if preset not in PRESETS:
+        raise InvalidInputError(f"preprocess={preset!r} is unknown; use one of {', '.join(PRESETS)}, or a Preprocess.")
+    return replace(PRESETS[preset], size=size)
+
+
+def _rgb(image: Image.Image) -> Image.Image:
+    if not isinstance(image, Image.Image):
+        raise InvalidTypeError(f"a PIL image is needed, {type(image).__name__} was given; open_image(source) makes one of any source.")
+    return image if image.mode == "RGB" else image.convert("RGB")
+
+
+def _shortest(height: int, width: int, size: int) -> tuple[int, int]:
+    """Height and width with the shorter side scaled to ``size``."""
+    return (size, int(size * width / height)) if height <= width else (int(size * height / width), size)

@@ -1,0 +1,244 @@
+"""Text to CLIP tokens, with the way back: which characters each token covers."""
+
+from __future__ import annotations
+
+import gzip
+import html
+import importlib.util
+import re
+import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from difflib import SequenceMatcher
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from zsris_viz.errors import CorruptFileError, InvalidInputError, InvalidTypeError, UnavailableError, ZsrisWarning
+
+OPENAI_VOCABULARY = 49408
+_OVERFLOW = ("warn", "error", "ignore")
+
+
+@dataclass(frozen=True)
+class TextTokens:
+    """A batch of tokenized texts.
+
+    Attributes:
+        texts: the texts as given. ids: (B, T) int64, padded on the right. attention_mask: (B, T) int64, 1 on tokens, 0 on padding.
+        end: (B,) int64, position of the end token, where the tower is read. pieces: the readable token strings of each text, start
+            and end token included, padding not. spans: (first, last + 1) characters of ``texts[b]`` that each of these tokens
+            covers; empty spans for start and end token. lost: the part of each text cut off at the context length ("" for none).
+    """
+
+    texts: tuple[str, ...]
+    ids: Tensor
+    attention_mask: Tensor
+    end: Tensor
+    pieces: list[list[str]]
+    spans: list[list[tuple[int, int]]]
+    lost: tuple[str, ...]
+
+    def __len__(self) -> int:
+        return len(self.texts)
+
+    def to(self, device: torch.device | str) -> TextTokens:
+        """The same tokens with the tensors on ``device``."""
+        return replace(
+            self, ids=self.ids.to(device), attention_mask=self.attention_mask.to(device), end=self.end.to(device)
+        )
+
+    def tokens_of(self, start: int, end: int, row: int = 0) -> list[int]:
+        """Positions of the tokens of text ``row`` that cover any of its characters ``start`` to ``end`` (exclusive).
+
+        A stretch that was cut off at the context length, or white space, has no tokens: an empty list.
+        """
+        return [i for i, (first, last) in enumerate(self.spans[row]) if first < end and last > start and last > first]
+
+    def words(self, row: int = 0) -> list[tuple[str, tuple[int, int], list[int]]]:
+        """(word, (start, end) characters, token positions) for every word between white space of text ``row``."""
+        found = re.finditer(r"\S+", self.texts[row])
+        return [(match.group(), match.span(), self.tokens_of(*match.span(), row=row)) for match in found]
+
+
+class ClipTokenizer:
+    """Byte-pair encoding as CLIP uses it, on a transformers ``CLIPTokenizer``.
+
+    Texts in which a special token is spelled out ("<|endoftext|>") are ordinary text here: only the real end of a text gets the
+    end token. A small vocabulary may lack characters; they become the unknown token, with a ZsrisWarning.
+
+    Args:
+        tokenizer: transformers' ``CLIPTokenizer``.
+        context_length: tokens in all, start and end included.
+        clean: apply OpenAI's text repair first (ftfy, HTML entities); the library's own tokenizer does not.
+        pad_id: id for padding; OpenAI pads with 0, Hugging Face models with their pad token.
+    """
+
+    def __init__(self, tokenizer: Any, *, context_length: int, clean: bool = False, pad_id: int | None = None) -> None:
+        self.hf = tokenizer
+        self.context_length = context_length
+        self.clean = clean
+        self.start_id, self.end_id = int(tokenizer.bos_token_id), int(tokenizer.eos_token_id)
+        self.pad_id = int(tokenizer.pad_token_id if pad_id is None else pad_id)
+        self.vocab_size = max(tokenizer.get_vocab().values()) + 1
+        self._backend = tokenizer.backend_tokenizer
+        self._backend.no_padding()
+        self._backend.no_truncation()
+        self._backend.encode_special_tokens = True
+        self._bytes = {letter: byte for byte, letter in _byte_letters().items()}
+
+    @classmethod
+    def openai(cls, *, vocab_size: int = OPENAI_VOCABULARY, context_length: int = 77) -> ClipTokenizer:
+        """OpenAI's vocabulary, read from the file in the installed open_clip package (no download).
+
+        A smaller ``vocab_size`` keeps the first merges, so shared tokens keep their ids, and its last two ids are the start and
+        end token, as in the whole vocabulary.
+
+        Raises:
+            InvalidInputError: fewer than 514 entries (256 bytes, each with and without word end, and two special tokens) or
+                more than 49408. UnavailableError: open_clip is not installed.
+        """
+        if not 514 <= vocab_size <= OPENAI_VOCABULARY:
+            raise InvalidInputError(
+                f"a vocabulary of {vocab_size} tokens cannot be cut from OpenAI's 49408; it takes 514 to 49408. "
+                "Give the model's own tokenizer: load_clip(..., tokenizer=folder with vocab.json and merges.txt)."
+            )
+        from transformers import CLIPTokenizer
+
+        merges = _openai_merges()[: vocab_size - 514]
+        letters = list(_byte_letters().values())
+        entries = letters + [letter + "</w>" for letter in letters] + ["".join(merge) for merge in merges]
+        vocab = {entry: i for i, entry in enumerate([*entries, "<|startoftext|>", "<|endoftext|>"])}
+        return cls(CLIPTokenizer(vocab=vocab, merges=merges), context_length=context_length, clean=True, pad_id=0)
+
+    @classmethod
+    def from_folder(cls, folder: str | Path, *, context_length: int) -> ClipTokenizer:
+        """From the tokenizer files of a Hugging Face folder (tokenizer.json, or vocab.json and merges.txt)."""
+        from transformers import CLIPTokenizer
+
+        try:
+            tokenizer = CLIPTokenizer.from_pretrained(str(folder), local_files_only=True)
+        except Exception as error:
+            raise CorruptFileError(f"cannot read the tokenizer files in {folder}: {error}") from error
+        return cls(tokenizer, context_length=context_length)
+
+    @classmethod
+    def from_hub(cls, name: str, *, context_length: int) -> ClipTokenizer:
+        """From a Hugging Face id, from the local cache if it is there. Raises UnavailableError when it cannot be had."""
+        from transformers import CLIPTokenizer
+
+        try:
+            return cls(CLIPTokenizer.from_pretrained(name), context_length=context_length)
+        except Exception as error:
+            raise UnavailableError(f"the tokenizer of {name!r} cannot be had ({type(error).__name__}); give tokenizer=folder.") from error
+
+    def __call__(
+        self, texts: str | Sequence[str], *, on_overflow: str = "warn", allow_empty: bool = False, length: int | None = None
+    ) -> TextTokens:
+        """Tokenize a batch.
+
+        Args:
+            texts: one or more texts. on_overflow: what to do with a text beyond the context length, which is cut before its end
+                token: "warn" (ZsrisWarning with the lost part), "error", "ignore".
+            allow_empty: let a text without any token through (the empty text's feature is CLIP Surgery's reference).
+            length: pad to this many tokens; by default to the longest text. Causal attention makes the features independent of it.
+
+        Raises:
+            InvalidTypeError: a text is no string. InvalidInputError: no text at all, a text without a visible character, an
+                unknown ``on_overflow``, or an overlong text under "error".
+        """
+        batch = (texts,) if isinstance(texts, str) else tuple(texts)
+        if on_overflow not in _OVERFLOW:
+            raise InvalidInputError(f"on_overflow={on_overflow!r} is unknown; use one of {', '.join(_OVERFLOW)}.")
+        if not batch:
+            raise InvalidInputError('an empty list of texts was given; give at least one, e.g. ["the left cat"].')
+        rows = [self._encode(text, on_overflow, allow_empty) for text in batch]
+        longest = max(len(ids) for ids, _, _ in rows)
+        if length is not None and not longest <= length <= self.context_length:
+            raise InvalidInputError(f"length={length} must lie between {longest} (longest text) and {self.context_length}.")
+        ids = torch.full((len(rows), length or longest), self.pad_id, dtype=torch.long)
+        mask = torch.zeros_like(ids)
+        for i, (row, _, _) in enumerate(rows):
+            ids[i, : len(row)] = torch.tensor(row)
+            mask[i, : len(row)] = 1
+        return TextTokens(
+            texts=batch,
+            ids=ids,
+            attention_mask=mask,
+            end=torch.tensor([len(row) - 1 for row, _, _ in rows]),
+            pieces=[[self._piece(i) for i in row] for row, _, _ in rows],
+            spans=[spans for _, spans, _ in rows],
+            lost=tuple(lost for _, _, lost in rows),
+        )
+
+    def _encode(self, text: str, on_overflow: str, allow_empty: bool) -> tuple[list[int], list[tuple[int, int]], str]:
+        """Ids with start and end token, character spans, and the part lost at the context length."""
+        if not isinstance(text, str):
+            raise InvalidTypeError(f'a text is a string, e.g. "the left cat"; {type(text).__name__} was given.')
+        cleaned = _repair(text) if self.clean else text
+        encoding = self._backend.encode(cleaned, add_special_tokens=False)
+        ids, spans = list(encoding.ids), _original_spans(text, cleaned, encoding.offsets)
+        if not ids and not allow_empty:
+            raise InvalidInputError(f'the text {text!r} is empty; give words that describe an object, e.g. "the left cat".')
+        lost, room = "", self.context_length - 2
+        if len(ids) > room:
+            lost = text[spans[room][0] :].strip()
+            message = (
+                f"the text has {len(ids) + 2} tokens and CLIP reads {self.context_length}: "
+                f"{'would lose' if on_overflow == 'error' else 'lost'} {lost!r}. Shorten it to keep its meaning."
+            )
+            if on_overflow == "error":
+                raise InvalidInputError(message)
+            if on_overflow == "warn":
+                warnings.warn(message, ZsrisWarning, stacklevel=5)
+            ids, spans = ids[:room], spans[:room]
+        if self.end_id in ids:
+            unknown = "".join(text[a:b] for i, (a, b) in zip(ids, spans, strict=True) if i == self.end_id)
+            warnings.warn(f"this model's vocabulary has no characters {unknown!r}; it cannot read them.", ZsrisWarning, stacklevel=5)
+        return [self.start_id, *ids, self.end_id], [(0, 0), *spans, (len(text), len(text))], lost
+
+    def _piece(self, token: int) -> str:
+        """A token as readable text; bytes that are only part of a character show as the replacement sign."""
+        if token in (self.start_id, self.end_id):
+            return "[start]" if token == self.start_id else "[end]"
+        raw = self.hf.convert_ids_to_tokens(token).removesuffix("</w>")
+        return bytes(self._bytes[char] for char in raw if char in self._bytes).decode("utf-8", errors="replace")
+
+
+def _repair(text: str) -> str:
+    """OpenAI's cleaning of a text before encoding: mojibake and entities repaired, white space collapsed, lower case."""
+    import ftfy
+
+    return " ".join(html.unescape(html.unescape(ftfy.fix_text(text))).split()).lower()
+
+
+def _original_spans(text: str, cleaned: str, spans: Sequence[tuple[int, int]]) -> list[tuple[int, int]]:
+    """Spans in ``cleaned`` as spans in ``text``; a repaired stretch maps to the whole stretch that it replaces."""
+    if len(text) == len(cleaned):
+        return list(spans)
+    first, last = [0] * len(cleaned), [0] * len(cleaned)
+    for tag, a, b, c, d in SequenceMatcher(None, text.lower(), cleaned, autojunk=False).get_opcodes():
+        for offset, i in enumerate(range(c, d)):
+            first[i], last[i] = (a + offset, a + offset + 1) if tag == "equal" else (a, b)
+    limit = len(text)
+    return [(min(first[a], limit), min(last[b - 1], limit)) if b > a else (0, 0) for a, b in spans]
+
+
+def _byte_letters() -> dict[int, str]:
+    """The visible letter that byte-level encoding writes for each byte, in vocabulary order: Latin-1 as itself, the rest from U+0100 on."""
+    visible = [*range(0x21, 0x7F), *range(0xA1, 0xAD), *range(0xAE, 0x100)]
+    hidden = [byte for byte in range(256) if byte not in visible]
+    return {byte: chr(byte) for byte in visible} | {byte: chr(256 + i) for i, byte in enumerate(hidden)}
+
+
+def _openai_merges() -> list[tuple[str, str]]:
+    """The 48,894 merges of OpenAI's vocabulary, from the file that open_clip carries; the package itself is not imported."""
+    spec = importlib.util.find_spec("open_clip")
+    path = Path(spec.origin).with_name("bpe_simple_vocab_16e6.txt.gz") if spec and spec.origin else None
+    if path is None or not path.is_file():
+        raise UnavailableError("OpenAI's vocabulary comes with open_clip, which is not installed: pip install open_clip_torch.")
+    lines = gzip.decompress(path.read_bytes()).decode("utf-8").split("\n")
+    pairs = [tuple(line.split()) for line in lines[1 : OPENAI_VOCABULARY - 514 + 1]]
+    return [(left, right) for left, right in pairs]
