@@ -79,7 +79,7 @@ FUNCTION_WORDS = (
     "side", "corner", "half", "part", "picture", "photo", "image", "one", "two", "three", "four", "five", "six", "other", "only", "wearing",
     "dressed", "standing", "sitting", "lying", "placed", "shown", "seen", "located", "most", "color", "colored", "size", "sized", "clothes", "person",
     "people", "thing", "object", "objects", "closest", "nearest", "farthest", "between", "behind", "front", "far", "very", "not", "no", "both", "couple", "group", "scene", "drawing", "background", "foreground", "hand", "while", "has", "looks", "he", "she", "its", "his",
-    "her", "also", "facing", "edge", "down", "up", "high", "low", "tiny", "huge", "tall", "short", "this", "some", "row", "line", "counting", "but",
+    "her", "also", "facing", "edge", "down", "up", "high", "low", "tiny", "huge", "tall", "short", "this", "some", "row", "line", "counting", "but", "parked",
 )  # fmt: skip
 
 
