@@ -11,7 +11,8 @@ if TYPE_CHECKING:
     from zsris_viz.clip.base import Clip, ClipCounter, Trace
     from zsris_viz.clip.loading import load_clip
     from zsris_viz.clip.preprocess import PRESETS, Preprocess, get_preprocess
-    from zsris_viz.clip.resnet import RNClip, RNModel, save_clip_rn
+    from zsris_viz.clip.resnet import RNClip
+    from zsris_viz.clip.rn_model import RNModel, save_clip_rn
     from zsris_viz.clip.tokenizer import ClipTokenizer, TextTokens
     from zsris_viz.clip.vit import ViTClip
 
@@ -19,7 +20,8 @@ _HOMES = {
     "base": ("Clip", "ClipCounter", "Trace"),
     "loading": ("load_clip",),
     "preprocess": ("PRESETS", "Preprocess", "get_preprocess"),
-    "resnet": ("RNClip", "RNModel", "save_clip_rn"),
+    "resnet": ("RNClip",),
+    "rn_model": ("RNModel", "save_clip_rn"),
     "tokenizer": ("ClipTokenizer", "TextTokens"),
     "vit": ("ViTClip",),
 }

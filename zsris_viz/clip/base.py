@@ -40,12 +40,12 @@ class Trace:
     """Every layer of one run of a tower.
 
     Attributes:
-        layers: L + 1 hidden states (B, T, C) in the model's dtype. Layer 0 is what enters the first block, layer l leaves the l-th
-            block (block l - 1 when blocks are counted from 0), the last is before the final LayerNorm: the ``hidden_states`` of
-            transformers. For an RN, layer 0 is the stem's map and layers 1-4 those of the four stages, (B, h * w, C) with h, w and C
-            of each stage.
-        attentions: L + 1 entries; ``attentions[l]`` (B, heads, T, T), rows summing to 1, belongs to the block that made layer l;
-            entry 0 is None, as are all when not asked for and for an RN.
+        layers: L + 1 hidden states (B, T, C) in the model's dtype. Layer 0 is what enters the first block, layer l
+            leaves the l-th block (block l - 1 when blocks are counted from 0), the last is before the final
+            LayerNorm: the ``hidden_states`` of transformers. For an RN, layer 0 is the stem's map and layers 1-4
+            those of the four stages, (B, h * w, C) with h, w and C of each stage.
+        attentions: L + 1 entries; ``attentions[l]`` (B, heads, T, T), rows summing to 1, belongs to the block that
+            made layer l; entry 0 is None, as are all when not asked for and for an RN.
         grids: (rows, columns) of each layer's patch grid; empty for a text.
         tokens: the tokens of a text; None for an image.
         has_cls: whether the first token of every layer is CLS.
@@ -68,7 +68,9 @@ class Trace:
     def layer(self, number: int) -> Tensor:
         """Hidden state (B, T, C) of a layer; negative numbers count from the last. Raises InvalidInputError out of range."""
         if not -len(self.layers) <= number < len(self.layers):
-            raise InvalidInputError(f"layer {number} does not exist; this trace has layers 0 to {len(self.layers) - 1}.")
+            raise InvalidInputError(
+                f"layer {number} does not exist; this trace has layers 0 to {len(self.layers) - 1}."
+            )
         return self.layers[number]
 
     def patches(self, layer: int) -> Tensor:
@@ -87,22 +89,26 @@ class Trace:
     def cls(self, layer: int) -> Tensor:
         """CLS token (B, C) of an image's layer. Raises InvalidInputError where there is none (text, RN)."""
         if not (self.grids and self.has_cls):
-            raise InvalidInputError("only a ViT image trace has a CLS token; an RN pools by attention: use clip.pool(feature_map).")
+            raise InvalidInputError(
+                "only a ViT image trace has a CLS token; an RN pools by attention: use clip.pool(feature_map)."
+            )
         return self.layer(layer)[:, 0]
 
 
 class Clip(ABC):
     """Both towers of a CLIP model with every layer in reach. Made by :func:`zsris_viz.clip.load_clip`.
 
-    The towers are frozen and in evaluation mode. Calls run in inference mode and return fp32 features; ``grad=True`` runs them under
-    autograd instead, for gradients with respect to what is passed in.
+    The towers are frozen and in evaluation mode. Calls run in inference mode and return fp32 features; ``grad=True``
+    runs them under autograd instead, for gradients with respect to what is passed in.
 
     Attributes:
         name: what was loaded. kind: "vit" or "rn". activation: "quick_gelu", "gelu", ... of the transformer blocks.
-        device, dtype: of the towers. embed_dim: D. width: channels of the image tower's last layer. num_layers: L, image blocks
-            (RN: its 4 stages). text_layers, text_width. image_size: S. grid: (g, g). patch_size: pixels per grid cell.
-        heads: image attention heads (RN: of the attention pooling). context_length: tokens. logit_scale: float, e to the learned
-            scale. preprocess: how images become pixels. tokenizer. calls: a ClipCounter. supports_token_masking: bool.
+        device, dtype: of the towers. embed_dim: D. width: channels of the image tower's last layer. num_layers: L,
+            image blocks (RN: its 4 stages). text_layers, text_width. image_size: S. grid: (g, g). patch_size: pixels
+            per grid cell.
+        heads: image attention heads (RN: of the attention pooling). context_length: tokens. logit_scale: float, e to
+            the learned scale. preprocess: how images become pixels. tokenizer. calls: a ClipCounter.
+            supports_token_masking: bool.
         text: the TextTower; ``text.blocks`` are its blocks.
     """
 
@@ -151,10 +157,12 @@ class Clip(ABC):
     # ---- images
 
     def pixels(self, images: Images) -> Tensor:
-        """Images as the tower takes them: (B, 3, S, S) by ``preprocess``, or a (B, 3, H, W) or (3, H, W) tensor passed through.
+        """Images as the tower takes them: (B, 3, S, S) by ``preprocess``, or a (B, 3, H, W) or (3, H, W) tensor
+        passed through.
 
         Raises:
-            InvalidTypeError: no float tensor and no PIL image. InvalidInputError: a tensor of another shape, or an empty list.
+            InvalidTypeError: no float tensor and no PIL image. InvalidInputError: a tensor of another shape, or an
+            empty list.
         """
         if isinstance(images, Tensor):
             if not images.is_floating_point():
@@ -168,7 +176,9 @@ class Clip(ABC):
         if isinstance(images, Image.Image):
             images = [images]
         if not isinstance(images, Sequence) or isinstance(images, str):
-            raise InvalidTypeError(f"images must be a tensor, a PIL image or a list of them; {type(images).__name__} was given.")
+            raise InvalidTypeError(
+                f"images must be a tensor, a PIL image or a list of them; {type(images).__name__} was given."
+            )
         if not images:
             raise InvalidInputError("an empty list of images was given; give at least one PIL image.")
         return torch.stack([self.preprocess.image(image) for image in images])
@@ -189,7 +199,7 @@ class Clip(ABC):
         else:
             self.calls.images += len(pixels)
         with autograd_mode(grad):
-            parts = [self._encode_images(self._to_tower(chunk)) for chunk in pixels.split(_positive(batch_size))]
+            parts = [self._encode_images(self._to_tower(chunk)) for chunk in pixels.split(check_batch_size(batch_size))]
             return torch.cat(parts) if len(pixels) else torch.zeros(0, self.embed_dim, device=self.device)
 
     def trace_image(self, images: Images, *, attentions: bool = True, grad: bool = False) -> Trace:
@@ -223,7 +233,12 @@ class Clip(ABC):
     # ---- texts
 
     def tokenize(
-        self, texts: str | Sequence[str], *, on_overflow: str = "warn", allow_empty: bool = False, length: int | None = None
+        self,
+        texts: str | Sequence[str],
+        *,
+        on_overflow: str = "warn",
+        allow_empty: bool = False,
+        length: int | None = None,
     ) -> TextTokens:
         """Texts as tokens; see :meth:`ClipTokenizer.__call__` for the arguments and errors. Tensors on the tower's device."""
         return self.tokenizer(texts, on_overflow=on_overflow, allow_empty=allow_empty, length=length).to(self.device)
@@ -231,7 +246,9 @@ class Clip(ABC):
     def _tokens(self, texts: Texts, allow_empty: bool = False) -> TextTokens:
         return texts.to(self.device) if isinstance(texts, TextTokens) else self.tokenize(texts, allow_empty=allow_empty)
 
-    def embed_texts(self, texts: Texts, *, batch_size: int = 256, allow_empty: bool = False, grad: bool = False) -> Tensor:
+    def embed_texts(
+        self, texts: Texts, *, batch_size: int = 256, allow_empty: bool = False, grad: bool = False
+    ) -> Tensor:
         """Text features in the joint space, read at the end token, not normalised.
 
         Texts of like length run together, so a long one costs the short ones nothing.
@@ -244,13 +261,15 @@ class Clip(ABC):
         with autograd_mode(grad):
             order = tokens.end.argsort(stable=True)
             parts = []
-            for rows in order.split(_positive(batch_size)):
+            for rows in order.split(check_batch_size(batch_size)):
                 end = tokens.end[rows]
                 hidden = self.text.embed(tokens.ids[rows, : int(end.max()) + 1])
                 parts.append(self.text.project(self.text.run(hidden, end=end)[:, 0]))
             return torch.cat(parts)[order.argsort()]
 
-    def trace_texts(self, texts: Texts, *, attentions: bool = True, allow_empty: bool = False, grad: bool = False) -> Trace:
+    def trace_texts(
+        self, texts: Texts, *, attentions: bool = True, allow_empty: bool = False, grad: bool = False
+    ) -> Trace:
         """One run of the text tower with every layer kept. All texts are padded to the longest; see :class:`Trace`."""
         tokens = self._tokens(texts, allow_empty)
         self.calls.texts += len(tokens)
@@ -305,10 +324,13 @@ class Clip(ABC):
 def check_layer(layer: int, last: int) -> None:
     """Raise InvalidInputError unless ``layer`` is 0 to ``last``."""
     if not 0 <= layer <= last:
-        raise InvalidInputError(f"layer {layer} does not exist; layers are 0 (embeddings) to {last} (after the last block).")
+        raise InvalidInputError(
+            f"layer {layer} does not exist; layers are 0 (embeddings) to {last} (after the last block)."
+        )
 
 
-def _positive(batch_size: int) -> int:
+def check_batch_size(batch_size: int) -> int:
+    """``batch_size``; InvalidInputError unless it is at least 1."""
     if batch_size < 1:
         raise InvalidInputError(f"batch_size must be at least 1; {batch_size} was given.")
     return batch_size

@@ -1,7 +1,8 @@
 """One transformer block of a CLIP tower, taken apart.
 
-The towers run transformers' ``CLIPEncoderLayer`` modules through these functions instead of calling the modules, because every layer,
-every head and every mask has to be in reach without hooks. The arithmetic is the library's (softmax in fp32).
+The towers run transformers' ``CLIPEncoderLayer`` modules through these functions instead of calling the modules,
+because every layer, every head and every mask has to be in reach without hooks. The arithmetic is the library's
+(softmax in fp32).
 """
 
 from __future__ import annotations
@@ -32,12 +33,15 @@ def merge_heads(values: Tensor) -> Tensor:
 
 
 def query_key_value(block: Any, hidden: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """Queries, keys and values of a block's self-attention, each (B, heads, T, C / heads), from its input ``hidden`` (B, T, C).
+    """Queries, keys and values of a block's self-attention, each (B, heads, T, C / heads), from its input ``hidden``
+    (B, T, C).
 
     The block's first LayerNorm is applied here. Queries are not yet scaled.
     """
     attn, normed = block.self_attn, block.layer_norm1(hidden)
-    query, key, value = (split_heads(linear(normed), attn.num_heads) for linear in (attn.q_proj, attn.k_proj, attn.v_proj))
+    query, key, value = (
+        split_heads(linear(normed), attn.num_heads) for linear in (attn.q_proj, attn.k_proj, attn.v_proj)
+    )
     return query, key, value
 
 
@@ -108,8 +112,8 @@ def run_block(
 ) -> tuple[Tensor, Tensor | None]:
     """A whole block; arguments as in :func:`self_attention`.
 
-    With ``rows`` only those positions leave the block, (B, 1, C): enough for the last block when one token is pooled, and most
-    of its work saved.
+    With ``rows`` only those positions leave the block, (B, 1, C): enough for the last block when one token is pooled,
+    and most of its work saved.
     """
     added, probabilities = self_attention(block, hidden, mask, attention=attention, weights=weights, rows=rows)
     if rows is not None:
@@ -127,7 +131,8 @@ def norm_and_project(hidden: Tensor, norm: nn.LayerNorm, projection: nn.Linear) 
 
 
 def resize_positions(positions: Tensor, grid: tuple[int, int]) -> Tensor:
-    """Position embeddings for another token grid, bicubic, as a new tensor; the first row (CLS, or RN's mean token) stays.
+    """Position embeddings for another token grid, bicubic, as a new tensor; the first row (CLS, or RN's mean token)
+    stays.
 
     Args:
         positions: (1 + g * g, C) for a square grid.

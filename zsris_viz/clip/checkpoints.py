@@ -14,7 +14,12 @@ from torch import Tensor
 
 from zsris_viz.errors import CorruptFileError, InvalidInputError, UnavailableError
 
-WEIGHT_FILES = ("model.safetensors", "model.safetensors.index.json", "pytorch_model.bin", "pytorch_model.bin.index.json")
+WEIGHT_FILES = (
+    "model.safetensors",
+    "model.safetensors.index.json",
+    "pytorch_model.bin",
+    "pytorch_model.bin.index.json",
+)
 TOKENIZER_FILES = ("tokenizer.json", "vocab.json")
 
 
@@ -27,15 +32,18 @@ def read_json(path: Path) -> dict[str, Any]:
     except (ValueError, UnicodeDecodeError) as error:
         raise CorruptFileError(f"{path} is no valid JSON ({error}); fetch the model folder again.") from error
     if not isinstance(content, dict):
-        raise CorruptFileError(f"{path} holds a {type(content).__name__} and not an object; fetch the model folder again.")
+        raise CorruptFileError(
+            f"{path} holds a {type(content).__name__} and not an object; fetch the model folder again."
+        )
     return content
 
 
 def read_state_dict(path: Path) -> dict[str, Tensor]:
-    """The tensors of a checkpoint file on the CPU: safetensors, a TorchScript archive (as OpenAI publishes), or a saved state dict.
+    """The tensors of a checkpoint file on the CPU: safetensors, a TorchScript archive (as OpenAI publishes), or a
+    saved state dict.
 
-    Pickled files are read with ``weights_only=True``: one that holds anything but tensors and plain containers is refused. A
-    TorchScript archive is opened for its tensors; its code is not run.
+    Pickled files are read with ``weights_only=True``: one that holds anything but tensors and plain containers is
+    refused. A TorchScript archive is opened for its tensors; its code is not run.
 
     Raises:
         UnavailableError: no such file. CorruptFileError: truncated, of another format, or refused.
@@ -62,7 +70,11 @@ def check_state_dict(content: Any, source: str) -> dict[str, Tensor]:
             f"{source} is a training checkpoint, which does not say how its model was trained. Pass its tensors and their kind: "
             'load_clip(checkpoint["state_dict"], kind="open_clip") for GELU, kind="openai" for QuickGELU.'
         )
-    if not isinstance(content, Mapping) or not content or not all(isinstance(value, Tensor) for value in content.values()):
+    if (
+        not isinstance(content, Mapping)
+        or not content
+        or not all(isinstance(value, Tensor) for value in content.values())
+    ):
         raise InvalidInputError(f"{source} is no state dict (names to tensors) but a {type(content).__name__}.")
     return {str(key).removeprefix("module."): value for key, value in content.items()}
 
@@ -88,8 +100,8 @@ def read_hf_model(folder: str | Path, dtype: torch.dtype, *, local: bool = True)
     """A transformers ``CLIPModel`` from a folder (or, with ``local=False``, a Hugging Face id that is downloaded).
 
     Raises:
-        UnavailableError: weights or config missing, or no way to download. CorruptFileError: damaged or incomplete weights.
-        InvalidInputError: a model of another kind.
+        UnavailableError: weights or config missing, or no way to download. CorruptFileError: damaged or incomplete
+        weights. InvalidInputError: a model of another kind.
     """
     from safetensors import SafetensorError
     from transformers import CLIPModel
@@ -97,7 +109,9 @@ def read_hf_model(folder: str | Path, dtype: torch.dtype, *, local: bool = True)
     if local:
         config = read_json(Path(folder) / "config.json")
         if config.get("model_type") != "clip":
-            raise InvalidInputError(f"{folder} holds a {config.get('model_type')!r} model; load_clip reads 'clip' and 'clip_rn' folders.")
+            raise InvalidInputError(
+                f"{folder} holds a {config.get('model_type')!r} model; load_clip reads 'clip' and 'clip_rn' folders."
+            )
         if not any((Path(folder) / name).is_file() for name in WEIGHT_FILES):
             raise UnavailableError(f"{folder} has no weights; one of {', '.join(WEIGHT_FILES)} is needed.")
     try:
@@ -105,7 +119,9 @@ def read_hf_model(folder: str | Path, dtype: torch.dtype, *, local: bool = True)
             str(folder), dtype=dtype, attn_implementation="eager", local_files_only=local, output_loading_info=True
         )
     except (SafetensorError, pickle.UnpicklingError, EOFError, zipfile.BadZipFile) as error:
-        raise CorruptFileError(f"the weights in {folder} are truncated or damaged ({error}); fetch them again.") from error
+        raise CorruptFileError(
+            f"the weights in {folder} are truncated or damaged ({error}); fetch them again."
+        ) from error
     except Exception as error:
         if not local:
             raise UnavailableError(
@@ -115,5 +131,7 @@ def read_hf_model(folder: str | Path, dtype: torch.dtype, *, local: bool = True)
         raise CorruptFileError(f"the model in {folder} cannot be read ({error}); fetch it again.") from error
     lacking = [*report["missing_keys"], *(str(key) for key in report["mismatched_keys"])]
     if lacking:
-        raise CorruptFileError(f"the weights in {folder} are incomplete, {len(lacking)} tensors lack, e.g. {lacking[0]}; fetch them again.")
+        raise CorruptFileError(
+            f"the weights in {folder} are incomplete, {len(lacking)} tensors lack, e.g. {lacking[0]}; fetch them again."
+        )
     return model

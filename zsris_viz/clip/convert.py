@@ -40,7 +40,8 @@ _NOT_WEIGHTS = ("input_resolution", "context_length", "vocab_size", "attn_mask")
 
 @dataclass(frozen=True)
 class Shape:
-    """A CLIP model's sizes as its OpenAI-layout tensors tell them (all ints; ``vision_layers`` of an RN: blocks of its 4 stages).
+    """A CLIP model's sizes as its OpenAI-layout tensors tell them (all ints; ``vision_layers`` of an RN: blocks of
+    its 4 stages).
 
     OpenAI's heads are 64 wide: heads = width / 64; for RN the attention pooling's width is 32 times the stem's.
     """
@@ -95,7 +96,9 @@ def read_shape(state: Mapping[str, Tensor]) -> Shape:
             text_heads=_heads(text_width),
         )
     except KeyError as error:
-        raise CorruptFileError(f"the checkpoint is in OpenAI's layout but lacks the tensor {error}; download it again.") from error
+        raise CorruptFileError(
+            f"the checkpoint is in OpenAI's layout but lacks the tensor {error}; download it again."
+        ) from error
 
 
 def _count(state: Mapping[str, Any], pattern: str) -> int:
@@ -105,7 +108,9 @@ def _count(state: Mapping[str, Any], pattern: str) -> int:
 def _heads(width: int) -> int:
     heads = max(1, width // 64)
     if width % heads:
-        raise InvalidInputError(f"a width of {width} does not divide into OpenAI's heads of 64; give the model as a Hugging Face folder.")
+        raise InvalidInputError(
+            f"a width of {width} does not divide into OpenAI's heads of 64; give the model as a Hugging Face folder."
+        )
     return heads
 
 
@@ -138,7 +143,9 @@ def to_transformers(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
         elif not vit and key.startswith("visual."):
             out[key] = value
         else:
-            raise CorruptFileError(f"the checkpoint has the key {key!r}, which is no part of a CLIP model in OpenAI's layout.")
+            raise CorruptFileError(
+                f"the checkpoint has the key {key!r}, which is no part of a CLIP model in OpenAI's layout."
+            )
     return out
 
 
@@ -146,9 +153,13 @@ def _block_entry(prefix: str, name: str, value: Tensor, key: str) -> dict[str, T
     stem, _, kind = name.rpartition(".")
     if name in ("attn.in_proj_weight", "attn.in_proj_bias"):
         kind = name.removeprefix("attn.in_proj_")
-        return {f"{prefix}self_attn.{letter}_proj.{kind}": part for letter, part in zip("qkv", value.chunk(3), strict=True)}
+        return {
+            f"{prefix}self_attn.{letter}_proj.{kind}": part for letter, part in zip("qkv", value.chunk(3), strict=True)
+        }
     if stem not in _BLOCK:
-        raise CorruptFileError(f"the checkpoint has the key {key!r}, which is no part of a CLIP block in OpenAI's layout.")
+        raise CorruptFileError(
+            f"the checkpoint has the key {key!r}, which is no part of a CLIP block in OpenAI's layout."
+        )
     return {f"{prefix}{_BLOCK[stem]}.{kind}": value}
 
 
@@ -188,7 +199,9 @@ def build_clip_model(state: Mapping[str, Tensor], activation: str, dtype: torch.
         "patch_size": shape.patch_size,
         "hidden_act": activation,
     }
-    config = CLIPConfig(text_config=text_config(shape, activation), vision_config=vision, projection_dim=shape.embed_dim)
+    config = CLIPConfig(
+        text_config=text_config(shape, activation), vision_config=vision, projection_dim=shape.embed_dim
+    )
     with torch.device("meta"):  # the weights come next: nothing to initialise
         model = CLIPModel(config)
     assign_weights(model, to_transformers(state), dtype)

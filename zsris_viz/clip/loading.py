@@ -12,9 +12,18 @@ from typing import Any
 import torch
 
 from zsris_viz.clip.base import Clip
-from zsris_viz.clip.checkpoints import TOKENIZER_FILES, WEIGHT_FILES, check_state_dict, read_hf_model, read_json, read_state_dict
+from zsris_viz.clip.checkpoints import (
+    TOKENIZER_FILES,
+    WEIGHT_FILES,
+    check_state_dict,
+    read_hf_model,
+    read_json,
+    read_state_dict,
+)
 from zsris_viz.clip.convert import build_clip_model, is_openai_layout, read_shape
 from zsris_viz.clip.preprocess import Preprocess, get_preprocess
+from zsris_viz.clip.resnet import RNClip
+from zsris_viz.clip.rn_model import build_rn_model, read_rn_folder, set_dtype
 from zsris_viz.clip.tokenizer import OPENAI_VOCABULARY, ClipTokenizer
 from zsris_viz.clip.vit import ViTClip
 from zsris_viz.errors import InvalidInputError, InvalidTypeError, UnavailableError, ZsrisWarning
@@ -38,20 +47,21 @@ def load_clip(
     """A CLIP model with every layer in reach.
 
     Args:
-        name: "miniature" or "miniature-rn" (built in); a Hugging Face id such as "openai/clip-vit-base-patch16"; one of OpenAI's
-            models by name, such as "RN50" (found in ~/.cache/clip, else downloaded through open_clip); a Hugging Face folder, or
-            one written by ``save_clip_rn``; an OpenAI checkpoint file (TorchScript archive, state dict or safetensors); a state dict
-            in OpenAI's layout; a transformers ``CLIPModel``.
+        name: "miniature" or "miniature-rn" (built in); a Hugging Face id such as "openai/clip-vit-base-patch16"; one
+            of OpenAI's models by name, such as "RN50" (found in ~/.cache/clip, else downloaded through open_clip); a
+            Hugging Face folder, or one written by ``save_clip_rn``; an OpenAI checkpoint file (TorchScript archive,
+            state dict or safetensors); a state dict in OpenAI's layout; a transformers ``CLIPModel``.
         device: default CUDA if present, else CPU. dtype: of the towers; features are fp32 in any case.
         preprocess: a preset ("clip", "clip-center", "glclip", "hybridgl", "copatch") or a Preprocess.
         attention: "eager", or "sdpa" for torch's fused kernel (a trace's attentions are computed either way).
-        kind: how a state dict in OpenAI's layout was trained, which its tensors do not tell: "openai" (QuickGELU; the default for
-            this layout) or "open_clip" (GELU, e.g. LAION's models). Other sources say it themselves; ``clip.activation`` shows it.
+        kind: how a state dict in OpenAI's layout was trained, which its tensors do not tell: "openai" (QuickGELU; the
+            default for this layout) or "open_clip" (GELU, e.g. LAION's models). Other sources say it themselves;
+            ``clip.activation`` shows it.
         tokenizer: a folder with tokenizer files, or a ClipTokenizer, instead of the model's own.
 
     Raises:
-        InvalidInputError: an unknown name, kind or preset. InvalidTypeError: a source of another type. UnavailableError: weights
-            that are not there. CorruptFileError: weights or settings that cannot be read.
+        InvalidInputError: an unknown name, kind or preset. InvalidTypeError: a source of another type.
+            UnavailableError: weights that are not there. CorruptFileError: weights or settings that cannot be read.
     """
     if kind not in _ACTIVATIONS:
         raise InvalidInputError(f"kind={kind!r} is unknown; use 'openai' (QuickGELU) or 'open_clip' (GELU).")
@@ -61,28 +71,37 @@ def load_clip(
         raise InvalidInputError(f"dtype={dtype!r} is no float type; use torch.float32 or torch.bfloat16.")
     where = torch.device(device if device is not None else "cuda" if torch.cuda.is_available() else "cpu")
     title, source = _resolve(name)
-    if isinstance(source, Path) and source.is_dir():
-        if kind is not None:
-            raise InvalidInputError(f"kind={kind!r} is for checkpoints in OpenAI's layout; the folder {source} says its activation itself.")
-        model, words = _from_folder(source, dtype)
-    elif isinstance(source, str):
-        model, words = read_hf_model(source, dtype, local=False), source
-    elif isinstance(source, Mapping | Path):
-        state = read_state_dict(source) if isinstance(source, Path) else check_state_dict(source, "the given dictionary")
-        model, words = _from_state_dict(state, _ACTIVATIONS[kind], dtype), None
-    else:
-        model, words = copy.deepcopy(source).to(dtype), None  # the caller may go on training the original
+    model, words = _load(source, dtype, kind)
     model = model.to(where).eval().requires_grad_(False)
-    shared = {"name": title, "device": where, "dtype": dtype}
     is_vit = hasattr(model, "vision_model")
     size = model.config.vision_config.image_size if is_vit else model.visual.image_size
-    shared["preprocess"] = get_preprocess(preprocess, size)
-    shared["tokenizer"] = _tokenizer(tokenizer if tokenizer is not None else words, model.text_model.config)
-    if is_vit:
-        return ViTClip(model, attention=attention, **shared)
-    from zsris_viz.clip.resnet import RNClip
+    shared: dict[str, Any] = {
+        "name": title,
+        "device": where,
+        "dtype": dtype,
+        "preprocess": get_preprocess(preprocess, size),
+        "tokenizer": _tokenizer(tokenizer if tokenizer is not None else words, model.text_model.config),
+    }
+    return ViTClip(model, attention=attention, **shared) if is_vit else RNClip(model, attention=attention, **shared)
 
-    return RNClip(model, attention=attention, **shared)
+
+def _load(source: Any, dtype: torch.dtype, kind: str | None) -> tuple[Any, str | Path | None]:
+    """The model on the CPU in ``dtype``, and where its tokenizer files are, if anywhere."""
+    if isinstance(source, Path) and source.is_file():
+        return _from_state_dict(read_state_dict(source), kind, dtype), None
+    if isinstance(source, Mapping):
+        return _from_state_dict(check_state_dict(source, "the given dictionary"), kind, dtype), None
+    if kind is not None:
+        raise InvalidInputError(
+            f"kind={kind!r} is for checkpoints in OpenAI's layout; {source if isinstance(source, str | Path) else 'a model'} "
+            "says its activation itself: leave kind out."
+        )
+    if isinstance(source, Path):
+        is_rn = read_json(source / "config.json").get("model_type") == "clip_rn"
+        return read_rn_folder(source, dtype) if is_rn else read_hf_model(source, dtype), source
+    if isinstance(source, str):
+        return read_hf_model(source, dtype, local=False), source
+    return set_dtype(copy.deepcopy(source), dtype), None  # a copy: the caller may go on training the original
 
 
 def _resolve(name: Any) -> tuple[str, Any]:
@@ -92,7 +111,9 @@ def _resolve(name: Any) -> tuple[str, Any]:
     if hasattr(name, "text_model") and (hasattr(name, "vision_model") or hasattr(name, "visual")):
         return str(getattr(getattr(name, "config", None), "_name_or_path", "") or type(name).__name__), name
     if not isinstance(name, str | os.PathLike):
-        raise InvalidTypeError(f"load_clip takes a name, path, state dict or CLIPModel; {type(name).__name__} was given.")
+        raise InvalidTypeError(
+            f"load_clip takes a name, path, state dict or CLIPModel; {type(name).__name__} was given."
+        )
     text = os.fspath(name)
     if text in MINIATURES:
         folder = Path(__file__).parents[1] / "miniature" / MINIATURES[text]
@@ -131,25 +152,14 @@ def _openai_file(name: str) -> Path:
         ) from error
 
 
-def _from_folder(folder: Path, dtype: torch.dtype) -> tuple[Any, Path]:
-    if read_json(folder / "config.json").get("model_type") == "clip_rn":
-        from zsris_viz.clip.resnet import read_rn_folder
-
-        return read_rn_folder(folder, dtype), folder
-    return read_hf_model(folder, dtype), folder
-
-
-def _from_state_dict(state: Mapping[str, torch.Tensor], activation: str, dtype: torch.dtype) -> Any:
+def _from_state_dict(state: Mapping[str, torch.Tensor], kind: str | None, dtype: torch.dtype) -> Any:
     if not is_openai_layout(state):
         raise InvalidInputError(
-            f"the state dict is not in OpenAI's layout (its first key is {next(iter(state))!r}), and nothing else says which activation "
-            "and how many heads it has. Pass a Hugging Face folder, or the CLIPModel itself."
+            f"the state dict is not in OpenAI's layout (its first key is {next(iter(state))!r}), and nothing else says "
+            "which activation and how many heads it has. Pass a Hugging Face folder, or the CLIPModel itself."
         )
-    if read_shape(state).kind == "vit":
-        return build_clip_model(state, activation, dtype)
-    from zsris_viz.clip.resnet import build_rn_model
-
-    return build_rn_model(state, activation, dtype)
+    build = build_clip_model if read_shape(state).kind == "vit" else build_rn_model
+    return build(state, _ACTIVATIONS[kind], dtype)
 
 
 def _tokenizer(source: Any, config: Any) -> ClipTokenizer:
@@ -169,5 +179,7 @@ def _tokenizer(source: Any, config: Any) -> ClipTokenizer:
             warnings.warn(message, ZsrisWarning, stacklevel=3)
         words = ClipTokenizer.openai(vocab_size=min(config.vocab_size, OPENAI_VOCABULARY), context_length=context)
     if words.vocab_size > config.vocab_size:
-        raise InvalidInputError(f"the tokenizer has {words.vocab_size} tokens and the model {config.vocab_size}; give the model's own.")
+        raise InvalidInputError(
+            f"the tokenizer has {words.vocab_size} tokens and the model {config.vocab_size}; give the model's own."
+        )
     return words

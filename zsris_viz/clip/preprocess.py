@@ -1,7 +1,7 @@
 """How an image becomes the tensor that a CLIP tower sees: a named, visible object.
 
-The default squashes the whole image to a square, as the published methods do in order that masks stay aligned with the token grid;
-CLIP's own evaluation crops the centre instead ("clip-center").
+The default squashes the whole image to a square, as the published methods do in order that masks stay aligned with
+the token grid; CLIP's own evaluation crops the centre instead ("clip-center").
 """
 
 from __future__ import annotations
@@ -26,12 +26,13 @@ class Preprocess:
     """Resize and normalisation.
 
     Attributes:
-        name: of the preset. mean, std: RGB, on the 0-1 scale. resize: "squash" to a square, or "shortest+crop": the shorter side to
-            ``size``, then the centre. interpolation: "bicubic" or "bilinear". antialias: widen the filter when shrinking.
-        normalise_first: normalise at full size and resize that tensor, as the authors' code does (its crops are cut from the
-            normalised image); else resize the 8-bit image with Pillow, as CLIP does (always antialiased).
-        crop_fill: background of masked crops. Where ``normalise_first``, on the normalised scale (the authors fill with ImageNet's mean
-            *after* normalisation, which is not that colour); else RGB 0-1 before normalisation.
+        name: of the preset. mean, std: RGB, on the 0-1 scale. resize: "squash" to a square, or "shortest+crop": the
+            shorter side to ``size``, then the centre. interpolation: "bicubic" or "bilinear". antialias: widen the
+            filter when shrinking.
+        normalise_first: normalise at full size and resize that tensor, as the authors' code does (its crops are cut
+            from the normalised image); else resize the 8-bit image with Pillow, as CLIP does (always antialiased).
+        crop_fill: background of masked crops. Where ``normalise_first``, on the normalised scale (the authors fill
+            with ImageNet's mean *after* normalisation, which is not that colour); else RGB 0-1 before normalisation.
         size: S, pixels.
     """
 
@@ -93,7 +94,9 @@ class Preprocess:
 
     def describe(self) -> str:
         """One line for people: what is done, in order."""
-        how = f"{'squashed' if self.resize == 'squash' else 'shorter side and centre crop'} to {self.size} x {self.size}"
+        how = (
+            f"{'squashed' if self.resize == 'squash' else 'shorter side and centre crop'} to {self.size} x {self.size}"
+        )
         filtered = f"{self.interpolation}, {'antialiased' if self.antialias else 'not antialiased'}"
         mean = ", ".join(f"{value:.3f}" for value in self.mean)
         order = "normalised, then" if self.normalise_first else "normalised after being"
@@ -133,7 +136,9 @@ def get_preprocess(preset: str | Preprocess, size: int) -> Preprocess:
 
 def _rgb(image: Image.Image) -> Image.Image:
     if not isinstance(image, Image.Image):
-        raise InvalidTypeError(f"a PIL image is needed, {type(image).__name__} was given; open_image(source) makes one of any source.")
+        raise InvalidTypeError(
+            f"a PIL image is needed, {type(image).__name__} was given; open_image(source) makes one of any source."
+        )
     return image if image.mode == "RGB" else image.convert("RGB")
 
 

@@ -49,7 +49,8 @@ class TextTower:
         """Blocks ``layer`` to the last on ``hidden`` (B, T, C), which is the state after ``layer`` blocks.
 
         Args:
-            end: (B,) positions; when given and nothing is recorded, the last block runs for them only and (B, 1, C) comes back.
+            end: (B,) positions; when given and nothing is recorded, the last block runs for them only and (B, 1, C)
+                comes back.
             mask: additive, broadcastable to (B, heads, T, T), on top of the causal mask.
             layers, attentions: lists to which the state after each block and its weights (B, heads, T, T) are appended.
         """

@@ -27,10 +27,12 @@ class TextTokens:
     """A batch of tokenized texts.
 
     Attributes:
-        texts: the texts as given. ids: (B, T) int64, padded on the right. attention_mask: (B, T) int64, 1 on tokens, 0 on padding.
-        end: (B,) int64, position of the end token, where the tower is read. pieces: the readable token strings of each text, start
-            and end token included, padding not. spans: (first, last + 1) characters of ``texts[b]`` that each of these tokens
-            covers; empty spans for start and end token. lost: the part of each text cut off at the context length ("" for none).
+        texts: the texts as given. ids: (B, T) int64, padded on the right. attention_mask: (B, T) int64, 1 on tokens,
+            0 on padding.
+        end: (B,) int64, position of the end token, where the tower is read. pieces: the readable token strings of
+            each text, start and end token included, padding not. spans: (first, last + 1) characters of ``texts[b]``
+            that each of these tokens covers; empty spans for start and end token. lost: the part of each text cut off
+            at the context length ("" for none).
     """
 
     texts: tuple[str, ...]
@@ -66,8 +68,8 @@ class TextTokens:
 class ClipTokenizer:
     """Byte-pair encoding as CLIP uses it, on a transformers ``CLIPTokenizer``.
 
-    Texts in which a special token is spelled out ("<|endoftext|>") are ordinary text here: only the real end of a text gets the
-    end token. A small vocabulary may lack characters; they become the unknown token, with a ZsrisWarning.
+    Texts in which a special token is spelled out ("<|endoftext|>") are ordinary text here: only the real end of a
+    text gets the end token. A small vocabulary may lack characters; they become the unknown token, with a ZsrisWarning.
 
     Args:
         tokenizer: transformers' ``CLIPTokenizer``.
@@ -93,12 +95,12 @@ class ClipTokenizer:
     def openai(cls, *, vocab_size: int = OPENAI_VOCABULARY, context_length: int = 77) -> ClipTokenizer:
         """OpenAI's vocabulary, read from the file in the installed open_clip package (no download).
 
-        A smaller ``vocab_size`` keeps the first merges, so shared tokens keep their ids, and its last two ids are the start and
-        end token, as in the whole vocabulary.
+        A smaller ``vocab_size`` keeps the first merges, so shared tokens keep their ids, and its last two ids are the
+        start and end token, as in the whole vocabulary.
 
         Raises:
-            InvalidInputError: fewer than 514 entries (256 bytes, each with and without word end, and two special tokens) or
-                more than 49408. UnavailableError: open_clip is not installed.
+            InvalidInputError: fewer than 514 entries (256 bytes, each with and without word end, and two special
+                tokens) or more than 49408. UnavailableError: open_clip is not installed.
         """
         if not 514 <= vocab_size <= OPENAI_VOCABULARY:
             raise InvalidInputError(
@@ -132,22 +134,31 @@ class ClipTokenizer:
         try:
             return cls(CLIPTokenizer.from_pretrained(name), context_length=context_length)
         except Exception as error:
-            raise UnavailableError(f"the tokenizer of {name!r} cannot be had ({type(error).__name__}); give tokenizer=folder.") from error
+            raise UnavailableError(
+                f"the tokenizer of {name!r} cannot be had ({type(error).__name__}); give tokenizer=folder."
+            ) from error
 
     def __call__(
-        self, texts: str | Sequence[str], *, on_overflow: str = "warn", allow_empty: bool = False, length: int | None = None
+        self,
+        texts: str | Sequence[str],
+        *,
+        on_overflow: str = "warn",
+        allow_empty: bool = False,
+        length: int | None = None,
     ) -> TextTokens:
         """Tokenize a batch.
 
         Args:
-            texts: one or more texts. on_overflow: what to do with a text beyond the context length, which is cut before its end
+            texts: one or more texts. on_overflow: what to do with a text beyond the context length, which is cut
+                before its end
                 token: "warn" (ZsrisWarning with the lost part), "error", "ignore".
             allow_empty: let a text without any token through (the empty text's feature is CLIP Surgery's reference).
-            length: pad to this many tokens; by default to the longest text. Causal attention makes the features independent of it.
+            length: pad to this many tokens; by default to the longest text. Causal attention makes the features
+                independent of it.
 
         Raises:
-            InvalidTypeError: a text is no string. InvalidInputError: no text at all, a text without a visible character, an
-                unknown ``on_overflow``, or an overlong text under "error".
+            InvalidTypeError: a text is no string. InvalidInputError: no text at all, a text without a visible
+                character, an unknown ``on_overflow``, or an overlong text under "error".
         """
         batch = (texts,) if isinstance(texts, str) else tuple(texts)
         if on_overflow not in _OVERFLOW:
@@ -157,7 +168,9 @@ class ClipTokenizer:
         rows = [self._encode(text, on_overflow, allow_empty) for text in batch]
         longest = max(len(ids) for ids, _, _ in rows)
         if length is not None and not longest <= length <= self.context_length:
-            raise InvalidInputError(f"length={length} must lie between {longest} (longest text) and {self.context_length}.")
+            raise InvalidInputError(
+                f"length={length} must lie between {longest} (longest text) and {self.context_length}."
+            )
         ids = torch.full((len(rows), length or longest), self.pad_id, dtype=torch.long)
         mask = torch.zeros_like(ids)
         for i, (row, _, _) in enumerate(rows):
@@ -181,7 +194,9 @@ class ClipTokenizer:
         encoding = self._backend.encode(cleaned, add_special_tokens=False)
         ids, spans = list(encoding.ids), _original_spans(text, cleaned, encoding.offsets)
         if not ids and not allow_empty:
-            raise InvalidInputError(f'the text {text!r} is empty; give words that describe an object, e.g. "the left cat".')
+            raise InvalidInputError(
+                f'the text {text!r} is empty; give words that describe an object, e.g. "the left cat".'
+            )
         lost, room = "", self.context_length - 2
         if len(ids) > room:
             lost = text[spans[room][0] :].strip()
@@ -196,7 +211,11 @@ class ClipTokenizer:
             ids, spans = ids[:room], spans[:room]
         if self.end_id in ids:
             unknown = "".join(text[a:b] for i, (a, b) in zip(ids, spans, strict=True) if i == self.end_id)
-            warnings.warn(f"this model's vocabulary has no characters {unknown!r}; it cannot read them.", ZsrisWarning, stacklevel=5)
+            warnings.warn(
+                f"this model's vocabulary has no characters {unknown!r}; it cannot read them.",
+                ZsrisWarning,
+                stacklevel=5,
+            )
         return [self.start_id, *ids, self.end_id], [(0, 0), *spans, (len(text), len(text))], lost
 
     def _piece(self, token: int) -> str:
@@ -238,7 +257,9 @@ def _openai_merges() -> list[tuple[str, str]]:
     spec = importlib.util.find_spec("open_clip")
     path = Path(spec.origin).with_name("bpe_simple_vocab_16e6.txt.gz") if spec and spec.origin else None
     if path is None or not path.is_file():
-        raise UnavailableError("OpenAI's vocabulary comes with open_clip, which is not installed: pip install open_clip_torch.")
+        raise UnavailableError(
+            "OpenAI's vocabulary comes with open_clip, which is not installed: pip install open_clip_torch."
+        )
     lines = gzip.decompress(path.read_bytes()).decode("utf-8").split("\n")
     pairs = [tuple(line.split()) for line in lines[1 : OPENAI_VOCABULARY - 514 + 1]]
     return [(left, right) for left, right in pairs]

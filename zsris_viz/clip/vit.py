@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from zsris_viz.clip.base import Clip, Trace, _positive, check_layer
+from zsris_viz.clip.base import Clip, Trace, check_batch_size, check_layer
 from zsris_viz.clip.blocks import autograd_mode, feed_forward, norm_and_project, resize_positions, run_block
 from zsris_viz.clip.text import TextTower
 from zsris_viz.errors import InvalidInputError, InvalidTypeError
@@ -46,8 +46,8 @@ class ViTClip(Clip):
         """Layer 0: patch and CLS embeddings plus positions, after the first LayerNorm.
 
         Args:
-            pixels: (B, 3, H, W), normalised; sides are multiples of the patch size. For another size than S the position embeddings
-                are interpolated (bicubic) for this call; the model's own stay as they are.
+            pixels: (B, 3, H, W), normalised; sides are multiples of the patch size. For another size than S the
+                position embeddings are interpolated (bicubic) for this call; the model's own stay as they are.
 
         Returns:
             (B, 1 + rows * columns, C), CLS first.
@@ -111,13 +111,16 @@ class ViTClip(Clip):
         """Tokens of any layer in the joint space: final LayerNorm and visual projection, (..., C) -> (..., D) fp32.
 
         Args:
-            negate: flip the sign of the tokens first (CoPatch: intermediate patch tokens point away from the text they show).
+            negate: flip the sign of the tokens first (CoPatch: intermediate patch tokens point away from the text
+                they show).
 
         Raises:
             InvalidInputError: the last dimension is not the tower's width.
         """
         if hidden.shape[-1] != self.width:
-            raise InvalidInputError(f"tokens of width {self.width} are needed, {tuple(hidden.shape)} was given; take them from a Trace.")
+            raise InvalidInputError(
+                f"tokens of width {self.width} are needed, {tuple(hidden.shape)} was given; take them from a Trace."
+            )
         with autograd_mode(grad):
             hidden = self._to_tower(hidden)
             return self._project(-hidden if negate else hidden)
@@ -137,12 +140,13 @@ class ViTClip(Clip):
         """Run the blocks that remain after ``layer`` and pool CLS.
 
         Args:
-            hidden: (B, T, C), the state after ``layer`` blocks (``trace.layers[layer]``), CLS first. One image (B = 1) serves any
-                number of masks. ``layer`` may be L: then only the head runs.
-            token_mask: (N, T - 1) floats, multiplied into the tokens after CLS before *every* remaining block, so that a fraction
-                compounds (Global-Local CLIP, eq. 3-4); CLS is untouched.
-            first_masked: the first block, counted from 0, before which the mask is applied; default ``layer``. The blocks before it
-                run once for all masks. Global-Local CLIP masks before blocks 9, 10, 11 of 12: ``resume(trace.layers[9], 9, ...)``.
+            hidden: (B, T, C), the state after ``layer`` blocks (``trace.layers[layer]``), CLS first. One image (B =
+                1) serves any number of masks. ``layer`` may be L: then only the head runs.
+            token_mask: (N, T - 1) floats, multiplied into the tokens after CLS before *every* remaining block, so
+                that a fraction compounds (Global-Local CLIP, eq. 3-4); CLS is untouched.
+            first_masked: the first block, counted from 0, before which the mask is applied; default ``layer``. The
+                blocks before it run once for all masks. Global-Local CLIP masks before blocks 9, 10, 11 of 12:
+                ``resume(trace.layers[9], 9, ...)``.
             attention_mask: additive, broadcastable to (N, heads, T, T), the same in every block: 0 keeps, -inf forbids.
             return_hidden: also return the last state (N, T, C), before the final LayerNorm.
             batch_size: masks at once.
@@ -156,22 +160,28 @@ class ViTClip(Clip):
         check_layer(layer, self.num_layers)
         first = layer if first_masked is None else first_masked
         if not layer <= first <= self.num_layers:
-            raise InvalidInputError(f"first_masked={first} must be a block from {layer} (the next) to {self.num_layers} (none).")
+            raise InvalidInputError(
+                f"first_masked={first} must be a block from {layer} (the next) to {self.num_layers} (none)."
+            )
         hidden = self._to_tower(hidden)
         if hidden.ndim != 3 or hidden.shape[-1] != self.width:
-            raise InvalidInputError(f"hidden must be (B, T, {self.width}), {tuple(hidden.shape)} was given; use trace.layers[{layer}].")
+            raise InvalidInputError(
+                f"hidden must be (B, T, {self.width}), {tuple(hidden.shape)} was given; use trace.layers[{layer}]."
+            )
         mask = _broadcastable(attention_mask, hidden, self.device)
         tokens = _token_mask(token_mask, hidden)
         sizes = {len(part) for part in (hidden, mask, tokens) if part is not None and len(part) != 1}
         if len(sizes) > 1:
-            raise InvalidInputError(f"hidden, token_mask and attention_mask have batches of {sorted(sizes)}; they must be equal, or 1.")
+            raise InvalidInputError(
+                f"hidden, token_mask and attention_mask have batches of {sorted(sizes)}; they must be equal, or 1."
+            )
         total = sizes.pop() if sizes else 1
         self.calls.resumed += total
         with autograd_mode(grad):
             if tokens is not None and first > layer and len(hidden) == 1 and (mask is None or len(mask) == 1):
                 hidden, layer = self._run(hidden, layer, stop=first, mask=mask), first
             pooled, states = [], []
-            for start in range(0, total, _positive(batch_size)):
+            for start in range(0, total, check_batch_size(batch_size)):
                 rows = slice(start, min(start + batch_size, total))
                 state = self._run(
                     _slice(hidden, rows),
@@ -191,9 +201,10 @@ class ViTClip(Clip):
     ) -> Tensor:
         """Patch features by the value path of the last block (MaskCLIP, Zhou et al. 2022, section 3.2).
 
-        In the last block the attention's output is replaced by its value path: LayerNorm, value projection and output projection, each
-        patch for itself. Then, as in the authors' ViT code, the residual and the feed-forward part of the block, the final LayerNorm
-        and the projection. ClearCLIP (Lan et al. 2024) drops the first two: ``residual=False, mlp=False``.
+        In the last block the attention's output is replaced by its value path: LayerNorm, value projection and output
+        projection, each patch for itself. Then, as in the authors' ViT code, the residual and the feed-forward part
+        of the block, the final LayerNorm and the projection. ClearCLIP (Lan et al. 2024) drops the first two:
+        ``residual=False, mlp=False``.
 
         Args:
             source: a Trace of this tower, or pixels (B, 3, H, W), which are run first.
@@ -205,7 +216,9 @@ class ViTClip(Clip):
         if isinstance(source, Tensor):
             source = self.trace_image(source, attentions=False, grad=grad)
         if not isinstance(source, Trace):
-            raise InvalidTypeError(f"a Trace or pixels are needed, {type(source).__name__} was given; use clip.trace_image(image).")
+            raise InvalidTypeError(
+                f"a Trace or pixels are needed, {type(source).__name__} was given; use clip.trace_image(image)."
+            )
         block = self.blocks[-1]
         with autograd_mode(grad):
             hidden = source.patches(self.num_layers - 1)
