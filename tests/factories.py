@@ -68,13 +68,16 @@ def tiny_hf_model(
         "bos_token_id": vocab_size - 2,
         "eos_token_id": vocab_size - 1,
     }
-    model = CLIPModel(CLIPConfig(vision_config=vision, text_config=text, projection_dim=embed_dim, attn_implementation="eager"))
+    model = CLIPModel(
+        CLIPConfig(vision_config=vision, text_config=text, projection_dim=embed_dim, attn_implementation="eager")
+    )
     _seeded(model, seed)
     return model.eval()
 
 
 def tiny_vit_clip(seed: int = 0, **overrides: Any) -> Any:
-    """A random ViT :class:`zsris_viz.clip.Clip`: 56 px, 7 x 7 grid, 6 blocks of 64, 4 heads, D = 32, OpenAI's tokenizer.
+    """A random ViT :class:`zsris_viz.clip.Clip`: 56 px, 7 x 7 grid, 6 blocks of 64, 4 heads, D = 32, OpenAI's
+    tokenizer.
 
     Overrides go to ``load_clip`` (device, dtype, preprocess, attention) or :func:`tiny_hf_model`.
     """
@@ -97,7 +100,8 @@ def openai_state_dict(
     vocab_size: int = 49408,
     context_length: int = 77,
 ) -> dict[str, Tensor]:
-    """Seeded random weights in OpenAI's checkpoint layout, fp32; a tuple of four ``vision_layers`` makes a ModifiedResNet.
+    """Seeded random weights in OpenAI's checkpoint layout, fp32; a tuple of four ``vision_layers`` makes a
+    ModifiedResNet.
 
     Full sizes: ViT-B/32 = (12, 768, 224, 32, 512, 512, 12), RN50 = ((3, 4, 6, 3), 64, 224, -, 1024, 512, 12).
     """
@@ -141,9 +145,11 @@ def openai_model(seed: int = 0, **shape: Any) -> Any:
 
 
 def tiny_rn_clip(seed: int = 0, **overrides: Any) -> Any:
-    """A random RN :class:`zsris_viz.clip.Clip`: 64 px, 2 x 2 grid, stages of 1 block, stem 8 wide (map of 256 channels), D = 32.
+    """A random RN :class:`zsris_viz.clip.Clip`: 64 px, 2 x 2 grid, stages of 1 block, stem 8 wide (map of 256
+    channels), D = 32.
 
-    Overrides go to ``load_clip`` (device, dtype, preprocess) or :func:`openai_state_dict`, e.g. ``image_size=224`` for 7 x 7.
+    Overrides go to ``load_clip`` (device, dtype, preprocess) or :func:`openai_state_dict`, e.g. ``image_size=224``
+    for 7 x 7.
     """
     from zsris_viz.clip import load_clip
 
