@@ -19,12 +19,12 @@ ImageSource = str | os.PathLike | Image.Image | np.ndarray | torch.Tensor
 def open_image(source: ImageSource, *, max_pixels: int = MAX_PIXELS) -> Image.Image:
     """An upright RGB image from a file, a PIL image, an array or a tensor.
 
-    EXIF rotation is applied; transparency is composited on white; grey, palette, CMYK and 16-bit images are converted (16 bits:
-    divided by 257). Of an animation the first frame is taken. The source is not changed.
+    EXIF rotation is applied; transparency is composited on white; grey, palette, CMYK and 16-bit images are converted
+    (16 bits: divided by 257). Of an animation the first frame is taken. The source is not changed.
 
     Args:
-        source: a path; a PIL image; an array or tensor (H, W), (H, W, 1), (H, W, 3) or (H, W, 4): uint8 0-255, uint16 0-65535, bool, or
-            float 0-1. A tensor may also be (3, H, W) or (1, H, W) or (4, H, W) when its last axis cannot be channels.
+        source: a path; a PIL image; an array or tensor (H, W), (H, W, 1), (H, W, 3) or (H, W, 4): uint8 0-255, uint16
+            0-65535, bool, or float 0-1. A tensor may also have its channels first, if its last axis cannot be channels.
         max_pixels: the largest accepted width x height.
 
     Returns:
@@ -43,15 +43,15 @@ def open_image(source: ImageSource, *, max_pixels: int = MAX_PIXELS) -> Image.Im
         image, name = _from_array(source), "the given array"
     else:
         raise InvalidTypeError(
-            f"An image was given as {type(source).__name__}; give a path, a PIL image, an array (H, W, 3) uint8, or a tensor."
+            f"An image was given as {type(source).__name__}; give a path, a PIL image, an array (H, W, 3) or a tensor."
         )
     width, height = image.size
     if width < 1 or height < 1:
         raise InvalidInputError(f"{name} has no pixels ({width} x {height}); give an image of at least 1 x 1.")
     if width * height > max_pixels:
         raise InvalidInputError(
-            f"{name} has {width} x {height} = {width * height:,} pixels; the limit is max_pixels={max_pixels:,}. Make it smaller, or call "
-            f"open_image(..., max_pixels={width * height})."
+            f"{name} has {width} x {height} = {width * height:,} pixels; the limit is max_pixels={max_pixels:,}. "
+            f"Make it smaller, or call open_image(..., max_pixels={width * height})."
         )
     try:
         upright = ImageOps.exif_transpose(image)
@@ -60,7 +60,9 @@ def open_image(source: ImageSource, *, max_pixels: int = MAX_PIXELS) -> Image.Im
     except (OSError, SyntaxError, EOFError, ValueError, IndexError, TypeError) as error:
         if isinstance(error, InvalidInputError):
             raise
-        raise CorruptFileError(f"{name} cannot be decoded ({error}): the file is truncated or damaged. Fetch or save it again.") from error
+        raise CorruptFileError(
+            f"{name} cannot be decoded ({error}): the file is truncated or damaged. Fetch or save it again."
+        ) from error
     finally:
         if image is not source and isinstance(source, (str, os.PathLike)):
             image.close()
@@ -70,10 +72,14 @@ def _open_file(source: str | os.PathLike) -> Image.Image:
     """The file's header, with the errors of this package."""
     path = Path(source)
     if str(source).startswith(("http://", "https://")):
-        raise InvalidInputError(f"{source} is an address; the package downloads no images. Save the image and give its path.")
+        raise InvalidInputError(
+            f"{source} is an address; the package downloads no images. Save the image and give its path."
+        )
     if not path.is_file():
         what = "is a folder" if path.is_dir() else "does not exist"
-        raise InvalidInputError(f"The image file {path} {what}; give the path of an image file (JPEG, PNG, WebP, TIFF, ...).")
+        raise InvalidInputError(
+            f"The image file {path} {what}; give the path of an image file (JPEG, PNG, WebP, TIFF, ...)."
+        )
     try:
         with warnings.catch_warnings():  # max_pixels below is the limit that counts
             warnings.simplefilter("ignore", Image.DecompressionBombWarning)
@@ -81,7 +87,9 @@ def _open_file(source: str | os.PathLike) -> Image.Image:
     except Image.DecompressionBombError as error:
         raise InvalidInputError(f"{path} is too large: {error} Make it smaller.") from error
     except UnidentifiedImageError as error:
-        raise CorruptFileError(f"{path} is no image that Pillow can read (or its header is damaged); save it as JPEG or PNG.") from error
+        raise CorruptFileError(
+            f"{path} is no image that Pillow can read (or its header is damaged); save it as JPEG or PNG."
+        ) from error
     except (OSError, SyntaxError, EOFError, ValueError) as error:
         raise CorruptFileError(f"{path} cannot be opened ({error}); fetch or save it again.") from error
 
@@ -93,7 +101,9 @@ def _to_rgb(image: Image.Image) -> Image.Image:
     if image.mode == "I":
         values = np.asarray(image)
         if values.min() < 0 or values.max() > 65535:
-            raise InvalidInputError(f"A 32-bit image with values {values.min()} to {values.max()} was given; scale it to 0-255 first.")
+            raise InvalidInputError(
+                f"A 32-bit image with values {values.min()} to {values.max()} was given; scale it to 0-255 first."
+            )
         return _from_array(values.astype(np.uint8 if values.max() <= 255 else np.uint16))
     if image.mode == "F":
         values = np.asarray(image)
@@ -115,7 +125,9 @@ def _from_array(source: np.ndarray | torch.Tensor) -> Image.Image:
             raise InvalidInputError(f"{given}; arrays are (H, W, channels): call open_image(array.transpose(1, 2, 0)).")
         array = array.transpose(1, 2, 0)
     if array.ndim not in (2, 3) or (array.ndim == 3 and array.shape[-1] not in (1, 3, 4)) or 0 in array.shape:
-        raise InvalidInputError(f"{given}; (H, W), (H, W, 1), (H, W, 3) or (H, W, 4) with at least one pixel is accepted.")
+        raise InvalidInputError(
+            f"{given}; (H, W), (H, W, 1), (H, W, 3) or (H, W, 4) with at least one pixel is accepted."
+        )
     eight = _to_uint8(array, given)
     if eight.ndim == 3 and eight.shape[-1] == 4:
         return _to_rgb(Image.fromarray(np.ascontiguousarray(eight)))
@@ -132,9 +144,9 @@ def _to_uint8(array: np.ndarray, given: str) -> np.ndarray:
     if array.dtype == np.uint16:
         return np.round(array / 257).astype(np.uint8)
     if array.dtype.kind == "f":
-        if not np.isfinite(array).all() or array.min() < -1e-6 or array.max() > 1 + 1e-6:
+        if not (array.min() >= -1e-6 and array.max() <= 1 + 1e-6):  # also refuses nan
             raise InvalidInputError(
-                f"{given} with values {np.nanmin(array):.3g} to {np.nanmax(array):.3g}; floats must lie in 0-1 and be finite. "
+                f"{given} with values {array.min():.3g} to {array.max():.3g}; floats must lie in 0-1. "
                 "Divide 0-255 by 255, and undo a normalisation first."
             )
         return np.round(np.clip(array, 0, 1) * 255).astype(np.uint8)

@@ -1,6 +1,6 @@
 """Masks: a stack of boolean masks of one image and everything that can be derived from them.
 
-Boxes are XYXY in pixels, exclusive on the right and bottom. Points are (x, y). Counting (areas, intersections) is exact.
+Boxes are XYXY in pixels, exclusive on the right and bottom. Points are (x, y). Areas and intersections are exact.
 """
 
 from __future__ import annotations
@@ -15,18 +15,19 @@ from PIL import Image
 from torch import Tensor
 from torch.nn import functional as F
 
-from zsris_viz.errors import CorruptFileError, InvalidInputError, InvalidTypeError
+from zsris_viz.errors import InvalidInputError
+from zsris_viz.mask_io import as_bool, decode_rle, encode_rle
 
-CHUNK_ELEMENTS = 16 * 2**20  # float32 elements of one flattened chunk: 64 MiB
-EXACT_FLOAT32 = 2**24  # a float32 sum of ones is exact below this
+FLOAT_PIXELS = 2**26  # mask pixels that are held as float32 at a time: 256 MiB
+TILE = 64  # side in pixels of the tiles in which masks are intersected
 
 
 class Masks:
     """A stack of N boolean masks over one image of H x W pixels.
 
     Args:
-        data: (N, H, W) bool; numbers are accepted if they are all 0 or 1, or all 0 or 255. Tensor or array. Not copied if it is
-            a bool tensor: treat it as read-only.
+        data: (N, H, W) bool; numbers are accepted if they are all 0 or 1, or all 0 or 255. Tensor or array.
+            A bool tensor is not copied: treat it as read-only.
         scores: (N,) float, the source's own confidence, if it has any.
         source: where the masks come from, for example "felzenszwalb"; travels into the result rows.
 
@@ -35,19 +36,22 @@ class Masks:
         InvalidInputError: another shape, or values that are not those of a mask.
     """
 
-    def __init__(self, data: Tensor | np.ndarray, *, scores: Tensor | Sequence[float] | None = None, source: str = "") -> None:
-        self.data: Tensor = _as_bool(data, ndim=3)
+    def __init__(
+        self, data: Tensor | np.ndarray, *, scores: Tensor | Sequence[float] | None = None, source: str = ""
+    ) -> None:
+        self.data: Tensor = as_bool(data.data if isinstance(data, Masks) else data, ndim=3)
         self.source = source
         self.scores: Tensor | None = None
         if scores is not None:
             values = torch.as_tensor(scores, dtype=torch.float32).detach().cpu()
             if values.shape != (len(self.data),):
                 raise InvalidInputError(
-                    f"{len(self.data)} masks came with scores of shape {tuple(values.shape)}; give one score per mask: shape ({len(self.data)},)."
+                    f"{len(self.data)} masks came with scores of shape {tuple(values.shape)}; "
+                    f"give one score per mask: shape ({len(self.data)},)."
                 )
             self.scores = values
 
-    # -- ways in and out ------------------------------------------------------------------------------------------------
+    # -- ways in and out
 
     @classmethod
     def from_arrays(
@@ -70,50 +74,53 @@ class Masks:
         if isinstance(arrays, (np.ndarray, Tensor)):
             stacked = arrays[None] if arrays.ndim == 2 else arrays
             return cls(stacked, scores=scores, source=source)
-        parts = [_as_bool(array, ndim=2) for array in arrays]
+        parts = [as_bool(array, ndim=2) for array in arrays]
         if not parts:
             if size is None:
                 raise InvalidInputError(
-                    "An empty list of masks says nothing about the image's size; call Masks.from_arrays([], size=(H, W))."
+                    "An empty list of masks does not tell the image's size; call Masks.from_arrays([], size=(H, W))."
                 )
             return cls(torch.zeros((0, *size), dtype=torch.bool), scores=scores, source=source)
         shapes = sorted({tuple(part.shape) for part in parts})
         if len(shapes) > 1:
             raise InvalidInputError(
-                f"The masks have different sizes (H, W): {shapes[:4]}; all masks of one image must have the image's size. Resize them first."
+                f"The masks have different sizes (H, W): {shapes[:4]}; all masks of one image must have its size. "
+                "Resize them first."
             )
         return cls(torch.stack(parts), scores=scores, source=source)
 
     @classmethod
     def from_rle(
-        cls, rles: Iterable[dict[str, Any]], *, size: tuple[int, int] | None = None, scores: Sequence[float] | None = None, source: str = ""
+        cls,
+        rles: Iterable[dict[str, Any]],
+        *,
+        size: tuple[int, int] | None = None,
+        scores: Sequence[float] | None = None,
+        source: str = "",
     ) -> Masks:
-        """Masks from COCO run-length encodings: dicts with `size` [H, W] and `counts` (compressed text or bytes, or a list of runs).
+        """Masks from COCO run-length encodings.
 
         Args:
-            rles: the encodings, all of one size.
+            rles: dicts with `size` [H, W], the same in all, and `counts` (compressed text or bytes, or a list of runs).
             size: (H, W), only needed when the list may be empty.
 
         Raises:
             InvalidInputError: not such a dict, runs that do not fill the size, or different sizes.
             CorruptFileError: compressed counts that do not decode to the size they claim.
         """
-        return cls.from_arrays([_decode_rle(rle) for rle in rles], size=size, scores=scores, source=source)
+        return cls.from_arrays([decode_rle(rle) for rle in rles], size=size, scores=scores, source=source)
 
     def to_rle(self) -> list[dict[str, Any]]:
-        """Compressed COCO run-length encodings, one dict per mask; `counts` is text, so that the list can go into JSON."""
-        from pycocotools import mask as coco
-
-        arrays = self.data.cpu().numpy().astype(np.uint8)
-        encoded = []
-        for array in arrays:
-            rle = coco.encode(np.asfortranarray(array))
-            encoded.append({"size": [int(side) for side in rle["size"]], "counts": rle["counts"].decode("ascii")})
-        return encoded
+        """Compressed COCO run-length encodings, one dict per mask; `counts` is text, so the list can go into JSON."""
+        return [encode_rle(mask) for mask in self.data.cpu().numpy()]
 
     def to(self, device: torch.device | str) -> Masks:
         """The same masks on another device."""
-        return self if self.data.device == torch.device(device) else Masks(self.data.to(device), scores=self.scores, source=self.source)
+        return (
+            self
+            if self.data.device == torch.device(device)
+            else Masks(self.data.to(device), scores=self.scores, source=self.source)
+        )
 
     def select(self, index: int | slice | Sequence[int] | Sequence[bool] | Tensor | np.ndarray) -> Masks:
         """The masks at `index` (one number, a slice, numbers, or N booleans) with their scores."""
@@ -122,11 +129,16 @@ class Masks:
         if not isinstance(index, (slice, Tensor)):
             index = torch.as_tensor(np.asarray(index, dtype=None if len(index) else np.int64))
         if isinstance(index, Tensor) and index.dtype == torch.bool and index.shape != (len(self),):
-            raise InvalidInputError(f"A boolean index of shape {tuple(index.shape)} was given for {len(self)} masks; it needs one value per mask.")
+            raise InvalidInputError(
+                f"A boolean index of shape {tuple(index.shape)} was given for {len(self)} masks; "
+                "it needs one value per mask."
+            )
         try:
             data = self.data[index if isinstance(index, slice) else index.to(self.data.device)]
         except IndexError as error:
-            raise InvalidInputError(f"The index {index} reaches outside the {len(self)} masks (0 to {len(self) - 1}).") from error
+            raise InvalidInputError(
+                f"The index {index} reaches outside the {len(self)} masks (0 to {len(self) - 1})."
+            ) from error
         scores = None if self.scores is None else self.scores[index if isinstance(index, slice) else index.cpu()]
         return Masks(data, scores=scores, source=self.source)
 
@@ -134,7 +146,7 @@ class Masks:
         """Only the masks with at least one pixel, in their order."""
         return self.select(self.areas > 0)
 
-    # -- as a sequence --------------------------------------------------------------------------------------------------
+    # -- as a sequence
 
     def __len__(self) -> int:
         return len(self.data)
@@ -155,7 +167,7 @@ class Masks:
         origin = f", source={self.source!r}" if self.source else ""
         return f"Masks({len(self)} of {height} x {width} pixels{origin})"
 
-    # -- derived quantities ---------------------------------------------------------------------------------------------
+    # -- derived quantities
 
     @property
     def size(self) -> tuple[int, int]:
@@ -181,14 +193,18 @@ class Masks:
 
     @cached_property
     def centroids(self) -> Tensor:
-        """(N, 2) float32 x, y: the mean of the pixel coordinates (the centre of pixel 0 is 0); nan for an empty mask."""
-        sums = [profile.double() @ torch.arange(profile.shape[1], device=profile.device, dtype=torch.float64) for profile in self._profiles]
+        """(N, 2) float32 x, y: the mean pixel coordinates (0 is the centre of pixel 0); nan for an empty mask."""
+        sums = [
+            profile.double() @ torch.arange(profile.shape[1], device=profile.device, dtype=torch.float64)
+            for profile in self._profiles
+        ]
         return (torch.stack(sums, dim=1) / self.areas[:, None]).float()
 
     def intersections(self, other: Masks | Tensor | np.ndarray | None = None) -> Tensor:
         """(N, M) int64: pixels shared with each of `other` (default: these masks themselves), exact.
 
-        A matrix product of the flattened masks in float32, over chunks of pixels that keep memory bounded and the sums exact.
+        The image is cut into tiles; in each tile the flattened masks whose boxes reach it are multiplied as float32
+        matrices. That bounds the memory, keeps the sums exact and spares the many pairs of masks that are far apart.
 
         Args:
             other: Masks, or one (H, W) or several (M, H, W) masks, of the same size.
@@ -196,52 +212,61 @@ class Masks:
         Raises:
             InvalidInputError: `other` has another size.
         """
-        mine = self.data.flatten(1)
-        if other is None:
-            theirs = mine
-        else:
-            masks = other if isinstance(other, Masks) else Masks.from_arrays(other)
-            masks.validate(self.size)
-            theirs = masks.data.to(mine.device).flatten(1)
-        result = torch.zeros((len(mine), len(theirs)), dtype=torch.int64, device=mine.device)
-        step = max(1, min(CHUNK_ELEMENTS // max(1, len(mine), len(theirs)), EXACT_FLOAT32 - 1))
-        for start in range(0, mine.shape[1], step):
-            left = mine[:, start : start + step].float()
-            right = left if other is None else theirs[:, start : start + step].float()
-            result += (left @ right.T).long()
+        others = self if other is None else self._same_size(other).to(self.data.device)
+        result = torch.zeros((len(self), len(others)), dtype=torch.int64, device=self.data.device)
+        height, width = self.size
+        for top in range(0, height, TILE):
+            for left in range(0, width, TILE):
+                tile = (slice(None), slice(top, top + TILE), slice(left, left + TILE))
+                rows = self._reaching(top, left)
+                columns = rows if others is self else others._reaching(top, left)
+                if len(rows) and len(columns):
+                    mine = self.data[tile][rows].flatten(1).float()
+                    theirs = mine if others is self else others.data[tile][columns].flatten(1).float()
+                    result[rows[:, None], columns] += (mine @ theirs.T).long()
         return result
 
+    def _reaching(self, top: int, left: int) -> Tensor:
+        """Numbers of the masks whose boxes reach the tile at (top, left)."""
+        x1, y1, x2, y2 = self.boxes.unbind(dim=1)
+        return ((x1 < left + TILE) & (x2 > left) & (y1 < top + TILE) & (y2 > top)).nonzero()[:, 0]
+
+    def _same_size(self, other: Masks | Tensor | np.ndarray) -> Masks:
+        """`other` as Masks of this size."""
+        return (other if isinstance(other, Masks) else Masks.from_arrays(other)).validate(self.size)
+
     def iou(self, other: Masks | Tensor | np.ndarray | None = None) -> Tensor:
-        """(N, M) float32 in 0-1: intersection over union with each of `other` (default: these masks); 0 where both are empty."""
-        intersections = self.intersections(other)
-        if other is None:
-            other_areas = self.areas
-        else:
-            masks = other if isinstance(other, Masks) else Masks.from_arrays(other)
-            other_areas = masks.areas.to(self.areas.device)
+        """(N, M) float32 in 0-1: intersection over union with `other` (default: these masks); 0 if both are empty."""
+        others = self if other is None else self._same_size(other)
+        intersections = self.intersections(None if other is None else others)
+        other_areas = others.areas.to(self.areas.device)
         unions = self.areas[:, None] + other_areas[None, :] - intersections
         return (intersections.double() / unions.clamp(min=1)).float()
 
     def overlap_of_smaller(self) -> Tensor:
-        """(N, N) float32 in 0-1: intersection over the area of the smaller of two masks; 0 where that is empty (TAS's filter)."""
+        """(N, N) float32 in 0-1: intersection over the area of the smaller mask (TAS's filter); 0 if that is empty."""
         smaller = torch.minimum(self.areas[:, None], self.areas[None, :])
         return (self.intersections().double() / smaller.clamp(min=1)).float()
 
     def to_grid(self, h: int, w: int, *, keep_one: bool = True, antialias: bool = False) -> Tensor:
         """The masks on a token grid, as fractions: (N, h, w) float32 in 0-1, resized bilinearly.
 
-        Without `antialias` (as in the authors' codes) a mask that falls between the sampling points vanishes. With `keep_one` such a mask
-        keeps the cell that holds most of its pixels, at 1; without, it stays zero. A mask without pixels is zero either way.
+        Without `antialias` (as in the authors' codes) a mask that falls between the sampling points vanishes. With
+        `keep_one` such a mask keeps the cell that holds most of its pixels, at 1; without, it stays zero. A mask
+        without pixels is zero either way.
         """
         if h < 1 or w < 1:
             raise InvalidInputError(f"A grid of {h} x {w} was asked for; both sides must be at least 1.")
-        floats = self.data.float()[:, None]
+        grid = torch.zeros((len(self), 1, h, w), device=self.data.device)
         if not len(self):
-            return floats.new_zeros((0, h, w))
-        grid = F.interpolate(floats, size=(h, w), mode="bilinear", align_corners=False, antialias=antialias)[:, 0].clamp(0, 1)
+            return grid[:, 0]
+        step = max(1, FLOAT_PIXELS // max(1, self.data[0].numel()))
+        for part, masks in zip(grid.split(step), self.data[:, None].split(step), strict=True):
+            part[:] = F.interpolate(masks.float(), size=(h, w), mode="bilinear", antialias=antialias).clamp(0, 1)
+        grid = grid[:, 0]
         if keep_one:
-            for index in ((grid.flatten(1).amax(dim=1) <= 0) & (self.areas > 0)).nonzero()[:, 0].tolist():
-                cell = int(F.adaptive_avg_pool2d(floats[index], (h, w)).argmax())
+            for index in ((grid.sum(dim=(1, 2)) == 0) & (self.areas > 0)).nonzero()[:, 0].tolist():
+                cell = int(F.adaptive_avg_pool2d(self.data[index][None].float(), (h, w)).argmax())
                 grid[index, cell // w, cell % w] = 1.0
         return grid
 
@@ -253,7 +278,8 @@ class Masks:
         """
         if values.ndim != 2 or tuple(values.shape) != self.size:
             raise InvalidInputError(
-                f"A map of shape {tuple(values.shape)} was given for masks of {self.size}; resize it first, bilinearly, to {self.size}."
+                f"A map of shape {tuple(values.shape)} was given for masks of {self.size}; "
+                f"resize it first, bilinearly, to {self.size}."
             )
         flat = torch.as_tensor(values).to(self.data.device, torch.float32).flatten()
         means = [flat[mask].mean() if mask.any() else flat.new_tensor(-torch.inf) for mask in self.data.flatten(1)]
@@ -268,12 +294,17 @@ class Masks:
         Raises:
             InvalidInputError: another size.
         """
-        wanted = (image_size.height, image_size.width) if isinstance(image_size, Image.Image) else tuple(int(side) for side in image_size)
+        wanted = (
+            (image_size.height, image_size.width)
+            if isinstance(image_size, Image.Image)
+            else tuple(int(side) for side in image_size)
+        )
         if self.size != wanted:
             swapped = " They look transposed: masks are (N, height, width)." if self.size == wanted[::-1] else ""
             raise InvalidInputError(
-                f"The masks are {self.size[0]} x {self.size[1]} pixels (height x width) but {wanted[0]} x {wanted[1]} is needed, the image's "
-                f"size.{swapped} Resize the masks with nearest-neighbour sampling, or give the image that they were made on."
+                f"The masks are {self.size[0]} x {self.size[1]} pixels (height x width) but {wanted[0]} x {wanted[1]}, "
+                f"the image's size, is needed.{swapped} Resize the masks with nearest-neighbour sampling, or give the "
+                "image that they were made on."
             )
         return self
 
@@ -283,65 +314,8 @@ def _first_and_after(profile: Tensor) -> tuple[Tensor, Tensor]:
     if not profile.shape[0] or not profile.shape[1]:
         zeros = profile.new_zeros(len(profile))
         return zeros, zeros
+    some = (profile > 0).any(dim=1)
     occupied = (profile > 0).to(torch.uint8)
-    some = occupied.any(dim=1)
     first = occupied.argmax(dim=1)
     after = profile.shape[1] - occupied.flip(1).argmax(dim=1)
     return torch.where(some, first, 0), torch.where(some, after, 0)
-
-
-def _as_bool(data: Any, *, ndim: int) -> Tensor:
-    """A bool tensor of `ndim` axes from a bool or 0/1 or 0/255 tensor or array."""
-    if isinstance(data, Masks):
-        data = data.data
-    if isinstance(data, np.ndarray):
-        if data.dtype.kind not in "biuf":
-            raise InvalidTypeError(f"A mask array of dtype {data.dtype} was given; give bool (or numbers 0 and 1).")
-        data = torch.from_numpy(np.ascontiguousarray(data if data.dtype.kind != "u" or data.dtype.itemsize == 1 else data.astype(np.int64)))
-    if not isinstance(data, Tensor):
-        raise InvalidTypeError(
-            f"Masks were given as {type(data).__name__}; give a bool tensor or array (N, H, W), or call Masks.from_arrays(list of (H, W) arrays)."
-        )
-    if data.ndim != ndim:
-        axes = "(N, H, W)" if ndim == 3 else "(H, W)"
-        hint = " For a single mask call Masks.from_arrays(mask)." if ndim == 3 and data.ndim == 2 else ""
-        raise InvalidInputError(f"A mask array of shape {tuple(data.shape)} was given; {axes} is needed.{hint}")
-    if data.dtype == torch.bool:
-        return data
-    if data.numel():
-        top = data.max()
-        if not bool(((data == 0) | (data == top)).all()) or float(top) not in (0.0, 1.0, 255.0):
-            raise InvalidInputError(
-                "Mask values must all be 0 or 1 (or 0 or 255); these are not. Cut a probability map with `map > 0.5`, "
-                "and split a label map into one mask per label with `labels == k`."
-            )
-    return data != 0
-
-
-def _decode_rle(rle: Any) -> np.ndarray:
-    """One COCO run-length encoding to an (H, W) bool array."""
-    from pycocotools import mask as coco
-
-    if not isinstance(rle, dict) or not {"size", "counts"} <= set(rle):
-        raise InvalidInputError(f"A COCO RLE is a dict with 'size' and 'counts'; {str(rle)[:80]!r} was given.")
-    counts = rle["counts"]
-    size = [int(side) for side in rle["size"]]
-    if len(size) != 2 or min(size) < 1:
-        raise InvalidInputError(f"An RLE has the size {rle['size']}; [height, width], both at least 1, is needed.")
-    if isinstance(counts, (list, tuple)):
-        if sum(counts) != size[0] * size[1] or any(run < 0 for run in counts):
-            raise InvalidInputError(f"The runs of an RLE add up to {sum(counts)} pixels, but its size {size} has {size[0] * size[1]}.")
-        return _runs_to_array(np.asarray(counts, dtype=np.int64), size)
-    if not isinstance(counts, (str, bytes)):
-        raise InvalidTypeError(f"The counts of an RLE must be text, bytes or a list of runs; {type(counts).__name__} was given.")
-    raw = counts.encode("ascii", errors="replace") if isinstance(counts, str) else counts
-    try:
-        return coco.decode({"size": size, "counts": raw}).astype(bool)
-    except ValueError as error:
-        raise CorruptFileError(f"The RLE {raw[:40]!r} does not decode to its size {size}: make the file again or fetch it again.") from error
-
-
-def _runs_to_array(runs: np.ndarray, size: Sequence[int]) -> np.ndarray:
-    """Alternating runs of zeros and ones, column by column (COCO's order), to (H, W) bool."""
-    values = np.arange(len(runs)) % 2 == 1
-    return np.repeat(values, runs).reshape(size[1], size[0]).T.copy()

@@ -1,4 +1,4 @@
-"""What a dataset consists of: samples (one image each), their references (objects), and the expressions that name them."""
+"""What a dataset consists of: samples (an image each), references (objects), and the expressions that name them."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ class Expression:
         kind: what singles the object out: one of `KINDS`.
         noun_phrase: the noun phrase that holds the root, for example "the left cat" in "the left cat on the sofa".
         head: the head noun, "cat".
-        context_tokens: words outside the noun phrase (or in it) that carry spatial cues, in order: ("left", "on", "sofa").
-        direction: "left", "right", "top", "bottom" (or two of them joined by "-"), if the referent is named by its place.
+        context_tokens: words, in or outside the noun phrase, that carry spatial cues, in order: ("left", "on", "sofa").
+        direction: "left", "right", "top", "bottom" (or two joined by "-"), if the referent is named by its place.
         relation: left, right, above, below, bigger, smaller, inside, ... towards `relation_object`.
         relation_object: the noun phrase of the other object.
     """
@@ -73,7 +73,7 @@ class Sample:
         image_id: unique within the dataset.
         references: the objects that are referred to.
         image: a PIL image, a path, or a function without arguments that returns a PIL image; opened on first use.
-        instances: Masks of all annotated objects (the ground-truth proposals), or a function that returns them, or None if unknown.
+        instances: Masks of all annotated objects (the ground-truth proposals), a function that returns them, or None.
         size: (H, W) if it is known without opening the image.
         captions: captions of the whole image.
 
@@ -134,7 +134,10 @@ class Sample:
 
 @runtime_checkable
 class Dataset(Protocol):
-    """Anything with a name, a split and samples by number. `split_by` names the scheme of the split ("" when there is only one)."""
+    """Anything with a name, a split and samples by number.
+
+    `split_by` names the scheme of the split, such as "unc" or "umd" ("" when there is only one).
+    """
 
     name: str
     split: str
@@ -156,7 +159,9 @@ class Subset:
 
     def __init__(self, dataset: Dataset, limit: int | None = None, *, indices: Sequence[int] | None = None) -> None:
         if limit is not None and (isinstance(limit, bool) or not isinstance(limit, int) or limit < 1):
-            raise InvalidInputError(f"limit={limit!r} was given; a whole number of images from 1 up, or None for all, is accepted.")
+            raise InvalidInputError(
+                f"limit={limit!r} was given; a whole number of images from 1 up, or None for all, is accepted."
+            )
         self.dataset = dataset
         self.name, self.split, self.split_by = dataset.name, dataset.split, dataset.split_by
         chosen = range(len(dataset)) if indices is None else indices

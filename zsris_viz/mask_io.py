@@ -1,0 +1,119 @@
+"""Masks from arrays and COCO run-length encodings, checked on the way in."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from zsris_viz.errors import CorruptFileError, InvalidInputError, InvalidTypeError
+
+
+def as_bool(data: Any, *, ndim: int) -> Tensor:
+    """A bool tensor of `ndim` axes from a bool or 0/1 or 0/255 tensor or array.
+
+    Raises:
+        InvalidTypeError: not a tensor or array of numbers.
+        InvalidInputError: other axes or other values.
+    """
+    if isinstance(data, np.ndarray):
+        if data.dtype.kind not in "biuf":
+            raise InvalidTypeError(f"A mask array of dtype {data.dtype} was given; give bool (or numbers 0 and 1).")
+        data = torch.from_numpy(
+            np.ascontiguousarray(data if data.dtype.kind != "u" or data.dtype.itemsize == 1 else data.astype(np.int64))
+        )
+    if not isinstance(data, Tensor):
+        raise InvalidTypeError(
+            f"Masks were given as {type(data).__name__}; give a bool tensor or array (N, H, W), "
+            "or call Masks.from_arrays(list of (H, W) arrays)."
+        )
+    if data.ndim != ndim:
+        axes = "(N, H, W)" if ndim == 3 else "(H, W)"
+        hint = " For a single mask call Masks.from_arrays(mask)." if ndim == 3 and data.ndim == 2 else ""
+        raise InvalidInputError(f"A mask array of shape {tuple(data.shape)} was given; {axes} is needed.{hint}")
+    if data.dtype == torch.bool:
+        return data
+    if data.numel():
+        top = data.max()
+        if not bool(((data == 0) | (data == top)).all()) or float(top) not in (0.0, 1.0, 255.0):
+            raise InvalidInputError(
+                "Mask values must all be 0 or 1 (or 0 or 255); these are not. Cut a probability map with `map > 0.5`, "
+                "and split a label map into one mask per label with `labels == k`."
+            )
+    return data != 0
+
+
+def encode_rle(mask: np.ndarray) -> dict[str, Any]:
+    """One (H, W) bool array to a compressed encoding {"size": [H, W], "counts": text}, fit for JSON."""
+    from pycocotools import mask as coco
+
+    rle = coco.encode(np.asfortranarray(mask, dtype=np.uint8))
+    return {"size": [int(side) for side in rle["size"]], "counts": rle["counts"].decode("ascii")}
+
+
+def decode_rle(rle: Any) -> np.ndarray:
+    """One COCO run-length encoding to an (H, W) bool array.
+
+    Args:
+        rle: a dict with `size` [H, W] and `counts`: compressed text or bytes, or a list of runs.
+
+    Raises:
+        InvalidInputError: not such a dict, or runs that do not fill the size.
+        InvalidTypeError: counts of another type.
+        CorruptFileError: compressed counts that do not decode to the size they claim.
+    """
+    if not isinstance(rle, dict) or not {"size", "counts"} <= set(rle):
+        raise InvalidInputError(f"A COCO RLE is a dict with 'size' and 'counts'; {str(rle)[:80]!r} was given.")
+    counts = rle["counts"]
+    size = [int(side) for side in rle["size"]]
+    if len(size) != 2 or min(size) < 1:
+        raise InvalidInputError(f"An RLE has the size {rle['size']}; [height, width], both at least 1, is needed.")
+    if isinstance(counts, (list, tuple)):
+        if sum(counts) != size[0] * size[1] or any(run < 0 for run in counts):
+            raise InvalidInputError(
+                f"The runs of an RLE add up to {sum(counts)} pixels, but its size {size} has {size[0] * size[1]}."
+            )
+        return _runs_to_array(np.asarray(counts, dtype=np.int64), size)
+    if not isinstance(counts, (str, bytes)):
+        raise InvalidTypeError(
+            f"The counts of an RLE must be text, bytes or a list of runs; {type(counts).__name__} was given."
+        )
+    raw = counts.encode("ascii", errors="replace") if isinstance(counts, str) else counts
+    runs = _read_runs(raw)
+    if runs is None or (runs < 0).any() or runs.sum() != size[0] * size[1]:
+        raise CorruptFileError(
+            f"The RLE {raw[:40]!r} does not decode to its size {size}: the text is damaged. "
+            "Make it again with Masks.to_rle(), or fetch the file again."
+        )
+    return _runs_to_array(runs, size)
+
+
+def _read_runs(text: bytes) -> np.ndarray | None:
+    """The runs in COCO's compressed text, or None if it is none.
+
+    Each run is base 32, low digits first, 48 added to each, with bit 32 for "more follows" and bit 16 of the last as
+    sign; from the fourth on a run is stored as the difference to the one before the last. pycocotools' own reader does
+    not check that damaged text stays inside the image, so it is not used.
+    """
+    codes = np.frombuffer(text, dtype=np.uint8).astype(np.int64) - 48
+    if not len(codes) or codes.min() < 0 or codes.max() > 63 or codes[-1] & 32:
+        return None
+    ends = np.flatnonzero(codes & 32 == 0)
+    starts = np.concatenate([[0], ends[:-1] + 1])
+    digits = np.arange(len(codes)) - np.repeat(starts, ends - starts + 1)
+    if digits.max() > 9:
+        return None
+    runs = np.add.reduceat((codes & 31) << (5 * digits), starts)
+    runs -= np.where(codes[ends] & 16, np.int64(1) << (5 * (ends - starts + 1)), 0)
+    runs[1::2] = np.cumsum(runs[1::2])
+    runs[2::2] = np.cumsum(runs[2::2])
+    return runs
+
+
+def _runs_to_array(runs: np.ndarray, size: Sequence[int]) -> np.ndarray:
+    """Alternating runs of zeros and ones, column by column (COCO's order), to (H, W) bool."""
+    values = np.arange(len(runs)) % 2 == 1
+    return np.repeat(values, runs).reshape(size[1], size[0]).T.copy()
