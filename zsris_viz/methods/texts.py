@@ -1,0 +1,126 @@
+"""The texts of an expression: features that are computed once per string, and parts that are given or parsed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor
+
+from zsris_viz.clip.base import Clip
+from zsris_viz.errors import InvalidInputError, InvalidTypeError
+
+if TYPE_CHECKING:
+    from zsris_viz.datasets.types import Expression
+
+PARTS = ("noun_phrase", "head", "context_tokens", "direction", "relation", "relation_object")
+SOURCES = ("parser", "gold")
+
+
+class TextCache:
+    """Text features of one CLIP model, each distinct string embedded once.
+
+    Args:
+        clip: the model. batch_size: texts at once.
+    """
+
+    def __init__(self, clip: Clip, *, batch_size: int = 256) -> None:
+        self.clip = clip
+        self.batch_size = batch_size
+        self._features: dict[str, Tensor] = {}
+
+    def __len__(self) -> int:
+        return len(self._features)
+
+    def __contains__(self, text: str) -> bool:
+        return text in self._features
+
+    def features(self, texts: Sequence[str]) -> Tensor:
+        """(n, D) fp32, not normalised, in the order given; only strings not met before pass the tower. "" is allowed."""
+        missing = [text for text in dict.fromkeys(texts) if text not in self._features]
+        if missing:
+            features = self.clip.embed_texts(missing, batch_size=self.batch_size, allow_empty=True)
+            self._features.update(zip(missing, features, strict=True))
+        if not texts:
+            return torch.zeros(0, self.clip.embed_dim, device=self.clip.device)
+        return torch.stack([self._features[text] for text in texts])
+
+
+class ExpressionParts:
+    """An expression's text with its parts, each either given or found by the parser when it is first asked for.
+
+    Args:
+        expression: the text, or an Expression.
+        given: parts that are known; a part given as None counts as known to be absent, except the noun phrase, for which
+            None means "not given".
+        source: "parser" leaves the gold parts of an Expression alone; "gold" takes them.
+        parser: a function that returns the parser; called only when a part has to be found.
+
+    Raises:
+        InvalidInputError: an expression without visible characters, an unknown source, "gold" for a plain string.
+        InvalidTypeError: an expression that is no text, or an unknown part.
+    """
+
+    def __init__(
+        self, expression: str | Expression, given: dict[str, Any] | None = None, *, source: str = "parser", parser: Callable[[], Any] | None = None
+    ) -> None:
+        text = getattr(expression, "text", expression)
+        if not isinstance(text, str):
+            raise InvalidTypeError(f'An expression is a text or an Expression, e.g. "the left cat"; {type(expression).__name__} was given.')
+        if not text.strip():
+            raise InvalidInputError('The expression is empty; give words that describe an object, e.g. "the left cat".')
+        if source not in SOURCES:
+            raise InvalidInputError(f"parts={source!r} is unknown; use one of {', '.join(SOURCES)}.")
+        unknown = sorted(set(given or {}) - set(PARTS))
+        if unknown:
+            raise InvalidTypeError(f"rank() got {', '.join(unknown)}; the parts of an expression that can be given are {', '.join(PARTS)}.")
+        self.text = text
+        self._parser = parser
+        self._known: dict[str, Any] = {}
+        if source == "gold":
+            if isinstance(expression, str):
+                raise InvalidInputError(
+                    'parts="gold" needs an Expression with gold parts, as the drawn scenes have; for a plain text use parts="parser", or give '
+                    'the parts: rank(scene, text, noun_phrase="the left cat").'
+                )
+            self._known = {part: getattr(expression, part) for part in PARTS}
+        self._known |= dict(given or {})
+        if self._known.get("noun_phrase", "") is None:
+            del self._known["noun_phrase"]
+        phrase = self._known.get("noun_phrase")
+        if phrase is not None and (not isinstance(phrase, str) or not phrase.strip()):
+            raise InvalidInputError(f"noun_phrase={phrase!r} was given; it is a text with words, e.g. noun_phrase=\"the left cat\".")
+        self._parse: Any = None
+
+    @property
+    def parse(self) -> Any:
+        """The parser's reading of the whole text; made on first use."""
+        if self._parse is None:
+            if self._parser is None:
+                raise InvalidInputError("These parts have no parser; give the part, or ExpressionParts(..., parser=Parser).")
+            self._parse = self._parser().parse(self.text)
+        return self._parse
+
+    @property
+    def parsed(self) -> bool:
+        """Whether the parser has been asked."""
+        return self._parse is not None
+
+    @property
+    def known(self) -> dict[str, Any]:
+        """The parts that were given or are gold; the others come from the parser."""
+        return dict(self._known)
+
+    def __getattr__(self, name: str) -> Any:
+        if name not in PARTS:
+            raise AttributeError(name)
+        if name in self._known:
+            return self._known[name]
+        return getattr(self.parse, name)
+
+
+def mean_feature(features: Iterable[Tensor]) -> Tensor:
+    """Mean of normalised features, normalised again: an ensemble of prompts as one text, (D,)."""
+    stacked = torch.nn.functional.normalize(torch.stack(list(features)), dim=-1)
+    return torch.nn.functional.normalize(stacked.mean(dim=0), dim=-1)
