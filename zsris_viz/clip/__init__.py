@@ -8,21 +8,23 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from zsris_viz.clip.base import Clip, ClipCounter, Trace
+    from zsris_viz.clip.base import Clip
     from zsris_viz.clip.loading import load_clip
     from zsris_viz.clip.preprocess import PRESETS, Preprocess, get_preprocess
     from zsris_viz.clip.resnet import RNClip
     from zsris_viz.clip.rn_model import RNModel, save_clip_rn
     from zsris_viz.clip.tokenizer import ClipTokenizer, TextTokens
+    from zsris_viz.clip.trace import ClipCounter, Trace
     from zsris_viz.clip.vit import ViTClip
 
 _HOMES = {
-    "base": ("Clip", "ClipCounter", "Trace"),
+    "base": ("Clip",),
     "loading": ("load_clip",),
     "preprocess": ("PRESETS", "Preprocess", "get_preprocess"),
     "resnet": ("RNClip",),
     "rn_model": ("RNModel", "save_clip_rn"),
     "tokenizer": ("ClipTokenizer", "TextTokens"),
+    "trace": ("ClipCounter", "Trace"),
     "vit": ("ViTClip",),
 }
 __all__ = [

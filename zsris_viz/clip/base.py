@@ -1,10 +1,9 @@
-"""The interface over CLIP towers, and what a traced run of one leaves behind."""
+"""The interface over CLIP towers: what a ViT and an RN both answer to."""
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from typing import Any, Literal
 
 import torch
@@ -15,84 +14,11 @@ from zsris_viz.clip.blocks import autograd_mode
 from zsris_viz.clip.preprocess import Preprocess
 from zsris_viz.clip.text import TextTower
 from zsris_viz.clip.tokenizer import ClipTokenizer, TextTokens
+from zsris_viz.clip.trace import ClipCounter, Trace
 from zsris_viz.errors import InvalidInputError, InvalidTypeError
 
 Images = Tensor | Image.Image | Sequence[Image.Image]
 Texts = str | Sequence[str] | TextTokens
-
-
-@dataclass
-class ClipCounter:
-    """How much has passed the towers: whole images, crops (``embed_images(..., crops=True)``), texts, and resumed sequences."""
-
-    images: int = 0
-    crops: int = 0
-    texts: int = 0
-    resumed: int = 0
-
-    def reset(self) -> None:
-        """Start again from zero."""
-        self.images = self.crops = self.texts = self.resumed = 0
-
-
-@dataclass(frozen=True)
-class Trace:
-    """Every layer of one run of a tower.
-
-    Attributes:
-        layers: L + 1 hidden states (B, T, C) in the model's dtype. Layer 0 is what enters the first block, layer l
-            leaves the l-th block (block l - 1 when blocks are counted from 0), the last is before the final
-            LayerNorm: the ``hidden_states`` of transformers. For an RN, layer 0 is the stem's map and layers 1-4
-            those of the four stages, (B, h * w, C) with h, w and C of each stage.
-        attentions: L + 1 entries; ``attentions[l]`` (B, heads, T, T), rows summing to 1, belongs to the block that
-            made layer l; entry 0 is None, as are all when not asked for and for an RN.
-        grids: (rows, columns) of each layer's patch grid; empty for a text.
-        tokens: the tokens of a text; None for an image.
-        has_cls: whether the first token of every layer is CLS.
-    """
-
-    layers: list[Tensor]
-    attentions: list[Tensor | None]
-    grids: list[tuple[int, int]] = field(default_factory=list)
-    tokens: TextTokens | None = None
-    has_cls: bool = True
-
-    @property
-    def grid(self) -> tuple[int, int] | None:
-        """(rows, columns) of the last layer's patch grid; None for a text."""
-        return self.grids[-1] if self.grids else None
-
-    def __len__(self) -> int:
-        return len(self.layers)
-
-    def layer(self, number: int) -> Tensor:
-        """Hidden state (B, T, C) of a layer; negative numbers count from the last. Raises InvalidInputError out of range."""
-        if not -len(self.layers) <= number < len(self.layers):
-            raise InvalidInputError(
-                f"layer {number} does not exist; this trace has layers 0 to {len(self.layers) - 1}."
-            )
-        return self.layers[number]
-
-    def patches(self, layer: int) -> Tensor:
-        """Patch tokens (B, g * g, C) of an image's layer, row by row, CLS left out."""
-        if not self.grids:
-            raise InvalidInputError("a text trace has no patches; use .layer(number) for its tokens.")
-        hidden = self.layer(layer)
-        return hidden[:, 1:] if self.has_cls else hidden
-
-    def map(self, layer: int) -> Tensor:
-        """Patch tokens as a map (B, C, rows, columns)."""
-        patches = self.patches(layer)
-        rows, columns = self.grids[layer]
-        return patches.transpose(1, 2).reshape(patches.shape[0], patches.shape[2], rows, columns)
-
-    def cls(self, layer: int) -> Tensor:
-        """CLS token (B, C) of an image's layer. Raises InvalidInputError where there is none (text, RN)."""
-        if not (self.grids and self.has_cls):
-            raise InvalidInputError(
-                "only a ViT image trace has a CLS token; an RN pools by attention: use clip.pool(feature_map)."
-            )
-        return self.layer(layer)[:, 0]
 
 
 class Clip(ABC):
@@ -149,9 +75,9 @@ class Clip(ABC):
 
     def __repr__(self) -> str:
         return (
-            f"{type(self).__name__}({self.name!r}, {self.image_size} px, grid {self.grid[0]} x {self.grid[1]}, {self.num_layers} layers "
-            f"of {self.width}, D = {self.embed_dim}, {self.activation}, {self.preprocess.name} preprocessing, "
-            f"{str(self.dtype).removeprefix('torch.')} on {self.device})"
+            f"{type(self).__name__}({self.name!r}, {self.image_size} px, grid {self.grid[0]} x {self.grid[1]}, "
+            f"{self.num_layers} layers of {self.width}, D = {self.embed_dim}, {self.activation}, "
+            f"{self.preprocess.name} preprocessing, {str(self.dtype).removeprefix('torch.')} on {self.device})"
         )
 
     # ---- images
@@ -167,7 +93,8 @@ class Clip(ABC):
         if isinstance(images, Tensor):
             if not images.is_floating_point():
                 raise InvalidTypeError(
-                    f"pixels must be normalised floats, {images.dtype} was given; pass the PIL image, or clip.preprocess.image(image)."
+                    f"pixels must be normalised floats, {images.dtype} was given; pass the PIL image, or "
+                    "clip.preprocess.image(image)."
                 )
             batch = images.unsqueeze(0) if images.ndim == 3 else images
             if batch.ndim != 4 or batch.shape[1] != 3:
@@ -217,14 +144,14 @@ class Clip(ABC):
 
     @abstractmethod
     def project(self, hidden: Tensor, *, negate: bool = False, grad: bool = False) -> Tensor:
-        """Image tokens of any layer in the joint space: (..., C) -> (..., D) fp32; ``negate`` flips their sign first."""
+        """Image tokens in the joint space: (..., C) -> (..., D) fp32; ``negate`` flips their sign first."""
 
     @abstractmethod
     def resume(self, hidden: Tensor, layer: int, **options: Any) -> Tensor | tuple[Tensor, Tensor]:
         """Run the blocks that remain after ``layer``; a ViT only."""
 
     @abstractmethod
-    def dense_values(self, source: Trace | Tensor, **options: Any) -> Tensor:
+    def dense_values(self, source: Trace | Images, **options: Any) -> Tensor:
         """Patch features in the joint space by the value path of the last attention (MaskCLIP)."""
 
     def _to_tower(self, tensor: Tensor) -> Tensor:
@@ -240,7 +167,7 @@ class Clip(ABC):
         allow_empty: bool = False,
         length: int | None = None,
     ) -> TextTokens:
-        """Texts as tokens; see :meth:`ClipTokenizer.__call__` for the arguments and errors. Tensors on the tower's device."""
+        """Texts as tokens on the tower's device; see :meth:`ClipTokenizer.__call__` for arguments and errors."""
         return self.tokenizer(texts, on_overflow=on_overflow, allow_empty=allow_empty, length=length).to(self.device)
 
     def _tokens(self, texts: Texts, allow_empty: bool = False) -> TextTokens:
@@ -275,7 +202,8 @@ class Clip(ABC):
         self.calls.texts += len(tokens)
         with autograd_mode(grad):
             hidden = self.text.embed(tokens.ids)
-            layers, kept = [hidden], [None]
+            layers: list[Tensor] = [hidden]
+            kept: list[Tensor | None] = [None]
             self.text.run(hidden, layers=layers, attentions=kept if attentions else None)
             return Trace(layers, kept if attentions else [None] * len(layers), tokens=tokens)
 
@@ -309,7 +237,8 @@ class Clip(ABC):
         rows = (end.end if isinstance(end, TextTokens) else end).to(self.device)
         if hidden.ndim != 3 or rows.shape != hidden.shape[:1]:
             raise InvalidInputError(
-                f"hidden must be (B, T, C) with one end position each; {tuple(hidden.shape)} and {tuple(rows.shape)} were given."
+                f"hidden must be (B, T, C) with one end position each; {tuple(hidden.shape)} and {tuple(rows.shape)} "
+                "were given."
             )
         mask = None if attention_mask is None else attention_mask.to(self.device)
         self.calls.resumed += len(hidden)

@@ -123,7 +123,10 @@ def run_block(
 
 
 def norm_and_project(hidden: Tensor, norm: nn.LayerNorm, projection: nn.Linear) -> Tensor:
-    """Final LayerNorm and projection to the joint space, in fp32 or better: scores in bf16 would tie. (..., C) -> (..., D)."""
+    """Final LayerNorm and projection to the joint space: (..., C) -> (..., D), in fp32 or better.
+
+    Scores of features in bf16 would tie.
+    """
     exact = torch.promote_types(hidden.dtype, torch.float32)
     weight, bias = norm.weight.to(exact), norm.bias.to(exact)
     normed = F.layer_norm(hidden.to(exact), norm.normalized_shape, weight, bias, norm.eps)

@@ -24,7 +24,7 @@ TOKENIZER_FILES = ("tokenizer.json", "vocab.json")
 
 
 def read_json(path: Path) -> dict[str, Any]:
-    """A JSON object from a file. Raises UnavailableError when it is missing, CorruptFileError when it is no JSON object."""
+    """A JSON object from a file. Raises UnavailableError when missing, CorruptFileError when it cannot be read."""
     if not path.is_file():
         raise UnavailableError(f"{path} does not exist; a model folder needs config.json, weights and tokenizer files.")
     try:
@@ -64,10 +64,10 @@ def read_state_dict(path: Path) -> dict[str, Tensor]:
 
 
 def check_state_dict(content: Any, source: str) -> dict[str, Tensor]:
-    """``content`` as a flat dictionary of tensors. Raises InvalidInputError when it is something else, e.g. a training checkpoint."""
+    """``content`` as a flat dictionary of tensors. Raises InvalidInputError for anything else."""
     if isinstance(content, Mapping) and "state_dict" in content:
         raise InvalidInputError(
-            f"{source} is a training checkpoint, which does not say how its model was trained. Pass its tensors and their kind: "
+            f"{source} is a training checkpoint, which does not say which activation its model has. Pass its tensors: "
             'load_clip(checkpoint["state_dict"], kind="open_clip") for GELU, kind="openai" for QuickGELU.'
         )
     if (
@@ -91,8 +91,8 @@ def _unpickle(path: Path) -> Any:
         return torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
         raise CorruptFileError(
-            f"{path} was refused: it is damaged, or holds more than tensors and could run code when opened. Use a file that holds a "
-            "state dict, from a source that you trust."
+            f"{path} was refused: it is damaged, or holds more than tensors and could run code when opened. "
+            "Use a file that holds a state dict, from a source that you trust."
         ) from error
 
 
@@ -115,7 +115,7 @@ def read_hf_model(folder: str | Path, dtype: torch.dtype, *, local: bool = True)
         if not any((Path(folder) / name).is_file() for name in WEIGHT_FILES):
             raise UnavailableError(f"{folder} has no weights; one of {', '.join(WEIGHT_FILES)} is needed.")
     try:
-        model, report = CLIPModel.from_pretrained(
+        loaded: Any = CLIPModel.from_pretrained(
             str(folder), dtype=dtype, attn_implementation="eager", local_files_only=local, output_loading_info=True
         )
     except (SafetensorError, pickle.UnpicklingError, EOFError, zipfile.BadZipFile) as error:
@@ -129,6 +129,7 @@ def read_hf_model(folder: str | Path, dtype: torch.dtype, *, local: bool = True)
                 'Give a local folder, or use load_clip("miniature"), which needs no download.'
             ) from error
         raise CorruptFileError(f"the model in {folder} cannot be read ({error}); fetch it again.") from error
+    model, report = loaded
     lacking = [*report["missing_keys"], *(str(key) for key in report["mismatched_keys"])]
     if lacking:
         raise CorruptFileError(

@@ -66,7 +66,7 @@ def is_openai_layout(state: Mapping[str, Any]) -> bool:
 
 
 def read_shape(state: Mapping[str, Tensor]) -> Shape:
-    """Sizes from the tensors. Raises CorruptFileError when a tensor is missing, InvalidInputError for sizes CLIP cannot have."""
+    """Sizes from the tensors. Raises CorruptFileError for a missing tensor, InvalidInputError for an odd width."""
     try:
         vit = "visual.proj" in state
         text_width = state["ln_final.weight"].shape[0]
@@ -224,5 +224,5 @@ def assign_weights(model: torch.nn.Module, weights: Mapping[str, Tensor], dtype:
         raise CorruptFileError(f"the checkpoint's tensors do not fit together: {error}") from error
     for module in model.modules():  # buffers that no checkpoint holds
         if "position_ids" in module._buffers:
-            positions = module.position_embedding.num_embeddings
-            module.position_ids = torch.arange(positions).expand(1, -1)
+            table = module.get_submodule("position_embedding")
+            module.position_ids = torch.arange(table.get_parameter("weight").shape[0]).expand(1, -1)

@@ -93,8 +93,8 @@ def _load(source: Any, dtype: torch.dtype, kind: str | None) -> tuple[Any, str |
         return _from_state_dict(check_state_dict(source, "the given dictionary"), kind, dtype), None
     if kind is not None:
         raise InvalidInputError(
-            f"kind={kind!r} is for checkpoints in OpenAI's layout; {source if isinstance(source, str | Path) else 'a model'} "
-            "says its activation itself: leave kind out."
+            f"kind={kind!r} is for checkpoints in OpenAI's layout, and a Hugging Face model says it itself: "
+            "leave kind out."
         )
     if isinstance(source, Path):
         is_rn = read_json(source / "config.json").get("model_type") == "clip_rn"
@@ -128,11 +128,11 @@ def _resolve(name: Any) -> tuple[str, Any]:
         return text, path
     if text in OPENAI_MODELS:
         return text, _openai_file(text)
-    if text.count("/") == 1 and not text.startswith((".", "~", "/")) and not path.suffix == ".pt":
+    if text.count("/") == 1 and not text.startswith((".", "~", "/")) and path.suffix != ".pt":
         return text, text
     raise InvalidInputError(
-        f"there is no model or path {text!r}. Use {', '.join(MINIATURES)}, a Hugging Face id such as 'openai/clip-vit-base-patch16', "
-        f"one of {', '.join(OPENAI_MODELS)}, or the path of a folder or .pt file."
+        f"there is no model or path {text!r}. Use {', '.join(MINIATURES)}, a Hugging Face id such as "
+        f"'openai/clip-vit-base-patch16', one of {', '.join(OPENAI_MODELS)}, or the path of a folder or .pt file."
     )
 
 
@@ -147,8 +147,8 @@ def _openai_file(name: str) -> Path:
         return Path(download_pretrained(get_pretrained_cfg(name.replace("/", "-").replace("@336px", "-336"), "openai")))
     except Exception as error:
         raise UnavailableError(
-            f"OpenAI's {name} is not at {kept} and could not be downloaded ({type(error).__name__}). Put the .pt file there, give its "
-            'path, or use load_clip("miniature-rn") or load_clip("miniature"), which need no download.'
+            f"OpenAI's {name} is not at {kept} and could not be downloaded ({type(error).__name__}). "
+            'Put the .pt file there, give its path, or use "miniature-rn" or "miniature", which need no download.'
         ) from error
 
 
@@ -163,7 +163,7 @@ def _from_state_dict(state: Mapping[str, torch.Tensor], kind: str | None, dtype:
 
 
 def _tokenizer(source: Any, config: Any) -> ClipTokenizer:
-    """The given tokenizer, the one in the folder or Hugging Face repository, or OpenAI's when the vocabulary says so."""
+    """The given tokenizer, the model's own, or OpenAI's where the model brings none."""
     context = config.max_position_embeddings
     if isinstance(source, ClipTokenizer):
         words = source

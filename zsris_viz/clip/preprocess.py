@@ -53,7 +53,7 @@ class Preprocess:
         return self.full(self._resize_image(_rgb(image)))
 
     def full(self, image: Image.Image) -> Tensor:
-        """The image at its own size, normalised: PIL (W, H) -> (3, H, W) fp32. The official presets cut their crops from it."""
+        """The image at its own size, normalised, from which official crops are cut: PIL -> (3, H, W) fp32."""
         array = np.asarray(_rgb(image), dtype=np.uint8)
         return self.normalise(torch.from_numpy(array.copy()).permute(2, 0, 1).float().div_(255))
 
@@ -126,7 +126,7 @@ PRESETS: dict[str, Preprocess] = {
 
 
 def get_preprocess(preset: str | Preprocess, size: int) -> Preprocess:
-    """A preset by name, or the given object, for towers of ``size`` pixels. Raises InvalidInputError for an unknown name."""
+    """A preset by name, or the given object, for ``size`` pixels. Raises InvalidInputError for an unknown name."""
     if isinstance(preset, Preprocess):
         return replace(preset, size=size)
     if preset not in PRESETS:

@@ -8,17 +8,19 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from zsris_viz.clip.base import Clip, Images, Trace, check_batch_size
+from zsris_viz.clip.base import Clip, Images, check_batch_size
 from zsris_viz.clip.blocks import autograd_mode, merge_heads, resize_positions, split_heads
 from zsris_viz.clip.rn_model import RNModel
 from zsris_viz.clip.text import TextTower
+from zsris_viz.clip.trace import Trace
 from zsris_viz.errors import InvalidInputError, UnavailableError
 
 
 class RNClip(Clip):
     """An RN CLIP with its stages and its attention pooling in reach; see :class:`Clip`.
 
-    ``layers`` of its traces are the maps of the stem and of the four stages. There are no tokens before the attention pooling, so a
+    ``layers`` of its traces are the maps of the stem and of the four stages. There are no tokens before the attention
+    pooling, so a
     mask acts on the last map: ``clip.pool(clip.feature_map(image) * mask)``.
 
     Attributes:
@@ -68,19 +70,24 @@ class RNClip(Clip):
         return Trace(layers, [None] * len(layers), grids=grids, has_cls=False)
 
     def feature_map(self, images: Images, *, batch_size: int = 64, grad: bool = False) -> Tensor:
-        """The last map before attention pooling: images as in ``embed_images`` -> (B, C, h, w) in the model's dtype, not negative.
+        """The last map before attention pooling: images as in ``embed_images`` -> (B, C, h, w) in the model's dtype,
+        not negative.
 
-        A result of inference mode cannot require gradients; ``clip.feature_map(image).clone().requires_grad_()`` can (Grad-CAM).
+        A result of inference mode cannot require gradients; ``clip.feature_map(image).clone().requires_grad_()`` can
+        (Grad-CAM).
         """
         pixels = self.pixels(images)
         self.calls.images += len(pixels)
         with autograd_mode(grad):
-            return torch.cat([self._stages(self._to_tower(part))[-1] for part in pixels.split(check_batch_size(batch_size))])
+            return torch.cat(
+                [self._stages(self._to_tower(part))[-1] for part in pixels.split(check_batch_size(batch_size))]
+            )
 
     def _check_map(self, features: Tensor) -> Tensor:
         if features.ndim != 4 or features.shape[1] != self.width:
             raise InvalidInputError(
-                f"a feature map must be (B, {self.width}, h, w), {tuple(features.shape)} was given; use clip.feature_map(image)."
+                f"a feature map must be (B, {self.width}, h, w), {tuple(features.shape)} was given; "
+                "use clip.feature_map(image)."
             )
         return self._to_tower(features)
 
@@ -103,13 +110,13 @@ class RNClip(Clip):
     ) -> Tensor | tuple[Tensor, Tensor]:
         """Attention pooling of any map of the last stage's shape.
 
-        Query (the mean position), keys and values all come from the given map, so a masked map, ``feature_map * mask``, gives
-        Global-Local CLIP's global feature for RN (masked attention pooling, section 3.2 there). A map of another size than the
-        model's interpolates the position embeddings.
+        Query (the mean position), keys and values all come from the given map, so a masked map, ``feature_map *
+        mask``, gives Global-Local CLIP's global feature for RN (masked attention pooling, section 3.2 there). A map
+        of another size than the model's interpolates the position embeddings.
 
         Args:
-            feature_map: (B, C, h, w). return_weights: also return the mean position's attention (B, heads, 1 + h * w), rows summing
-                to 1. batch_size: maps at once.
+            feature_map: (B, C, h, w). return_weights: also return the mean position's attention (B, heads, 1 + h *
+                w), rows summing to 1. batch_size: maps at once.
 
         Returns:
             (B, D) fp32, not normalised; or that and the weights.
@@ -125,15 +132,16 @@ class RNClip(Clip):
             return (pooled, torch.cat([weights for _, weights in parts])) if return_weights else pooled
 
     def project(self, hidden: Tensor, *, negate: bool = False, grad: bool = False) -> Tensor:
-        """Positions of the last map in the joint space by the pooling's value and output projections: (..., C) -> (..., D) fp32.
+        """Positions of the last map in the joint space by the pooling's value and output projections: (..., C) ->
+        (..., D) fp32.
 
         Raises:
             UnavailableError: positions of an earlier stage, which have other channels and no way to the joint space.
         """
         if hidden.shape[-1] != self.width:
             raise UnavailableError(
-                f"only the last stage of an RN ({self.width} channels) has a way to the joint space; {tuple(hidden.shape)} was given. "
-                "Use trace.patches(4), or a ViT for earlier layers."
+                f"only the last stage of an RN ({self.width} channels) has a way to the joint space; "
+                f"{tuple(hidden.shape)} was given. Use trace.patches(4), or a ViT for earlier layers."
             )
         pool = self.model.visual.attnpool
         with autograd_mode(grad):
@@ -142,21 +150,24 @@ class RNClip(Clip):
             exact = torch.promote_types(values.dtype, torch.float32)
             return F.linear(values.to(exact), pool.c_proj.weight.to(exact), pool.c_proj.bias.to(exact))
 
-    def dense_values(self, source: Trace | Tensor, *, grad: bool = False) -> Tensor:  # type: ignore[override]
-        """A map in the joint space: attention pooling reduced to its value and output projections (MaskCLIP, section 3.2).
+    def dense_values(self, source: Trace | Images, *, grad: bool = False) -> Tensor:  # type: ignore[override]
+        """A map in the joint space: attention pooling reduced to its value and output projections (MaskCLIP, section
+        3.2).
 
         Both are 1 x 1 convolutions with their biases, without attention and without position embeddings.
 
         Args:
-            source: a map (B, C, h, w), pixels (B, 3, H, W), or a Trace of this tower.
+            source: a map (B, C, h, w), a Trace of this tower, or images as in ``embed_images``.
 
         Returns:
             (B, D, h, w) fp32, not normalised.
         """
         if isinstance(source, Trace):
             features = source.map(-1)
+        elif isinstance(source, Tensor) and source.ndim == 4 and source.shape[1] != 3:
+            features = self._check_map(source)
         else:
-            features = self.feature_map(source, grad=grad) if source.shape[1] == 3 else self._check_map(source)
+            features = self.feature_map(source, grad=grad)
         return self.project(features.movedim(1, -1), grad=grad).movedim(-1, 1)
 
     def resume(self, hidden: Tensor, layer: int, **options: Any) -> NoReturn:

@@ -1,4 +1,4 @@
-"""The modules of an RN CLIP, and the folder that keeps one: open_clip's ModifiedResNet beside transformers' text model."""
+"""The modules of an RN CLIP (open_clip's ModifiedResNet, transformers' text model), and the folder that keeps one."""
 
 from __future__ import annotations
 
@@ -22,12 +22,13 @@ class RNModel(nn.Module):
     """Image tower, text tower and scale of an RN CLIP as one trainable module.
 
     Args:
-        config: {"model_type": "clip_rn", "embed_dim": D, "vision": {"layers": blocks of the 4 stages, "width": of the stem,
-            "image_size": a multiple of 32, "heads": of the attention pooling, dividing 32 * width}, "text": settings of
-            transformers' ``CLIPTextConfig``}, what config.json of its folder holds.
+        config: {"model_type": "clip_rn", "embed_dim": D, "vision": {"layers": blocks of the 4 stages, "width": of the
+            stem, "image_size": a multiple of 32, "heads": of the attention pooling, dividing 32 * width}, "text":
+            settings of transformers' ``CLIPTextConfig``}, what config.json of its folder holds.
 
     Attributes:
-        visual: open_clip's ``ModifiedResNet``. text_model: transformers' ``CLIPTextModel``. text_projection: ``nn.Linear``.
+        visual: open_clip's ``ModifiedResNet``. text_model: transformers' ``CLIPTextModel``. text_projection:
+            ``nn.Linear``.
         logit_scale: scalar parameter, before the exponential.
     """
 
@@ -99,8 +100,8 @@ def save_clip_rn(
     """Write an RN CLIP as a folder that ``load_clip`` reads.
 
     Args:
-        model: its weights and settings. folder: made if missing. tokenizer: a transformers tokenizer or a ClipTokenizer, whose files
-            are written too. dtype: of the stored weights; batch norms are stored in fp32.
+        model: its weights and settings. folder: made if missing. tokenizer: a transformers tokenizer or a
+            ClipTokenizer, whose files are written too. dtype: of the stored weights; batch norms are stored in fp32.
 
     Returns:
         The folder, with config.json, model.safetensors and, given a tokenizer, its files.
@@ -130,7 +131,8 @@ def read_rn_folder(folder: Path, dtype: torch.dtype) -> RNModel:
     """An :class:`RNModel` from a folder written by :func:`save_clip_rn`, on the CPU.
 
     Raises:
-        UnavailableError: config or weights missing. CorruptFileError: either cannot be read, or they do not fit together.
+        UnavailableError: config or weights missing. CorruptFileError: either cannot be read, or they do not fit
+        together.
     """
     config = read_json(folder / "config.json")
     if not (folder / WEIGHTS).is_file():
@@ -141,4 +143,6 @@ def read_rn_folder(folder: Path, dtype: torch.dtype) -> RNModel:
     except (KeyError, TypeError, ValueError, RuntimeError) as error:
         if isinstance(error, CorruptFileError):
             raise
-        raise CorruptFileError(f"{folder}/config.json does not describe an RN CLIP ({error!r}); fetch it again.") from error
+        raise CorruptFileError(
+            f"{folder}/config.json does not describe an RN CLIP ({error!r}); fetch it again."
+        ) from error

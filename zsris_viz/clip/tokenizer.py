@@ -113,7 +113,8 @@ class ClipTokenizer:
         letters = list(_byte_letters().values())
         entries = letters + [letter + "</w>" for letter in letters] + ["".join(merge) for merge in merges]
         vocab = {entry: i for i, entry in enumerate([*entries, "<|startoftext|>", "<|endoftext|>"])}
-        return cls(CLIPTokenizer(vocab=vocab, merges=merges), context_length=context_length, clean=True, pad_id=0)
+        hf = CLIPTokenizer(vocab=vocab, merges=merges)  # type: ignore[arg-type]
+        return cls(hf, context_length=context_length, clean=True, pad_id=0)
 
     @classmethod
     def from_folder(cls, folder: str | Path, *, context_length: int) -> ClipTokenizer:
@@ -128,7 +129,7 @@ class ClipTokenizer:
 
     @classmethod
     def from_hub(cls, name: str, *, context_length: int) -> ClipTokenizer:
-        """From a Hugging Face id, from the local cache if it is there. Raises UnavailableError when it cannot be had."""
+        """From a Hugging Face id or its cached copy. Raises UnavailableError when it cannot be had."""
         from transformers import CLIPTokenizer
 
         try:
@@ -227,7 +228,7 @@ class ClipTokenizer:
 
 
 def _repair(text: str) -> str:
-    """OpenAI's cleaning of a text before encoding: mojibake and entities repaired, white space collapsed, lower case."""
+    """OpenAI's cleaning: mojibake and HTML entities repaired, white space collapsed, lower case."""
     import ftfy
 
     return " ".join(html.unescape(html.unescape(ftfy.fix_text(text))).split()).lower()
@@ -246,14 +247,14 @@ def _original_spans(text: str, cleaned: str, spans: Sequence[tuple[int, int]]) -
 
 
 def _byte_letters() -> dict[int, str]:
-    """The visible letter that byte-level encoding writes for each byte, in vocabulary order: Latin-1 as itself, the rest from U+0100 on."""
+    """The letter that stands for each byte, in vocabulary order: visible Latin-1 as itself, the rest from U+0100 on."""
     visible = [*range(0x21, 0x7F), *range(0xA1, 0xAD), *range(0xAE, 0x100)]
     hidden = [byte for byte in range(256) if byte not in visible]
     return {byte: chr(byte) for byte in visible} | {byte: chr(256 + i) for i, byte in enumerate(hidden)}
 
 
 def _openai_merges() -> list[tuple[str, str]]:
-    """The 48,894 merges of OpenAI's vocabulary, from the file that open_clip carries; the package itself is not imported."""
+    """OpenAI's 48,894 merges, from the file that open_clip carries; the package itself is not imported."""
     spec = importlib.util.find_spec("open_clip")
     path = Path(spec.origin).with_name("bpe_simple_vocab_16e6.txt.gz") if spec and spec.origin else None
     if path is None or not path.is_file():

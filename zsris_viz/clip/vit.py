@@ -7,10 +7,11 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from zsris_viz.clip.base import Clip, Trace, check_batch_size, check_layer
+from zsris_viz.clip.base import Clip, Images, check_batch_size, check_layer
 from zsris_viz.clip.blocks import autograd_mode, feed_forward, norm_and_project, resize_positions, run_block
 from zsris_viz.clip.text import TextTower
-from zsris_viz.errors import InvalidInputError, InvalidTypeError
+from zsris_viz.clip.trace import Trace
+from zsris_viz.errors import InvalidInputError
 
 
 class ViTClip(Clip):
@@ -96,7 +97,8 @@ class ViTClip(Clip):
 
     def _trace_images(self, pixels: Tensor, attentions: bool) -> Trace:
         hidden = self.embed_pixels(pixels, grad=torch.is_grad_enabled())
-        layers, kept = [hidden], [None]
+        layers: list[Tensor] = [hidden]
+        kept: list[Tensor | None] = [None]
         for block in self.blocks:
             hidden, weights = run_block(block, hidden, attention=self.attention, weights=attentions)
             layers.append(hidden)
@@ -197,7 +199,7 @@ class ViTClip(Clip):
             return (features, torch.cat(states)) if return_hidden else features
 
     def dense_values(  # type: ignore[override]
-        self, source: Trace | Tensor, *, residual: bool = True, mlp: bool = True, grad: bool = False
+        self, source: Trace | Images, *, residual: bool = True, mlp: bool = True, grad: bool = False
     ) -> Tensor:
         """Patch features by the value path of the last block (MaskCLIP, Zhou et al. 2022, section 3.2).
 
@@ -207,18 +209,14 @@ class ViTClip(Clip):
         ``residual=False, mlp=False``.
 
         Args:
-            source: a Trace of this tower, or pixels (B, 3, H, W), which are run first.
+            source: a Trace of this tower, or images as in ``embed_images``, which are run first.
             residual: add the block's input. mlp: run the feed-forward part with its own residual.
 
         Returns:
             (B, rows * columns, D) fp32, row by row, CLS left out.
         """
-        if isinstance(source, Tensor):
-            source = self.trace_image(source, attentions=False, grad=grad)
         if not isinstance(source, Trace):
-            raise InvalidTypeError(
-                f"a Trace or pixels are needed, {type(source).__name__} was given; use clip.trace_image(image)."
-            )
+            source = self.trace_image(source, attentions=False, grad=grad)
         block = self.blocks[-1]
         with autograd_mode(grad):
             hidden = source.patches(self.num_layers - 1)
@@ -249,8 +247,8 @@ def _token_mask(mask: Tensor | None, hidden: Tensor) -> Tensor | None:
         return None
     if mask.ndim != 2 or mask.shape[1] != hidden.shape[1] - 1:
         raise InvalidInputError(
-            f"token_mask must be (N, {hidden.shape[1] - 1}), one value for each token after CLS; {tuple(mask.shape)} was given. "
-            "Masks.to_grid(rows, columns).flatten(1) makes one."
+            f"token_mask must be (N, {hidden.shape[1] - 1}), a value for each token after CLS; "
+            f"{tuple(mask.shape)} was given. Masks.to_grid(rows, columns).flatten(1) makes one."
         )
     return mask.to(device=hidden.device, dtype=hidden.dtype).unsqueeze(-1)
 
