@@ -68,9 +68,14 @@ def tiny_hf_model(
         "bos_token_id": vocab_size - 2,
         "eos_token_id": vocab_size - 1,
     }
-    model = CLIPModel(
-        CLIPConfig(vision_config=vision, text_config=text, projection_dim=embed_dim, attn_implementation="eager")
-    )
+    config = CLIPConfig(vision_config=vision, text_config=text, projection_dim=embed_dim, attn_implementation="eager")
+    with torch.device("meta"):  # every tensor is drawn below: skip the library's own initialisation
+        model = CLIPModel(config)
+    model = model.to_empty(device="cpu")
+    for module in (model.vision_model.embeddings, model.text_model.embeddings):
+        module.position_ids.copy_(torch.arange(module.position_embedding.num_embeddings))
+    with torch.no_grad():
+        model.logit_scale.fill_(2.6592)
     _seeded(model, seed)
     return model.eval()
 
@@ -87,44 +92,53 @@ def tiny_vit_clip(seed: int = 0, **overrides: Any) -> Any:
     return load_clip(tiny_hf_model(seed, **overrides), **({"device": "cpu"} | loading))
 
 
-def openai_state_dict(
-    seed: int = 0,
-    *,
-    vision_layers: int | tuple[int, int, int, int] = 2,
-    width: int = 128,
-    image_size: int = 64,
-    patch_size: int = 16,
-    embed_dim: int = 32,
-    text_width: int = 64,
-    text_layers: int = 2,
-    vocab_size: int = 49408,
-    context_length: int = 77,
-) -> dict[str, Tensor]:
-    """Seeded random weights in OpenAI's checkpoint layout, fp32; a tuple of four ``vision_layers`` makes a
-    ModifiedResNet.
+TINY_OPENAI: dict[str, Any] = {
+    "vision_layers": 2,
+    "width": 128,
+    "image_size": 64,
+    "patch_size": 16,
+    "embed_dim": 32,
+    "text_width": 64,
+    "text_layers": 2,
+    "vocab_size": 49408,
+    "context_length": 77,
+}
+TINY_RN: dict[str, Any] = {"vision_layers": (1, 1, 1, 1), "width": 8, "image_size": 64}
+_FULL_TEXT = {"text_width": 512, "text_layers": 12}
+FULL_SIZES: dict[str, dict[str, Any]] = {
+    "ViT-B/32": {
+        "vision_layers": 12,
+        "width": 768,
+        "image_size": 224,
+        "patch_size": 32,
+        "embed_dim": 512,
+        **_FULL_TEXT,
+    },
+    "ViT-B/16": {
+        "vision_layers": 12,
+        "width": 768,
+        "image_size": 224,
+        "patch_size": 16,
+        "embed_dim": 512,
+        **_FULL_TEXT,
+    },
+    "RN50": {"vision_layers": (3, 4, 6, 3), "width": 64, "image_size": 224, "embed_dim": 1024, **_FULL_TEXT},
+}
 
-    Full sizes: ViT-B/32 = (12, 768, 224, 32, 512, 512, 12), RN50 = ((3, 4, 6, 3), 64, 224, -, 1024, 512, 12).
+
+def openai_state_dict(seed: int = 0, **overrides: Any) -> dict[str, Tensor]:
+    """Seeded random weights in OpenAI's checkpoint layout, fp32; four ``vision_layers`` make a ModifiedResNet.
+
+    Tiny unless told otherwise (``TINY_OPENAI``); ``**FULL_SIZES["ViT-B/32"]`` makes the published sizes.
     """
-    return dict(
-        openai_model(
-            seed,
-            vision_layers=vision_layers,
-            width=width,
-            image_size=image_size,
-            patch_size=patch_size,
-            embed_dim=embed_dim,
-            text_width=text_width,
-            text_layers=text_layers,
-            vocab_size=vocab_size,
-            context_length=context_length,
-        ).state_dict()
-    )
+    return dict(openai_model(seed, **overrides).state_dict())
 
 
-def openai_model(seed: int = 0, **shape: Any) -> Any:
-    """The open_clip model (QuickGELU) whose state dict :func:`openai_state_dict` returns."""
+def openai_model(seed: int = 0, *, quick_gelu: bool = True, **overrides: Any) -> Any:
+    """The open_clip model whose state dict :func:`openai_state_dict` returns, for comparisons; same keywords."""
     from open_clip.model import CLIP
 
+    shape = TINY_OPENAI | overrides
     is_rn = isinstance(shape["vision_layers"], tuple)
     vision = {
         "layers": shape["vision_layers"],
@@ -139,7 +153,16 @@ def openai_model(seed: int = 0, **shape: Any) -> Any:
         "heads": max(1, shape["text_width"] // 64),
         "layers": shape["text_layers"],
     }
-    model = CLIP(shape["embed_dim"], vision_cfg=vision, text_cfg=text, quick_gelu=True)
+    with torch.device("meta"):  # every tensor is drawn below: skip the library's own initialisation
+        model = CLIP(shape["embed_dim"], vision_cfg=vision, text_cfg=text, quick_gelu=quick_gelu)
+    model = model.to_empty(device="cpu")
+    length = shape["context_length"]
+    model.attn_mask = torch.full((length, length), float("-inf")).triu(1)
+    for name, buffer in model.named_buffers():
+        if name.endswith("num_batches_tracked"):
+            buffer.zero_()
+    with torch.no_grad():
+        model.logit_scale.fill_(2.6592)
     _seeded(model, seed)
     return model.eval()
 
@@ -154,5 +177,5 @@ def tiny_rn_clip(seed: int = 0, **overrides: Any) -> Any:
     from zsris_viz.clip import load_clip
 
     loading = {key: overrides.pop(key) for key in ("device", "dtype", "preprocess") if key in overrides}
-    state = openai_state_dict(seed, **({"vision_layers": (1, 1, 1, 1), "width": 8, "image_size": 64} | overrides))
+    state = openai_state_dict(seed, **(TINY_RN | overrides))
     return load_clip(state, **({"device": "cpu"} | loading))
