@@ -1,4 +1,4 @@
-"""What a notebook leaves behind: figures (PNG, SVG) and tables (CSV), each with a JSON file that says where it comes from."""
+"""What a notebook leaves behind: figures (PNG, SVG) and tables (CSV), each with a JSON file on where it comes from."""
 
 from __future__ import annotations
 

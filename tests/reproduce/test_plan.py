@@ -1,0 +1,108 @@
+"""figures.yaml: its schema, the choice of entries, and the runs that follow."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from tests.reproduce.conftest import World
+from zsris_viz.errors import InvalidInputError, UnavailableError
+from zsris_viz.reproduce import find_notebooks, load_entries, runs_of, select
+
+
+def test_entries_are_read_and_names_normalised(world: World) -> None:
+    world.notebook("03_global_local", [])
+    world.entry(
+        "03_global_local.ipynb", id="table-3", kind="table", outputs=["tables/grid.csv", "figures/alpha-0.95.svg"]
+    )
+    (entry,) = load_entries(world.notebooks)
+    assert entry.notebook == "03_global_local"
+    assert entry.outputs == ("tables/grid", "figures/alpha-0.95")
+    (run,) = runs_of([entry], world.notebooks)
+    assert run.files == ("tables/grid.csv", "figures/alpha-0.95.png", "figures/alpha-0.95.svg")
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"colour": "red"}, "colour"),
+        ({"id": "Has Space"}, "id"),
+        ({"outputs": []}, "outputs"),
+        ({"outputs": ["plots/a"]}, "figures/NAME"),
+        ({"outputs": ["figures/a/b"]}, "figures/NAME"),
+        ({"kind": "picture"}, "kind"),
+        ({"notebook": "99_none"}, "99_none.ipynb"),
+        ({"parameters": {"output_dir": "x"}}, "output_dir"),
+        ({"title": None}, "title"),
+    ],
+)
+def test_wrong_entries_are_refused(world: World, change: dict[str, Any], said: str) -> None:
+    world.notebook("00_a", [])
+    world.entry("00_a")
+    world.entries[0].update(change)
+    world.write()
+    with pytest.raises(InvalidInputError, match=said) as caught:
+        load_entries(world.notebooks)
+    assert "figures.yaml" in str(caught.value)
+
+
+@pytest.mark.parametrize("text", ["[", "- a", "figures: 3", "figures: []\nother: 1", ""])
+def test_wrong_files_are_refused(world: World, text: str) -> None:
+    (world.notebooks / "figures.yaml").write_text(text)
+    with pytest.raises(InvalidInputError, match=r"figures\.yaml"):
+        load_entries(world.notebooks)
+
+
+def test_no_id_or_output_twice(world: World) -> None:
+    world.notebook("00_a", [])
+    world.entry("00_a")
+    world.entry("00_a", outputs=["figures/b"])
+    with pytest.raises(InvalidInputError, match="id '00-a'"):
+        load_entries(world.notebooks)
+    world.entries[1]["id"] = "other"
+    world.entries[1]["outputs"] = ["figures/00_a-curve.png"]
+    world.write()
+    with pytest.raises(InvalidInputError, match="00-a and other both make figures/00_a-curve"):
+        load_entries(world.notebooks)
+
+
+def test_select_by_id_notebook_and_number(world: World) -> None:
+    for name in ("00_a", "01_b"):
+        world.notebook(name, [])
+    world.entry("00_a", id="first", outputs=["figures/x"])
+    world.entry("00_a", id="second", outputs=["figures/y"])
+    world.entry("01_b", id="third")
+    entries = load_entries(world.notebooks)
+    chosen = {name: [e.id for e in select(entries, [name])] for name in ("second", "00_a", "00_a.ipynb", "00", "01")}
+    assert chosen == {
+        "second": ["second"],
+        "00_a": ["first", "second"],
+        "00_a.ipynb": ["first", "second"],
+        "00": ["first", "second"],
+        "01": ["third"],
+    }
+    assert [e.id for e in select(entries, ["third", "first"])] == ["first", "third"]
+    assert select(entries, []) == entries
+    with pytest.raises(InvalidInputError, match=r"did you mean 'second'\?.*first, second, third, 00_a, 01_b"):
+        select(entries, ["secnd"])
+
+
+def test_same_notebook_and_parameters_run_once(world: World) -> None:
+    world.notebook("00_a", [])
+    world.entry("00_a", id="x", outputs=["figures/x"], parameters={"limit": 3}, test_parameters={"limit": 1})
+    world.entry("00_a", id="y", outputs=["figures/y"], parameters={"limit": 3}, test_parameters={"limit": 1})
+    world.entry("00_a", id="z", outputs=["figures/z"], parameters={"limit": 9}, test_parameters={"limit": 1})
+    entries = load_entries(world.notebooks)
+    runs = runs_of(entries, world.notebooks)
+    assert [(r.name, r.parameters["limit"], r.outputs) for r in runs] == [
+        ("00_a--x", 3, ("figures/x", "figures/y")),
+        ("00_a--z", 9, ("figures/z",)),
+    ]
+    (tested,) = runs_of(entries, world.notebooks, test=True)
+    assert (tested.name, tested.parameters["limit"]) == ("00_a", 1)
+
+
+def test_missing_folder_says_what_to_do(world: World) -> None:
+    with pytest.raises(UnavailableError, match="--notebooks DIR"):
+        find_notebooks(world.root)

@@ -1,0 +1,96 @@
+"""Figures and tables with their provenance."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pandas as pd
+import pytest
+from matplotlib.figure import Figure
+
+from zsris_viz.errors import InvalidInputError, InvalidTypeError, ZsrisError
+from zsris_viz.outputs import Outputs, describe, plain, write_json
+
+
+def drawing() -> Figure:
+    figure = Figure(figsize=(1, 1))
+    figure.subplots().plot([1, 2])
+    return figure
+
+
+def test_figure_has_three_files_and_the_same_bytes_each_time(tmp_path: Path) -> None:
+    out = Outputs(tmp_path, "00_a", model="miniature", data="scenes val", parameters={"limit": 3})
+    path = out.figure(drawing(), "alpha-0.95", title="Alpha", note=np.float32(0.5))
+    assert path == tmp_path / "figures/alpha-0.95.png"
+    assert sorted(p.name for p in path.parent.iterdir()) == ["alpha-0.95.json", "alpha-0.95.png", "alpha-0.95.svg"]
+    first = {p.name: p.read_bytes() for p in path.parent.glob("*.[ps][nv]g")}
+    assert first["alpha-0.95.png"][:4] == b"\x89PNG"
+    Outputs(tmp_path, "00_a").figure(drawing().axes[0], "alpha-0.95")
+    assert first == {p.name: p.read_bytes() for p in path.parent.glob("*.[ps][nv]g")}
+
+
+def test_provenance(tmp_path: Path) -> None:
+    model = SimpleNamespace(name="RN50")
+    out = Outputs(tmp_path, "00_a", model="miniature", data="scenes val", parameters={"limit": 3})
+    out.table(pd.DataFrame({"a": [1]}), "one", model=model, title="One")
+    told = json.loads((tmp_path / "tables/one.json").read_text())
+    assert (told["model"], told["data"], told["notebook"], told["kind"]) == ("RN50", "scenes val", "00_a", "table")
+    assert told["parameters"] == {"limit": 3} and told["rows"] == 1 and told["files"] == ["one.csv"]
+    assert 0 <= told["seconds"] < 60
+    assert set(told) >= {"commit", "versions", "made"}
+
+
+def test_table_keeps_an_index_that_means_something(tmp_path: Path) -> None:
+    out = Outputs(tmp_path, "00_a")
+    frame = pd.DataFrame({"method": ["a", "b"], "miou": [1 / 3, 2]})
+    assert out.table(frame, "t").read_text() == "method,miou\na,0.333333\nb,2\n"
+    assert out.table(frame.set_index("method"), "t").read_text() == "method,miou\na,0.333333\nb,2\n"
+    assert out.table(frame.set_index("method")["miou"], "t").read_text() == "method,miou\na,0.333333\nb,2\n"
+
+
+def test_failed_writing_leaves_the_old_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    out = Outputs(tmp_path, "00_a")
+    out.figure(drawing(), "f")
+    before = (tmp_path / "figures/f.png").read_bytes()
+
+    def breaks(self: Figure, path: Path, **kwargs: object) -> None:
+        Path(path).write_text("half")
+        raise OSError("disk full")
+
+    monkeypatch.setattr(Figure, "savefig", breaks)
+    with pytest.raises(OSError, match="disk full"):
+        out.figure(drawing(), "f")
+    assert (tmp_path / "figures/f.png").read_bytes() == before
+
+
+@pytest.mark.parametrize("name", ["", "a/b", "../a", ".a", "a b"])
+def test_names_must_be_file_names(tmp_path: Path, name: str) -> None:
+    with pytest.raises(InvalidInputError, match="output name"):
+        Outputs(tmp_path, "00_a").table(pd.DataFrame(), name)
+
+
+def test_other_things_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(InvalidTypeError, match="matplotlib"):
+        Outputs(tmp_path, "00_a").figure("a.png", "f")
+    with pytest.raises(ZsrisError, match="DataFrame"):
+        Outputs(tmp_path, "00_a").table([1], "t")
+
+
+def test_describe() -> None:
+    class Set(list[int]):
+        name, split = "scenes", "val"
+
+    assert describe(None) is None
+    assert describe("x") == "x"
+    assert describe(SimpleNamespace(name="RN50")) == "RN50"
+    assert describe(Set([1, 2])) == "scenes val (2 images)"
+
+
+def test_json_has_no_nan(tmp_path: Path) -> None:
+    value = {"a": float("nan"), "b": np.array([1, np.inf]), "c": (np.int64(3), True), "d": Path("x")}
+    assert plain(value)["b"] == [1.0, None]
+    write_json(tmp_path / "v.json", value)
+    assert json.loads((tmp_path / "v.json").read_text()) == {"a": None, "b": [1.0, None], "c": [3, True], "d": "x"}

@@ -1,0 +1,20 @@
+"""Runs the notebooks with papermill and gathers their figures and tables; what is up to date is skipped."""
+
+from __future__ import annotations
+
+from zsris_viz.reproduce.plan import Entry, Run, find_notebooks, load_entries, runs_of, select
+from zsris_viz.reproduce.runner import Report, reproduce
+from zsris_viz.reproduce.workshop import Failure, Result
+
+__all__ = [
+    "Entry",
+    "Failure",
+    "Report",
+    "Result",
+    "Run",
+    "find_notebooks",
+    "load_entries",
+    "reproduce",
+    "runs_of",
+    "select",
+]

@@ -1,0 +1,185 @@
+"""`figures.yaml`: which notebook, with which parameters, makes which figure or table; and the runs to make them."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+
+from zsris_viz.errors import InvalidInputError, UnavailableError
+
+FOLDERS = ("figures/", "tables/")
+SUFFIXES = {"figures/": (".png", ".svg"), "tables/": (".csv",)}
+
+
+class Entry(BaseModel):
+    """One figure, table or whole notebook of `figures.yaml`; an unknown key is an error."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    id: str = Field(pattern=r"^[a-z0-9][a-z0-9.-]*$")
+    title: str = Field(min_length=1)
+    notebook: str = Field(min_length=1)
+    kind: Literal["figure", "table", "notebook"] = "notebook"
+    outputs: tuple[str, ...] = Field(min_length=1)
+    parameters: dict[str, Any] = Field(default_factory=dict)
+    test_parameters: dict[str, Any] = Field(default_factory=dict)
+    paper: str | None = None
+
+    @field_validator("notebook")
+    @classmethod
+    def _without_suffix(cls, value: str) -> str:
+        return value.removesuffix(".ipynb")
+
+    @field_validator("outputs")
+    @classmethod
+    def _stems(cls, values: tuple[str, ...]) -> tuple[str, ...]:
+        stems = []
+        for value in values:
+            folder = next((folder for folder in FOLDERS if value.startswith(folder)), None)
+            if folder is None or value.count("/") != 1 or value == folder:
+                raise ValueError(f"output {value!r} is neither figures/NAME nor tables/NAME")
+            for suffix in SUFFIXES[folder]:
+                value = value.removesuffix(suffix)
+            stems.append(value)
+        return tuple(stems)
+
+    @field_validator("parameters", "test_parameters")
+    @classmethod
+    def _not_ours(cls, value: dict[str, Any]) -> dict[str, Any]:
+        if "output_dir" in value:
+            raise ValueError("output_dir is set by `zsris reproduce --output DIR`, not here")
+        return value
+
+
+@dataclass(frozen=True)
+class Run:
+    """One execution of a notebook; it makes the outputs of every entry with this notebook and these parameters."""
+
+    name: str
+    """Names the executed notebook; the notebook's own name unless it runs more than once."""
+    notebook: Path
+    parameters: Mapping[str, Any]
+    entries: tuple[Entry, ...]
+
+    @property
+    def outputs(self) -> tuple[str, ...]:
+        """`figures/NAME` and `tables/NAME` of all entries, in order, each once."""
+        return tuple(dict.fromkeys(output for entry in self.entries for output in entry.outputs))
+
+    @property
+    def files(self) -> tuple[str, ...]:
+        """The files that must be there after the run: PNG and SVG of a figure, CSV of a table."""
+        return tuple(name for output in self.outputs for name in files_of(output))
+
+
+def files_of(output: str) -> tuple[str, ...]:
+    """File names of one output: `figures/a` -> `figures/a.png`, `figures/a.svg`; `tables/a` -> `tables/a.csv`."""
+    folder = output[: output.index("/") + 1]
+    return tuple(output + suffix for suffix in SUFFIXES[folder])
+
+
+def find_notebooks(given: str | Path | None = None) -> Path:
+    """Folder with `figures.yaml`: the one given, else `notebooks/` here, else that of the clone the package is in.
+
+    Raises:
+        UnavailableError: there is none.
+    """
+    here = Path("notebooks")
+    clone = Path(__file__).resolve().parents[2] / "notebooks"
+    places = [Path(given)] if given is not None else [here, clone]
+    for place in places:
+        if (place / "figures.yaml").is_file():
+            return place
+    raise UnavailableError(
+        f"no figures.yaml in {', '.join(map(str, places))}; run in a clone of zsris_viz, or say where it is: "
+        "zsris reproduce --notebooks DIR"
+    )
+
+
+def load_entries(notebooks: Path) -> list[Entry]:
+    """Read and check `figures.yaml`.
+
+    Raises:
+        InvalidInputError: not YAML, an unknown key, a missing notebook, the same id or output twice.
+    """
+    path = notebooks / "figures.yaml"
+    try:
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except yaml.YAMLError as error:
+        raise InvalidInputError(f"{path} is not YAML: {error}") from error
+    if not isinstance(content, dict) or set(content) != {"figures"} or not isinstance(content["figures"], list):
+        raise InvalidInputError(f"{path} must hold one key, `figures`, with a list of entries")
+    entries: list[Entry] = []
+    for number, item in enumerate(content["figures"], start=1):
+        named = item.get("id", f"number {number}") if isinstance(item, dict) else f"number {number}"
+        try:
+            entries.append(Entry.model_validate(item))
+        except ValidationError as error:
+            wrong = "; ".join(f"{'.'.join(map(str, e['loc'])) or 'entry'}: {e['msg']}" for e in error.errors())
+            raise InvalidInputError(f"{path}, entry {named}: {wrong}") from error
+    _check(path, entries)
+    return entries
+
+
+def _check(path: Path, entries: Sequence[Entry]) -> None:
+    ids: set[str] = set()
+    makers: dict[str, str] = {}
+    for entry in entries:
+        if entry.id in ids:
+            raise InvalidInputError(f"{path}: two entries have the id {entry.id!r}")
+        ids.add(entry.id)
+        if not (path.parent / f"{entry.notebook}.ipynb").is_file():
+            raise InvalidInputError(f"{path}, entry {entry.id}: there is no notebook {entry.notebook}.ipynb beside it")
+        for output in entry.outputs:
+            if output in makers:
+                raise InvalidInputError(f"{path}: {makers[output]} and {entry.id} both make {output}")
+            makers[output] = entry.id
+
+
+def select(entries: Sequence[Entry], wanted: Iterable[str]) -> list[Entry]:
+    """Entries by id, by notebook ("03_global_local") or by its number ("03"); all when none is named.
+
+    Raises:
+        InvalidInputError: a name that stands for nothing; the message lists what exists.
+    """
+    chosen: set[str] = set()
+    names = list(wanted)
+    for name in names:
+        word = name.removesuffix(".ipynb")
+        found = {e.id for e in entries if word in (e.id, e.notebook, e.notebook.split("_")[0])}
+        if not found:
+            known = [*(e.id for e in entries), *dict.fromkeys(e.notebook for e in entries)]
+            near = difflib.get_close_matches(word, known, n=1)
+            hint = f"; did you mean {near[0]!r}?" if near else ""
+            raise InvalidInputError(
+                f"no figure, table or notebook {name!r}{hint} There are: {', '.join(known) or 'none'}"
+            )
+        chosen |= found
+    return [e for e in entries if not names or e.id in chosen]
+
+
+def runs_of(entries: Sequence[Entry], notebooks: Path, *, test: bool = False) -> list[Run]:
+    """Group entries that want the same notebook with the same parameters, in the order of `figures.yaml`.
+
+    Args:
+        entries: all entries, not a selection: a run makes the outputs of each of them.
+        notebooks: folder of the notebooks.
+        test: `test_parameters` on top of `parameters`.
+    """
+    groups: dict[tuple[str, str], tuple[dict[str, Any], list[Entry]]] = {}
+    for entry in entries:
+        parameters = {**entry.parameters, **(entry.test_parameters if test else {})}
+        key = (entry.notebook, repr(sorted(parameters.items())))
+        groups.setdefault(key, (parameters, []))[1].append(entry)
+    stems = [notebook for notebook, _ in groups]
+    runs = []
+    for (notebook, _), (parameters, members) in groups.items():
+        name = notebook if stems.count(notebook) == 1 else f"{notebook}--{members[0].id}"
+        runs.append(Run(name, notebooks / f"{notebook}.ipynb", parameters, tuple(members)))
+    return runs

@@ -1,0 +1,92 @@
+"""The way in: check everything first, then run the notebooks and write the index."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock, Timeout
+
+from zsris_viz.errors import InvalidInputError, UnavailableError
+from zsris_viz.reproduce.fingerprint import package_hash
+from zsris_viz.reproduce.index import write_index
+from zsris_viz.reproduce.parameters import check_parameters
+from zsris_viz.reproduce.plan import find_notebooks, load_entries, runs_of, select
+from zsris_viz.reproduce.workshop import Result, Workshop
+
+
+@dataclass
+class Report:
+    """All results, in the order of the runs, and where they can be read."""
+
+    results: list[Result]
+    index: Path
+
+    @property
+    def ok(self) -> bool:
+        """True when no run failed."""
+        return all(result.status != "failed" for result in self.results)
+
+
+def reproduce(
+    wanted: Iterable[str] = (),
+    *,
+    parameters: Mapping[str, Any] | None = None,
+    output: str | Path = "outputs",
+    jobs: int | None = None,
+    force: bool = False,
+    notebooks: str | Path | None = None,
+    timeout: float | None = None,
+    test: bool = False,
+    told: Callable[[str], None] = lambda line: None,
+) -> Report:
+    """Run the notebooks that make the wanted figures and tables.
+
+    Args:
+        wanted: ids of figures.yaml, notebooks, or their numbers; all when empty.
+        parameters: values for every chosen notebook, over those of figures.yaml.
+        output: folder for `figures/`, `tables/`, `notebooks/` (executed), `failed/` and `index.html`.
+        jobs: notebooks at a time; None: 2, or 1 on a single core.
+        force: run even what is up to date.
+        notebooks: folder with figures.yaml; None: `notebooks/` here or in the clone.
+        timeout: seconds after which a notebook is ended and counts as failed; None: no limit.
+        test: the entries' `test_parameters` on top of their `parameters`.
+        told: gets a line for each thing that happens.
+
+    Returns:
+        The report; a notebook that fails does not stop the others.
+
+    Raises:
+        InvalidInputError: an unknown id or parameter, a wrong figures.yaml; nothing has run then.
+        UnavailableError: no figures.yaml, or another run is writing to `output`.
+    """
+    if jobs is not None and jobs < 1:
+        raise InvalidInputError(f"jobs is {jobs}, must be 1 or more")
+    folder = find_notebooks(notebooks)
+    entries = load_entries(folder)
+    chosen = {entry.id for entry in select(entries, wanted)}
+    every = runs_of(entries, folder, test=test)
+    runs = [
+        replace(run, parameters=check_parameters(run.notebook, {**run.parameters, **(parameters or {})}))
+        for run in every
+        if chosen & {entry.id for entry in run.entries}
+    ]
+    place = Path(output)
+    place.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(place / ".lock")
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        raise UnavailableError(
+            f"another `zsris reproduce` is writing to {place}; wait for it, or take another folder: --output DIR"
+        ) from None
+    try:
+        declared = frozenset(output for run in every for output in run.outputs)
+        shop = Workshop(place, jobs or min(2, os.cpu_count() or 1), timeout, told, declared)
+        results = shop.work(runs, package_hash([folder.parent / "data_manifests"]), force)
+        return Report(results, write_index(place, every))
+    finally:
+        lock.release()

@@ -1,0 +1,128 @@
+"""Runs one notebook in a process of its own: ``python -m zsris_viz.reproduce.worker REQUEST.json``.
+
+The request says `notebook`, `executed`, `page` (HTML), `result`, `parameters`, `scratch` and `shown`: the text that
+stands for the scratch folder in what a reader sees. The outcome is written to `result`; the process itself ends with 0
+unless it is killed.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import sys
+import threading
+import time
+import traceback
+from pathlib import Path
+from typing import Any
+
+KERNEL = "python3"
+_ANSI = re.compile(r"\x1b\[[0-9;]*m")
+
+
+def main(request_file: str) -> None:
+    """Run the notebook that the request names and write the outcome."""
+    request = json.loads(Path(request_file).read_text(encoding="utf-8"))
+    _end_with_parent()
+    started = time.perf_counter()
+    try:
+        error = _execute(request)
+        if error is None:
+            _write_page(Path(request["executed"]), Path(request["page"]))
+    except Exception as failure:
+        error = {"message": f"{type(failure).__name__}: {failure}", "traceback": traceback.format_exc()}
+    outcome = {"error": error, "seconds": round(time.perf_counter() - started, 2)}
+    Path(request["result"]).write_text(json.dumps(outcome), encoding="utf-8")
+
+
+def _execute(request: dict[str, Any]) -> dict[str, Any] | None:
+    """Run with papermill; None, or what went wrong and in which cell of the original notebook (counted from 1)."""
+    import papermill
+    from papermill.exceptions import PapermillExecutionError
+
+    _use_this_python(Path(request["scratch"]))
+    executed = Path(request["executed"])
+    failure: Exception | None = None
+    try:
+        papermill.execute_notebook(
+            request["notebook"],
+            str(executed),
+            parameters=request["parameters"],
+            kernel_name=KERNEL,
+            language="python",
+            progress_bar=False,
+        )
+    except Exception as caught:
+        failure = caught
+    if executed.is_file():
+        _scrub(executed, str(request["parameters"]["output_dir"]), request["shown"])
+    if failure is None:
+        return None
+    told: dict[str, Any] = {"message": f"{type(failure).__name__}: {failure}", "traceback": "", **stopped_at(executed)}
+    if isinstance(failure, PapermillExecutionError):
+        told["message"] = f"{failure.ename}: {failure.evalue}"
+        told["traceback"] = _ANSI.sub("", "\n".join(failure.traceback))
+        told["source"] = failure.source
+    return told
+
+
+def stopped_at(executed: Path) -> dict[str, Any]:
+    """Number and source of the cell in which the run ended, numbered as in the original; empty when none had begun."""
+    try:
+        cells = json.loads(executed.read_text(encoding="utf-8"))["cells"]
+    except (OSError, ValueError):  # nothing was saved yet, or the process was killed while it saved
+        return {}
+    number = 0
+    for cell in cells:
+        tags = cell["metadata"].get("tags", [])
+        if "injected-parameters" in tags or "papermill-error-cell-tag" in tags:
+            continue
+        number += 1
+        told = cell["metadata"].get("papermill", {})
+        if told.get("exception") or told.get("status") in ("failed", "running"):
+            source = "".join(cell["source"])
+            return {"cell": number, "count": cell.get("execution_count"), "source": source}
+    return {}
+
+
+def _use_this_python(scratch: Path) -> None:
+    """Make the kernel `python3` this interpreter, whatever kernels are installed for the user or the machine."""
+    from ipykernel.kernelspec import write_kernel_spec
+
+    jupyter = scratch / "jupyter"
+    write_kernel_spec(str(jupyter / "kernels" / KERNEL))
+    os.environ["JUPYTER_PATH"] = os.pathsep.join(filter(None, [str(jupyter), os.environ.get("JUPYTER_PATH")]))
+    os.environ["IPYTHONDIR"] = str(scratch / "ipython")
+
+
+def _scrub(executed: Path, inner: str, shown: str) -> None:
+    """Replace the scratch folder's path in the executed notebook by the folder that the results are moved to."""
+    text = executed.read_text(encoding="utf-8")
+    book = json.loads(text.replace(json.dumps(inner)[1:-1], json.dumps(shown)[1:-1]))
+    book["metadata"].get("papermill", {}).pop("output_path", None)
+    executed.write_text(json.dumps(book, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+
+
+def _write_page(executed: Path, page: Path) -> None:
+    """The executed notebook as one HTML file, for readers without Jupyter."""
+    from nbconvert import HTMLExporter
+
+    body, _ = HTMLExporter(template_name="lab").from_filename(str(executed))
+    page.write_text(body, encoding="utf-8")
+
+
+def _end_with_parent() -> None:
+    """End this process when the one that started it is gone; the kernel ends with us."""
+    parent = os.getppid()
+
+    def watch() -> None:
+        while os.getppid() == parent:
+            time.sleep(0.5)
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])

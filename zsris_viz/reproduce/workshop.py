@@ -1,0 +1,230 @@
+"""The processes that run notebooks, and the output folder that gets what they made only when they are through."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from zsris_viz.outputs import write_json
+from zsris_viz.reproduce.fingerprint import file_hash, fingerprint
+from zsris_viz.reproduce.plan import Run
+from zsris_viz.reproduce.worker import stopped_at
+
+WORKER = (sys.executable, "-m", "zsris_viz.reproduce.worker")
+
+
+@dataclass(frozen=True)
+class Failure:
+    """Why a run failed; `cell` is the cell's number in the notebook, from 1, None when it was in no cell."""
+
+    message: str
+    traceback: str = ""
+    cell: int | None = None
+    count: int | None = None
+    source: str = ""
+
+    def __str__(self) -> str:
+        where = (
+            "" if self.cell is None else f"cell {self.cell}" + (f" (In [{self.count}])" if self.count else "") + ": "
+        )
+        return where + self.message
+
+
+@dataclass(frozen=True)
+class Result:
+    """What became of one run: `status` is "done", "skipped" (nothing had changed) or "failed"."""
+
+    run: Run
+    status: str
+    seconds: float = 0.0
+    failure: Failure | None = None
+    undeclared: tuple[str, ...] = ()
+    """What the notebook wrote, but no entry of figures.yaml names: not published."""
+
+
+@dataclass
+class _Started:
+    """A notebook that is running."""
+
+    run: Run
+    mark: str
+    process: subprocess.Popen[bytes]
+    scratch: Path
+    since: float = field(default_factory=time.perf_counter)
+    late: bool = False
+
+
+@dataclass
+class Workshop:
+    """The output folder, how many processes may fill it, and what figures.yaml names."""
+
+    place: Path
+    jobs: int
+    timeout: float | None
+    told: Callable[[str], None]
+    declared: frozenset[str]
+
+    def work(self, runs: list[Run], package: str, force: bool) -> list[Result]:
+        """Run what is not up to date, in order, several at a time; on an interruption, end what is running."""
+        shutil.rmtree(self.place / ".work", ignore_errors=True)  # what a killed run has left
+        waiting = deque((run, fingerprint(run, package)) for run in runs)
+        running: list[_Started] = []
+        results: dict[str, Result] = {}
+        try:
+            while waiting or running:
+                while waiting and len(running) < self.jobs:
+                    run, mark = waiting.popleft()
+                    if not force and self._up_to_date(run, mark):
+                        results[run.name] = Result(run, "skipped")
+                        self.told(f"{run.name}: up to date")
+                    else:
+                        running.append(self._start(run, mark))
+                        self.told(f"{run.name}: running")
+                for started in [s for s in running if self._ended(s)]:
+                    running.remove(started)
+                    result = self._finish(started)
+                    results[result.run.name] = result
+                    self.told(_line(result))
+                if running:
+                    time.sleep(0.05)
+        finally:
+            for started in running:
+                _kill(started.process)
+            shutil.rmtree(self.place / ".work", ignore_errors=True)
+        return [results[run.name] for run in runs]
+
+    def _state(self, run: Run) -> Path:
+        return self.place / ".state" / f"{run.name}.json"
+
+    def _up_to_date(self, run: Run, mark: str) -> bool:
+        try:
+            state = json.loads(self._state(run).read_text(encoding="utf-8"))
+            return (
+                state["status"] == "done"
+                and state["mark"] == mark
+                and all(file_hash(self.place / name) == known for name, known in state["files"].items())
+            )
+        except (OSError, ValueError, KeyError):
+            return False
+
+    def _start(self, run: Run, mark: str) -> _Started:
+        (self.place / ".work").mkdir(exist_ok=True)
+        scratch = Path(tempfile.mkdtemp(prefix=f"{run.name}-", dir=self.place / ".work"))
+        request = {
+            "notebook": str(run.notebook),
+            "parameters": {**run.parameters, "output_dir": str(scratch / "made")},
+            "shown": str(self.place),
+            "scratch": str(scratch.resolve()),
+            "executed": str(scratch / "executed.ipynb"),
+            "page": str(scratch / "executed.html"),
+            "result": str(scratch / "result.json"),
+        }
+        write_json(scratch / "request.json", request)
+        threads = str(max(1, (os.cpu_count() or 1) // self.jobs))
+        environment = {"OMP_NUM_THREADS": threads, "TOKENIZERS_PARALLELISM": "false", **os.environ}
+        environment.pop("MPLBACKEND", None)  # a kernel draws inline
+        with (scratch / "log.txt").open("wb") as log:
+            process = subprocess.Popen(
+                [*WORKER, str(scratch / "request.json")],
+                stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=environment,
+            )  # fmt: skip
+        return _Started(run, mark, process, scratch)
+
+    def _ended(self, started: _Started) -> bool:
+        if started.process.poll() is not None:
+            return True
+        started.late = self.timeout is not None and time.perf_counter() - started.since > self.timeout
+        if started.late:
+            _kill(started.process)
+        return started.late
+
+    def _finish(self, started: _Started) -> Result:
+        """Publish a good run's files, state last; keep a failed run's notebook for a look."""
+        run, scratch = started.run, started.scratch
+        outcome = self._outcome(started)
+        error, made = outcome["error"], scratch / "made"
+        missing = [name for name in run.files if not (made / name).is_file()]
+        if error is None and missing:
+            error = {"message": f"it ran, but did not write {', '.join(missing)}, which figures.yaml promises"}
+        state = {"mark": started.mark, "seconds": outcome["seconds"], "parameters": dict(run.parameters)}
+        if error is not None:
+            if (scratch / "executed.ipynb").is_file():
+                _move(scratch / "executed.ipynb", self.place / "failed" / f"{run.name}.ipynb")
+            write_json(_made(self._state(run)), {**state, "status": "failed", "error": error})
+            return Result(run, "failed", outcome["seconds"], Failure(**error))
+        files = list(run.files)
+        for output in run.outputs:
+            sidecar = made / f"{output}.json"
+            if sidecar.is_file():
+                text = sidecar.read_text(encoding="utf-8").replace(str(made), str(self.place))
+                sidecar.write_text(text, encoding="utf-8")
+                files.append(f"{output}.json")
+        for name in files:
+            _move(made / name, self.place / name)
+        for suffix in (".ipynb", ".html"):
+            _move(scratch / f"executed{suffix}", self.place / "notebooks" / (run.name + suffix))
+            files.append(f"notebooks/{run.name}{suffix}")
+        (self.place / "failed" / f"{run.name}.ipynb").unlink(missing_ok=True)
+        hashes = {name: file_hash(self.place / name) for name in files}
+        write_json(_made(self._state(run)), {**state, "status": "done", "files": hashes})
+        left = {path.relative_to(made).with_suffix("").as_posix() for path in made.rglob("*") if path.is_file()}
+        return Result(run, "done", outcome["seconds"], undeclared=tuple(sorted(left - self.declared)))
+
+    def _outcome(self, started: _Started) -> dict[str, Any]:
+        """What the worker wrote, or why it could not."""
+        seconds = round(time.perf_counter() - started.since, 2)
+        try:
+            return {**json.loads((started.scratch / "result.json").read_text(encoding="utf-8")), "seconds": seconds}
+        except (OSError, ValueError):
+            pass
+        log = (started.scratch / "log.txt").read_text(encoding="utf-8", errors="replace")
+        message = f"its process ended with code {started.process.returncode}"
+        if started.late:
+            message = f"ended after {self.timeout:g} s, the limit"
+        where = stopped_at(started.scratch / "executed.ipynb")
+        return {"error": {"message": message, "traceback": log[-4000:], **where}, "seconds": seconds}
+
+
+def _line(result: Result) -> str:
+    text = f"{result.run.name}: {result.status} in {result.seconds:.0f} s"
+    if result.failure is not None:
+        text += f": {result.failure}"
+    if result.undeclared:
+        text += f"; not in figures.yaml, so left out: {', '.join(result.undeclared)}"
+    return text
+
+
+def _made(path: Path) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    return path
+
+
+def _move(source: Path, target: Path) -> None:
+    os.replace(source, _made(target))
+
+
+def _kill(process: subprocess.Popen[bytes]) -> None:
+    """End a worker and its kernel, which has a process group of its own."""
+    import psutil
+
+    try:
+        family = psutil.Process(process.pid).children(recursive=True)
+    except psutil.NoSuchProcess:
+        family = []
+    for member in family:
+        try:
+            member.kill()
+        except psutil.NoSuchProcess:
+            continue
+    process.kill()
+    process.wait()
