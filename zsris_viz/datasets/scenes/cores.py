@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from .facts import Judge, same_noun
 from .forms import Closest, Colour, Corner, Extent, Fact, Form, Half, Ordinal, Outermost, Relation, Size
+
+#: Least share of an object that must be in sight for it to be referred to.
+LEAST_VISIBLE = 0.4
 
 KINDS = ("noun", "colour", "size", "position", "relation", "ordinal")
 STYLES = ("refcoco", "refcoco+", "refcocog")
@@ -64,7 +69,7 @@ def relations_of(judge: Judge, target: int) -> list[Relation | Closest]:
             if form is None:
                 continue
         for name in ("left", "right", "above", "below", "near", "bigger", "smaller"):
-            if form is None and name in ("near",):
+            if form is None and name == "near":
                 continue
             fact = Relation(name, form)
             if judge.holds(fact, target):
@@ -74,45 +79,62 @@ def relations_of(judge: Judge, target: int) -> list[Relation | Closest]:
     return found
 
 
-def cores(judge: Judge, target: int, style: str, *, counted: bool = True) -> dict[str, list[Fact | None]]:
-    """The facts of which each alone, with the noun, fits the target and nothing else, by kind.
+def _tries(judge: Judge, target: int, kind: str) -> list[Fact]:
+    """The facts of a kind that may tell an object from its like."""
+    item = judge.layout.objects[target]
+    if kind == "colour":
+        return [Colour(item.colour)]
+    if kind == "size":
+        return [Size(item.size), Extent(item.size)]
+    if kind == "relation":
+        return list(relations_of(judge, target))
+    if kind == "position":
+        around = (*_SIDES, "middle")
+        corners = [Corner(vertical, horizontal) for vertical in ("top", "bottom") for horizontal in ("left", "right")]
+        return [*(Outermost(side) for side in around), *(Half(side) for side in around), *corners]
+    count = len(same_noun(judge.layout, target)) + 1
+    return [Ordinal(rank, side) for side in _SIDES for rank in range(1, min(4, count) + 1)] if count >= 3 else []
+
+
+def _cores(judge: Judge, target: int, kind: str) -> list[Fact]:
+    """The facts of a kind that, each alone with the noun, fit the target and nothing else; found once."""
+    key = (target, kind)
+    if key not in judge.cores:
+        noun = judge.layout.objects[target].noun
+        judge.cores[key] = [
+            fact
+            for fact in _tries(judge, target, kind)
+            if judge.holds(fact, target) and judge.only(Form(noun, (fact,)), target)
+        ]
+    return judge.cores[key]
+
+
+def cores(
+    judge: Judge, target: int, kind: str, style: str, *, visible: Sequence[float] | None = None
+) -> list[Fact | None]:
+    """The facts of a kind of which each alone, with the noun, fits the target and nothing else.
 
     Args:
         judge: of the scene.
         target: index of the object.
+        kind: one of `KINDS`.
         style: one of `STYLES`.
-        counted: whether all objects of the target's noun are in plain sight, so that they may be counted off.
+        visible: for every object the share that is in sight; None for all in full sight. What is hidden by more
+            than 60 % is not referred to, and its like are not counted off.
 
     Returns:
-        For every kind that is possible the facts to choose from; for "noun" [None], as no fact is needed.
+        Facts to choose from; [None] for a noun that needs no fact; empty if the object cannot be singled out so.
     """
-    item = judge.layout.objects[target]
+    if visible is not None and visible[target] < LEAST_VISIBLE:
+        return []
     rivals = same_noun(judge.layout, target)
-    if not rivals:
-        return {"noun": [None]}
-    tries: dict[str, list[Fact]] = {
-        "colour": [Colour(item.colour)],
-        "size": [Size(item.size), Extent(item.size)],
-        "relation": list(relations_of(judge, target)),
-    }
-    if style != "refcoco+":
-        places: list[Fact] = [Outermost(side) for side in (*_SIDES, "middle")]
-        places += [Half(side) for side in (*_SIDES, "middle")]
-        places += [Corner(vertical, horizontal) for vertical in ("top", "bottom") for horizontal in ("left", "right")]
-        tries["position"] = places
-        if len(rivals) >= 2 and counted:
-            last = min(4, len(rivals) + 1)
-            tries["ordinal"] = [Ordinal(rank, side) for side in _SIDES for rank in range(1, last + 1)]
-    found: dict[str, list[Fact | None]] = {}
-    for kind, facts in tries.items():
-        fitting = [
-            fact
-            for fact in facts
-            if allowed(fact, style) and judge.holds(fact, target) and judge.only(Form(item.noun, (fact,)), target)
-        ]
-        if fitting:
-            found[kind] = list(fitting)
-    return found
+    if kind == "noun" or not rivals:
+        return [None] if kind == "noun" and not rivals else []
+    if kind == "ordinal" and visible is not None and any(visible[rival] < LEAST_VISIBLE for rival in rivals):
+        return []
+    if style == "refcoco+" and kind in ("position", "ordinal"):
+        return []
+    return [fact for fact in _cores(judge, target, kind) if allowed(fact, style)]
 
 
 def extras(judge: Judge, target: int, core: Fact | None, style: str) -> list[Fact]:

@@ -1,7 +1,7 @@
 """What is true of a drawn scene, with margins: an expression may only say what nobody would dispute.
 
-Every fact of a form is judged True, False or None (too close to call), so that "the left cat" is used only where it is clear
-which cat is meant.
+Every fact of a form is judged True, False or None (too close to call), so that "the left cat" is used only where it is
+clear which cat is meant.
 """
 
 from __future__ import annotations
@@ -73,6 +73,8 @@ class Judge:
     def __init__(self, layout: SceneLayout) -> None:
         self.layout = layout
         self._known: dict[tuple[Fact, int], bool | None] = {}
+        #: What singles an object out, by its index and the kind; kept here by :mod:`.cores`.
+        self.cores: dict[tuple[int, str], list[Fact]] = {}
 
     def denotes(self, form: Form) -> frozenset[int]:
         """The objects that the form surely fits, or nothing if it is not clear of some object whether it fits.
@@ -152,7 +154,7 @@ class Judge:
         )
 
     def _ranks(self, direction: str, index: int) -> tuple[int, int, int]:
-        """Least and greatest rank (from 0) of the object among its noun, counted from a side, and how many there are."""
+        """Least and greatest rank (from 0) of an object among its noun from a side on, and their number."""
         own = self.along(direction, index)
         others = [self.along(direction, other) for other in same_noun(self.layout, index)]
         least = sum(place <= own - ROW_MARGIN for place in others)

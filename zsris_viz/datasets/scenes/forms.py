@@ -29,7 +29,7 @@ class Extent:
 
 @dataclass(frozen=True)
 class Half:
-    """The object stands in the "left", "right", "top" or "bottom" half of the picture, or in its "middle" from left to right."""
+    """The object stands in the "left", "right", "top" or "bottom" half of the picture, or in its "middle"."""
 
     value: str
 
@@ -44,7 +44,7 @@ class Corner:
 
 @dataclass(frozen=True)
 class Outermost:
-    """The object is the outermost of its noun in a direction, and in that half; "middle": the middle one of three or five."""
+    """The object is the outermost of its noun in a direction, and in that half; "middle": of three or five."""
 
     value: str
 

@@ -1,7 +1,7 @@
 """Referring expressions for drawn scenes, in the manner of RefCOCO, RefCOCO+ and RefCOCOg, with gold trees.
 
-An expression says a noun, the core that is needed to tell the object from its like (:mod:`.cores`), and now and then more
-that is true. It fits its target and no other object of the scene; :func:`.facts.denotes` says so, and so do the tests.
+An expression says a noun, the core that is needed to tell the object from its like (:mod:`.cores`), and now and then
+more that is true. It fits its target and no other object of the scene; :func:`.facts.denotes` says so.
 
 - "refcoco": short, with directions: "left guy red shirt", "2nd dog from left".
 - "refcoco+": short, without directions: "man in red", "bigger cup".
@@ -27,8 +27,6 @@ from .words import AMBIGUOUS, names_of
 
 #: How often an expression says more than is needed.
 _EXTRA_CHANCE = {"refcoco": 0.3, "refcoco+": 0.35, "refcocog": 0.9}
-#: Least share of an object that must be in sight for it to be referred to.
-LEAST_VISIBLE = 0.4
 
 
 @dataclass(frozen=True)
@@ -102,20 +100,12 @@ def expressions(
     if not 0 <= target < len(layout.objects):
         raise InvalidInputError(f"target {target} was given; the scene has objects 0 to {len(layout.objects) - 1}")
     judge = judge or Judge(layout)
-    counted = True
-    if visible is not None:
-        if visible[target] < LEAST_VISIBLE:
-            return []
-        noun = layout.objects[target].noun
-        counted = all(
-            seen >= LEAST_VISIBLE for seen, item in zip(visible, layout.objects, strict=True) if item.noun == noun
-        )
-    possible = cores(judge, target, style, counted=counted)
-    return [
-        _express(judge, target, kind, pick(rng, possible[kind]), style, rng)
-        for kind in kinds or KINDS
-        if kind in possible
-    ]
+    made = []
+    for kind in kinds or KINDS:
+        possible = cores(judge, target, kind, style, visible=visible)
+        if possible:
+            made.append(_express(judge, target, kind, pick(rng, possible), style, rng))
+    return made
 
 
 def _name(layout: SceneLayout, target: int, style: str, rng: np.random.Generator) -> str:
