@@ -40,7 +40,7 @@ test: env
 	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal $(PYTEST_ARGS)
 
 test-slow: env
-	$(BIN)/python -m pytest -m slow $(PYTEST_ARGS)
+	$(BIN)/python -m pytest -m slow --timeout 1800 $(PYTEST_ARGS) || test $$? -eq 5  # 5: there is no slow test
 
 lab: env
 	$(BIN)/jupyter lab notebooks $(ARGS)

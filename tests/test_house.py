@@ -1,0 +1,178 @@
+"""The house: one set of dependencies everywhere, light imports, whole wheels, no traces of a machine."""
+
+from __future__ import annotations
+
+import ast
+import re
+import subprocess
+import sys
+import tomllib
+import zipfile
+from importlib.metadata import packages_distributions
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
+import zsris_viz
+
+ROOT = Path(__file__).resolve().parent.parent
+# What conda-forge calls otherwise.
+CONDA_NAMES = {"torch": "pytorch"}
+PROJECT: dict[str, Any] = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+EXTRAS: dict[str, list[str]] = PROJECT["optional-dependencies"]
+
+
+def wanted() -> dict[str, Requirement]:
+    """Every dependency of pyproject.toml, those of the extras too."""
+    lines = [*PROJECT["dependencies"], *(line for extra in EXTRAS.values() for line in extra)]
+    found = [Requirement(line) for line in lines]
+    names = [canonicalize_name(need.name) for need in found]
+    assert len(set(names)) == len(names), "a dependency is listed twice"
+    return dict(zip(names, found, strict=True))
+
+
+def tracked(*places: str) -> list[Path]:
+    """Files that git knows or would add; the test is skipped outside a clone."""
+    words = ["git", "ls-files", "--cached", "--others", "--exclude-standard", "-z", "--", *places]
+    listed = subprocess.run(words, cwd=ROOT, capture_output=True, text=True)
+    if listed.returncode:
+        pytest.skip("not in a git clone")
+    return [ROOT / name for name in listed.stdout.split("\0") if name and (ROOT / name).is_file()]
+
+
+def test_environment_yml_says_the_same_as_pyproject() -> None:
+    content = yaml.safe_load((ROOT / "environment.yml").read_text())
+    assert content["channels"] == ["conda-forge"]
+    plain = [line for line in content["dependencies"] if isinstance(line, str)]
+    (pip,) = [line["pip"] for line in content["dependencies"] if isinstance(line, dict)]
+    assert pip == ["-e ."]
+    conda = {canonicalize_name(need.name): str(need.specifier) for need in map(Requirement, plain)}
+    assert conda.pop("python") == PROJECT["requires-python"]
+    assert conda.pop("pip") == ""
+    expected = {CONDA_NAMES.get(name, name): str(need.specifier) for name, need in wanted().items()}
+    assert conda == expected
+
+
+def test_constraints_pin_every_dependency_within_its_range() -> None:
+    lines = [line for line in (ROOT / "constraints.txt").read_text().splitlines() if line and not line.startswith("#")]
+    pins = {}
+    for line in lines:
+        assert re.fullmatch(r"[a-z0-9-]+==[\w.!]+", line), line
+        name, pinned = line.split("==")
+        assert name not in pins, f"{name} twice"
+        pins[name] = pinned
+    for name, need in wanted().items():
+        assert name in pins, f"{name} is not pinned: make constraints"
+        assert need.specifier.contains(pins[name]), f"{name} {pins[name]} is outside {need.specifier}"
+
+
+def test_every_import_is_a_declared_dependency() -> None:
+    """What the package, its notebooks' helpers and its tests import is in pyproject.toml, not there by accident."""
+    homes = packages_distributions()
+    needs = wanted()
+    core = {canonicalize_name(Requirement(line).name) for line in PROJECT["dependencies"]}
+    cluster = {canonicalize_name(Requirement(line).name) for line in EXTRAS["cluster"]}
+    wrong = []
+    for folder, allowed in (("zsris_viz", core | cluster), ("tests", {*needs, "packaging"})):
+        for path in tracked(folder):
+            if path.suffix != ".py":
+                continue
+            for module in imported(path):
+                if module in sys.stdlib_module_names or module in ("zsris_viz", "tests"):
+                    continue
+                if not allowed & {canonicalize_name(name) for name in homes.get(module, [module])}:
+                    wrong.append(f"{path.relative_to(ROOT)} imports {module}")
+    assert not wrong
+
+
+def imported(path: Path) -> set[str]:
+    """Top-level names of all absolute imports in a file, those inside functions too."""
+    names = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            names |= {alias.name.split(".")[0] for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            names.add(node.module.split(".")[0])
+    return names
+
+
+def test_public_names_exist() -> None:
+    assert set(zsris_viz.__all__) <= set(dir(zsris_viz))
+    for name in zsris_viz.__all__:
+        assert getattr(zsris_viz, name) is not None, name
+    with pytest.raises(AttributeError, match="segment"):
+        zsris_viz.nothing  # noqa: B018
+
+
+def test_import_loads_nothing_heavy() -> None:
+    code = "import sys, zsris_viz, zsris_viz.cli; print(*sorted({m.split('.')[0] for m in sys.modules}))"
+    loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
+    heavy = {
+        "torch",
+        "torchvision",
+        "transformers",
+        "numpy",
+        "pandas",
+        "spacy",
+        "matplotlib",
+        "PIL",
+        "papermill",
+        "nltk",
+    }
+    assert not heavy & set(loaded)
+
+
+def test_wheel_has_every_file_of_the_package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Weights, the parser and WordNet travel with the code, whatever .gitignore says of folders with their names."""
+    from hatchling.builders.wheel import WheelBuilder
+
+    monkeypatch.chdir(ROOT)
+    expected = {path.relative_to(ROOT).as_posix() for path in tracked("zsris_viz")}
+    (built,) = WheelBuilder(str(ROOT)).build(directory=str(tmp_path), versions=["standard"])
+    assert zsris_viz.__version__ in Path(built).name
+    with zipfile.ZipFile(built) as wheel:
+        names = set(wheel.namelist())
+    assert expected <= names
+    strange = {name for name in names - expected if name.startswith("zsris_viz/")}
+    assert not {name for name in strange if "__pycache__" in name}
+
+
+def test_sources_name_no_package_index_and_no_home_folder() -> None:
+    texts = [".py", ".md", ".toml", ".yml", ".yaml", ".txt", ".ipynb", ".cfg"]
+    # Put together here, or this file would be found.
+    wrong_words = ["pypi." + "org", "files.python" + "hosted", "index" + "-url", str(Path.home()) + "/"]
+    found = []
+    for path in tracked("."):
+        if path.suffix in texts or path.name in ("Makefile", "run"):
+            text = path.read_text(encoding="utf-8", errors="replace")
+            found += [f"{path.relative_to(ROOT)}: {word}" for word in wrong_words if word in text]
+    assert not found
+
+
+def test_version_and_licence() -> None:
+    assert re.fullmatch(r"\d+\.\d+\.\d+", zsris_viz.__version__)
+    licence = (ROOT / "LICENSE").read_text()
+    assert licence.startswith("MIT License") and "zsris_viz contributors" in licence
+
+
+def test_makefile_names_what_the_readme_promises() -> None:
+    targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), flags=re.M))
+    assert targets >= {"env", "figures", "test", "test-slow", "lab", "lint", "clean"}
+    readme = (ROOT / "README.md").read_text()
+    assert set(re.findall(r"make ([a-z-]+)", readme)) <= targets
+    assert {"make figures", "make test"} <= set(re.findall(r"make [a-z-]+", readme))
+
+
+def test_make_says_when_python_is_too_old(tmp_path: Path) -> None:
+    old = tmp_path / "python3.8"
+    old.write_text('#!/bin/sh\ncase "$1" in -V) echo "Python 3.8.1";; *) exit 1;; esac\n')
+    old.chmod(0o755)
+    for python, said in ((str(old), "needs Python 3.11 or newer"), ("no-python", "not found")):
+        words = ["make", "env", f"PYTHON={python}", f"VENV={tmp_path / 'venv'}"]
+        run = subprocess.run(words, cwd=ROOT, capture_output=True, text=True)
+        assert run.returncode != 0 and said in run.stderr
+    assert not (tmp_path / "venv").exists()
