@@ -12,8 +12,12 @@ if TYPE_CHECKING:
 
 # name -> (module, class); imported when asked for
 _METHODS: dict[str, tuple[str, str]] = {
-    "global-local": ("global_local", "GlobalLocal"),
+    "grad-cam": ("grad_cam", "GradCam"),
+    "score-map": ("score_map", "ScoreMap"),
+    "clip-surgery": ("clip_surgery", "ClipSurgery"),
+    "region-token": ("region_token", "RegionToken"),
     "cropping": ("cropping", "Cropping"),
+    "global-local": ("global_local", "GlobalLocal"),
 }
 _EXPORTS = {
     "Method": "base",
@@ -24,6 +28,11 @@ _EXPORTS = {
     "CropVariant": "crops",
     "GlobalLocal": "global_local",
     "Cropping": "cropping",
+    "GradCam": "grad_cam",
+    "ScoreMap": "score_map",
+    "ClipSurgery": "clip_surgery",
+    "RegionToken": "region_token",
+    "gem_map": "gem",
 }
 __all__ = ["get_method", "list_methods", "method_names", *_EXPORTS]
 

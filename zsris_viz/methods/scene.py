@@ -15,6 +15,7 @@ from zsris_viz.errors import InvalidInputError, InvalidTypeError, UnavailableErr
 from zsris_viz.images import ImageSource, open_image
 from zsris_viz.masks import Masks
 from zsris_viz.methods.crops import CropVariant, build_crops
+from zsris_viz.methods.masking import masked_features
 from zsris_viz.methods.texts import TextCache
 
 T = TypeVar("T")
@@ -210,7 +211,7 @@ class SceneFeatures:
         layer = self.clip.num_layers - blocks
         trace = self.trace(preset)
         masks = self.grid_masks(keep_one=keep_one, grid=trace.grid).flatten(1)
-        return self.clip.resume(trace.layers[layer], layer, token_mask=masks, batch_size=self.batch_size)
+        return masked_features(self.clip, trace.layers[layer], layer, masks, batch_size=self.batch_size)
 
     def _masked_pooling(self, keep_one: bool, unit_map: bool, preset: PreprocessLike) -> Tensor:
         feature_map = self.feature_map(preset)

@@ -1,0 +1,70 @@
+"""Score map (MaskCLIP, Zhou et al., ECCV 2022): patch features by the value path of the last attention, compared with the text."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import torch.nn.functional as F
+from torch import Tensor
+
+from zsris_viz.methods.base import Method, MethodInfo, SceneFeatures
+from zsris_viz.methods.maps import mean_inside
+from zsris_viz.methods.texts import ExpressionParts
+
+
+@dataclass(frozen=True)
+class ScoreMapConfig:
+    """Settings of :class:`ScoreMap`.
+
+    Attributes:
+        residual, mlp: ViT only: add the block's input and run its feed-forward part, as MaskCLIP does; ClearCLIP leaves both out.
+        stretch: stretch the upsampled map to 0-1 before averaging (the authors' code; the ranking stays).
+        preprocess: a preset's name; None for the scene's own.
+    """
+
+    residual: bool = True
+    mlp: bool = True
+    stretch: bool = False
+    preprocess: str | None = None
+
+
+class ScoreMap(Method):
+    """The score of a mask is the mean inside it of cos(patch feature, E_t(T)).
+
+    RN: attention pooling reduced to its value and output projections as 1 x 1 convolutions with their biases. ViT: in the last block,
+    the value path instead of attention.
+
+    Presets: "default"; "official", with GL-CLIP's preprocessing.
+
+    Evidence: map (g, g), cosines, bilinear to the image for drawing; text_feature (D,).
+    """
+
+    info = MethodInfo(
+        name="score-map",
+        title="Score map",
+        paper="Zhou et al., ECCV 2022, section 3.2; baseline of Yu et al., CVPR 2023",
+        towers=("vit", "rn"),
+        summary="Patch-text similarities by the value path of the last attention, averaged inside each proposal.",
+        presets=("default", "official"),
+    )
+    Config = ScoreMapConfig
+    presets = {"default": {}, "official": {"preprocess": "glclip"}}
+
+    def _score(self, scene: SceneFeatures, text: ExpressionParts) -> tuple[Tensor, dict[str, Any]]:
+        text_feature = scene.text(text.text)
+        grid_map = F.normalize(self.dense(scene), dim=-1) @ F.normalize(text_feature, dim=-1)
+        return mean_inside(scene, grid_map, stretch=self.config.stretch), {"map": grid_map, "text_feature": text_feature}
+
+    def dense(self, scene: SceneFeatures) -> Tensor:
+        """Patch features in the joint space, (g, g, D) fp32, not normalised; once for each image."""
+        config = self.config
+
+        def make() -> Tensor:
+            trace = scene.trace(config.preprocess)
+            if scene.clip.kind == "rn":
+                return scene.clip.dense_values(trace)[0].movedim(0, -1)
+            values = scene.clip.dense_values(trace, residual=config.residual, mlp=config.mlp)[0]
+            return values.reshape(*trace.grids[-1], -1)
+
+        return scene.cached(("score map", scene.preprocess(config.preprocess), config.residual, config.mlp), make)
