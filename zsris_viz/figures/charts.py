@@ -1,0 +1,262 @@
+"""Charts of numbers: bars and curves with intervals, and tables whose cells are coloured by value."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from zsris_viz.errors import InvalidInputError
+from zsris_viz.figures.layout import NOTE_GREY, SEQUENTIAL, colours, new_figure
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+
+def bars_with_intervals(
+    frame: pd.DataFrame,
+    x: str,
+    y: str,
+    *,
+    low: str | None = None,
+    high: str | None = None,
+    hue: str | None = None,
+    order: Sequence[Any] | None = None,
+    hue_order: Sequence[Any] | None = None,
+    horizontal: bool = False,
+    reference: Mapping[str, float] | None = None,
+    limits: tuple[float, float] | None = None,
+    xlabel: str | None = None,
+    ylabel: str | None = None,
+    title: str | None = None,
+    values: str | None = "{:.1f}",
+    palette: Mapping[Any, str] | None = None,
+    ax: Axes | None = None,
+    size: tuple[float, float] = (5.0, 2.8),
+) -> Figure:
+    """Bars, one for each row of a table, grouped by `hue`, with whiskers from column `low` to column `high`.
+
+    Args:
+        frame: one row for each bar. x: column of names. y, low, high: columns of numbers.
+        order, hue_order: of the names; default as they come.
+        reference: name -> value of dashed lines across, for example {"chance": 26}.
+        limits: of the value axis. values: how a bar's value is written beside it, None for not at all.
+        palette: hue (or name) -> colour. ax: draw there instead of on a new figure of `size` inches.
+
+    Raises:
+        InvalidInputError: a column that the table does not have, or two rows for one bar.
+    """
+    _need(frame, x, y, low, high, hue)
+    names = list(frame[x].unique()) if order is None else list(order)
+    groups = [None] if hue is None else (list(frame[hue].unique()) if hue_order is None else list(hue_order))
+    ax = ax or new_figure(size=size)[1][0, 0]
+    shades = dict(zip(groups, colours(len(groups)), strict=True))
+    width = 0.8 / len(groups)
+    for number, group in enumerate(groups):
+        part = frame if hue is None else frame[frame[hue] == group]
+        if part[x].duplicated().any():
+            raise InvalidInputError(
+                f"the table has several rows for one bar ({x}{f', {hue}' if hue else ''}); average them first."
+            )
+        part = part.set_index(x).reindex(names)
+        places = np.arange(len(names)) + (number - (len(groups) - 1) / 2) * width
+        heights = part[y].to_numpy(dtype=float)
+        shade: Any = (
+            [(palette or {}).get(n, shades[group]) for n in names]
+            if hue is None
+            else (palette or {}).get(group, shades[group])
+        )
+        (ax.barh if horizontal else ax.bar)(places, heights, width * 0.9, color=shade, label=group, zorder=2)
+        tops = heights
+        if low is not None and high is not None:
+            ends = np.stack([heights - part[low].to_numpy(dtype=float), part[high].to_numpy(dtype=float) - heights])
+            whiskers = {"fmt": "none", "ecolor": "#333333", "elinewidth": 1, "capsize": 2, "zorder": 3}
+            spread = ends.clip(0)
+            ax.errorbar(
+                *((heights, places) if horizontal else (places, heights)),
+                **{"xerr" if horizontal else "yerr": spread},
+                **whiskers,
+            )
+            tops = heights + np.nan_to_num(spread[1])
+        if values is not None:
+            _write_values(ax, places, heights, tops, values, horizontal)
+    _name_bars(ax, names, horizontal)
+    for name, value in (reference or {}).items():
+        (ax.axvline if horizontal else ax.axhline)(
+            value, color=NOTE_GREY, linestyle="--", linewidth=1, zorder=4, label=name
+        )
+    if limits is not None:
+        (ax.set_xlim if horizontal else ax.set_ylim)(*limits)
+    texts = (ylabel if ylabel is not None else y, xlabel if xlabel is not None else "")
+    ax.set(xlabel=texts[0] if horizontal else texts[1], ylabel=texts[1] if horizontal else texts[0])
+    _finish(ax, title, legend=hue is not None or bool(reference), legend_title=hue)
+    return ax.figure  # type: ignore[return-value]
+
+
+def _write_values(
+    ax: Axes, places: np.ndarray, heights: np.ndarray, tops: np.ndarray, form: str, horizontal: bool
+) -> None:
+    for place, height, top in zip(places, heights, tops, strict=True):
+        if np.isfinite(height):
+            ax.annotate(
+                form.format(height),
+                (top, place) if horizontal else (place, top),
+                xytext=(3, 0) if horizontal else (0, 2),
+                textcoords="offset points",
+                ha="left" if horizontal else "center",
+                va="center" if horizontal else "bottom",
+                fontsize=6.5,
+            )
+
+
+def _name_bars(ax: Axes, names: list[Any], horizontal: bool) -> None:
+    texts = [str(name) for name in names]
+    if horizontal:
+        ax.set_yticks(range(len(names)), texts)
+        ax.invert_yaxis()
+        ax.grid(False, axis="y")
+        return
+    crowded = sum(map(len, texts)) > 60
+    ax.set_xticks(range(len(names)), texts, rotation=30 if crowded else 0, ha="right" if crowded else "center")
+    ax.grid(False, axis="x")
+
+
+def curves(
+    frame: pd.DataFrame,
+    x: str,
+    y: str,
+    *,
+    hue: str | None = None,
+    low: str | None = None,
+    high: str | None = None,
+    reference: Mapping[str, float] | None = None,
+    mark: Mapping[str, float] | None = None,
+    limits: tuple[float, float] | None = None,
+    xlabel: str | None = None,
+    ylabel: str | None = None,
+    title: str | None = None,
+    palette: Mapping[Any, str] | None = None,
+    ax: Axes | None = None,
+    size: tuple[float, float] = (4.2, 2.8),
+) -> Figure:
+    """Lines of `y` over `x`, one for each value of `hue`, in bands from column `low` to column `high`.
+
+    Args:
+        reference: name -> value of horizontal dashed lines. mark: name -> place of vertical dotted lines.
+        limits: of the value axis. palette: hue -> colour. ax: draw there instead of on a new figure of `size` inches.
+
+    Raises:
+        InvalidInputError: a column that the table does not have.
+    """
+    _need(frame, x, y, low, high, hue)
+    ax = ax or new_figure(size=size)[1][0, 0]
+    groups = [None] if hue is None else list(frame[hue].unique())
+    for number, (group, shade) in enumerate(zip(groups, colours(len(groups)), strict=True)):
+        part = (frame if hue is None else frame[frame[hue] == group]).sort_values(x)
+        colour = (palette or {}).get(group, shade)
+        marker = "osD^vPX*"[number % 8]
+        places = part[x].to_numpy()
+        ax.plot(
+            places, part[y].to_numpy(dtype=float), marker=marker, markersize=4, color=colour, label=group, linewidth=1.6
+        )
+        if low is not None and high is not None:
+            ax.fill_between(
+                places,
+                part[low].to_numpy(dtype=float),
+                part[high].to_numpy(dtype=float),
+                color=colour,
+                alpha=0.18,
+                linewidth=0,
+            )
+    for name, value in (reference or {}).items():
+        ax.axhline(value, color=NOTE_GREY, linestyle="--", linewidth=1, label=name)
+    for name, place in (mark or {}).items():
+        ax.axvline(place, color=NOTE_GREY, linestyle=":", linewidth=1, label=name)
+    if limits is not None:
+        ax.set_ylim(*limits)
+    ax.set(xlabel=xlabel if xlabel is not None else x, ylabel=ylabel if ylabel is not None else y)
+    _finish(ax, title, legend=hue is not None or bool(reference) or bool(mark), legend_title=hue)
+    return ax.figure  # type: ignore[return-value]
+
+
+def heat_table(
+    frame: pd.DataFrame,
+    *,
+    title: str | None = None,
+    values: str = "{:.1f}",
+    limits: tuple[float, float] | None = None,
+    label: str = "",
+    xlabel: str | None = None,
+    ylabel: str | None = None,
+    cmap: str = SEQUENTIAL,
+    mark_best: bool = True,
+    ax: Axes | None = None,
+    size: tuple[float, float] | None = None,
+) -> Figure:
+    """A table of numbers whose cells are coloured by value, all on one scale, the largest framed.
+
+    Args:
+        frame: numbers; its index names the rows, its columns the columns. A missing number leaves its cell white.
+        values: how a number is written. limits: ends of the scale. label: of the colour bar.
+    """
+    numbers = frame.to_numpy(dtype=float)
+    if not numbers.size or not np.isfinite(numbers).any():
+        raise InvalidInputError("the table has no number to draw; give at least one.")
+    rows, columns = numbers.shape
+    ax = ax or new_figure(size=size or (1.9 + 0.85 * columns, 0.9 + 0.45 * rows))[1][0, 0]
+    low, high = limits or (float(np.nanmin(numbers)), float(np.nanmax(numbers)))
+    drawn = ax.imshow(
+        np.ma.masked_invalid(numbers), cmap=cmap, vmin=low, vmax=high if high > low else low + 1, aspect="auto"
+    )
+    for (row, column), number in np.ndenumerate(numbers):
+        if np.isfinite(number):
+            red, green, blue, _ = drawn.cmap(drawn.norm(number))
+            bright = 0.3 * red + 0.59 * green + 0.11 * blue > 0.55
+            ax.text(
+                column,
+                row,
+                values.format(number),
+                ha="center",
+                va="center",
+                color="black" if bright else "white",
+                fontsize=8,
+            )
+    if mark_best:
+        from matplotlib.patches import Rectangle
+
+        row, column = np.unravel_index(np.nanargmax(numbers), numbers.shape)
+        ax.add_patch(Rectangle((column - 0.47, row - 0.47), 0.94, 0.94, fill=False, edgecolor="black", linewidth=2))
+    ax.set_xticks(range(columns), [str(name) for name in frame.columns])
+    ax.set_yticks(range(rows), [str(name) for name in frame.index])
+    ax.set(
+        xlabel=xlabel if xlabel is not None else frame.columns.name or "",
+        ylabel=ylabel if ylabel is not None else frame.index.name or "",
+    )
+    ax.grid(False)
+    for spine in ax.spines.values():
+        spine.set_visible(False)
+    bar = ax.figure.colorbar(drawn, ax=ax, shrink=0.9, pad=0.02)
+    bar.outline.set_visible(False)
+    bar.set_label(label)
+    if title is not None:
+        ax.set_title(title)
+    return ax.figure  # type: ignore[return-value]
+
+
+def _need(frame: pd.DataFrame, *columns: str | None) -> None:
+    missing = [name for name in columns if name is not None and name not in frame.columns]
+    if missing:
+        raise InvalidInputError(
+            f"the table has no column {', '.join(missing)}; it has {', '.join(map(str, frame.columns))}."
+        )
+
+
+def _finish(ax: Axes, title: str | None, *, legend: bool, legend_title: str | None) -> None:
+    """Title, and a legend beside the axes, where it hides nothing."""
+    if title is not None:
+        ax.set_title(title)
+    if legend:
+        ax.legend(title=legend_title, loc="upper left", bbox_to_anchor=(1.01, 1.0), frameon=False, borderaxespad=0)

@@ -1,0 +1,128 @@
+"""The one style of all figures, empty figures to draw on, and the line that says where a figure's numbers come from."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
+
+from zsris_viz.errors import InvalidInputError
+from zsris_viz.outputs import describe
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+CHOSEN = "#D55E00"  # vermilion, solid lines: what a method chose
+TRUTH = "#0072B2"  # blue, dashed lines: what is right
+# Okabe and Ito's colours, which people with any kind of colour blindness tell apart.
+COLOURS = ("#E69F00", "#56B4E9", "#009E73", "#CC79A7", "#F0E442", "#0072B2", "#D55E00", "#666666")
+SEQUENTIAL, DIVERGING = "viridis", "RdBu_r"
+NOTE_GREY = "#555555"
+
+
+def style(scale: float = 1.0) -> None:
+    """Set the style of all figures that follow: seaborn's white grid, colours for all eyes, sizes for print.
+
+    Args:
+        scale: of the text; 1 is 9 points.
+    """
+    import seaborn
+
+    size = 9 * scale
+    seaborn.set_theme(
+        context="paper",
+        style="whitegrid",
+        palette=list(COLOURS),
+        rc={
+            "font.size": size,
+            "axes.titlesize": size,
+            "axes.labelsize": size,
+            "xtick.labelsize": size * 0.9,
+            "ytick.labelsize": size * 0.9,
+            "legend.fontsize": size * 0.9,
+            "legend.title_fontsize": size * 0.9,
+            "figure.titlesize": size * 1.2,
+            "axes.titlelocation": "left",
+            "figure.dpi": 110,
+            "svg.fonttype": "none",  # text stays text
+            "grid.linewidth": 0.6,
+            "axes.spines.top": False,
+            "axes.spines.right": False,
+        },
+    )
+
+
+def colours(count: int) -> list[str]:
+    """`count` colours, the palette's own first; above eight, evenly spaced hues of one lightness."""
+    if count <= len(COLOURS):
+        return list(COLOURS[:count])
+    import seaborn
+    from matplotlib.colors import to_hex
+
+    return [to_hex(colour) for colour in seaborn.husl_palette(count, s=0.9, l=0.6)]
+
+
+def new_figure(
+    rows: int = 1,
+    columns: int = 1,
+    *,
+    size: tuple[float, float] | None = None,
+    cell: tuple[float, float] = (2.2, 2.4),
+    **options: Any,
+) -> tuple[Figure, Any]:
+    """An empty figure and its axes (rows, columns), always a 2-d array of Axes.
+
+    pyplot does not keep the figure, so that a notebook shows it once: where it is the value of a cell, or displayed.
+
+    Args:
+        rows, columns: of axes.
+        size: of the figure in inches, width and height; or
+        cell: of one of its axes.
+        **options: for `pyplot.subplots`, for example sharex=True or width_ratios=[2, 1].
+
+    Raises:
+        InvalidInputError: no rows or no columns.
+    """
+    if rows < 1 or columns < 1:
+        raise InvalidInputError(f"a figure of {rows} x {columns} axes was asked for; give at least one of each.")
+    import matplotlib.pyplot as plt
+
+    size = size or (cell[0] * columns, cell[1] * rows)
+    fig, axes = plt.subplots(rows, columns, figsize=size, squeeze=False, layout="constrained", **options)
+    plt.close(fig)
+    return fig, axes
+
+
+def grid_shape(count: int, columns: int | None, most: int = 5) -> tuple[int, int]:
+    """Rows and columns for `count` panels; InvalidInputError if there are none."""
+    if count < 1:
+        raise InvalidInputError("there is nothing to draw; give at least one picture, map or mask.")
+    columns = min(count, columns or most)
+    return -(-count // columns), columns
+
+
+def close_rest(axes: Iterable[Axes], used: int) -> None:
+    """Hide the axes after the first `used`."""
+    for axis in list(axes)[used:]:
+        axis.set_axis_off()
+
+
+def note_source(fig: Figure, model: Any = None, data: Any = None) -> Figure:
+    """Write under a figure which model and data it shows, and whether they are the built-in miniature.
+
+    Args:
+        fig: the figure; returned, so that the call can end a cell.
+        model: what `load_clip` gives, or a text; None leaves it out. data: what `load_dataset` gives, or a text.
+    """
+    parts = []
+    if model is not None:
+        name = describe(model) or ""
+        built_in = name.startswith("miniature")
+        parts.append(f"model: {'built-in ' if built_in else ''}{name}")
+    if data is not None:
+        name = describe(data) or ""
+        built_in = name.startswith("scenes")
+        parts.append(f"data: {'built-in drawn ' if built_in else ''}{name}")
+    if parts:
+        fig.text(0.995, -0.01, " · ".join(parts), ha="right", va="top", fontsize=6.5, color=NOTE_GREY)
+    return fig

@@ -1,0 +1,202 @@
+"""Maps over an image: similarities and activations of layers or methods, on one colour scale."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from zsris_viz.errors import InvalidInputError
+from zsris_viz.figures.layout import DIVERGING, SEQUENTIAL, TRUTH, close_rest, grid_shape, new_figure
+from zsris_viz.figures.pictures import add_mask, show_image, wrapped
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+    from zsris_viz.images import ImageSource
+
+
+def show_maps(
+    image: ImageSource,
+    maps: Mapping[str, Any],
+    *,
+    truth: Any = None,
+    columns: int | None = None,
+    scale: str = "shared",
+    limits: tuple[float, float] | None = None,
+    centre: float | None = None,
+    smooth: bool = True,
+    opacity: float = 0.75,
+    title: str | None = None,
+    label: str = "",
+    with_image: bool = True,
+    cell: float = 1.9,
+) -> Figure:
+    """Maps over one image, side by side.
+
+    Args:
+        maps: name -> (rows, columns) of any grid, or (H, W).
+        truth: (H, W) bool, outlined in blue dashes on each.
+        columns: in a row, default 5.
+        scale: "shared", one colour scale for all maps, or "each", every map stretched to its own smallest and largest
+            value, which makes the map of an absent object look like that of a present one.
+        limits: ends of the shared scale; default the smallest and largest value of all maps.
+        centre: the value that is white; the scale is then diverging and symmetric around it.
+        smooth: bilinear to the image, as the methods average them; otherwise each cell as a square.
+        opacity: of the maps on the grey image, 0-1.
+        label: of the colour bar. with_image: the image itself first.
+
+    Raises:
+        InvalidInputError: no map, or one without two axes, an unknown scale.
+    """
+    arrays = {name: as_map(values) for name, values in maps.items()}
+    rows, columns = grid_shape(len(arrays) + with_image, columns)
+    fig, axes = new_figure(rows, columns, cell=(cell, cell + 0.25))
+    flat = list(axes.flat)
+    if with_image:
+        show_image(flat[0], image, "image")
+        if truth is not None:
+            add_mask(flat[0], truth, TRUTH, fill=0, dashed=True)
+    shades = _Scale(list(arrays.values()), scale, limits, centre)
+    for axis, (name, values) in zip(flat[with_image:], arrays.items(), strict=False):
+        _draw(axis, image, values, shades, smooth, opacity, truth)
+        axis.set_title(wrapped(name, 26))
+    close_rest(flat, len(arrays) + with_image)
+    shades.add_bar(fig, axes, label)
+    if title is not None:
+        fig.suptitle(title, x=0.01, ha="left")
+    return fig
+
+
+def show_map_grid(
+    images: Mapping[str, ImageSource],
+    maps: Mapping[str, Mapping[str, Any]],
+    *,
+    truths: Mapping[str, Any] | None = None,
+    scale: str = "shared",
+    limits: tuple[float, float] | None = None,
+    centre: float | None = None,
+    smooth: bool = True,
+    opacity: float = 0.75,
+    title: str | None = None,
+    label: str = "",
+    cell: float = 1.5,
+) -> Figure:
+    """Maps in rows and columns: a row for each image or expression, a column for each method or layer.
+
+    Args:
+        images: name of the row -> image, drawn first in its row.
+        maps: name of the row -> name of the column -> map; a column that a row does not have stays empty.
+        truths: name of the row -> (H, W) bool.
+        scale, limits, centre, smooth, opacity, title, label: as in :func:`show_maps`; one scale over the whole grid.
+        cell: width of a picture in inches.
+    """
+    unknown = set(maps) - set(images)
+    if unknown or not maps:
+        raise InvalidInputError(
+            f"rows {sorted(unknown) or 'none'} of the maps have no image; give images and maps with the same names."
+        )
+    heads = list(dict.fromkeys(name for row in maps.values() for name in row))
+    shades = _Scale([as_map(values) for row in maps.values() for values in row.values()], scale, limits, centre)
+    fig, axes = new_figure(len(maps), 1 + len(heads), cell=(cell, cell + 0.2))
+    for number, (name, row) in enumerate(maps.items()):
+        truth = (truths or {}).get(name)
+        show_image(axes[number, 0], images[name], wrapped(name, 24))
+        if truth is not None:
+            add_mask(axes[number, 0], truth, TRUTH, fill=0, dashed=True)
+        for axis, head in zip(axes[number, 1:], heads, strict=True):
+            if head not in row:
+                axis.set_axis_off()
+                continue
+            _draw(axis, images[name], as_map(row[head]), shades, smooth, opacity, truth)
+            if number == 0:
+                axis.set_title(wrapped(head, 20))
+    shades.add_bar(fig, axes, label)
+    if title is not None:
+        fig.suptitle(title, x=0.01, ha="left")
+    return fig
+
+
+class _Scale:
+    """Colours of a figure's maps."""
+
+    def __init__(
+        self, arrays: list[np.ndarray], scale: str, limits: tuple[float, float] | None, centre: float | None
+    ) -> None:
+        if scale not in ("shared", "each"):
+            raise InvalidInputError(f'scale={scale!r} is unknown; use "shared" or "each".')
+        if not arrays:
+            raise InvalidInputError("there is no map to draw; give at least one.")
+        self.shared, self.centre, self.given = scale == "shared", centre, limits
+        self.colours = SEQUENTIAL if centre is None else DIVERGING
+        self.limits = self._ends(arrays)
+
+    def _ends(self, arrays: list[np.ndarray]) -> tuple[float, float]:
+        if self.given is not None:
+            return self.given
+        values = np.concatenate([array[np.isfinite(array)].ravel() for array in arrays])
+        low, high = (float(values.min()), float(values.max())) if values.size else (0.0, 1.0)
+        if self.centre is not None:
+            reach = max(high - self.centre, self.centre - low) or 1.0
+            return self.centre - reach, self.centre + reach
+        return (low, high) if high > low else (low - 0.5, low + 0.5)
+
+    def of(self, array: np.ndarray) -> tuple[float, float]:
+        return self.limits if self.shared else self._ends([array])
+
+    def add_bar(self, fig: Figure, axes: Any, label: str) -> None:
+        from matplotlib.cm import ScalarMappable
+        from matplotlib.colors import Normalize
+
+        norm = Normalize(*self.limits) if self.shared else Normalize(0, 1)
+        bar = fig.colorbar(ScalarMappable(norm, self.colours), ax=axes, shrink=0.7, aspect=30, pad=0.01)
+        bar.outline.set_visible(False)
+        if self.shared:
+            bar.set_label(label)
+        else:
+            bar.set_ticks([0, 1], labels=["its lowest", "its highest"])
+            bar.set_label(f"{label}{', ' if label else ''}each map by itself")
+
+
+def _draw(
+    axis: Axes, image: ImageSource, values: np.ndarray, shades: _Scale, smooth: bool, opacity: float, truth: Any
+) -> None:
+    from zsris_viz.images import open_image
+
+    picture = open_image(image)
+    show_image(axis, picture.convert("L").convert("RGB"))
+    low, high = shades.of(values)
+    height, width = picture.height, picture.width
+    large = enlarged(values, (height, width)) if smooth else values
+    axis.imshow(
+        large,
+        cmap=shades.colours,
+        vmin=low,
+        vmax=high,
+        alpha=opacity,
+        extent=(-0.5, width - 0.5, height - 0.5, -0.5),
+        interpolation="nearest",
+    )
+    if truth is not None:
+        add_mask(axis, truth, TRUTH, fill=0, line=1.2, dashed=True)
+
+
+def enlarged(values: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """A map bilinear to (H, W), exactly as methods average it; (H, W) itself stays."""
+    import torch
+
+    from zsris_viz.methods.maps import upsample
+
+    if values.shape == size:
+        return values
+    return upsample(torch.from_numpy(np.ascontiguousarray(values)), size).numpy()
+
+
+def as_map(values: Any) -> np.ndarray:
+    """(rows, columns) float32 array; InvalidInputError for another shape."""
+    array = np.asarray(values.detach().cpu() if hasattr(values, "detach") else values, dtype=np.float32)
+    if array.ndim != 2 or not array.size:
+        raise InvalidInputError(f"a map of shape {array.shape} was given; (rows, columns) is accepted.")
+    return array

@@ -1,0 +1,240 @@
+"""Pictures: an image with masks, outlines and boxes on it, cut-outs, and rows of them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from PIL import Image
+
+from zsris_viz.errors import InvalidInputError
+from zsris_viz.figures.layout import CHOSEN, TRUTH, close_rest, colours, grid_shape, new_figure
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+    from zsris_viz.images import ImageSource
+    from zsris_viz.masks import Masks
+
+
+def show_image(ax: Axes, image: ImageSource, title: str | None = None, *, dim: float = 0.0) -> Axes:
+    """Draw an image without ticks.
+
+    Args:
+        image: anything that `open_image` takes.
+        title: above it.
+        dim: 0 leaves the image as it is, 1 makes it white.
+    """
+    from zsris_viz.images import open_image
+
+    pixels = np.asarray(open_image(image)).astype(np.float32) / 255
+    ax.imshow(pixels * (1 - dim) + dim, interpolation="antialiased")
+    _frameless(ax)
+    if title is not None:
+        ax.set_title(title)
+    return ax
+
+
+def add_mask(
+    ax: Axes,
+    mask: Any,
+    colour: str = CHOSEN,
+    *,
+    fill: float = 0.35,
+    line: float = 1.6,
+    dashed: bool = False,
+    label: str | None = None,
+) -> Axes:
+    """Lay one mask over what an Axes shows: a tint and an outline on a white casing.
+
+    Args:
+        mask: (H, W) bool array or tensor, of the image's size.
+        colour: of tint and outline.
+        fill: opacity of the tint, 0-1. line: width of the outline in points, 0 for none. dashed: the outline.
+        label: written at the mask's centre.
+    """
+    from matplotlib.colors import to_rgb
+
+    inside = as_mask(mask)
+    height, width = inside.shape
+    if fill > 0:
+        tint = np.zeros((height, width, 4), dtype=np.float32)
+        tint[..., :3] = to_rgb(colour)
+        tint[..., 3] = fill * inside
+        ax.imshow(tint, interpolation="nearest")
+    if line > 0 and inside.any():
+        _outline(ax, inside, colour, line, dashed)
+    if label is not None and inside.any():
+        rows, columns = np.nonzero(inside)
+        box = {"boxstyle": "round,pad=0.2", "facecolor": "white", "edgecolor": colour, "linewidth": 0.8, "alpha": 0.9}
+        ax.text(columns.mean(), rows.mean(), label, ha="center", va="center", fontsize=7, color="black", bbox=box)
+    ax.set_xlim(-0.5, width - 0.5)
+    ax.set_ylim(height - 0.5, -0.5)
+    return ax
+
+
+def _outline(ax: Axes, inside: np.ndarray, colour: str, line: float, dashed: bool) -> None:
+    """The mask's border, closed at the image's edges, kept inside them."""
+    height, width = inside.shape
+    padded = np.pad(inside, 1).astype(np.float32)
+    x, y = np.arange(-1, width + 1), np.arange(-1, height + 1)
+    for shade, thickness, dashes in (("white", line + 1.6, False), (colour, line, dashed)):
+        ax.contour(
+            x.clip(-0.3, width - 0.7),
+            y.clip(-0.3, height - 0.7),
+            padded,
+            levels=[0.5],
+            colors=[shade],
+            linewidths=thickness,
+            linestyles="dashed" if dashes else "solid",
+        )
+
+
+def add_boxes(
+    ax: Axes, boxes: Any, colour: str | Sequence[str] = CHOSEN, *, labels: Sequence[str] | None = None
+) -> Axes:
+    """Draw boxes (N, 4) XYXY, exclusive on the right and bottom, with a label on each.
+
+    Raises:
+        InvalidInputError: another shape.
+    """
+    from matplotlib.patches import Rectangle
+
+    corners = np.asarray(boxes, dtype=np.float64).reshape(-1, 4) if np.size(boxes) else np.zeros((0, 4))
+    if np.shape(boxes)[-1:] != (4,) and np.size(boxes):
+        raise InvalidInputError(f"boxes of shape {np.shape(boxes)} were given; (N, 4) XYXY is accepted.")
+    shades = [colour] * len(corners) if isinstance(colour, str) else list(colour)
+    for number, (x1, y1, x2, y2) in enumerate(corners):
+        corner, size = (x1 - 0.5, y1 - 0.5), (x2 - x1, y2 - y1)
+        for shade, thickness in (("white", 3.0), (shades[number], 1.4)):
+            ax.add_patch(Rectangle(corner, *size, fill=False, edgecolor=shade, linewidth=thickness))
+        if labels is not None:
+            place = {"facecolor": shades[number], "edgecolor": "none", "pad": 1.5}
+            ax.text(x1, y1, labels[number], fontsize=7, color="white", va="bottom", bbox=place)
+    return ax
+
+
+def overlay_masks(
+    image: ImageSource,
+    masks: Masks | Any,
+    *,
+    labels: Sequence[str] | bool = False,
+    title: str | None = None,
+    fill: float = 0.4,
+    boxes: bool = False,
+    truth: Any = None,
+    ax: Axes | None = None,
+    width: float = 3.2,
+) -> Figure:
+    """One image with all its masks on it, each in its colour, large ones below small ones.
+
+    Args:
+        masks: Masks, or what `Masks.from_arrays` takes; (N, H, W). May be none.
+        labels: one text for each mask, or True for their numbers.
+        fill: opacity of the tints, 0-1. boxes: draw their bounding boxes too.
+        truth: (H, W) bool, outlined in blue dashes.
+        ax: draw there instead of on a new figure of `width` inches.
+
+    Returns:
+        The figure (of `ax`).
+    """
+    import torch
+
+    from zsris_viz.masks import Masks
+
+    held = masks if isinstance(masks, Masks) else Masks.from_arrays(masks)
+    if ax is None:
+        height_share = held.size[0] / held.size[1]
+        _, axes = new_figure(size=(width, width * height_share + 0.3))
+        ax = axes[0, 0]
+    show_image(ax, image, title)
+    shades = colours(max(1, len(held)))
+    names = [str(number) for number in range(len(held))] if labels is True else labels
+    for number in torch.argsort(held.areas, descending=True, stable=True).tolist():
+        add_mask(ax, held[number], shades[number], fill=fill, line=1.2, label=names[number] if names else None)
+    if boxes:
+        add_boxes(ax, held.boxes.cpu().numpy(), shades[: len(held)])
+    if truth is not None:
+        add_mask(ax, truth, TRUTH, fill=0, dashed=True)
+    return ax.figure  # type: ignore[return-value]
+
+
+def cut_out(image: ImageSource, mask: Any, *, dim: float = 0.75) -> Image.Image:
+    """The image with everything outside a mask faded to white by `dim` (0-1) and greyed."""
+    from zsris_viz.images import open_image
+
+    pixels = np.asarray(open_image(image)).astype(np.float32)
+    grey = pixels.mean(axis=-1, keepdims=True) * (1 - dim) + 255 * dim
+    mixed = np.where(as_mask(mask)[..., None], pixels, grey)
+    return Image.fromarray(mixed.round().clip(0, 255).astype(np.uint8))
+
+
+def show_images(
+    images: Mapping[str, ImageSource] | Sequence[ImageSource],
+    *,
+    columns: int | None = None,
+    title: str | None = None,
+    cell: float = 1.9,
+) -> Figure:
+    """Images side by side, with their names above them.
+
+    Args:
+        images: name -> image, or a list of images.
+        columns: in a row, default 5. title: of the figure. cell: width of one in inches.
+    """
+    named = dict(images) if isinstance(images, Mapping) else dict(enumerate(images))
+    rows, columns = grid_shape(len(named), columns)
+    fig, axes = new_figure(rows, columns, cell=(cell, cell + 0.25))
+    for axis, (name, image) in zip(axes.flat, named.items(), strict=False):
+        show_image(axis, image, name if isinstance(name, str) else None)
+    close_rest(axes.flat, len(named))
+    if title is not None:
+        fig.suptitle(title, x=0.01, ha="left")
+    return fig
+
+
+def show_examples(
+    examples: Sequence[tuple[ImageSource, Any, Any, str]], *, columns: int = 4, title: str | None = None
+) -> Figure:
+    """Choices beside the truth: one picture each, the chosen mask in vermilion, the true one in blue dashes.
+
+    Args:
+        examples: (image, chosen mask or None, true mask or None, caption) each.
+    """
+    rows, columns = grid_shape(len(examples), columns)
+    fig, axes = new_figure(rows, columns, cell=(2.1, 2.5))
+    for axis, (image, chosen, truth, caption) in zip(axes.flat, examples, strict=False):
+        show_image(axis, image, wrapped(caption, 30))
+        if chosen is not None:
+            add_mask(axis, chosen, CHOSEN)
+        if truth is not None:
+            add_mask(axis, truth, TRUTH, fill=0, dashed=True)
+    close_rest(axes.flat, len(examples))
+    if title is not None:
+        fig.suptitle(title, x=0.01, ha="left")
+    return fig
+
+
+def wrapped(text: str, width: int) -> str:
+    """`text` in lines of at most `width` letters; its own line breaks stay."""
+    import textwrap
+
+    return "\n".join(line for part in text.split("\n") for line in textwrap.wrap(part, width) or [""])
+
+
+def as_mask(mask: Any) -> np.ndarray:
+    """(H, W) bool array of an array or tensor; InvalidInputError for another shape."""
+    inside = np.asarray(mask.cpu() if hasattr(mask, "cpu") else mask)
+    if inside.ndim != 2:
+        raise InvalidInputError(f"a mask of shape {inside.shape} was given; (H, W) is accepted.")
+    return inside.astype(bool)
+
+
+def _frameless(ax: Axes) -> None:
+    ax.set_xticks([])
+    ax.set_yticks([])
+    ax.grid(False)
+    for spine in ax.spines.values():
+        spine.set_visible(False)

@@ -1,0 +1,78 @@
+"""Rankings: which proposals a method puts first, with their scores and, where it is known, whether it is right."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from zsris_viz.figures.layout import CHOSEN, TRUTH, close_rest, new_figure
+from zsris_viz.figures.pictures import add_mask, as_mask, cut_out, show_image, wrapped
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+    from zsris_viz.methods.base import Ranking
+    from zsris_viz.methods.scene import SceneFeatures
+
+
+def show_ranking(
+    scene: SceneFeatures, ranking: Ranking, *, top: int = 5, truth: Any = None, title: str | None = None
+) -> Figure:
+    """The image with the chosen mask, then the best proposals from left to right, each with its score.
+
+    Args:
+        scene, ranking: as from `method.rank(scene, expression)`.
+        top: how many proposals.
+        truth: (H, W) bool, the mask that is right: outlined in blue dashes, with the IoU of each proposal.
+        title: of the figure; default the method and the expression.
+    """
+    return show_rankings(
+        scene, {"": ranking}, top=top, truth=truth, title=title or f'{ranking.method}: "{ranking.expression}"'
+    )
+
+
+def show_rankings(
+    scene: SceneFeatures,
+    rankings: Mapping[str, Ranking],
+    *,
+    top: int = 5,
+    truth: Any = None,
+    title: str | None = None,
+    cell: float = 1.45,
+) -> Figure:
+    """Several rankings of one scene, a row each: of methods for one expression, or of expressions by one method.
+
+    Args:
+        rankings: name of the row -> ranking.
+        top, truth, title: as in :func:`show_ranking`.
+        cell: width of a picture in inches.
+    """
+    shown = max(1, min(top, len(scene)))
+    fig, axes = new_figure(len(rankings), shown + 1, cell=(cell, cell + 0.35))
+    overlaps = None if truth is None or not len(scene) else scene.masks.iou(as_mask(truth))[:, 0].tolist()
+    for row, (name, ranking) in zip(axes, rankings.items(), strict=True):
+        show_image(row[0], scene.image, wrapped(name, 22) if name else None)
+        if ranking.chosen is not None:
+            add_mask(row[0], scene.masks[ranking.chosen], CHOSEN, line=1.1)
+        if truth is not None:
+            add_mask(row[0], truth, TRUTH, fill=0, line=1.2, dashed=True)
+        best = ranking.top(shown)
+        for place, (axis, (index, score)) in enumerate(zip(row[1:], best, strict=False), start=1):
+            show_image(axis, cut_out(scene.image, scene.masks[index]))
+            _name_place(axis, place, score, None if overlaps is None else overlaps[index])
+        close_rest(row[1:], len(best))
+    if title is not None:
+        fig.suptitle(title, x=0.01, ha="left")
+    return fig
+
+
+def _name_place(axis: Axes, place: int, score: float, overlap: float | None) -> None:
+    """Place and score above a picture; a blue frame where the mask is right (IoU of at least 0.5)."""
+    text = f"{place}. {score:.3f}" + ("" if overlap is None else f"  IoU {overlap:.2f}")
+    right = overlap is not None and overlap >= 0.5
+    axis.set_title(text, fontsize=7, color=TRUTH if right else "black", fontweight="bold" if right else "normal")
+    for spine in axis.spines.values():
+        spine.set_visible(True)
+        spine.set_color(TRUTH if right else "#cccccc")
+        spine.set_linewidth(2.0 if right else 0.6)

@@ -1,0 +1,74 @@
+"""A text with marked parts: noun phrase, head, context words, tokens."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from zsris_viz.errors import InvalidInputError
+from zsris_viz.figures.layout import colours, new_figure
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+Span = tuple[int, int, str]
+
+
+def show_spans(
+    text: str, spans: Sequence[Span], *, title: str | None = None, ax: Axes | None = None, letter: float = 0.115
+) -> Figure:
+    """Write a text with a bar under each span, its name below; spans that overlap go to lines of their own.
+
+    Args:
+        text: one line.
+        spans: (first letter, letter after the last, name) each; equal names share a colour.
+        ax: draw there instead of on a new figure. letter: width of a letter in inches.
+
+    Raises:
+        InvalidInputError: an empty text or a span outside it.
+    """
+    if not text.strip():
+        raise InvalidInputError("the text to mark is empty; give at least one word.")
+    for start, end, name in spans:
+        if not 0 <= start < end <= len(text):
+            raise InvalidInputError(f"span {name!r} from {start} to {end} is outside the text of {len(text)} letters.")
+    lines = _lines(text, spans)
+    depth = 1 + max(lines, default=-1)
+    if ax is None:
+        width = letter * (len(text) + 4)
+        _, axes = new_figure(size=(max(2.0, width), 0.5 + 0.34 * depth + (0.25 if title else 0)))
+        ax = axes[0, 0]
+    names = list(dict.fromkeys(name for _, _, name in spans))
+    shades = dict(zip(names, colours(max(1, len(names))), strict=False))
+    for place, character in enumerate(text):
+        ax.text(place + 0.5, 0, character, family="monospace", fontsize=letter * 110, ha="center", va="center")
+    for (start, end, name), line in zip(spans, lines, strict=True):
+        height = -0.75 - 1.15 * line
+        ax.plot([start + 0.1, end - 0.1], [height, height], color=shades[name], linewidth=4, solid_capstyle="butt")
+        ax.text((start + end) / 2, height - 0.18, name, ha="center", va="top", fontsize=7)
+    ax.set_xlim(-1, len(text) + 1)
+    ax.set_ylim(-0.9 - 1.15 * depth, 0.8)
+    ax.set_axis_off()
+    if title is not None:
+        ax.set_title(title)
+    return ax.figure  # type: ignore[return-value]
+
+
+def _lines(text: str, spans: Sequence[Span]) -> list[int]:
+    """For each span the first line where neither its bar nor its name touches an earlier one's."""
+    taken: list[list[tuple[float, float]]] = []
+    lines = []
+    for start, end, name in spans:
+        middle, half = (start + end) / 2, max(end - start, 0.75 * len(name) + 1) / 2
+        left, right = middle - half, middle + half
+        line = 0
+        while line < len(taken) and any(
+            left < other_right and other_left < right for other_left, other_right in taken[line]
+        ):
+            line += 1
+        if line == len(taken):
+            taken.append([])
+        taken[line].append((left, right))
+        lines.append(line)
+    return lines
