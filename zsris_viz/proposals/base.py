@@ -1,0 +1,80 @@
+"""What every source of mask proposals is: a name, its settings, and `propose(image) -> Masks`."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from zsris_viz.errors import InvalidInputError
+from zsris_viz.images import ImageSource
+from zsris_viz.masks import Masks
+
+if TYPE_CHECKING:
+    from zsris_viz.datasets.types import Sample
+
+
+class Proposer(ABC):
+    """A source of class-agnostic masks.
+
+    Attributes:
+        name: as in `load_proposals(name)`; also the `source` of its masks and the column `proposals` of result rows.
+        settings: everything that changes the masks, as plain values; `evaluate` continues a run only with the same.
+    """
+
+    name: ClassVar[str]
+
+    @property
+    @abstractmethod
+    def settings(self) -> dict[str, Any]:
+        """Everything that changes the masks: names to plain values (text, numbers, lists of these)."""
+
+    @abstractmethod
+    def propose(self, image: ImageSource) -> Masks:
+        """Masks for any image, of the image's size, best score first, with `scores` and `source`. May be none.
+
+        Args:
+            image: anything that :func:`zsris_viz.images.open_image` takes.
+        """
+
+    def propose_for(self, sample: Sample) -> Masks:
+        """Masks for a sample of a dataset; the same as for its image, unless the source knows the sample."""
+        return self.propose(sample.image)
+
+    def __repr__(self) -> str:
+        given = ", ".join(f"{name}={value!r}" for name, value in self.settings.items())
+        return f"{type(self).__name__}({given})"
+
+
+class GroundTruth(Proposer):
+    """The masks of all annotated objects of a sample: Tables 2 and 3 of Global-Local CLIP choose among these."""
+
+    name = "ground-truth"
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """None."""
+        return {}
+
+    def propose(self, image: ImageSource) -> Masks:
+        """An image alone has no annotation.
+
+        Raises:
+            InvalidInputError: always.
+        """
+        raise InvalidInputError(
+            "ground-truth proposals come with the samples of a dataset; a photograph has none. Use another source, "
+            'e.g. proposals="felzenszwalb", or give masks.'
+        )
+
+    def propose_for(self, sample: Sample) -> Masks:
+        """The sample's `instances`.
+
+        Raises:
+            InvalidInputError: the dataset has no instances.
+        """
+        if sample.instances is None:
+            raise InvalidInputError(
+                f"{sample!r} comes without the masks of its other objects; use another source of proposals, "
+                'e.g. proposals="felzenszwalb".'
+            )
+        return sample.instances

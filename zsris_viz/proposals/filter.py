@@ -1,0 +1,62 @@
+"""The overlap filter of TAS: SAM proposes objects and their parts; keep the objects."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from zsris_viz.errors import InvalidInputError
+from zsris_viz.masks import Masks
+
+
+@dataclass(frozen=True)
+class OverlapFilter:
+    """What the filter did with each mask.
+
+    Attributes:
+        masks: those that are kept, in their order.
+        kept: (K,) int64, their numbers.
+        too_small: (N,) bool.
+        covered_by: (N,) int64, the largest mask that a dropped one overlaps; -1 where it was not dropped for overlap.
+    """
+
+    masks: Masks
+    kept: Tensor
+    too_small: Tensor
+    covered_by: Tensor
+
+
+def filter_overlaps(masks: Masks, *, min_area: int = 2000, max_overlap: float = 0.4) -> OverlapFilter:
+    """Drop small masks, and of two that overlap the smaller (TAS, section 4.1, "implementation details").
+
+    Every pair is looked at, whether or not the larger mask is itself dropped because of a still larger one, as the
+    authors do; of two masks of one size the earlier is kept.
+
+    Args:
+        masks: proposals.
+        min_area: masks of fewer pixels are dropped first and drop nobody. 2,000 is meant for images of about 640 x 480.
+        max_overlap: of two masks whose intersection is more than this share of the smaller, the larger is kept; 0-1.
+
+    Raises:
+        InvalidInputError: a threshold outside its range.
+    """
+    if min_area < 0:
+        raise InvalidInputError(f"min_area={min_area} was given; a number of pixels from 0 up is accepted.")
+    if not 0 <= max_overlap <= 1:
+        raise InvalidInputError(f"max_overlap={max_overlap} was given; a share from 0 to 1 is accepted.")
+    areas = masks.areas.cpu()
+    count = len(masks)
+    too_small = areas < min_area
+    large = (~too_small).nonzero()[:, 0]
+    covered_by = torch.full((count,), -1, dtype=torch.int64)
+    if len(large):
+        sizes = areas[large]
+        position = torch.arange(len(large))
+        wins = (sizes[:, None] > sizes) | ((sizes[:, None] == sizes) & (position[:, None] < position))
+        covers = wins & (masks.select(large).overlap_of_smaller().cpu() > max_overlap)
+        largest = torch.where(covers, sizes[:, None], -1).argmax(dim=0)
+        covered_by[large] = torch.where(covers.any(dim=0), large[largest], -1)
+    kept = (~too_small & (covered_by < 0)).nonzero()[:, 0]
+    return OverlapFilter(masks.select(kept), kept, too_small, covered_by)

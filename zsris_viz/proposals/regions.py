@@ -1,0 +1,146 @@
+"""Merging the regions of an over-segmented image, step by step: every region on the way may be an object.
+
+Hierarchical grouping in the manner of selective search (Uijlings et al., IJCV 2013, section 3.1-3.2): the two
+neighbours that are most similar in colour, size and fill become one, until one is left.
+"""
+
+from __future__ import annotations
+
+import heapq
+from dataclasses import dataclass
+
+import numpy as np
+
+BINS = 12  # of the colour histogram, per channel
+SIZE_POWER = 0.3  # of 0 to 0.5 the best on drawn training scenes with 20 proposals; with 80 it makes no difference
+LAB_RANGES = ((0.0, 100.0), (-80.0, 80.0), (-80.0, 80.0))
+
+
+@dataclass(frozen=True)
+class Similarity:
+    """Weights of the three similarities of two neighbours, each 0-1.
+
+    Attributes:
+        colour: shared area of the two Lab histograms. size: small regions first. fill: those that fit into each other.
+    """
+
+    colour: float = 1.0
+    size: float = 1.0
+    fill: float = 1.0
+
+
+class _Region:
+    """A region: pixels, bounding box (x1, y1, x2, y2), histogram that sums to 3 pixels, first labels and neighbours."""
+
+    __slots__ = ("box", "histogram", "labels", "neighbours", "pixels")
+
+    def __init__(self, pixels: int, box: tuple[int, ...], histogram: np.ndarray, labels: list[int]) -> None:
+        self.pixels = pixels
+        self.box = box
+        self.histogram = histogram
+        self.labels = labels
+        self.neighbours: set[int] = set()
+
+
+def merge_regions(labels: np.ndarray, lab: np.ndarray, weights: Similarity) -> list[list[int]]:
+    """Every region that comes up while neighbours are merged, the whole image last.
+
+    Args:
+        labels: (H, W) int, regions numbered from 0 without gaps.
+        lab: (H, W, 3) float, the image in CIE Lab.
+        weights: of the similarities.
+
+    Returns:
+        For each merge the labels that the new region consists of; n - 1 lists for n connected regions.
+    """
+    regions = _first_regions(labels, lab)
+    total = labels.size
+    alive = set(range(len(regions)))
+
+    def distance(a: int, b: int) -> float:
+        one, other = regions[a], regions[b]
+        colour = np.minimum(one.histogram / one.pixels, other.histogram / other.pixels).sum() / 3
+        together = one.pixels + other.pixels
+        x1, y1, x2, y2 = _around(one.box, other.box)
+        fill = 1 - ((x2 - x1) * (y2 - y1) - together) / total
+        return -(weights.colour * colour + weights.size * (1 - together / total) + weights.fill * fill)
+
+    heap = [(distance(a, b), a, b) for a in alive for b in regions[a].neighbours if a < b]
+    heapq.heapify(heap)
+    merged = []
+    while heap:
+        _, a, b = heapq.heappop(heap)
+        if a not in alive or b not in alive:
+            continue
+        one, other = regions[a], regions[b]
+        new = _Region(
+            one.pixels + other.pixels,
+            _around(one.box, other.box),
+            one.histogram + other.histogram,
+            one.labels + other.labels,
+        )
+        number = len(regions)
+        regions.append(new)
+        alive -= {a, b}
+        alive.add(number)
+        new.neighbours = (one.neighbours | other.neighbours) & alive
+        for neighbour in sorted(new.neighbours):
+            regions[neighbour].neighbours.add(number)
+            heapq.heappush(heap, (distance(neighbour, number), neighbour, number))
+        merged.append(new.labels)
+    return merged
+
+
+def _first_regions(labels: np.ndarray, lab: np.ndarray) -> list[_Region]:
+    """The regions before any merge."""
+    count = int(labels.max()) + 1
+    flat = labels.ravel()
+    pixels = np.bincount(flat, minlength=count)
+    histograms = np.zeros((count, 3 * BINS))
+    for channel, (low, high) in enumerate(LAB_RANGES):
+        bins = np.clip((lab[..., channel].ravel() - low) / (high - low) * BINS, 0, BINS - 1).astype(np.int64)
+        counts = np.bincount(flat * BINS + bins, minlength=count * BINS)
+        histograms[:, channel * BINS : (channel + 1) * BINS] = counts.reshape(count, BINS)
+    rows, columns = (axis.ravel() for axis in np.indices(labels.shape))
+    bounds = [np.full(count, labels.size), np.full(count, labels.size), np.zeros(count, int), np.zeros(count, int)]
+    for bound, reduce, values in zip(
+        bounds, (np.minimum, np.minimum, np.maximum, np.maximum), (columns, rows, columns + 1, rows + 1), strict=True
+    ):
+        reduce.at(bound, flat, values)
+    boxes = np.stack(bounds, axis=1).tolist()
+    regions = [_Region(int(pixels[k]), tuple(boxes[k]), histograms[k], [k]) for k in range(count)]
+    for one, other in ((labels[1:], labels[:-1]), (labels[:, 1:], labels[:, :-1])):
+        differ = one != other
+        for a, b in np.unique(np.stack([one[differ], other[differ]], axis=1), axis=0).tolist():
+            regions[a].neighbours.add(b)
+            regions[b].neighbours.add(a)
+    return regions
+
+
+def _around(a: tuple[int, ...], b: tuple[int, ...]) -> tuple[int, ...]:
+    """The box around two boxes."""
+    return min(a[0], b[0]), min(a[1], b[1]), max(a[2], b[2]), max(a[3], b[3])
+
+
+def outline_scores(masks: np.ndarray, lab: np.ndarray) -> np.ndarray:
+    """How much each mask looks like an object: contrast along its outline, roundness and size, multiplied.
+
+    Args:
+        masks: (N, H, W) bool. lab: (H, W, 3) float, the image in CIE Lab.
+
+    Returns:
+        (N,) float64, 0 upwards. Contrast is the mean Lab distance across the outline, in which a stretch along the
+        picture's edge counts 0; roundness is 2 sqrt(pi area) / length, 1 for a circle; size is the share of the image
+        to the power `SIZE_POWER`.
+    """
+    steps = [np.linalg.norm(np.diff(lab, axis=axis), axis=-1) for axis in (0, 1)]
+    scores = np.zeros(len(masks))
+    for number, mask in enumerate(masks):
+        outlines = [mask[1:] != mask[:-1], mask[:, 1:] != mask[:, :-1]]
+        length = sum(int(outline.sum()) for outline in outlines)
+        edge = sum(int(line.sum()) for line in (mask[0], mask[-1], mask[:, 0], mask[:, -1]))
+        if length:
+            jumps = sum(float(step[outline].sum()) for step, outline in zip(steps, outlines, strict=True))
+            roundness = 2 * np.sqrt(np.pi * mask.sum()) / (length + edge)
+            scores[number] = jumps / (length + edge) * roundness * mask.mean() ** SIZE_POWER
+    return scores
