@@ -86,9 +86,11 @@ def tiny_vit_clip(seed: int = 0, **overrides: Any) -> Any:
 
     Overrides go to ``load_clip`` (device, dtype, preprocess, attention) or :func:`tiny_hf_model`.
     """
-    from zsris_viz.clip import load_clip
+    from zsris_viz.clip import ClipTokenizer, load_clip
 
     loading = {key: overrides.pop(key) for key in ("device", "dtype", "preprocess", "attention") if key in overrides}
+    if "vocab_size" in overrides:
+        loading["tokenizer"] = ClipTokenizer.openai(vocab_size=overrides["vocab_size"])
     return load_clip(tiny_hf_model(seed, **overrides), **({"device": "cpu"} | loading))
 
 
@@ -174,8 +176,10 @@ def tiny_rn_clip(seed: int = 0, **overrides: Any) -> Any:
     Overrides go to ``load_clip`` (device, dtype, preprocess) or :func:`openai_state_dict`, e.g. ``image_size=224``
     for 7 x 7.
     """
-    from zsris_viz.clip import load_clip
+    from zsris_viz.clip import ClipTokenizer, load_clip
 
     loading = {key: overrides.pop(key) for key in ("device", "dtype", "preprocess") if key in overrides}
     state = openai_state_dict(seed, **(TINY_RN | overrides))
+    if "vocab_size" in overrides:
+        loading["tokenizer"] = ClipTokenizer.openai(vocab_size=overrides["vocab_size"])
     return load_clip(state, **({"device": "cpu"} | loading))

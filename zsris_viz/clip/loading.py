@@ -124,7 +124,7 @@ def _resolve(name: Any) -> tuple[str, Any]:
             )
         return text, folder
     path = Path(text).expanduser()
-    if path.exists():
+    if text.strip() and path.exists():
         return text, path
     if text in OPENAI_MODELS:
         return text, _openai_file(text)

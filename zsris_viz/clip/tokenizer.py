@@ -208,14 +208,14 @@ class ClipTokenizer:
             if on_overflow == "error":
                 raise InvalidInputError(message)
             if on_overflow == "warn":
-                warnings.warn(message, ZsrisWarning, stacklevel=5)
+                warnings.warn(message, ZsrisWarning, stacklevel=4)
             ids, spans = ids[:room], spans[:room]
         if self.end_id in ids:
             unknown = "".join(text[a:b] for i, (a, b) in zip(ids, spans, strict=True) if i == self.end_id)
             warnings.warn(
                 f"this model's vocabulary has no characters {unknown!r}; it cannot read them.",
                 ZsrisWarning,
-                stacklevel=5,
+                stacklevel=4,
             )
         return [self.start_id, *ids, self.end_id], [(0, 0), *spans, (len(text), len(text))], lost
 
