@@ -19,6 +19,7 @@ def _face(pen: Pen, centre: float, top: float, radius: float, skin: Colour) -> N
 
 
 def man(pen: Pen, colour: Colour, variant: int, clothes: str | None) -> None:
+    """Draws a man."""
     skin, hair, trousers = SKINS[variant], HAIRS[variant], TROUSERS[variant]
     hem = 76 if clothes == "coat" else 57
     pen.rectangle((38, 50, 48, 98), trousers)
@@ -38,6 +39,7 @@ def man(pen: Pen, colour: Colour, variant: int, clothes: str | None) -> None:
 
 
 def woman(pen: Pen, colour: Colour, variant: int, clothes: str | None) -> None:
+    """Draws a woman."""
     skin, hair, skirt = SKINS[variant], HAIRS[(variant + 1) % 4], TROUSERS[(variant + 1) % 4]
     pen.ellipse((35, 0, 65, 42), hair)
     pen.rectangle((40, 70, 47, 98), skin)
@@ -57,6 +59,7 @@ def woman(pen: Pen, colour: Colour, variant: int, clothes: str | None) -> None:
 
 
 def boy(pen: Pen, colour: Colour, variant: int, clothes: str | None) -> None:
+    """Draws a boy."""
     skin, cap, shorts = SKINS[variant], TROUSERS[(variant + 2) % 4], TROUSERS[(variant + 3) % 4]
     pen.rectangle((38, 84, 47, 100), skin)
     pen.rectangle((53, 84, 62, 100), skin)
@@ -74,6 +77,7 @@ def boy(pen: Pen, colour: Colour, variant: int, clothes: str | None) -> None:
 
 
 def girl(pen: Pen, colour: Colour, variant: int, clothes: str | None) -> None:
+    """Draws a girl."""
     skin, hair = SKINS[variant], HAIRS[variant]
     pen.ellipse((8, 20, 30, 48), hair)
     pen.ellipse((70, 20, 92, 48), hair)
@@ -94,6 +98,7 @@ def girl(pen: Pen, colour: Colour, variant: int, clothes: str | None) -> None:
 
 
 def cat(pen: Pen, colour: Colour, variant: int, clothes: str | None) -> None:
+    """Draws a cat."""
     pen.arc((62, 48, 98, 98), 250, 110, shade(colour, 0.85), 7)
     pen.ellipse((28, 44, 74, 100), colour)
     pen.polygon([(28, 30), (30, 2), (48, 20)], colour)
@@ -111,6 +116,7 @@ def cat(pen: Pen, colour: Colour, variant: int, clothes: str | None) -> None:
 
 
 def dog(pen: Pen, colour: Colour, variant: int, clothes: str | None) -> None:
+    """Draws a dog."""
     pen.line([(88, 46), (98, 24)], colour, 6)
     for x in (30, 42, 72, 84):
         pen.rectangle((x - 5, 62, x + 5, 96), shade(colour, 0.85), radius=3)
@@ -123,6 +129,7 @@ def dog(pen: Pen, colour: Colour, variant: int, clothes: str | None) -> None:
 
 
 def bird(pen: Pen, colour: Colour, variant: int, clothes: str | None) -> None:
+    """Draws a bird."""
     beak = (205, 170, 95)
     pen.line([(46, 76), (46, 96)], beak, 3)
     pen.line([(56, 76), (56, 96)], beak, 3)
@@ -136,6 +143,7 @@ def bird(pen: Pen, colour: Colour, variant: int, clothes: str | None) -> None:
 
 
 def fish(pen: Pen, colour: Colour, variant: int, clothes: str | None) -> None:
+    """Draws a fish."""
     pen.polygon([(68, 50), (100, 24), (94, 50), (100, 76)], shade(colour, 0.8))
     pen.polygon([(30, 32), (52, 14), (62, 32)], shade(colour, 0.8))
     pen.ellipse((0, 26, 78, 74), colour)

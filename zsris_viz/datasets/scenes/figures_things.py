@@ -20,6 +20,7 @@ def _wheel(pen: Pen, x: float, y: float, radius: float) -> None:
 
 
 def car(pen: Pen, colour: Colour, variant: int, clothes: str | None) -> None:
+    """Draws a car."""
     pen.polygon([(22, 46), (34, 26), (68, 26), (82, 46)], colour)
     pen.polygon([(28, 45), (37, 31), (49, 31), (49, 45)], GLASS)
     pen.polygon([(53, 45), (53, 31), (66, 31), (75, 45)], GLASS)
@@ -30,6 +31,7 @@ def car(pen: Pen, colour: Colour, variant: int, clothes: str | None) -> None:
 
 
 def bus(pen: Pen, colour: Colour, variant: int, clothes: str | None) -> None:
+    """Draws a bus."""
     pen.rectangle((0, 18, 100, 72), colour, radius=5)
     for x in (6, 24, 42, 60):
         pen.rectangle((x, 26, x + 14, 44), GLASS)
@@ -40,6 +42,7 @@ def bus(pen: Pen, colour: Colour, variant: int, clothes: str | None) -> None:
 
 
 def truck(pen: Pen, colour: Colour, variant: int, clothes: str | None) -> None:
+    """Draws a truck."""
     pen.rectangle((34, 14, 100, 68), colour, radius=1)
     for x in (50, 66, 82):
         pen.line([(x, 16), (x, 66)], shade(colour, 0.75), 1.5)
@@ -51,6 +54,7 @@ def truck(pen: Pen, colour: Colour, variant: int, clothes: str | None) -> None:
 
 
 def boat(pen: Pen, colour: Colour, variant: int, clothes: str | None) -> None:
+    """Draws a boat."""
     pen.rectangle((47, 4, 51, 68), WOOD)
     pen.polygon([(53, 6), (53, 60), (92, 60)], PAPER)
     pen.polygon([(45, 16), (45, 60), (16, 60)], shade(PAPER, 0.93))
@@ -59,6 +63,7 @@ def boat(pen: Pen, colour: Colour, variant: int, clothes: str | None) -> None:
 
 
 def apple(pen: Pen, colour: Colour, variant: int, clothes: str | None) -> None:
+    """Draws an apple."""
     pen.ellipse((4, 24, 62, 96), colour)
     pen.ellipse((38, 24, 96, 96), colour)
     pen.ellipse((24, 30, 76, 98), colour, outline=1)
@@ -68,6 +73,7 @@ def apple(pen: Pen, colour: Colour, variant: int, clothes: str | None) -> None:
 
 
 def banana(pen: Pen, colour: Colour, variant: int, clothes: str | None) -> None:
+    """Draws a banana."""
     outer = [(6 + 88 * t / 24, 30 + 52 * sin(pi * (t / 24) * 0.92 + 0.1)) for t in range(25)]
     inner = [(94 - 76 * t / 24, 26 + 22 * sin(pi * (1 - t / 24) * 0.9 + 0.1)) for t in range(25)]
     pen.polygon(outer + inner, colour)
@@ -78,6 +84,7 @@ def banana(pen: Pen, colour: Colour, variant: int, clothes: str | None) -> None:
 
 
 def cup(pen: Pen, colour: Colour, variant: int, clothes: str | None) -> None:
+    """Draws a cup."""
     pen.ellipse((0, 76, 100, 96), PAPER)
     pen.ellipse((16, 79, 84, 91), shade(PAPER, 0.85))
     pen.polygon([(16, 30), (84, 30), (66, 84), (34, 84)], colour)
@@ -85,6 +92,7 @@ def cup(pen: Pen, colour: Colour, variant: int, clothes: str | None) -> None:
 
 
 def mug(pen: Pen, colour: Colour, variant: int, clothes: str | None) -> None:
+    """Draws a mug."""
     pen.arc((58, 26, 100, 76), 270, 90, shade(colour, 0.85), 9)
     pen.rectangle((8, 10, 76, 96), colour, radius=5)
     pen.ellipse((8, 4, 76, 20), shade(colour, 0.65))
@@ -92,6 +100,7 @@ def mug(pen: Pen, colour: Colour, variant: int, clothes: str | None) -> None:
 
 
 def bottle(pen: Pen, colour: Colour, variant: int, clothes: str | None) -> None:
+    """Draws a bottle."""
     pen.rectangle((42, 0, 58, 10), METAL)
     pen.rectangle((44, 8, 56, 34), colour)
     pen.polygon([(44, 28), (56, 28), (68, 46), (32, 46)], colour)
@@ -100,6 +109,7 @@ def bottle(pen: Pen, colour: Colour, variant: int, clothes: str | None) -> None:
 
 
 def chair(pen: Pen, colour: Colour, variant: int, clothes: str | None) -> None:
+    """Draws a chair."""
     for x in (20, 72):
         pen.rectangle((x, 58, x + 8, 100), WOOD)
     pen.rectangle((20, 0, 28, 60), shade(colour, 0.8))
@@ -110,6 +120,7 @@ def chair(pen: Pen, colour: Colour, variant: int, clothes: str | None) -> None:
 
 
 def table(pen: Pen, colour: Colour, variant: int, clothes: str | None) -> None:
+    """Draws a table."""
     for x in (8, 26, 70, 86):
         pen.rectangle((x, 42, x + 6, 84 if x in (26, 70) else 92), shade(colour, 0.75))
     pen.polygon([(14, 26), (86, 26), (100, 42), (0, 42)], colour)
@@ -117,6 +128,7 @@ def table(pen: Pen, colour: Colour, variant: int, clothes: str | None) -> None:
 
 
 def lamp(pen: Pen, colour: Colour, variant: int, clothes: str | None) -> None:
+    """Draws a lamp."""
     pen.rectangle((47, 42, 53, 92), METAL)
     pen.ellipse((26, 88, 74, 100), METAL)
     pen.ellipse((42, 40, 58, 56), (255, 245, 190))
@@ -124,6 +136,7 @@ def lamp(pen: Pen, colour: Colour, variant: int, clothes: str | None) -> None:
 
 
 def tree(pen: Pen, colour: Colour, variant: int, clothes: str | None) -> None:
+    """Draws a tree."""
     pen.polygon([(43, 52), (57, 52), (60, 100), (40, 100)], WOOD)
     for box in ((8, 24, 52, 66), (48, 24, 92, 66), (24, 0, 76, 46)):
         pen.ellipse(box, colour)
@@ -133,6 +146,7 @@ def tree(pen: Pen, colour: Colour, variant: int, clothes: str | None) -> None:
 
 
 def flower(pen: Pen, colour: Colour, variant: int, clothes: str | None) -> None:
+    """Draws a flower."""
     pen.line([(50, 40), (50, 100)], LEAF, 5)
     pen.polygon([(50, 84), (74, 66), (82, 74), (52, 92)], LEAF)
     pen.polygon([(50, 76), (26, 58), (18, 68), (48, 86)], LEAF)
@@ -143,6 +157,7 @@ def flower(pen: Pen, colour: Colour, variant: int, clothes: str | None) -> None:
 
 
 def house(pen: Pen, colour: Colour, variant: int, clothes: str | None) -> None:
+    """Draws a house."""
     pen.rectangle((12, 42, 88, 100), colour)
     pen.rectangle((70, 8, 80, 34), (150, 125, 115))
     pen.polygon([(0, 44), (50, 4), (100, 44)], (150, 125, 115))
@@ -152,6 +167,7 @@ def house(pen: Pen, colour: Colour, variant: int, clothes: str | None) -> None:
 
 
 def ball(pen: Pen, colour: Colour, variant: int, clothes: str | None) -> None:
+    """Draws a ball."""
     pen.ellipse((0, 0, 100, 100), colour)
     pen.arc((-46, 0, 34, 100), 290, 70, PAPER, 6)
     pen.arc((66, 0, 146, 100), 110, 250, PAPER, 6)
@@ -159,6 +175,7 @@ def ball(pen: Pen, colour: Colour, variant: int, clothes: str | None) -> None:
 
 
 def book(pen: Pen, colour: Colour, variant: int, clothes: str | None) -> None:
+    """Draws a book."""
     pen.polygon([(2, 18), (50, 28), (98, 18), (98, 84), (50, 94), (2, 84)], colour)
     pen.polygon([(8, 12), (50, 24), (50, 86), (8, 76)], PAPER)
     pen.polygon([(92, 12), (50, 24), (50, 86), (92, 76)], shade(PAPER, 0.94))
@@ -168,6 +185,7 @@ def book(pen: Pen, colour: Colour, variant: int, clothes: str | None) -> None:
 
 
 def umbrella(pen: Pen, colour: Colour, variant: int, clothes: str | None) -> None:
+    """Draws an umbrella."""
     pen.line([(50, 40), (50, 88)], WOOD, 4)
     pen.arc((50, 76, 70, 98), 0, 180, WOOD, 4)
     pen.pieslice((0, 2, 100, 94), 180, 360, colour)

@@ -8,10 +8,12 @@ import numpy as np
 
 from .words import COLOURS, NOUNS, PEOPLE
 
-#: Longest side of an object as a fraction of the image side: (least, most). The gap between them keeps "small" and "big" apart.
+#: Longest side of an object as a fraction of the image side: (least, most). The gap between them keeps "small" and
+#: "big" apart.
 SIZE_RANGES: dict[str, tuple[float, float]] = {"small": (0.17, 0.23), "big": (0.32, 0.42)}
 
-#: Two objects may not share more than this fraction of the smaller one's box, so that at least half of each stays in sight.
+#: Two objects may not share more than this fraction of the smaller one's box, so that at least half of each stays in
+#: sight.
 MAX_OVERLAP = 0.30
 
 
@@ -32,6 +34,7 @@ class SceneObject:
 
     @property
     def is_person(self) -> bool:
+        """Whether the colour is that of clothes."""
         return self.noun in PEOPLE
 
 
@@ -46,8 +49,12 @@ class SceneLayout:
 
 def _boxes_overlap(a: SceneObject, b: SceneObject) -> float:
     """Intersection of the two square boxes as a fraction of the smaller one."""
-    width = min(a.centre[0] + a.extent / 2, b.centre[0] + b.extent / 2) - max(a.centre[0] - a.extent / 2, b.centre[0] - b.extent / 2)
-    height = min(a.centre[1] + a.extent / 2, b.centre[1] + b.extent / 2) - max(a.centre[1] - a.extent / 2, b.centre[1] - b.extent / 2)
+    width = min(a.centre[0] + a.extent / 2, b.centre[0] + b.extent / 2) - max(
+        a.centre[0] - a.extent / 2, b.centre[0] - b.extent / 2
+    )
+    height = min(a.centre[1] + a.extent / 2, b.centre[1] + b.extent / 2) - max(
+        a.centre[1] - a.extent / 2, b.centre[1] - b.extent / 2
+    )
     if width <= 0 or height <= 0:
         return 0.0
     return width * height / min(a.extent, b.extent) ** 2
@@ -103,7 +110,8 @@ def sample_layout(
     Args:
         seed: the same seed gives the same scene.
         least, most: number of objects, both included. Where there is no room for an object after 60 tries, fewer stand.
-        same_noun: chance that an object takes the noun of an earlier one, so that expressions have distractors to tell apart.
+        same_noun: chance that an object takes the noun of an earlier one, so that expressions have distractors to
+            tell apart.
         nouns: what may stand in the scene.
         target_nouns: nouns of which the first object is one (people for testA, other things for testB); None for any.
     """

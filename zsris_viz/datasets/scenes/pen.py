@@ -1,4 +1,5 @@
-"""A drawing pen on a 100 x 100 sheet: shapes in one fill with a darker outline, drawn large and reduced for smooth edges."""
+"""A drawing pen on a 100 x 100 sheet: shapes in one fill with a darker outline, drawn large and reduced for smooth
+edges."""
 
 from __future__ import annotations
 
@@ -36,25 +37,37 @@ class Pen:
         """A filled polygon; `outline` darkens the edge, 1 leaves it in the fill colour."""
         scaled = self._scaled(points)
         self._draw.polygon(scaled, fill=fill)
-        self._draw.line([*scaled, scaled[0], scaled[1]], fill=shade(fill, outline), width=round(1.6 * self._scale), joint="curve")
+        self._draw.line(
+            [*scaled, scaled[0], scaled[1]], fill=shade(fill, outline), width=round(1.6 * self._scale), joint="curve"
+        )
 
     def ellipse(self, box: tuple[float, float, float, float], fill: Colour, *, outline: float = 0.7) -> None:
         """A filled ellipse in the box (left, top, right, bottom)."""
         corners = self._scaled([(box[0], box[1]), (box[2], box[3])])
-        self._draw.ellipse([*corners[0], *corners[1]], fill=fill, outline=shade(fill, outline), width=round(1.6 * self._scale))
+        self._draw.ellipse(
+            [*corners[0], *corners[1]], fill=fill, outline=shade(fill, outline), width=round(1.6 * self._scale)
+        )
 
-    def rectangle(self, box: tuple[float, float, float, float], fill: Colour, *, radius: float = 0.0, outline: float = 0.7) -> None:
+    def rectangle(
+        self, box: tuple[float, float, float, float], fill: Colour, *, radius: float = 0.0, outline: float = 0.7
+    ) -> None:
         """A filled rectangle, its corners rounded by `radius`."""
         corners = self._scaled([(box[0], box[1]), (box[2], box[3])])
         self._draw.rounded_rectangle(
-            [*corners[0], *corners[1]], radius * self._scale, fill=fill, outline=shade(fill, outline), width=round(1.6 * self._scale)
+            [*corners[0], *corners[1]],
+            radius * self._scale,
+            fill=fill,
+            outline=shade(fill, outline),
+            width=round(1.6 * self._scale),
         )
 
     def line(self, points: Sequence[Point], colour: Colour, width: float) -> None:
         """An open line of the given width with round joints."""
         self._draw.line(self._scaled(points), fill=colour, width=round(width * self._scale), joint="curve")
 
-    def arc(self, box: tuple[float, float, float, float], start: float, end: float, colour: Colour, width: float) -> None:
+    def arc(
+        self, box: tuple[float, float, float, float], start: float, end: float, colour: Colour, width: float
+    ) -> None:
         """Part of an ellipse's edge, angles in degrees clockwise from three o'clock."""
         corners = self._scaled([(box[0], box[1]), (box[2], box[3])])
         self._draw.arc([*corners[0], *corners[1]], start, end, fill=colour, width=round(width * self._scale))

@@ -29,7 +29,9 @@ def render_arrays(layout: SceneLayout, side: int = 224) -> tuple[np.ndarray, np.
         InvalidInputError: `side` is below 16.
     """
     if side < MIN_SIDE:
-        raise InvalidInputError(f"a scene of {side} pixels was asked for; the least is {MIN_SIDE}, the usual sizes are 112 and 224")
+        raise InvalidInputError(
+            f"a scene of {side} pixels was asked for; the least is {MIN_SIDE}, the usual sizes are 112 and 224"
+        )
     canvas = background(layout.background, side)
     owner = np.full((side, side), -1, dtype=np.int16)
     for index, item in enumerate(layout.objects):

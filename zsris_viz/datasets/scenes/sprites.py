@@ -28,7 +28,9 @@ def sprite(noun: str, colour: str, clothes: str | None, variant: int, flipped: b
         InvalidInputError: the noun or the colour is not of this world.
     """
     if noun not in NOUNS or colour not in COLOURS:
-        raise InvalidInputError(f"no sprite for a {colour!r} {noun!r}; nouns are {', '.join(NOUNS)}; colours are {', '.join(COLOURS)}")
+        raise InvalidInputError(
+            f"no sprite for a {colour!r} {noun!r}; nouns are {', '.join(NOUNS)}; colours are {', '.join(COLOURS)}"
+        )
     drawer = getattr(figures_living, noun, None) or getattr(figures_things, noun)
     pen = Pen()
     drawer(pen, shade(COLOURS[colour], TONES[variant]), variant, clothes)
@@ -37,7 +39,9 @@ def sprite(noun: str, colour: str, clothes: str | None, variant: int, flipped: b
 
 
 @lru_cache(maxsize=8192)
-def sized_sprite(noun: str, colour: str, clothes: str | None, variant: int, flipped: bool, side: int) -> tuple[np.ndarray, np.ndarray]:
+def sized_sprite(
+    noun: str, colour: str, clothes: str | None, variant: int, flipped: bool, side: int
+) -> tuple[np.ndarray, np.ndarray]:
     """The sprite at the size in which it is painted.
 
     Returns:
@@ -45,7 +49,9 @@ def sized_sprite(noun: str, colour: str, clothes: str | None, variant: int, flip
     """
     image = sprite(noun, colour, clothes, variant, flipped)
     factor = side / max(image.size)
-    scaled = image.resize((max(1, round(image.width * factor)), max(1, round(image.height * factor))), Image.Resampling.BILINEAR)
+    scaled = image.resize(
+        (max(1, round(image.width * factor)), max(1, round(image.height * factor))), Image.Resampling.BILINEAR
+    )
     pixels = np.asarray(scaled, dtype=np.float32)
     return pixels[..., :3], pixels[..., 3:] / 255
 

@@ -1,0 +1,33 @@
+"""`python -m zsris_viz.miniature train clip|clip-rn|parser|...` and `measure`: how the built-in models came to be,
+to be run again."""
+
+from __future__ import annotations
+
+import sys
+from importlib import import_module
+
+#: Command -> module whose main(argv) does the work. Imported only when asked for.
+COMMANDS = {
+    ("train", "clip"): "train_clip",
+    ("train", "clip-rn"): "train_clip",
+    ("train", "parser"): "train_parser",
+    ("measure", "clip"): "measure_clip",
+    ("measure", "clip-rn"): "measure_clip",
+}
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Runs one command; returns the exit code."""
+    words = sys.argv[1:] if argv is None else argv
+    module = COMMANDS.get((words[0], words[1])) if len(words) >= 2 else None
+    if module is None:
+        known = "\n".join("  python -m zsris_viz.miniature " + " ".join(command) for command in COMMANDS)
+        print(f"usage (each has --help):\n{known}", file=sys.stderr)
+        return 2
+    arguments = words[2:] if words[1] not in ("clip", "clip-rn") else ["--model", words[1], *words[2:]]
+    import_module(f"{__package__}.{module}").main(arguments)
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
