@@ -73,13 +73,10 @@ def bars_with_intervals(
         tops = heights
         if low is not None and high is not None:
             ends = np.stack([heights - part[low].to_numpy(dtype=float), part[high].to_numpy(dtype=float) - heights])
-            whiskers = {"fmt": "none", "ecolor": "#333333", "elinewidth": 1, "capsize": 2, "zorder": 3}
             spread = ends.clip(0)
-            ax.errorbar(
-                *((heights, places) if horizontal else (places, heights)),
-                **{"xerr" if horizontal else "yerr": spread},
-                **whiskers,
-            )
+            whiskers: dict[str, Any] = {"xerr" if horizontal else "yerr": spread, "fmt": "none", "ecolor": "#333333"}
+            whiskers |= {"elinewidth": 1, "capsize": 2, "zorder": 3}
+            ax.errorbar(*((heights, places) if horizontal else (places, heights)), **whiskers)
             tops = heights + np.nan_to_num(spread[1])
         if values is not None:
             _write_values(ax, places, heights, tops, values, horizontal)
