@@ -131,6 +131,12 @@ def test_relation_comes_with_its_object() -> None:
             assert one.relation
 
 
+def test_no_other_object_is_named_twice() -> None:
+    for _, one in spoken():
+        others = [fact.other for fact in one.form.facts if isinstance(fact, Relation | Closest)]
+        assert len(others) == len(set(others)), one.text
+
+
 def test_ambiguous_synonym_is_not_used() -> None:
     rng = np.random.default_rng(0)
     layout = scene(item("boy", 0.2), item("girl", 0.8))

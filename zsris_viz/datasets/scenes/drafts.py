@@ -132,7 +132,7 @@ class Draft:
             return False
         self._definite = True
         if isinstance(fact, Half):
-            if not self._long and self._bare() and fact.value != "middle" and chance(rng, 0.15):
+            if not self._long and self._bare() and fact.value in ("left", "right") and chance(rng, 0.2):
                 self._places.append(bare_place(fact.value))
             else:
                 self._places.append(half_phrase(fact.value, rng, long=self._long))
@@ -147,12 +147,24 @@ class Draft:
             elif self._long and fact.value == "middle":
                 self._places.append(half_phrase(fact.value, rng, long=True))
             else:
-                self._before.append((_PLACE, adjective(pick(rng, DIRECTIONS[fact.value]), cue=True)))
+                self._say_outermost(fact.value)
         else:
-            words = DIRECTIONS[fact.value]
-            text = words[0] if chance(rng, 0.6) else pick(rng, words)
-            self._before.append((_PLACE, adjective(text, cue=True)))
+            self._say_outermost(fact.value)
         return True
+
+    def _say_outermost(self, direction: str) -> None:
+        """Says "left" or "leftmost" before the noun; only the second where others of the noun stand on the left too."""
+        words = DIRECTIONS[direction]
+        few = len(same_noun(self._judge.layout, self._target)) < 2
+        if (
+            direction != "middle"
+            and not few
+            and not self._judge.only(Form(self._item.noun, (Half(direction),)), self._target)
+        ):
+            word = words[-1]
+        else:
+            word = words[0] if chance(self._rng, 0.5) else pick(self._rng, words)
+        self._before.append((_PLACE, adjective(word, cue=True)))
 
     def _say_corner(self, fact: Corner) -> None:
         rng = self._rng

@@ -123,8 +123,10 @@ def _express(
     if chance(rng, _EXTRA_CHANCE[style]):
         more = extras(judge, target, core, style)
         wanted = 1 + int(rng.integers(3)) if style == "refcocog" else 1
-        for index in rng.permutation(len(more))[:wanted]:
-            chosen.append(more[int(index)])
+        for index in rng.permutation(len(more)):
+            fact = more[int(index)]
+            if len(chosen) < wanted + (core is not None) and not any(_same_object(fact, other) for other in chosen):
+                chosen.append(fact)
     name = _name(judge.layout, target, style, rng)
     draft = Draft(judge, target, name, style, rng)
     said = tuple(fact for fact in sorted(chosen, key=_order) if draft.say(fact))
@@ -156,6 +158,13 @@ _SAID_FIRST = (Ordinal, Outermost, Extent, Colour, Size, Half, Corner, Closest, 
 
 def _order(fact: Fact) -> int:
     return _SAID_FIRST.index(type(fact))
+
+
+def _same_object(first: Fact, second: Fact) -> bool:
+    """Whether both speak of the same other object, which would be named twice."""
+    if isinstance(first, Relation | Closest) and isinstance(second, Relation | Closest):
+        return first.other == second.other
+    return False
 
 
 def _direction(fact: Fact) -> str | None:

@@ -231,7 +231,8 @@ def relative_clause(name: str, complement: Word, rng: np.random.Generator, *, mo
         moving: put a participle between "is" and a place.
     """
     person = name in PEOPLE
-    subject = pick(rng, ("who", "that") if person else ("that", "which"))
+    # "That" would be taken to speak of the shirt in "the boy with a yellow shirt that is standing on the left".
+    subject = "who" if person else pick(rng, ("that", "which"))
     relative = Word(subject, "WP" if subject == "who" else "WDT", "PRON", "nsubj")
     if moving:
         text, tag = posture(name, rng)
