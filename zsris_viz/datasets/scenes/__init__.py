@@ -1,1 +1,1 @@
-"""The drawn world: scenes of everyday things with masks and unambiguous expressions. `dataset.Scenes` is the benchmark."""
+"""The drawn world: scenes of everyday things, masks and unambiguous expressions. `dataset.Scenes` is the benchmark."""
