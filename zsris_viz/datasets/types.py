@@ -28,7 +28,7 @@ class Expression:
         noun_phrase: the noun phrase that holds the root, for example "the left cat" in "the left cat on the sofa".
         head: the head noun, "cat".
         context_tokens: words, in or outside the noun phrase, that carry spatial cues, in order: ("left", "on", "sofa").
-        direction: "left", "right", "top", "bottom" (or two joined by "-"), if the referent is named by its place.
+        direction: "left", "right", "top", "bottom", "middle" or two ("top left"), if its place names the referent.
         relation: left, right, above, below, bigger, smaller, inside, ... towards `relation_object`.
         relation_object: the noun phrase of the other object.
     """
