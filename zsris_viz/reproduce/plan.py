@@ -156,7 +156,7 @@ def select(entries: Sequence[Entry], wanted: Iterable[str]) -> list[Entry]:
         if not found:
             known = [*(e.id for e in entries), *dict.fromkeys(e.notebook for e in entries)]
             near = difflib.get_close_matches(word, known, n=1)
-            hint = f"; did you mean {near[0]!r}?" if near else ""
+            hint = f"; did you mean {near[0]!r}?" if near else "."
             raise InvalidInputError(
                 f"no figure, table or notebook {name!r}{hint} There are: {', '.join(known) or 'none'}"
             )

@@ -1,0 +1,249 @@
+"""The `zsris` command: what it prints, for people and for programs, and how it fails."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import time
+import warnings
+from pathlib import Path
+from types import ModuleType, SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from PIL import Image
+from typer.testing import CliRunner, Result
+
+from zsris_viz import __version__
+from zsris_viz.cli import app
+from zsris_viz.errors import InvalidInputError, ZsrisWarning
+
+COMMANDS = ("segment", "evaluate", "reproduce", "methods", "parse", "doctor", "data")
+
+
+def zsris(*words: object) -> Result:
+    return CliRunner().invoke(app, [str(word) for word in words])
+
+
+def replace_module(patch: pytest.MonkeyPatch, name: str, **content: Any) -> None:
+    module = ModuleType(name)
+    module.__dict__.update(content)
+    patch.setitem(sys.modules, name, module)
+
+
+@pytest.fixture
+def photo(tmp_path: Path) -> Path:
+    path = tmp_path / "photo.jpg"
+    Image.new("RGB", (40, 30), "green").save(path)
+    return path
+
+
+@pytest.fixture
+def asked(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
+    """A stand-in for the models, which chooses the second of three masks; what it was asked."""
+    asked: dict[str, Any] = {"chosen": 1}
+
+    def segment(image: Image.Image, expression: str, **options: Any) -> SimpleNamespace:
+        asked.update(options, image=image.size, expression=expression)
+        mask = np.zeros((30, 40), bool)
+        mask[5:10, 20:30] = True
+        ranking = SimpleNamespace(scores=torch.tensor([0.1, 0.25, -np.inf]), chosen=asked["chosen"])
+        if asked["chosen"] is None:
+            ranking.scores = torch.zeros(0)
+        return SimpleNamespace(mask=mask, ranking=ranking)
+
+    replace_module(monkeypatch, "zsris_viz.segmentation", segment=segment)
+    return asked
+
+
+def test_help_within_a_second_without_torch() -> None:
+    started = time.process_time()
+    run = subprocess.run(
+        [sys.executable, "-X", "importtime", "-m", "zsris_viz.cli", "--help"],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert all(name in run.stdout for name in COMMANDS)
+    loaded = {line.split("|")[2].strip().split(".")[0] for line in run.stderr.splitlines() if line.count("|") == 2}
+    assert not loaded & {"torch", "numpy", "transformers", "spacy", "pandas", "matplotlib", "papermill"}
+    cumulative = max(int(line.split("|")[1]) for line in run.stderr.splitlines()[1:] if line.count("|") == 2)
+    # Wall time of the slowest import; a stalled machine gets more than the second that a person would wait.
+    assert cumulative < 3_000_000
+    assert time.process_time() - started < 1
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_has_help(command: str) -> None:
+    result = zsris(command, "--help")
+    assert result.exit_code == 0 and "Usage" in result.output
+
+
+def test_version_and_unknown_command() -> None:
+    assert __version__ in zsris("--version").output
+    assert zsris("explore-nothing").exit_code == 2
+
+
+def test_segment_says_model_method_and_place(photo: Path, asked: dict[str, Any], tmp_path: Path) -> None:
+    result = zsris("segment", photo, "the dog", "--save", tmp_path / "overlay.png")
+    assert result.exit_code == 0, result.output
+    assert "miniature (it knows the drawn scenes only" in result.output
+    assert "global-local, masks by felzenszwalb" in result.output
+    assert "mask 1 of 3, score 0.2500" in result.output
+    assert "x 20 to 30, y 5 to 10, 50 pixels" in result.output
+    assert asked["expression"] == "the dog" and asked["image"] == (40, 30)
+    with Image.open(tmp_path / "overlay.png") as shown:
+        assert shown.size == (40, 30)
+        assert shown.getpixel((25, 7)) == Image.open(photo).getpixel((25, 7))  # inside: the image itself
+        assert shown.getpixel((2, 28)) != Image.open(photo).getpixel((2, 28))  # outside: faded
+
+
+def test_segment_json(photo: Path, asked: dict[str, Any]) -> None:
+    result = zsris("segment", photo, "the dog", "--json", "--clip", "RN50", "--method", "cropping", "--proposals", "x")
+    told = json.loads(result.stdout)
+    assert {name: asked[name] for name in ("method", "clip", "proposals")} == {
+        "method": "cropping",
+        "clip": "RN50",
+        "proposals": "x",
+    }
+    assert told["chosen"] == 1 and told["candidates"] == 3 and told["score"] == pytest.approx(0.25)
+    assert told["box"] == [20, 5, 30, 10] and told["area"] == 50 and told["size"] == [30, 40]
+    assert told["rle"]["size"] == [30, 40] and told["clip"] == "RN50"
+
+
+def test_segment_without_a_choice(photo: Path, asked: dict[str, Any]) -> None:
+    asked["chosen"] = None
+    assert "no mask" in zsris("segment", photo, "the dog").output
+    assert json.loads(zsris("segment", photo, "the dog", "--json").stdout)["box"] is None
+
+
+@pytest.mark.parametrize("target", ["overlay.txt", "nowhere/overlay.png"])
+def test_segment_checks_the_target_first(photo: Path, asked: dict[str, Any], tmp_path: Path, target: str) -> None:
+    result = zsris("segment", photo, "the dog", "--save", tmp_path / target)
+    assert result.exit_code == 2 and "--save" in result.stderr
+    assert "expression" not in asked
+
+
+def test_missing_image_is_one_line(tmp_path: Path, asked: dict[str, Any]) -> None:
+    result = zsris("segment", tmp_path / "none.jpg", "the dog")
+    assert result.exit_code == 2
+    assert result.stderr.startswith("zsris: ") and result.stderr.count("\n") == 1
+    assert "none.jpg" in result.stderr and "Traceback" not in result.output
+
+
+def test_debug_lets_the_error_through(tmp_path: Path, asked: dict[str, Any]) -> None:
+    result = zsris("--debug", "segment", tmp_path / "none.jpg", "the dog")
+    assert isinstance(result.exception, InvalidInputError)
+
+
+def test_warnings_are_one_line(photo: Path, monkeypatch: pytest.MonkeyPatch, asked: dict[str, Any]) -> None:
+    real = sys.modules["zsris_viz.segmentation"].segment
+
+    def warns(*args: Any, **options: Any) -> Any:
+        warnings.warn("the expression was\ncut", ZsrisWarning, stacklevel=2)
+        warnings.warn("of no interest", UserWarning, stacklevel=2)
+        return real(*args, **options)
+
+    replace_module(monkeypatch, "zsris_viz.segmentation", segment=warns)
+    result = zsris("segment", photo, "the dog")
+    assert result.stderr == "zsris: warning: the expression was cut\n"
+
+
+def test_evaluate(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    asked: dict[str, Any] = {}
+
+    def load_dataset(name: str, split: str, **options: Any) -> list[int]:
+        asked.update(options, dataset=(name, split))
+        return [1, 2, 3]
+
+    def evaluate(data: Any, methods: list[str], **options: Any) -> SimpleNamespace:
+        asked.update(options, methods=methods)
+        frame = pd.DataFrame({"method": methods, "miou": [51.25, np.nan], "oiou": [40.0, 30.0], "n": [9, 9]})
+        return SimpleNamespace(table=lambda: frame)
+
+    replace_module(monkeypatch, "zsris_viz.datasets", load_dataset=load_dataset)
+    replace_module(monkeypatch, "zsris_viz.evaluation", evaluate=evaluate)
+    words = ["evaluate", "--split", "testA", "--methods", "a, b", "--limit", "3", "--output", tmp_path]
+    result = zsris(*words)
+    assert result.exit_code == 0, result.output
+    assert "51.2" in result.stdout and "3 images" in result.stdout
+    assert asked["dataset"] == ("scenes", "testA") and asked["methods"] == ["a", "b"] and asked["limit"] == 3
+    assert asked["output"] == tmp_path and asked["proposals"] == "ground-truth"
+    rows = json.loads(zsris(*words, "--json").stdout)["rows"]
+    assert rows[0] == {"method": "a", "miou": 51.25, "oiou": 40.0, "n": 9}
+    assert rows[1]["miou"] is None
+    assert zsris("evaluate", "--methods", " , ").exit_code == 2
+
+
+def test_methods() -> None:
+    listed = json.loads(zsris("methods", "--json").stdout)
+    assert {"global-local", "cropping"} <= {info["name"] for info in listed}
+    assert "global-local" in zsris("methods").stdout
+
+
+def test_data_list() -> None:
+    rows = json.loads(zsris("data", "list", "--json").stdout)
+    assert {"name": "scenes", "split": "val", "images": 500, "split_by": "mini", "files": "built in"} in rows
+    assert "testA" in zsris("data", "list").stdout
+
+
+def test_parse(monkeypatch: pytest.MonkeyPatch) -> None:
+    found = {"noun_phrase": "the dog", "head": "dog", "context_tokens": ["left"], "direction": "left", "relation": None}
+    parser = SimpleNamespace(parse=lambda text: SimpleNamespace(to_dict=lambda: {**found, "text": text}))
+    replace_module(monkeypatch, "zsris_viz.language", load_parser=lambda model: parser)
+    assert json.loads(zsris("parse", "the dog left", "--json").stdout) == {**found, "text": "the dog left"}
+    text = zsris("parse", "the dog left").stdout
+    assert "noun phrase     the dog\n" in text and "relation" not in text
+
+
+def test_reproduce_lists_and_refuses(tmp_path: Path) -> None:
+    (tmp_path / "figures.yaml").write_text("figures: []")
+    assert json.loads(zsris("reproduce", "--list", "--notebooks", tmp_path, "--json").stdout) == []
+    for words in (["nothing"], ["-p", "limit"], ["-p", "1x=2"]):
+        result = zsris("reproduce", *words, "--notebooks", tmp_path, "--output", tmp_path / "out")
+        assert result.exit_code == 2 and result.stderr.count("\n") == 1
+    assert not (tmp_path / "out").exists()
+
+
+def test_reproduce_exit_code_and_report(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from zsris_viz.reproduce import Failure, Report, Result, Run
+
+    run = Run("00_a", Path("notebooks/00_a.ipynb"), {}, ())
+    failure = Failure("KeyError: 'x'", "Traceback ...", 3, 2)
+    report = Report([Result(run, "failed", 1.5, failure)], tmp_path / "index.html")
+    asked: dict[str, Any] = {}
+
+    def reproduce(wanted: list[str], **options: Any) -> Report:
+        asked.update(options, wanted=wanted)
+        return report
+
+    monkeypatch.setattr("zsris_viz.reproduce.reproduce", reproduce)
+    result = zsris("reproduce", "00", "-p", "limit=5", "-p", "clip=a=b", "--jobs", "1", "--force")
+    assert result.exit_code == 1
+    assert asked["wanted"] == ["00"] and asked["parameters"] == {"limit": "5", "clip": "a=b"}
+    assert asked["jobs"] == 1 and asked["force"] is True
+    assert "00_a.ipynb: cell 3 (In [2]): KeyError: 'x'\nTraceback ..." in result.stderr
+    assert "0 done, 0 skipped, 1 failed" in result.stdout
+    told = json.loads(zsris("reproduce", "--json").stdout)
+    assert told["ok"] is False and told["notebooks"][0]["error"] == "cell 3 (In [2]): KeyError: 'x'"
+
+
+def test_doctor(monkeypatch: pytest.MonkeyPatch) -> None:
+    from zsris_viz import doctor
+
+    monkeypatch.setattr(doctor, "LOOKS", (doctor._python, doctor._packages, doctor._disk))
+    told = json.loads(zsris("doctor", "--json").stdout)
+    assert told["ok"] is True
+    assert {check["name"] for check in told["checks"]} == {"python", "packages", "disk"}
+
+    def breaks() -> Any:
+        raise OSError("libcuda is missing")
+
+    monkeypatch.setattr(doctor, "LOOKS", (doctor._python, breaks))
+    result = zsris("doctor")
+    assert result.exit_code == 1
+    assert "PROBLEM" in result.stdout and "libcuda is missing" in result.stdout and "3.1" in result.stdout

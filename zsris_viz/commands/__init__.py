@@ -1,0 +1,1 @@
+"""The subcommands of `zsris`, a file each; none imports anything heavy before it runs."""

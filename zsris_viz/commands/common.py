@@ -1,0 +1,58 @@
+"""What the commands share: how results are printed, and options that several have."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
+ClipOption = Annotated[
+    str,
+    typer.Option(
+        "--clip",
+        metavar="NAME",
+        help='"miniature" or "miniature-rn" (built in), a Hugging Face id, "RN50", or the path of a checkpoint.',
+    ),
+]
+DeviceOption = Annotated[
+    str | None, typer.Option("--device", metavar="DEVICE", help='"cpu", "cuda", ...; by default CUDA if present.')
+]
+DataRootOption = Annotated[
+    Path | None, typer.Option("--data-root", metavar="DIR", help="Where a benchmark's files lie; scenes needs none.")
+]
+
+
+def print_json(value: Any) -> None:
+    """Print JSON on standard output; NaN and infinity become null, paths and other objects text."""
+    from zsris_viz.outputs import plain
+
+    sys.stdout.write(json.dumps(plain(value), indent=2, ensure_ascii=False, default=str) + "\n")
+
+
+def print_pairs(pairs: Mapping[str, Any]) -> None:
+    """Print `name  value` lines, aligned; a value of None is left out."""
+    shown = {name: str(value) for name, value in pairs.items() if value is not None}
+    width = max(map(len, shown), default=0)
+    for name, text in shown.items():
+        typer.echo(f"{name:<{width}}  {text}")
+
+
+def print_table(rows: Sequence[Mapping[str, Any]], columns: Sequence[str]) -> None:
+    """Print rows as aligned columns, numbers on the right with one decimal."""
+    cells = [list(columns), *([_cell(row.get(column)) for column in columns] for row in rows)]
+    widths = [max(len(line[i]) for line in cells) for i in range(len(columns))]
+    numeric = [all(isinstance(row.get(column), int | float | None) for row in rows) for column in columns]
+    for line in cells:
+        parts = [c.rjust(w) if right else c.ljust(w) for c, w, right in zip(line, widths, numeric, strict=True)]
+        typer.echo("  ".join(parts).rstrip())
+
+
+def _cell(value: Any) -> str:
+    if value is None:
+        return "-"
+    return f"{value:.1f}" if isinstance(value, float) else str(value)

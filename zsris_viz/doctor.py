@@ -1,0 +1,182 @@
+"""Looks at what the package needs: versions, models, WordNet, a browser, disk; and says how to mend what is wanting."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib
+import platform
+import re
+import shutil
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, requires, version
+from pathlib import Path
+
+PACKAGE = Path(__file__).resolve().parent
+CONSTRAINTS = PACKAGE.parent / "constraints.txt"
+BROWSERS = ("chromium", "chromium-browser", "google-chrome", "microsoft-edge", "firefox", "open", "xdg-open")
+FREE_GB = 2.0
+OK, WARNING, PROBLEM = "ok", "warning", "problem"
+
+
+@dataclass(frozen=True)
+class Check:
+    """One thing looked at: `status` is "ok", "warning" (works, but not as tested or not all of it) or "problem"."""
+
+    name: str
+    status: str
+    found: str
+    mend: str | None = None
+
+
+def examine() -> list[Check]:
+    """Look at everything; no check stops the others, none uses the network."""
+    checks: list[Check] = []
+    for look in LOOKS:
+        try:
+            checks += look()
+        except Exception as error:
+            name = look.__name__.strip("_")
+            checks.append(Check(name, PROBLEM, f"{type(error).__name__}: {error}", "reinstall: make clean env"))
+    return checks
+
+
+def _python() -> Iterator[Check]:
+    yield Check("python", OK, f"{platform.python_version()} on {platform.system()} {platform.machine()}")
+
+
+def _packages() -> Iterator[Check]:
+    """Installed versions of the package's dependencies against those that were tested together."""
+    tested = tested_versions()
+    wanted = {_normal(re.split(r"[^\w.-]", line)[0]) for line in requires("zsris-viz") or [] if "extra ==" not in line}
+    missing, other, same = [], [], 0
+    for name in sorted(wanted):
+        try:
+            installed = version(name)
+        except PackageNotFoundError:
+            missing.append(name)
+            continue
+        if installed == tested.get(name, installed):
+            same += 1
+        else:
+            other.append(f"{name} {installed} (tested: {tested[name]})")
+    if missing:
+        yield Check("packages", PROBLEM, f"missing: {', '.join(missing)}", "pip install -c constraints.txt -e .")
+    elif other:
+        yield Check("packages", WARNING, f"not as tested: {', '.join(other)}", "pip install -c constraints.txt -e .")
+    elif not tested:
+        yield Check("packages", OK, f"{same} installed; no constraints.txt to compare them with outside a clone")
+    else:
+        yield Check("packages", OK, f"{same} installed, all in the versions that were tested together")
+
+
+def tested_versions() -> dict[str, str]:
+    """Name and version of each line of constraints.txt; empty outside a clone."""
+    if not CONSTRAINTS.is_file():
+        return {}
+    lines = [line.split("#")[0].strip() for line in CONSTRAINTS.read_text(encoding="utf-8").splitlines()]
+    return {_normal(line.split("==")[0]): line.split("==")[1] for line in lines if "==" in line}
+
+
+def _normal(name: str) -> str:
+    return re.sub(r"[-_.]+", "-", name).lower()
+
+
+def _torch() -> Iterator[Check]:
+    """Import torch and torchvision, and call one operator that torchvision has compiled against torch."""
+    import torch
+    import torchvision
+
+    boxes, scores = torch.tensor([[0.0, 0.0, 2.0, 2.0], [0.0, 0.0, 2.0, 2.0]]), torch.tensor([0.1, 0.9])
+    kept = torchvision.ops.nms(boxes, scores, 0.5).tolist()
+    told = f"torch {torch.__version__} with torchvision {torchvision.__version__}, {torch.get_num_threads()} threads"
+    if kept == [1]:
+        yield Check("torch", OK, told)
+    else:
+        mend = "install versions that belong together: make clean env"
+        yield Check("torch", PROBLEM, f"{told}: torchvision's operators give a wrong result", mend)
+    if torch.cuda.is_available():
+        names = ", ".join(torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count()))
+        yield Check("cuda", OK, names)
+    else:
+        yield Check("cuda", OK, "none; everything runs on the CPU")
+
+
+def _parser() -> Iterator[Check]:
+    """Parse one expression with the pipeline that is taken by default."""
+    language = importlib.import_module("zsris_viz.language")
+    models = language.available_models()
+    try:
+        parser = language.load_parser()
+        phrase = parser.parse("the small dog left of the bus").noun_phrase
+    except Exception as error:
+        yield Check("parser", PROBLEM, str(error))
+        return
+    told = f"{parser.name} in use; found: {', '.join(models)}"
+    if phrase == "the small dog":
+        yield Check("parser", OK, told)
+    else:
+        mend = 'take the other parser: zsris parse --model builtin "..."'
+        yield Check("parser", WARNING, f'{told}; it reads "the small dog left of the bus" as "{phrase}"', mend)
+
+
+def _wordnet() -> Iterator[Check]:
+    wordnet = importlib.import_module("zsris_viz.language").load_wordnet()
+    yield Check("wordnet", OK, str(getattr(wordnet, "source", wordnet)))
+
+
+def _miniature() -> Iterator[Check]:
+    """Each file of weights in the package, against the SHA-256 in a card (.md or .json) beside it."""
+    weights = sorted(PACKAGE.glob("miniature/*/*.safetensors"))
+    if not weights:
+        yield Check("miniature", PROBLEM, "no weights in the package", "reinstall the package")
+    for path in weights:
+        name = f"{path.parent.name}/{path.name}"
+        cards = [p for p in path.parent.iterdir() if p.suffix in (".md", ".json")]
+        stated = {digest for card in cards for digest in re.findall(r"\b[0-9a-f]{64}\b", card.read_text("utf-8"))}
+        digest = hashlib.sha256(path.read_bytes()).hexdigest()
+        told = f"{path.stat().st_size / 1e6:.1f} MB, sha256 {digest[:12]}"
+        if digest in stated:
+            yield Check(f"miniature {name}", OK, told)
+        elif stated:
+            mend = "reinstall the package, or: git checkout zsris_viz/miniature"
+            yield Check(f"miniature {name}", PROBLEM, f"{told} is not the hash in its card", mend)
+        else:
+            yield Check(f"miniature {name}", WARNING, f"{told}; no card beside it states a hash")
+
+
+def _kernel() -> Iterator[Check]:
+    from jupyter_client.kernelspec import KernelSpecManager
+
+    argv = KernelSpecManager().get_kernel_spec("python3").argv
+    # Jupyter takes a bare "python" for the interpreter that it runs in itself.
+    if Path(argv[0]).name == argv[0] or Path(argv[0]) == Path(sys.executable):
+        yield Check("jupyter kernel", OK, "python3 is this interpreter")
+    else:
+        mend = (
+            f"{sys.executable} -m ipykernel install --sys-prefix (`zsris reproduce` uses this interpreter in any case)"
+        )
+        yield Check("jupyter kernel", WARNING, f"python3 is {argv[0]}", mend)
+
+
+def _browser() -> Iterator[Check]:
+    found = next(filter(None, map(shutil.which, BROWSERS)), None)
+    if found:
+        yield Check("browser", OK, found)
+    else:
+        yield Check("browser", OK, "none here; open JupyterLab's address from another machine")
+
+
+def _disk() -> Iterator[Check]:
+    free = shutil.disk_usage(Path.cwd()).free / 1e9
+    if free >= FREE_GB:
+        yield Check("disk", OK, f"{free:.1f} GB free here")
+    else:
+        mend = f"make room: results of a benchmark want {FREE_GB:.0f} GB"
+        yield Check("disk", WARNING, f"{free:.1f} GB free here", mend)
+
+
+LOOKS: tuple[Callable[[], Iterator[Check]], ...] = (
+    _python, _packages, _torch, _parser, _wordnet, _miniature, _kernel, _browser, _disk,
+)  # fmt: skip
