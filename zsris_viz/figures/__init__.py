@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from zsris_viz.figures.charts import bars_with_intervals, curves, heat_table
+    from zsris_viz.figures.choices import Choices, show_choices
     from zsris_viz.figures.interactive import toggle_masks
     from zsris_viz.figures.layout import close_rest, new_figure, note_source, style
     from zsris_viz.figures.maps import show_map_grid, show_maps
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "charts": ("bars_with_intervals", "curves", "heat_table"),
+    "choices": ("Choices", "show_choices"),
     "interactive": ("toggle_masks",),
     "layout": ("CHOSEN", "TRUTH", "close_rest", "colours", "new_figure", "note_source", "style"),
     "maps": ("show_map_grid", "show_maps"),
@@ -46,6 +48,7 @@ _HOMES = {
 __all__ = [
     "CHOSEN",
     "TRUTH",
+    "Choices",
     "add_boxes",
     "add_mask",
     "bars_with_intervals",
@@ -57,6 +60,7 @@ __all__ = [
     "new_figure",
     "note_source",
     "overlay_masks",
+    "show_choices",
     "show_examples",
     "show_image",
     "show_images",
