@@ -122,8 +122,11 @@ def _parser() -> Iterator[Check]:
 
 
 def _wordnet() -> Iterator[Check]:
-    wordnet = importlib.import_module("zsris_viz.language").load_wordnet()
-    yield Check("wordnet", OK, str(getattr(wordnet, "source", wordnet)))
+    """Read the first source that is there, and look up one noun."""
+    wordnet = importlib.import_module("zsris_viz.language.wordnet")
+    sources = wordnet.available_sources()
+    senses = len(wordnet.load_wordnet().synsets("dog", "n"))
+    yield Check("wordnet", OK if senses else PROBLEM, f"{sources[0]} in use; found: {', '.join(sources)}")
 
 
 def _miniature() -> Iterator[Check]:
