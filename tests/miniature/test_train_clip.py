@@ -37,7 +37,7 @@ def test_busy_patches_are_distinct_and_mostly_where_something_is():
     kept = busy_patches(pixels, 20)
     assert all(len(set(row.tolist())) == 20 for row in kept)
     shares = torch.tensor([len({0, 1, 14, 15} & set(row.tolist())) for row in kept]).float().mean()
-    assert shares > 2  # an even draw would give 0.4
+    assert shares > 1.2  # an even draw would give 0.4
 
 
 def test_batches_are_the_same_for_the_same_seed():

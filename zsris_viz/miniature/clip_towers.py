@@ -81,7 +81,8 @@ def busy_patches(pixels: Tensor, keep: int, patch: int = 8) -> Tensor:
     contrast = (square - mean * mean).clamp(min=0).sqrt().flatten(1) + 0.08
     # Gumbel noise on log weights and the largest few: a weighted draw without replacement.
     noise = -torch.log(-torch.log(torch.rand_like(contrast).clamp(1e-6, 1 - 1e-6)))
-    return (contrast.log() + noise).topk(keep, dim=1).indices
+    uneven = (torch.rand(len(pixels), 1, device=pixels.device) < 0.5).float()
+    return (uneven * contrast.log() + noise).topk(keep, dim=1).indices
 
 
 class VitTowers(nn.Module):
