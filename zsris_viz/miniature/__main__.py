@@ -1,5 +1,4 @@
-"""`python -m zsris_viz.miniature train clip|clip-rn|parser|...` and `measure`: how the built-in models came to be,
-to be run again."""
+"""How the built-in models came to be, to be run again: `python -m zsris_viz.miniature train|measure|card MODEL`."""
 
 from __future__ import annotations
 
@@ -13,6 +12,8 @@ COMMANDS = {
     ("train", "parser"): "train_parser",
     ("measure", "clip"): "measure_clip",
     ("measure", "clip-rn"): "measure_clip",
+    ("card", "clip"): "write_card",
+    ("card", "clip-rn"): "write_card",
 }
 
 

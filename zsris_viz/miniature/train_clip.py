@@ -124,6 +124,7 @@ def train(
                 "batch": batch,
                 "seed": seed,
                 "peak_learning_rate": peak,
+                "threads": threads,
             }
         )
     )
