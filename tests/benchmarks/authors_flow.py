@@ -1,7 +1,7 @@
 """The published flow of Global-Local CLIP, written down plainly: what the benchmark compares with.
 
-One reference at a time, crops built at full size one by one, every reference from scratch, no inference mode, texts one by one at the
-full context length. On open_clip's modules, in fp32, as `tests.factories.openai_model` makes them.
+One reference at a time, crops built at full size one by one, every reference from scratch, no inference mode, texts one
+by one at the full context length. On open_clip's modules, in fp32, as `tests.factories.openai_model` makes them.
 """
 
 from __future__ import annotations
@@ -18,22 +18,29 @@ MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 
 
 def rank_references(
-    model: Any, tokenize: Any, image: Image.Image, masks: Tensor, references: list[list[tuple[str, str]]], alpha: float = 0.95
+    model: Any,
+    tokenize: Any,
+    image: Image.Image,
+    masks: Tensor,
+    references: list[list[tuple[str, str]]],
+    *,
+    alpha: float = 0.95,
+    first: int = 9,
 ) -> list[Tensor]:
-    """Cosine scores (N,) for every (sentence, noun phrase) of every reference."""
+    """Cosine scores (N,) for every (sentence, noun phrase) of every reference; `first` masked block, counted from 0."""
+    side = [model.visual.image_size[0]] * 2
     scores = []
     for expressions in references:
         normalised = TF.normalize(TF.to_tensor(image), MEAN, STD)[None]
-        resized = TF.resize(normalised, [224, 224], antialias=False)
+        resized = TF.resize(normalised, side, antialias=False)
         crops = []
         for mask in masks:
             weight = mask.to(torch.uint8)
             masked = normalised * weight[None, None] + (1 - weight[None, None]) * torch.tensor(MEAN).reshape(1, 3, 1, 1)
-            left, top, right, bottom = _box(mask)
-            crops.append(
-                TF.resized_crop(masked[0], top, left, bottom - top, right - left, [224, 224], antialias=False)
-            )
-        visual = alpha * masked_features(model, resized, masks) + (1 - alpha) * plain_features(model, torch.stack(crops))
+            left, top, right, bottom = freesolo_box(mask)
+            crops.append(TF.resized_crop(masked[0], top, left, bottom - top, right - left, side, antialias=False))
+        masked = masked_features(model, resized, masks, first)
+        visual = alpha * masked + (1 - alpha) * plain_features(model, torch.stack(crops))
         for sentence, noun_phrase in expressions:
             text = 0.5 * text_feature(model, tokenize(sentence)) + 0.5 * text_feature(model, tokenize(noun_phrase))
             unit = visual / visual.norm(dim=1, keepdim=True)
@@ -41,7 +48,7 @@ def rank_references(
     return scores
 
 
-def _box(mask: Tensor) -> list[int]:
+def freesolo_box(mask: Tensor) -> list[int]:
     """Mean of the occupied columns (rows) plus and minus half their number, truncated."""
     ends = []
     for axis in (0, 1):
@@ -77,7 +84,7 @@ def plain_features(model: Any, pixels: Tensor) -> Tensor:
     return (model.visual.ln_post(hidden.permute(1, 0, 2)) @ model.visual.proj)[:, 0]
 
 
-def masked_features(model: Any, pixels: Tensor, masks: Tensor, first: int = 9) -> Tensor:
+def masked_features(model: Any, pixels: Tensor, masks: Tensor, first: int) -> Tensor:
     """Patch tokens times the resized mask before every block from `first` on. (N, D)"""
     hidden = _embed(model.visual, pixels)
     side = int(np.sqrt(len(hidden) - 1))

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from zsris_viz.errors import InvalidInputError
 
 if TYPE_CHECKING:
-    from zsris_viz.methods.base import Method, MethodInfo, Ranking, SceneFeatures
+    from zsris_viz.methods.base import Method, MethodInfo
 
 # name -> (module, class); imported when asked for
 _METHODS: dict[str, tuple[str, str]] = {

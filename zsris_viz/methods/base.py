@@ -46,8 +46,8 @@ class Ranking:
         scores: (N,) float32 on the CPU, higher is better; -inf for an empty mask.
         chosen: index of the best, the first of equals; None when there is no proposal with a pixel.
         method: its name. expression: the text.
-        evidence: what explains the choice, for drawing: maps, features and part scores, by name (each method's docstring lists its
-            own). Tensors are on the CPU.
+        evidence: what explains the choice, for drawing: maps, features and part scores, by name (each method's
+            docstring lists its own). Tensors are on the CPU.
     """
 
     scores: Tensor
@@ -78,11 +78,13 @@ class Method(ABC):
         **overrides: fields of the method's configuration, on top of the preset.
 
     Attributes:
-        info: MethodInfo. Config: the configuration's dataclass. presets: name -> field values. config: the frozen configuration in use.
+        info: MethodInfo. Config: the configuration's dataclass. presets: name -> field values. config: the frozen
+            configuration in use.
         preset: the preset's name.
 
     Raises:
-        InvalidInputError: an unknown preset or a value that a field does not take. InvalidTypeError: an unknown field.
+        InvalidInputError: an unknown preset or a value that a field does not take. InvalidTypeError: an unknown
+            field.
     """
 
     info: ClassVar[MethodInfo]
@@ -91,11 +93,15 @@ class Method(ABC):
 
     def __init__(self, preset: str = "default", **overrides: Any) -> None:
         if preset not in self.presets:
-            raise InvalidInputError(f"preset={preset!r} is unknown for {self.info.name!r}; use one of {', '.join(self.presets)}.")
+            raise InvalidInputError(
+                f"preset={preset!r} is unknown for {self.info.name!r}; use one of {', '.join(self.presets)}."
+            )
         names = [entry.name for entry in dataclasses.fields(self.Config)]
         unknown = sorted(set(overrides) - set(names))
         if unknown:
-            raise InvalidTypeError(f"{self.info.name!r} has no setting {', '.join(unknown)}; it has {', '.join(names) or 'none'}.")
+            raise InvalidTypeError(
+                f"{self.info.name!r} has no setting {', '.join(unknown)}; it has {', '.join(names) or 'none'}."
+            )
         self.preset = preset
         self.config = self.Config(**{**self.presets[preset], **overrides})
 
@@ -116,13 +122,15 @@ class Method(ABC):
             scene: image, proposals and model.
             expression: the text, or an Expression of a dataset, whose gold parts are used only with `parts="gold"`.
             parts: where the text's parts come from that are not given: "parser" or "gold".
-            **given: parts that are known: noun_phrase=, head=, context_tokens=, direction=, relation=, relation_object=.
+            **given: parts that are known: noun_phrase=, head=, context_tokens=, direction=, relation=,
+                relation_object=.
 
         Returns:
             Ranking; without proposals its scores are empty and `chosen` is None.
 
         Raises:
-            InvalidInputError: an empty expression. InvalidTypeError: an unknown part. UnavailableError: a tower that the method cannot use.
+            InvalidInputError: an empty expression. InvalidTypeError: an unknown part. UnavailableError: a tower that
+                the method cannot use.
         """
         return self._rank(scene, ExpressionParts(expression, given, source=parts, parser=scene.load_parser))
 
@@ -138,8 +146,8 @@ class Method(ABC):
     def _rank(self, scene: SceneFeatures, text: ExpressionParts) -> Ranking:
         if scene.clip.kind not in self.info.towers:
             raise UnavailableError(
-                f"{self.info.title} needs a tower of kind {' or '.join(self.info.towers)}; {scene.clip.name!r} is of kind "
-                f"{scene.clip.kind!r}. Load another, e.g. load_clip({'RN50' if 'rn' in self.info.towers else 'miniature'!r})."
+                f"{self.info.title} needs a tower of kind {' or '.join(self.info.towers)}; {scene.clip.name!r} is of "
+                f"kind {scene.clip.kind!r}. Load another, e.g. load_clip('miniature')."
             )
         if not len(scene):
             return Ranking(torch.zeros(0), None, self.name, text.text, {})
@@ -159,4 +167,5 @@ class Method(ABC):
 
 
 def _on_cpu(value: Any) -> Any:
-    return value.detach().cpu() if isinstance(value, Tensor) else value
+    """Tensors as copies on the CPU: whoever draws them can change them without touching what the scene keeps."""
+    return value.detach().cpu().clone() if isinstance(value, Tensor) else value

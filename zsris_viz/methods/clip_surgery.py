@@ -1,10 +1,10 @@
-"""CLIP Surgery (Li et al., 2023): a second path of value-value attention, and texts without what they have in common."""
+"""CLIP Surgery (Li et al., 2023): a second path of value-value attention; texts without what they share."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 import torch.nn.functional as F
@@ -25,18 +25,22 @@ class ClipSurgeryConfig:
     """Settings of :class:`ClipSurgery`.
 
     Attributes:
-        depth: how many last blocks the second path replaces.
-        size: side of the input in pixels, a multiple of the patch size; None for the model's own. The authors also use 512.
-        others: further texts of the set whose common part is removed; without any, the empty text's feature is removed instead.
-        weighted: with `others`, weigh each text at each patch by its softmax share before removing the mean (the authors' code).
-        normalise: "features" makes similarities cosines; "tokens" divides by the norm over the token axis, CLS included, for each channel
-            (the authors' code).
+        depth: how many last blocks the second path replaces; None for 6, or half of the blocks of a tower with fewer
+            than 12.
+        size: side of the input in pixels, a multiple of the patch size; None for the model's own. The authors also
+            use 512.
+        others: further texts of the set whose common part is removed; without any, the empty text's feature is
+            removed instead.
+        weighted: with `others`, weigh each text at each patch by its softmax share before removing the mean (the
+            authors' code).
+        normalise: "features" makes similarities cosines; "tokens" divides by the norm over the token axis, CLS
+            included, for each channel (the authors' code).
         templates: prompts, each with "{}", whose normalised features are averaged. The authors average 85 of them.
         stretch: stretch the map to 0-1 before averaging (the authors' drawing; the ranking stays).
         preprocess: a preset's name; None for the scene's own.
     """
 
-    depth: int = 6
+    depth: int | None = None
     size: int | None = None
     others: tuple[str, ...] = ()
     weighted: bool = False
@@ -51,17 +55,21 @@ class ClipSurgeryConfig:
         for name in ("others", "templates"):
             value = getattr(self, name)
             if isinstance(value, str) or not all(isinstance(text, str) for text in value):
-                raise InvalidTypeError(f"{name}={value!r} was given; it is a tuple of texts, e.g. {name}=('a photo of {{}}',).")
+                raise InvalidTypeError(
+                    f"{name}={value!r} was given; it is a tuple of texts, e.g. {name}=('a photo of {{}}',)."
+                )
             object.__setattr__(self, name, tuple(value))
         if not self.templates or not all("{}" in template for template in self.templates):
-            raise InvalidInputError('templates holds at least one prompt with "{}" for the text, e.g. ("a photo of {}.",).')
+            raise InvalidInputError(
+                'templates holds at least one prompt with "{}" for the text, e.g. ("a photo of {}.",).'
+            )
 
 
 class ClipSurgery(Method):
     """The score of a mask is the mean inside it of the patches' similarity to the text, without the texts' common part.
 
-    Presets: "default", cosines; "official", the authors' normalisation over tokens. Their input transform is the default one: bicubic,
-    squashed to a square, CLIP's mean and standard deviation.
+    Presets: "default", cosines; "official", the authors' normalisation over tokens. Their input transform is the
+    default one: bicubic, squashed to a square, CLIP's mean and standard deviation.
 
     Evidence: map (rows, columns), bilinear to the image for drawing; text_feature (D,); redundant (D,) or None.
     """
@@ -71,13 +79,17 @@ class ClipSurgery(Method):
         title="CLIP Surgery",
         paper="Li et al., 2023 (arXiv 2304.05653), sections 3.2-3.3",
         towers=("vit",),
-        summary="A second path of value-value attention; similarity minus what all texts share, averaged inside each proposal.",
+        summary="A second path of value-value attention; similarity minus what texts share, averaged in each proposal.",
         presets=("default", "official"),
     )
     Config = ClipSurgeryConfig
-    presets = {"default": {}, "official": {"normalise": "tokens", "weighted": True, "preprocess": "clip"}}
+    presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {
+        "default": {},
+        "official": {"normalise": "tokens", "weighted": True, "preprocess": "clip"},
+    }
 
     def texts_of(self, scene: SceneFeatures, text: ExpressionParts) -> list[str]:
+        """See `Method.texts_of`."""
         return [prompt for one in self._set(text) for prompt in self._prompts(one)]
 
     def _set(self, text: ExpressionParts) -> Sequence[str]:
@@ -90,7 +102,9 @@ class ClipSurgery(Method):
     def _score(self, scene: SceneFeatures, text: ExpressionParts) -> tuple[Tensor, dict[str, Any]]:
         config = self.config
         image, grid = self.features(scene)
-        texts = torch.stack([mean_feature(scene.text_features(self._prompts(one))) for one in self._set(text)]).to(image)
+        texts = torch.stack([mean_feature(scene.text_features(self._prompts(one))) for one in self._set(text)]).to(
+            image
+        )
         redundant = None
         if not config.others:
             redundant = texts[1]

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import torch.nn.functional as F
 from torch import Tensor
@@ -48,10 +49,11 @@ class CroppingConfig:
 class Cropping(Method):
     """cos(E_v(crop(I * m)), E_t(T)): Global-Local CLIP eq. 4 alone, and the CLIP score S_v of TAS.
 
-    Presets: "default", black background, CLIP's own normalisation, the box squashed to a square; "official", as in GL-CLIP's code;
-    "tas", as in TAS's code (the box padded to a square with black, then OpenAI's transform).
+    Presets: "default", black background, CLIP's own normalisation, the box squashed to a square; "official", as in
+    GL-CLIP's code; "tas", as in TAS's code (the box padded to a square with black, then OpenAI's transform).
 
-    Evidence: features (N, D) of the crops, text_feature (D,), boxes (N, 4), text (the string compared), crop (CropVariant).
+    Evidence: features (N, D) of the crops, text_feature (D,), boxes (N, 4), text (the string compared), crop
+    (CropVariant).
     """
 
     info = MethodInfo(
@@ -63,13 +65,14 @@ class Cropping(Method):
         presets=("default", "official", "tas"),
     )
     Config = CroppingConfig
-    presets = {
+    presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {
         "default": {},
         "official": {"fill": "imagenet-mean", "box": "freesolo", "pipeline": "normalised", "preprocess": "glclip"},
         "tas": {"fill": "black", "square": "pad", "box": "sam", "pipeline": "transform", "preprocess": "clip"},
     }
 
     def texts_of(self, scene: SceneFeatures, text: ExpressionParts) -> list[str]:
+        """See `Method.texts_of`."""
         return [text.text if self.config.text == "sentence" else text.noun_phrase]
 
     def _score(self, scene: SceneFeatures, text: ExpressionParts) -> tuple[Tensor, dict[str, Any]]:

@@ -1,7 +1,7 @@
 """Crops of an image around its proposals: box rules, backgrounds, squares, and the two ways of resizing.
 
-One :class:`CropVariant` says everything about a crop but colours' normalisation and interpolation, which belong to the
-:class:`~zsris_viz.clip.preprocess.Preprocess` it is used with.
+One :class:`CropVariant` says everything about a crop but colours' normalisation and interpolation, which belong to
+the :class:`~zsris_viz.clip.preprocess.Preprocess` it is used with.
 """
 
 from __future__ import annotations
@@ -28,15 +28,19 @@ class CropVariant:
     """How a proposal is cut out of its image.
 
     Attributes:
-        fill: what replaces the background. "black"; "mean" (CLIP's mean colour, 0 after normalisation); "imagenet-mean"; "blur" (the
-            image itself, blurred by `sigma`); "none" (the background stays).
-        square: "squash" the box to the square input, or "pad" it to a square first (with the fill colour; black around a blur).
-        box: "tight", the mask's bounding box; "freesolo", the rule of GL-CLIP's mask generator (:func:`freesolo_boxes`); "sam", a bounding
-            box one pixel short on the right and bottom, as Segment Anything reports it; "image", no cropping at all.
-        sigma: standard deviation of the blur in pixels of the image. 11.6 is what OpenCV derives from TAS's 75 x 75 kernel.
-        pipeline: "pixels" fills 8-bit pixels, resizes, then normalises; "normalised" normalises the image first and fills with the
-            numbers of the fill colour *after* that (GL-CLIP's code: with "imagenet-mean" these are 0.485, 0.456, 0.406, no mean at all by
-            then); "transform" fills 8-bit pixels and then applies OpenAI's transform: shorter side to S, centre crop (TAS's code).
+        fill: what replaces the background. "black"; "mean" (CLIP's mean colour, 0 after normalisation);
+            "imagenet-mean"; "blur" (the image itself, blurred by `sigma`); "none" (the background stays).
+        square: "squash" the box to the square input, or "pad" it to a square first (with the fill colour; black
+            around a blur).
+        box: "tight", the mask's bounding box; "freesolo", the rule of GL-CLIP's mask generator
+            (:func:`freesolo_boxes`); "sam", a bounding box one pixel short on the right and bottom, as Segment
+            Anything reports it; "image", no cropping at all.
+        sigma: standard deviation of the blur in pixels of the image. 11.6 is what OpenCV derives from TAS's 75 x 75
+            kernel.
+        pipeline: "pixels" fills 8-bit pixels, resizes, then normalises; "normalised" normalises the image first and
+            fills with the numbers of the fill colour *after* that (GL-CLIP's code: with "imagenet-mean" these are
+            0.485, 0.456, 0.406, no mean at all by then); "transform" fills 8-bit pixels and then applies OpenAI's
+            transform: shorter side to S, centre crop (TAS's code).
     """
 
     fill: str = "black"
@@ -51,13 +55,15 @@ class CropVariant:
             if value not in accepted:
                 raise InvalidInputError(f"{name}={value!r} is unknown for a crop; use one of {', '.join(accepted)}.")
         if not self.sigma > 0:
-            raise InvalidInputError(f"sigma={self.sigma!r} was given; the blur's sigma is a positive number of pixels, e.g. 11.6.")
+            raise InvalidInputError(
+                f"sigma={self.sigma!r} was given; the blur's sigma is a positive number of pixels, e.g. 11.6."
+            )
         if self.pipeline == "normalised" and self.fill == "blur":
             raise InvalidInputError('fill="blur" works on pixels; use it with pipeline="pixels" or "transform".')
 
 
 def crop_boxes(masks: Masks, rule: str = "tight") -> Tensor:
-    """(N, 4) int64 XYXY boxes to crop, exclusive on the right and bottom, inside the image and at least 1 x 1 (empty masks too).
+    """(N, 4) int64 XYXY boxes, exclusive on the right and bottom, inside the image, at least 1 x 1 (empty masks too).
 
     Args:
         rule: as `CropVariant.box`.
@@ -77,10 +83,13 @@ def crop_boxes(masks: Masks, rule: str = "tight") -> Tensor:
 
 
 def freesolo_boxes(masks: Masks) -> Tensor:
-    """(N, 4) int64 boxes as GL-CLIP's mask generator gives them: mean of the occupied columns (rows) plus and minus half their count.
+    """(N, 4) int64 boxes as GL-CLIP's mask generator gives them.
 
-    Truncated towards zero. For an unbroken object this is its bounding box moved by one pixel to the left and top; for one in
-    several parts it is smaller than that. May be of zero size at the left or top border, where the authors' code stops with an error.
+    The mean of the occupied columns (rows) plus and minus half their count.
+
+    Truncated towards zero. For an unbroken object this is its bounding box moved by one pixel to the left and top;
+    for one in several parts it is smaller than that. May be of zero size at the left or top border, where the
+    authors' code stops with an error.
     """
     data = masks.data.cpu()
     ends = []
@@ -96,7 +105,8 @@ def freesolo_boxes(masks: Masks) -> Tensor:
 def build_crops(image: Image.Image, masks: Masks, variant: CropVariant, preprocess: Preprocess) -> Tensor:
     """Crops at the tower's input size, normalised: (N, 3, S, S) float32 on the CPU.
 
-    Only the pixels inside each box are touched. An empty mask gives one pixel of background; its score is replaced later.
+    Only the pixels inside each box are touched. An empty mask gives one pixel of background; its score is replaced
+    later.
 
     Args:
         image: RGB. masks: of the image's size.
@@ -118,7 +128,9 @@ def build_crops(image: Image.Image, masks: Masks, variant: CropVariant, preproce
             crop = torch.where(mask[top:bottom, left:right], crop, _cut(background, left, top, right, bottom))
         if variant.square == "pad":
             crop = _pad(crop, _colour(variant), symmetric=variant.pipeline == "transform")
-        crops.append(_transform(crop, preprocess.size) if variant.pipeline == "transform" else _resize(crop, preprocess))
+        crops.append(
+            _transform(crop, preprocess.size) if variant.pipeline == "transform" else _resize(crop, preprocess)
+        )
     stacked = torch.stack(crops)
     return preprocess.normalise(stacked.float().div_(255))
 
@@ -159,7 +171,7 @@ def _cut(background: Tensor, left: int, top: int, right: int, bottom: int) -> Te
 
 
 def gaussian_blur(pixels: Tensor, sigma: float) -> Tensor:
-    """(3, H, W) uint8 blurred; the kernel's radius follows from sigma by OpenCV's rule (37 pixels for 11.6), edges are mirrored."""
+    """(3, H, W) uint8 blurred, edges mirrored; radius from sigma by OpenCV's rule (37 pixels for 11.6)."""
     from scipy.ndimage import gaussian_filter1d
 
     radius = max(1, round((sigma - 0.8) / 0.3 + 1))
@@ -170,7 +182,7 @@ def gaussian_blur(pixels: Tensor, sigma: float) -> Tensor:
 
 
 def _pad(crop: Tensor, colour: tuple[float, ...], *, symmetric: bool = False) -> Tensor:
-    """(3, h, w) padded to a square with the colour; `symmetric` pads both sides alike, one pixel short of a square if h - w is odd."""
+    """(3, h, w) padded to a square; `symmetric` pads both sides alike, one pixel short of it if h - w is odd."""
     _, height, width = crop.shape
     extra = abs(height - width)
     before, after = extra // 2, extra // 2 if symmetric else extra - extra // 2
@@ -192,7 +204,7 @@ def _resize(crop: Tensor, preprocess: Preprocess) -> Tensor:
 
 
 def _transform(crop: Tensor, size: int) -> Tensor:
-    """OpenAI's transform up to the pixels: bicubic by PIL, shorter side to `size`, centre crop: (3, h, w) uint8 -> (3, S, S) uint8."""
+    """OpenAI's transform up to the pixels, by Pillow: shorter side to `size`, centre crop; (3, S, S) uint8."""
     from torchvision.transforms import InterpolationMode
     from torchvision.transforms.functional import center_crop, pil_to_tensor, resize
 

@@ -15,18 +15,20 @@ from zsris_viz.methods.paths import layers_of, require_vit, second_path
 
 
 def gem_features(
-    clip: Clip, pixels: Tensor, *, depth: int = 6, iterations: int = 1, temperature: float | None = None
+    clip: Clip, pixels: Tensor, *, depth: int | None = None, iterations: int = 1, temperature: float | None = None
 ) -> tuple[Tensor, tuple[int, int]]:
     """Patch features of the self-self attention path, in the joint space.
 
-    In each of the last `depth` blocks, queries, keys and values each attend to themselves: normalised, averaged by their own similarity
-    `iterations` times, and then used to mix the values; the mean of the three goes on (sections 3.2-3.3). The feed-forward part is skipped.
+    In each of the last `depth` blocks, queries, keys and values each attend to themselves: normalised, averaged by
+    their own similarity `iterations` times, and then used to mix the values; the mean of the three goes on (sections
+    3.2-3.3). The feed-forward part is skipped.
 
     Args:
-        pixels: (B, 3, H, W), normalised; the authors use 448 x 448, twice the side that the model was trained with. Position embeddings
-            are interpolated, bicubic and antialiased.
-        temperature: multiplies the similarities; by default the mean norm of the block's normalised input over the square root of the
-            head's width (section 3.4).
+        pixels: (B, 3, H, W), normalised; the authors use 448 x 448, twice the side that the model was trained with.
+            Position embeddings are interpolated, bicubic and antialiased.
+        depth: None for 6, or half of the blocks of a tower with fewer than 12.
+        temperature: multiplies the similarities; by default the mean norm of the block's normalised input over the
+            square root of the head's width (section 3.4).
 
     Returns:
         ((B, rows * columns, D) fp32 not normalised, (rows, columns)).
@@ -63,7 +65,7 @@ def gem_map(
     pixels: Tensor,
     text_features: Tensor,
     *,
-    depth: int = 6,
+    depth: int | None = None,
     iterations: int = 1,
     temperature: float | None = None,
     stretch: bool = False,

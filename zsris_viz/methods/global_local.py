@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import torch.nn.functional as F
 from torch import Tensor
@@ -22,17 +23,22 @@ class GlobalLocalConfig:
     """Settings of :class:`GlobalLocal`.
 
     Attributes:
-        alpha: weight of the global visual feature, 0-1 (eq. 5). 0.95 for RefCOCO and RefCOCO+, 0.85 for RefCOCOg: `dataset_alpha(name)`.
+        alpha: weight of the global visual feature, 0-1 (eq. 5). 0.95 for RefCOCO and RefCOCO+, 0.85 for RefCOCOg:
+            `dataset_alpha(name)`.
         beta: weight of the sentence in the text feature, 0-1 (eq. 8).
-        masked_blocks: k, the last blocks before which patch tokens are masked; None is 3 for a ViT, and the only value for an RN.
+        masked_blocks: k, the last blocks before which patch tokens are masked; None is 3 for a ViT, and the only
+            value for an RN.
         visual: "global-local", "global" (masking in the tower alone) or "local" (the crop alone).
-        textual: "global-local", "global" (the sentence alone) or "local" (the noun phrase alone). With `visual`, the grid of Table 3.
-        mixing: "unit" normalises each feature before mixing and takes the cosine; "raw" mixes what comes out of the towers and takes
-            the cosine; "official" is "raw" for a ViT, while for an RN crop, sentence and noun phrase are normalised, the global feature
-            is not, and the score is a plain dot product.
+        textual: "global-local", "global" (the sentence alone) or "local" (the noun phrase alone). With `visual`, the
+            grid of Table 3.
+        mixing: "unit" normalises each feature before mixing and takes the cosine; "raw" mixes what comes out of the
+            towers and takes the cosine; "official" is "raw" for a ViT, while for an RN crop, sentence and noun phrase
+            are normalised, the global feature is not, and the score is a plain dot product.
         keep_one: a mask that vanishes on the token grid keeps its largest cell.
         unit_map: RN only: the feature map is L2-normalised at each position before masking.
         fill, square, box, pipeline: of the crop, see :class:`~zsris_viz.methods.crops.CropVariant`.
+        spaced: where the noun phrase is parsed, write the sentence in lower case with its words as the parser splits
+            them (official).
         preprocess: a preset's name; None for the scene's own.
     """
 
@@ -48,6 +54,7 @@ class GlobalLocalConfig:
     square: str = "squash"
     box: str = "tight"
     pipeline: str = "pixels"
+    spaced: bool = False
     preprocess: str | None = None
 
     def __post_init__(self) -> None:
@@ -73,12 +80,15 @@ def dataset_alpha(dataset: str) -> float:
 class GlobalLocal(Method):
     """Global-Local CLIP: f = alpha f_G + (1 - alpha) f_L against t = beta E_t(T) + (1 - beta) E_t(NP(T)) (eq. 1-8).
 
-    Presets: "default", CLIP's own preprocessing, every feature normalised before mixing; "official", the authors' code: ImageNet
-    normalisation, boxes and background of its crops, features mixed as they come out.
+    Presets: "default", CLIP's own preprocessing, every feature normalised before mixing; "official", the authors'
+    code: ImageNet normalisation, boxes and background of its crops, features mixed as they come out. (Their data
+    loader first resizes each image to a shorter side of 800 for their mask generator, and back; that detour is not
+    part of the preset.)
 
-    Evidence: part scores (N,), each feature alone against the mixed text, "global_scores" and "local_scores", and "by_text", the
-    visual feature against the sentence and the noun phrase alone; "global_features", "local_features", "visual" (N, D); "text_feature"
-    (D,), "sentence", "noun_phrase" (strings); "grid_masks" (N, g, g); "alpha", "beta". What a variant leaves out is absent.
+    Evidence: part scores (N,), each feature alone against the mixed text, "global_scores" and "local_scores", and
+    "by_text", the visual feature against the sentence and the noun phrase alone; "global_features", "local_features",
+    "visual" (N, D); "text_feature" (D,), "sentence", "noun_phrase" (strings); "grid_masks" (N, g, g); "alpha",
+    "beta". What a variant leaves out is absent.
     """
 
     info = MethodInfo(
@@ -86,11 +96,11 @@ class GlobalLocal(Method):
         title="Global-Local CLIP",
         paper="Yu et al., CVPR 2023, eq. 1-8",
         towers=("vit", "rn"),
-        summary="Tokens masked inside the tower give the proposal in its context, a crop gives it alone; sentence and noun phrase are mixed.",
+        summary="Tokens masked in the tower show a proposal in context, a crop shows it alone; two texts are mixed.",
         presets=("default", "official"),
     )
     Config = GlobalLocalConfig
-    presets = {
+    presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {
         "default": {},
         "official": {
             "mixing": "official",
@@ -99,6 +109,7 @@ class GlobalLocal(Method):
             "fill": "imagenet-mean",
             "box": "freesolo",
             "pipeline": "normalised",
+            "spaced": True,
             "preprocess": "glclip",
         },
     }
@@ -109,7 +120,9 @@ class GlobalLocal(Method):
         return cls(preset, **{"alpha": dataset_alpha(dataset), **overrides})
 
     def texts_of(self, scene: SceneFeatures, text: ExpressionParts) -> list[str]:
+        """See `Method.texts_of`."""
         wanted = self.config.textual
+        text = text.spaced() if self.config.spaced and wanted != "global" else text
         return [text.text] * (wanted != "local") + [text.noun_phrase for _ in range(wanted != "global")]
 
     def _score(self, scene: SceneFeatures, text: ExpressionParts) -> tuple[Tensor, dict[str, Any]]:
@@ -135,7 +148,11 @@ class GlobalLocal(Method):
         texts = self.texts_of(scene, text)
         features = scene.text_features(texts)
         features = F.normalize(features, dim=-1) if unit or rn_official else features
-        sentence = _mix(list(zip((config.beta, 1 - config.beta), features, strict=False)) if len(texts) == 2 else [(1.0, features[0])])
+        sentence = _mix(
+            list(zip((config.beta, 1 - config.beta), features, strict=False))
+            if len(texts) == 2
+            else [(1.0, features[0])]
+        )
 
         def compare(one: Tensor, other: Tensor) -> Tensor:
             return one @ other if rn_official else F.cosine_similarity(one, other[None])
@@ -146,7 +163,9 @@ class GlobalLocal(Method):
             for name in ("global_features", "local_features")
             if name in evidence
         }
-        names = {"global-local": ("sentence", "noun_phrase"), "global": ("sentence",), "local": ("noun_phrase",)}[config.textual]
+        names = {"global-local": ("sentence", "noun_phrase"), "global": ("sentence",), "local": ("noun_phrase",)}[
+            config.textual
+        ]
         evidence |= dict(zip(names, texts, strict=True))
         evidence["by_text"] = {name: compare(image, one).cpu() for name, one in zip(names, features, strict=True)}
         return compare(image, sentence), evidence

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 import torch.nn.functional as F
@@ -23,8 +24,9 @@ class GradCamConfig:
         sign: +1, the gradient of the logit; -1, of its negative (official).
         relu: keep only what speaks for the text.
         unit_map: RN only: L2-normalise the feature map at each position before weighing its channels (official).
-        block: ViT only: the block whose first LayerNorm is explained, counted from 0, or from the last with negative numbers. Its output
-            is what the block's attention reads; in the last block, what CLS gathers from the patches.
+        block: ViT only: the block whose first LayerNorm is explained, counted from 0, or from the last with negative
+            numbers. Its output is what the block's attention reads; in the last block, what CLS gathers from the
+            patches.
         preprocess: a preset's name; None for the scene's own.
     """
 
@@ -42,12 +44,14 @@ class GradCamConfig:
 class GradCam(Method):
     """The score of a mask is the mean inside it of the Grad-CAM of logit_scale * cos(E_v(I), E_t(T)).
 
-    RN: of the last feature map, before attention pooling. ViT: of the first LayerNorm of a block (default the last), its patch tokens
-    reshaped to a map, by the `grad-cam` package's hooks, which are removed whatever happens.
+    RN: of the last feature map, before attention pooling. ViT: of the first LayerNorm of a block (default the last),
+    its patch tokens reshaped to a map, by the `grad-cam` package's hooks, which are removed whatever happens.
 
-    Presets: "default"; "official", the authors' code: the logit's sign flipped, no ReLU, the map normalised at each position.
+    Presets: "default"; "official", the authors' code: the logit's sign flipped, no ReLU, the map normalised at each
+    position.
 
-    Evidence: map (g, g), not stretched, bilinear to the image for drawing; weights (C,) of the channels; logit; text_feature (D,).
+    Evidence: map (g, g), not stretched, bilinear to the image for drawing; weights (C,) of the channels; logit;
+    text_feature (D,).
     """
 
     info = MethodInfo(
@@ -55,11 +59,11 @@ class GradCam(Method):
         title="Grad-CAM",
         paper="Selvaraju et al., ICCV 2017, eq. 1-2; baseline of Yu et al., CVPR 2023",
         towers=("vit", "rn"),
-        summary="Where the gradient of the image-text logit weighs the last feature map, averaged inside each proposal.",
+        summary="The last feature map weighed by the gradient of the image-text logit, averaged in each proposal.",
         presets=("default", "official"),
     )
     Config = GradCamConfig
-    presets = {
+    presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {
         "default": {},
         "official": {"sign": -1, "relu": False, "unit_map": True, "preprocess": "glclip"},
     }
@@ -85,8 +89,9 @@ def _logit(clip: Any, image_features: Tensor, text_feature: Tensor) -> Tensor:
 
 def _explain_rn(scene: SceneFeatures, text_feature: Tensor, config: GradCamConfig) -> tuple[Tensor, Tensor, float]:
     """Last feature map and the logit's gradient there, (C, g, g) fp32 each, and the logit."""
+    clip: Any = scene.clip
     feature_map = scene.feature_map(config.preprocess).clone().requires_grad_()
-    logit = _logit(scene.clip, scene.clip.pool(feature_map, grad=True), text_feature)
+    logit = _logit(clip, clip.pool(feature_map, grad=True), text_feature)
     (gradient,) = torch.autograd.grad(logit.sum(), feature_map)
     return feature_map.detach()[0].float(), gradient[0].float(), float(logit.detach())
 
@@ -109,7 +114,9 @@ def _explain_vit(scene: SceneFeatures, text_feature: Tensor, config: GradCamConf
     clip: Any = scene.clip
     blocks = clip.num_layers
     if not -blocks <= config.block < blocks:
-        raise InvalidInputError(f"block={config.block} does not exist; {clip.name!r} has blocks 0 to {blocks - 1}, or -{blocks} to -1.")
+        raise InvalidInputError(
+            f"block={config.block} does not exist; {clip.name!r} has blocks 0 to {blocks - 1}, or -{blocks} to -1."
+        )
     layer = config.block % blocks
     rows, columns = scene.trace(config.preprocess).grids[layer]
 

@@ -19,8 +19,8 @@ def upsample(grid_map: Tensor, size: tuple[int, int]) -> Tensor:
 def mean_weights(scene: SceneFeatures, grid: tuple[int, int]) -> Tensor:
     """How much each grid cell counts in the mean of the upsampled map inside each mask: (N, rows * columns) float64.
 
-    Upsampling and averaging are both linear, so the mean inside mask n of a map M upsampled to the image is `mean_weights[n] @ M`: the
-    full-size map is never made for scoring. Rows sum to 1; zero for an empty mask.
+    Upsampling and averaging are both linear, so the mean inside mask n of a map M upsampled to the image is
+    `mean_weights[n] @ M`: the full-size map is never made for scoring. Rows sum to 1; zero for an empty mask.
     """
 
     def make() -> Tensor:
@@ -38,10 +38,10 @@ def mean_inside(scene: SceneFeatures, grid_map: Tensor, *, stretch: bool = False
     """(N,) float32: the mean inside each mask of a (rows, columns) map upsampled to the image.
 
     Args:
-        stretch: first stretch the upsampled map to 0-1, as several authors do before drawing. It does not change which mask is best,
-            but makes the map of an absent object look like that of a present one.
+        stretch: first stretch the upsampled map to 0-1, as several authors do before drawing. It does not change
+            which mask is best, but makes the map of an absent object look like that of a present one.
     """
-    means = mean_weights(scene, tuple(grid_map.shape[-2:])) @ grid_map.detach().double().cpu().flatten()
+    means = mean_weights(scene, (grid_map.shape[-2], grid_map.shape[-1])) @ grid_map.detach().double().cpu().flatten()
     if stretch:
         large = upsample(grid_map.detach().float().cpu(), scene.size)
         low, high = float(large.min()), float(large.max())

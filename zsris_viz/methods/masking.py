@@ -10,12 +10,12 @@ from torch import Tensor
 
 
 def masked_features(clip: Any, hidden: Tensor, layer: int, masks: Tensor, *, batch_size: int = 64) -> Tensor:
-    """CLS features with the patch tokens multiplied by each mask before every remaining block (Global-Local CLIP, eq. 3).
+    """CLS features, patch tokens multiplied by each mask before every remaining block (Global-Local CLIP, eq. 3).
 
-    The same numbers as `clip.resume(hidden, layer, token_mask=masks)` up to rounding, for a fraction of the work. A token
-    whose mask value is 0 is zero before every block, whatever the block before made of it. So nobody needs what blocks
-    make of it, and as a key all such tokens are one and the same: one zero token stands for z of them, with log z added
-    to its attention logits. Proposals that keep about the same number of tokens run together.
+    The same numbers as `clip.resume(hidden, layer, token_mask=masks)` up to rounding, for a fraction of the work. A
+    token whose mask value is 0 is zero before every block, whatever the block before made of it. So nobody needs what
+    blocks make of it, and as a key all such tokens are one and the same: one zero token stands for z of them, with
+    log z added to its attention logits. Proposals that keep about the same number of tokens run together.
 
     Args:
         clip: a ViT. hidden: (1, 1 + P, C), the state of one image after `layer` blocks.
@@ -37,7 +37,9 @@ def masked_features(clip: Any, hidden: Tensor, layer: int, masks: Tensor, *, bat
         sequence = torch.cat([cls, tokens, torch.zeros_like(cls)], dim=1)
         weights = torch.cat([kept, kept.new_zeros(len(chunk), 1)], dim=1)
         dropped = (chunk.shape[1] - counts[rows]).float().log()
-        bias = torch.cat([torch.zeros_like(dropped)[:, None], torch.where(kept > 0, 0.0, -torch.inf), dropped[:, None]], 1)
+        bias = torch.cat(
+            [torch.zeros_like(dropped)[:, None], torch.where(kept > 0, 0.0, -torch.inf), dropped[:, None]], 1
+        )
         attention = bias[:, None, None, :].expand(-1, 1, bias.shape[1], -1)
         features[rows] = clip.resume(
             sequence, layer, token_mask=weights, attention_mask=attention, batch_size=batch_size
@@ -46,7 +48,7 @@ def masked_features(clip: Any, hidden: Tensor, layer: int, masks: Tensor, *, bat
 
 
 def _groups(counts: Tensor, batch_size: int) -> Iterator[Tensor]:
-    """Row numbers of proposals with like counts, at most `batch_size` together and at most a quarter of a row padding."""
+    """Row numbers of proposals with like counts, at most `batch_size` together, a quarter of a row padding."""
     order = counts.argsort(descending=True, stable=True)
     sizes = counts[order].tolist()
     start = 0

@@ -19,7 +19,9 @@ POSITIONS = ("bicubic", "bicubic-antialiased", "bilinear")
 def require_vit(clip: Clip, what: str) -> None:
     """Raise UnavailableError unless the model is a ViT."""
     if clip.kind != "vit":
-        raise UnavailableError(f"{what} needs the blocks of a ViT; {clip.name!r} is an RN. Load a ViT, e.g. load_clip('miniature').")
+        raise UnavailableError(
+            f"{what} needs the blocks of a ViT; {clip.name!r} is an RN. Load a ViT, e.g. load_clip('miniature')."
+        )
 
 
 def layers_of(
@@ -31,8 +33,8 @@ def layers_of(
 
     Args:
         pixels: (B, 3, H, W), normalised.
-        positions: how position embeddings are interpolated to another grid: "bicubic", "bicubic-antialiased" (GEM) or "bilinear" (CLIP
-            Surgery).
+        positions: how position embeddings are interpolated to another grid: "bicubic", "bicubic-antialiased" (GEM) or
+            "bilinear" (CLIP Surgery).
         stem_padding: zero pixels around the image before it is cut into patches.
         half_positions: round position embeddings to 16 bits.
     """
@@ -70,22 +72,26 @@ def _positions(table: Tensor, grid: tuple[int, int], how: str) -> Tensor:
 Attend = Callable[[Tensor, Tensor, Tensor, Tensor], Tensor]
 
 
-def second_path(clip: Any, layers: list[Tensor], depth: int, attend: Attend) -> Tensor:
-    """A path that leaves the tower `depth` blocks before its end: there, only other attention outputs are added, no feed-forward.
+def second_path(clip: Any, layers: list[Tensor], depth: int | None, attend: Attend) -> Tensor:
+    """A path that leaves the tower `depth` blocks before its end: only other attention outputs are added to it.
 
     Each block's contribution is computed from the *original* path's state, so the paths do not drift apart.
 
     Args:
         layers: the original path's L + 1 layers.
-        depth: how many last blocks.
-        attend: queries, keys, values (B, heads, T, C / heads) and the normalised block input (B, T, C) -> mixed values, shaped like them.
+        depth: how many last blocks; None for 6, as published for towers of 12, or half of a smaller tower's.
+        attend: queries, keys, values (B, heads, T, C / heads) and the normalised block input (B, T, C) -> mixed
+            values, shaped like them.
 
     Returns:
         (B, T, C), the path's last state, before the final LayerNorm.
     """
+    depth = min(6, (clip.num_layers + 1) // 2) if depth is None else depth
     first = clip.num_layers - depth
     if not 0 <= first < clip.num_layers:
-        raise InvalidInputError(f"depth={depth} was given; {clip.name!r} has {clip.num_layers} blocks, so 1 to {clip.num_layers}.")
+        raise InvalidInputError(
+            f"depth={depth} was given; {clip.name!r} has {clip.num_layers} blocks, so 1 to {clip.num_layers}."
+        )
     with autograd_mode(False):
         path = layers[first]
         for index in range(first, clip.num_layers):

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 import torch.nn.functional as F
@@ -23,10 +24,12 @@ class RegionTokenConfig:
     """Settings of :class:`RegionToken`.
 
     Attributes:
-        membership: which patches are inside a mask. "half": at least half of the patch by bilinear resize, and if that is none, the
-            fullest one; "nearest": the mask's pixel at the patch's corner, as nearest-neighbour resize takes it (official).
-        stem_padding: pad the image by (patch - 1) // 2 zero pixels before cutting patches, which moves it by about half a patch
-            against the masks, and round position embeddings to 16 bits (both are side effects of the authors' upsampling option).
+        membership: which patches are inside a mask. "half": at least half of the patch by bilinear resize, and if
+            that is none, the fullest one; "nearest": the mask's pixel at the patch's corner, as nearest-neighbour
+            resize takes it (official).
+        stem_padding: pad the image by (patch - 1) // 2 zero pixels before cutting patches, which moves it by about
+            half a patch against the masks, and round position embeddings to 16 bits (both are side effects of the
+            authors' upsampling option).
         preprocess: a preset's name; None for the scene's own.
     """
 
@@ -40,9 +43,10 @@ class RegionTokenConfig:
 
 
 class RegionToken(Method):
-    """cos(region token, E_t(T)): from block 0 on, one token for each mask attends to the patches inside it and to itself.
+    """cos(region token, E_t(T)): from block 0 on, a token for each mask attends to the patches inside and to itself.
 
-    Patches are untouched by the region tokens, which do not see CLS or each other; so all masks are computed in one pass.
+    Patches are untouched by the region tokens, which do not see CLS or each other; so all masks are computed in one
+    pass.
 
     Presets: "default"; "official", as in the baseline of GL-CLIP's code.
 
@@ -58,7 +62,7 @@ class RegionToken(Method):
         presets=("default", "official"),
     )
     Config = RegionTokenConfig
-    presets = {
+    presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {
         "default": {},
         "official": {"membership": "nearest", "stem_padding": True, "preprocess": "glclip"},
     }

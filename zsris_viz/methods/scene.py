@@ -25,14 +25,16 @@ PreprocessLike = str | Preprocess | None
 class SceneFeatures:
     """One image with its proposals, seen through one CLIP: features are computed on first use and kept.
 
-    Every method takes one of these, so that with many methods and expressions the image passes the tower once for each
-    preprocessing, each crop once for each kind of crop, and each distinct text once.
+    Every method takes one of these, so that with many methods and expressions the image passes the tower once for
+    each preprocessing, each crop once for each kind of crop, and each distinct text once.
 
     Args:
         image: anything :func:`zsris_viz.images.open_image` takes.
-        masks: the proposals, of the image's size: Masks, an (N, H, W) array or tensor, or a list of (H, W) ones. May be none.
+        masks: the proposals, of the image's size: Masks, an (N, H, W) array or tensor, or a list of (H, W) ones. May
+            be none.
         clip: the model.
-        parser: a Parser for expressions whose parts are not given; without one, the package's own is loaded when needed.
+        parser: a Parser for expressions whose parts are not given; without one, the package's own is loaded when
+            needed.
         captioner: for the methods that caption regions.
         batch_size: crops, or masked copies of the image, at once.
         preprocess: used where a method does not name its own; default `clip.preprocess`.
@@ -58,7 +60,9 @@ class SceneFeatures:
         texts: TextCache | None = None,
     ) -> None:
         if not isinstance(clip, Clip):
-            raise InvalidTypeError(f"clip is {type(clip).__name__}; give a model: SceneFeatures(image, masks, load_clip('miniature')).")
+            raise InvalidTypeError(
+                f"clip is {type(clip).__name__}; give a model: SceneFeatures(image, masks, load_clip('miniature'))."
+            )
         if texts is not None and texts.clip is not clip:
             raise InvalidInputError("texts is the cache of another model; make one with TextCache(clip).")
         if batch_size < 1:
@@ -71,7 +75,7 @@ class SceneFeatures:
         self.parser = parser
         self.captioner = captioner
         self.batch_size = batch_size
-        self.texts = texts or TextCache(clip)
+        self.texts = TextCache(clip) if texts is None else texts
         self._preprocess = clip.preprocess if preprocess is None else get_preprocess(preprocess, clip.image_size)
         self._cache: dict[Hashable, Any] = {}
 
@@ -81,7 +85,7 @@ class SceneFeatures:
 
     def __repr__(self) -> str:
         height, width = self.size
-        return f"SceneFeatures({len(self)} proposals on {height} x {width} pixels, {self.clip.name!r}, {len(self._cache)} cached)"
+        return f"SceneFeatures({len(self)} proposals on {height} x {width} pixels, {self.clip.name!r})"
 
     def cached(self, key: Hashable, make: Callable[[], T]) -> T:
         """What `make()` returned when `key` was first asked for. Methods keep here what they compute for the image."""
@@ -97,9 +101,9 @@ class SceneFeatures:
     def load_parser(self) -> Any:
         """The scene's parser; without one, the package's own, loaded now and kept."""
         if self.parser is None:
-            from zsris_viz.language import Parser
+            from zsris_viz.language import load_parser
 
-            self.parser = Parser()
+            self.parser = load_parser()
         return self.parser
 
     # -- the whole image
@@ -122,14 +126,17 @@ class SceneFeatures:
         preprocess = self.preprocess(preset, size)
         if preprocess.resize != "squash":
             raise InvalidInputError(
-                f"the preprocessing {preprocess.name!r} crops the image, so masks would not fit its tokens; use 'clip', which squashes it."
+                f"the preprocessing {preprocess.name!r} crops the image, so masks would not fit its tokens; use "
+                "'clip', which squashes it."
             )
-        return self.cached(("trace", preprocess), lambda: self.clip.trace_image(self.pixels(preset, size), attentions=False))
+        return self.cached(
+            ("trace", preprocess), lambda: self.clip.trace_image(self.pixels(preset, size), attentions=False)
+        )
 
     def image_feature(self, preset: PreprocessLike = None) -> Tensor:
         """The whole image in the joint space: (1, D) fp32, not normalised."""
         if self.clip.kind == "rn":
-            return self.cached(("image", self.preprocess(preset)), lambda: self.clip.pool(self.feature_map(preset)))
+            return self.cached(("image", self.preprocess(preset)), lambda: self._pool(self.feature_map(preset)))
         return self.cached(("image", self.preprocess(preset)), lambda: self.clip.project(self.trace(preset).cls(-1)))
 
     def feature_map(self, preset: PreprocessLike = None) -> Tensor:
@@ -139,20 +146,22 @@ class SceneFeatures:
             UnavailableError: a ViT, which has no such map.
         """
         if self.clip.kind != "rn":
-            raise UnavailableError(f"{self.clip.name!r} is a ViT without a feature map before attention pooling; use trace() and its patches.")
+            raise UnavailableError(
+                f"{self.clip.name!r} is a ViT, without a map before attention pooling; use trace() and its patches."
+            )
         return self.trace(preset).map(-1)
 
     # -- the proposals
 
     def grid_masks(self, *, keep_one: bool = True, grid: tuple[int, int] | None = None) -> Tensor:
-        """Masks on the token grid as fractions, bilinear: (N, g, g) float32 on the tower's device. See `Masks.to_grid`."""
+        """Masks on the token grid as fractions: (N, g, g) float32 on the tower's device. See `Masks.to_grid`."""
         grid = grid or self.clip.grid
         return self.cached(
             ("grid", keep_one, grid), lambda: self.masks.to_grid(*grid, keep_one=keep_one).to(self.clip.device)
         )
 
     def crops(self, variant: CropVariant | None = None, preset: PreprocessLike = None) -> Tensor:
-        """All crops as the tower's input: (N, 3, S, S) float32 on the CPU. Not kept: their features are (:meth:`crop_features`)."""
+        """All crops as the tower's input, (N, 3, S, S) float32 on the CPU. Only their features are kept."""
         return build_crops(self.image, self.masks, variant or CropVariant(), self.preprocess(preset))
 
     def crop_features(self, variant: CropVariant | None = None, preset: PreprocessLike = None) -> Tensor:
@@ -178,8 +187,9 @@ class SceneFeatures:
     ) -> Tensor:
         """Global-context features of Global-Local CLIP (eq. 3): (N, D) fp32, not normalised.
 
-        ViT: before each of the last `masked_blocks` blocks every patch token is multiplied by its mask value; the blocks before run
-        once for all masks. RN: the feature map before attention pooling is multiplied by the mask, then pooled.
+        ViT: before each of the last `masked_blocks` blocks every patch token is multiplied by its mask value; the
+        blocks before run once for all masks. RN: the feature map before attention pooling is multiplied by the mask,
+        then pooled.
 
         Args:
             masked_blocks: k, ViT only; default 3. 0 masks nothing.
@@ -187,19 +197,22 @@ class SceneFeatures:
             unit_map: RN only: L2-normalise the map at each position first (official).
 
         Raises:
-            InvalidInputError: more blocks than there are. UnavailableError: `masked_blocks` for an RN, which has no tokens to mask.
+            InvalidInputError: more blocks than there are. UnavailableError: `masked_blocks` for an RN, which has no
+                tokens to mask.
         """
         if self.clip.kind == "rn":
             if masked_blocks is not None:
                 raise UnavailableError(
-                    f"{self.clip.name!r} is an RN: it has no blocks whose tokens could be masked. Leave masked_blocks=None: its feature "
-                    "map is masked before attention pooling instead."
+                    f"{self.clip.name!r} is an RN: it has no blocks whose tokens could be masked. Leave "
+                    "masked_blocks=None: its feature map is masked before attention pooling instead."
                 )
             key: Hashable = ("global", keep_one, unit_map, self.preprocess(preset))
             return self.cached(key, lambda: self._masked_pooling(keep_one, unit_map, preset))
         blocks = 3 if masked_blocks is None else masked_blocks
         if not 0 <= blocks <= self.clip.num_layers:
-            raise InvalidInputError(f"masked_blocks={blocks} was given; {self.clip.name!r} has 0 to {self.clip.num_layers}.")
+            raise InvalidInputError(
+                f"masked_blocks={blocks} was given; {self.clip.name!r} has 0 to {self.clip.num_layers}."
+            )
         key = ("global", blocks, keep_one, self.preprocess(preset))
         return self.cached(key, lambda: self._masked_tokens(blocks, keep_one, preset))
 
@@ -217,9 +230,15 @@ class SceneFeatures:
         feature_map = self.feature_map(preset)
         if unit_map:
             feature_map = feature_map / feature_map.norm(dim=1, keepdim=True).clamp_min(1e-12)
-        masks = self.grid_masks(keep_one=keep_one, grid=tuple(feature_map.shape[-2:]))
-        chunks = [self.clip.pool(feature_map * chunk[:, None].to(feature_map.dtype)) for chunk in masks.split(self.batch_size)]
+        masks = self.grid_masks(keep_one=keep_one, grid=(feature_map.shape[-2], feature_map.shape[-1]))
+        chunks = [
+            self._pool(feature_map * chunk[:, None].to(feature_map.dtype)) for chunk in masks.split(self.batch_size)
+        ]
         return torch.cat(chunks) if len(self) else torch.zeros(0, self.clip.embed_dim, device=self.clip.device)
+
+    def _pool(self, feature_map: Tensor) -> Tensor:
+        clip: Any = self.clip
+        return clip.pool(feature_map)
 
     # -- texts
 

@@ -1,9 +1,10 @@
-"""Score map (MaskCLIP, Zhou et al., ECCV 2022): patch features by the value path of the last attention, compared with the text."""
+"""Score map (MaskCLIP, Zhou et al., ECCV 2022): patches by the value path of the last attention, against the text."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import torch.nn.functional as F
 from torch import Tensor
@@ -18,7 +19,8 @@ class ScoreMapConfig:
     """Settings of :class:`ScoreMap`.
 
     Attributes:
-        residual, mlp: ViT only: add the block's input and run its feed-forward part, as MaskCLIP does; ClearCLIP leaves both out.
+        residual, mlp: ViT only: add the block's input and run its feed-forward part, as MaskCLIP does; ClearCLIP
+            leaves both out.
         stretch: stretch the upsampled map to 0-1 before averaging (the authors' code; the ranking stays).
         preprocess: a preset's name; None for the scene's own.
     """
@@ -32,8 +34,8 @@ class ScoreMapConfig:
 class ScoreMap(Method):
     """The score of a mask is the mean inside it of cos(patch feature, E_t(T)).
 
-    RN: attention pooling reduced to its value and output projections as 1 x 1 convolutions with their biases. ViT: in the last block,
-    the value path instead of attention.
+    RN: attention pooling reduced to its value and output projections as 1 x 1 convolutions with their biases. ViT: in
+    the last block, the value path instead of attention.
 
     Presets: "default"; "official", with GL-CLIP's preprocessing.
 
@@ -49,12 +51,15 @@ class ScoreMap(Method):
         presets=("default", "official"),
     )
     Config = ScoreMapConfig
-    presets = {"default": {}, "official": {"preprocess": "glclip"}}
+    presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {"default": {}, "official": {"preprocess": "glclip"}}
 
     def _score(self, scene: SceneFeatures, text: ExpressionParts) -> tuple[Tensor, dict[str, Any]]:
         text_feature = scene.text(text.text)
         grid_map = F.normalize(self.dense(scene), dim=-1) @ F.normalize(text_feature, dim=-1)
-        return mean_inside(scene, grid_map, stretch=self.config.stretch), {"map": grid_map, "text_feature": text_feature}
+        return mean_inside(scene, grid_map, stretch=self.config.stretch), {
+            "map": grid_map,
+            "text_feature": text_feature,
+        }
 
     def dense(self, scene: SceneFeatures) -> Tensor:
         """Patch features in the joint space, (g, g, D) fp32, not normalised; once for each image."""

@@ -37,7 +37,7 @@ class TextCache:
         return text in self._features
 
     def features(self, texts: Sequence[str]) -> Tensor:
-        """(n, D) fp32, not normalised, in the order given; only strings not met before pass the tower. "" is allowed."""
+        """(n, D) fp32, not normalised, in the order given; only new strings pass the tower. "" is allowed."""
         missing = [text for text in dict.fromkeys(texts) if text not in self._features]
         if missing:
             features = self.clip.embed_texts(missing, batch_size=self.batch_size, allow_empty=True)
@@ -52,8 +52,8 @@ class ExpressionParts:
 
     Args:
         expression: the text, or an Expression.
-        given: parts that are known; a part given as None counts as known to be absent, except the noun phrase, for which
-            None means "not given".
+        given: parts that are known; a part given as None counts as known to be absent, except the noun phrase, for
+            which None means "not given".
         source: "parser" leaves the gold parts of an Expression alone; "gold" takes them.
         parser: a function that returns the parser; called only when a part has to be found.
 
@@ -63,26 +63,35 @@ class ExpressionParts:
     """
 
     def __init__(
-        self, expression: str | Expression, given: dict[str, Any] | None = None, *, source: str = "parser", parser: Callable[[], Any] | None = None
+        self,
+        expression: str | Expression,
+        given: dict[str, Any] | None = None,
+        *,
+        source: str = "parser",
+        parser: Callable[[], Any] | None = None,
     ) -> None:
         text = getattr(expression, "text", expression)
         if not isinstance(text, str):
-            raise InvalidTypeError(f'An expression is a text or an Expression, e.g. "the left cat"; {type(expression).__name__} was given.')
+            raise InvalidTypeError(
+                f'An expression is a text or an Expression, e.g. "the left cat"; {type(expression).__name__} was given.'
+            )
         if not text.strip():
             raise InvalidInputError('The expression is empty; give words that describe an object, e.g. "the left cat".')
         if source not in SOURCES:
             raise InvalidInputError(f"parts={source!r} is unknown; use one of {', '.join(SOURCES)}.")
         unknown = sorted(set(given or {}) - set(PARTS))
         if unknown:
-            raise InvalidTypeError(f"rank() got {', '.join(unknown)}; the parts of an expression that can be given are {', '.join(PARTS)}.")
+            raise InvalidTypeError(
+                f"rank() got {', '.join(unknown)}; the parts of an expression that can be given are {', '.join(PARTS)}."
+            )
         self.text = text
         self._parser = parser
         self._known: dict[str, Any] = {}
         if source == "gold":
             if isinstance(expression, str):
                 raise InvalidInputError(
-                    'parts="gold" needs an Expression with gold parts, as the drawn scenes have; for a plain text use parts="parser", or give '
-                    'the parts: rank(scene, text, noun_phrase="the left cat").'
+                    'parts="gold" needs an Expression with gold parts, as the drawn scenes have; for a plain text use '
+                    'parts="parser", or give the parts: rank(scene, text, noun_phrase="the left cat").'
                 )
             self._known = {part: getattr(expression, part) for part in PARTS}
         self._known |= dict(given or {})
@@ -90,7 +99,9 @@ class ExpressionParts:
             del self._known["noun_phrase"]
         phrase = self._known.get("noun_phrase")
         if phrase is not None and (not isinstance(phrase, str) or not phrase.strip()):
-            raise InvalidInputError(f"noun_phrase={phrase!r} was given; it is a text with words, e.g. noun_phrase=\"the left cat\".")
+            raise InvalidInputError(
+                f'noun_phrase={phrase!r} was given; it is a text with words, e.g. noun_phrase="the left cat".'
+            )
         self._parse: Any = None
 
     @property
@@ -98,14 +109,22 @@ class ExpressionParts:
         """The parser's reading of the whole text; made on first use."""
         if self._parse is None:
             if self._parser is None:
-                raise InvalidInputError("These parts have no parser; give the part, or ExpressionParts(..., parser=Parser).")
+                raise InvalidInputError(
+                    "These parts have no parser; give the part, or ExpressionParts(..., parser=Parser)."
+                )
             self._parse = self._parser().parse(self.text)
         return self._parse
 
-    @property
-    def parsed(self) -> bool:
-        """Whether the parser has been asked."""
-        return self._parse is not None
+    def spaced(self) -> ExpressionParts:
+        """The expression as GL-CLIP's code reads it: in lower case, split by the parser, one blank between words.
+
+        Of use only where the parser is asked at all: with a noun phrase that is known, the same object comes back.
+        """
+        if "noun_phrase" in self._known:
+            return self
+        lowered = ExpressionParts(self.text.lower(), self._known, parser=self._parser)
+        words = " ".join(token.text for token in lowered.parse.tokens if token.text.strip())
+        return ExpressionParts(words, self._known, parser=self._parser)
 
     @property
     def known(self) -> dict[str, Any]:

@@ -1,0 +1,231 @@
+"""The interface that all methods share: registry, presets, settings, parts of an expression, rankings, clean hooks."""
+
+from __future__ import annotations
+
+import dataclasses
+import subprocess
+import sys
+from types import SimpleNamespace
+
+import pytest
+import torch
+
+from tests.methods.conftest import PHRASE, SENTENCE
+from zsris_viz.datasets.types import Expression
+from zsris_viz.errors import InvalidInputError, InvalidTypeError, UnavailableError
+from zsris_viz.methods import Method, Ranking, SceneFeatures, get_method, list_methods, method_names
+from zsris_viz.methods.global_local import GlobalLocal, dataset_alpha
+
+GOLD = Expression(SENTENCE, "1", noun_phrase="the small cat", head="cat", direction="left")
+
+
+class RecordingParser:
+    """Finds the last word to be the noun phrase, and remembers what it was asked."""
+
+    def __init__(self):
+        self.asked = []
+
+    def parse(self, text):
+        self.asked.append(text)
+        words = text.replace("'s", " 's").split()
+        return SimpleNamespace(noun_phrase=words[-1], tokens=[SimpleNamespace(text=word) for word in words])
+
+
+def test_registry():
+    infos = list_methods()
+    assert [info.name for info in infos] == method_names()
+    assert {"global-local", "cropping", "grad-cam", "score-map", "clip-surgery", "region-token"} <= set(method_names())
+    for info in infos:
+        method = get_method(info.name)
+        assert method.name == info.name and method.preset == "default" and tuple(method.presets) == info.presets
+        assert (
+            dataclasses.is_dataclass(method.config)
+            and set(info.towers) <= {"vit", "rn"}
+            and info.paper
+            and info.summary
+        )
+        with pytest.raises(dataclasses.FrozenInstanceError):
+            method.config.preprocess = "clip"
+
+
+def test_listing_names_imports_nothing_heavy():
+    code = "import sys, zsris_viz.methods as m; m.method_names(); print('torch' in sys.modules)"
+    assert (
+        subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip()
+        == "False"
+    )
+
+
+def test_unknown_names_and_settings_say_what_exists():
+    with pytest.raises(InvalidInputError, match="global-local"):
+        get_method("global")
+    with pytest.raises(InvalidInputError, match="default, official"):
+        get_method("global-local", "best")
+    with pytest.raises(InvalidTypeError, match="alpha"):
+        get_method("global-local", gamma=1)
+    for wrong in ({"alpha": 1.5}, {"beta": -0.1}, {"visual": "both"}, {"mixing": "x"}, {"fill": "pink"}):
+        with pytest.raises(InvalidInputError, match=next(iter(wrong))):
+            get_method("global-local", **wrong)
+    for name, wrong in (
+        ("cropping", {"text": "verb"}),
+        ("grad-cam", {"sign": 2}),
+        ("clip-surgery", {"normalise": "x"}),
+        ("clip-surgery", {"templates": ("no place",)}),
+        ("region-token", {"membership": "x"}),
+    ):
+        with pytest.raises(InvalidInputError, match=next(iter(wrong))):
+            get_method(name, **wrong)
+    with pytest.raises(InvalidTypeError, match="others"):
+        get_method("clip-surgery", others="a bus")
+
+
+def test_alpha_of_the_datasets():
+    assert [dataset_alpha(name) for name in ("refcoco", "refcoco+", "refcocog", "RefCOCOg", "phrasecut")] == [
+        0.95,
+        0.95,
+        0.85,
+        0.85,
+        0.95,
+    ]
+    method = GlobalLocal.for_dataset("refcocog", "official", beta=0.3)
+    assert (method.config.alpha, method.config.beta, method.config.mixing) == (0.85, 0.3, "official")
+    assert GlobalLocal.for_dataset("refcocog", alpha=0.2).config.alpha == 0.2
+
+
+def test_gold_parts_are_not_used_silently(vit, image, masks):
+    parser = RecordingParser()
+    scene = SceneFeatures(image, masks, vit.clip, parser=parser)
+    method = get_method("global-local")
+    assert method.rank(scene, GOLD).evidence["noun_phrase"] == "bus"
+    assert parser.asked == [SENTENCE]
+    assert method.rank(scene, GOLD, parts="gold").evidence["noun_phrase"] == "the small cat"
+    assert method.rank(scene, GOLD, noun_phrase="cat").evidence["noun_phrase"] == "cat"
+    assert method.rank(scene, GOLD, parts="gold", noun_phrase="cat").evidence["noun_phrase"] == "cat"
+    assert parser.asked == [SENTENCE]
+    assert method.rank_many(scene, [GOLD], parts="gold")[0].evidence["noun_phrase"] == "the small cat"
+
+
+def test_a_gold_expression_without_noun_phrase_is_parsed(vit, image, masks):
+    scene = SceneFeatures(image, masks, vit.clip, parser=RecordingParser())
+    assert (
+        get_method("global-local").rank(scene, Expression("a cat", "1"), parts="gold").evidence["noun_phrase"] == "cat"
+    )
+
+
+def test_no_parser_is_asked_where_none_is_needed(vit, image, masks):
+    parser = RecordingParser()
+    scene = SceneFeatures(image, masks, vit.clip, parser=parser)
+    get_method("global-local", textual="global").rank(scene, SENTENCE)
+    get_method("global-local", "official", textual="global").rank(scene, SENTENCE)
+    for name in ("cropping", "score-map", "clip-surgery", "region-token", "grad-cam"):
+        get_method(name).rank(scene, SENTENCE)
+    assert parser.asked == []
+    get_method("cropping", text="noun-phrase").rank(scene, SENTENCE)
+    assert parser.asked == [SENTENCE]
+
+
+def test_official_text_is_split_and_lowered_before_it_is_parsed(vit, image, masks):
+    parser = RecordingParser()
+    scene = SceneFeatures(image, masks, vit.clip, parser=parser)
+    evidence = get_method("global-local", "official").rank(scene, "The man's  Cat").evidence
+    assert (evidence["sentence"], evidence["noun_phrase"]) == ("the man 's cat", "cat")
+    given = get_method("global-local", "official").rank(scene, "The man's Cat", noun_phrase="Cat").evidence
+    assert (given["sentence"], given["noun_phrase"]) == ("The man's Cat", "Cat")
+
+
+def test_bad_expressions(vit, image, masks):
+    scene = SceneFeatures(image, masks, vit.clip)
+    method = get_method("cropping")
+    for empty in ("", "  \n"):
+        with pytest.raises(InvalidInputError, match="empty"):
+            method.rank(scene, empty)
+    with pytest.raises(InvalidTypeError, match="int"):
+        method.rank(scene, 7)  # type: ignore[arg-type]
+    with pytest.raises(InvalidTypeError, match="noun_phrase"):
+        method.rank(scene, SENTENCE, noun="cat")
+    with pytest.raises(InvalidInputError, match="gold"):
+        method.rank(scene, SENTENCE, parts="gold")
+    with pytest.raises(InvalidInputError, match="parser, gold"):
+        method.rank(scene, GOLD, parts="best")
+    with pytest.raises(InvalidInputError, match="noun_phrase"):
+        get_method("global-local").rank(scene, SENTENCE, noun_phrase=" ")
+    with pytest.warns(UserWarning, match="lost"):
+        assert method.rank(scene, "cat " * 500).chosen is not None
+    for odd in ("12 34", "🐱🐱", "左边的猫", "the of in"):
+        assert torch.isfinite(method.rank(scene, odd).scores[:3]).all()
+
+
+def test_a_method_says_which_towers_it_needs(rn, image, masks):
+    scene = SceneFeatures(image, masks, rn.clip)
+    for name in ("clip-surgery", "region-token"):
+        with pytest.raises(UnavailableError, match="vit"):
+            get_method(name).rank(scene, SENTENCE)
+    with pytest.raises(UnavailableError, match="attention pooling"):
+        get_method("global-local", masked_blocks=3).rank(scene, SENTENCE, noun_phrase=PHRASE)
+
+
+def test_settings_that_do_not_fit_the_tower(vit, image, masks):
+    scene = SceneFeatures(image, masks, vit.clip)
+    with pytest.raises(InvalidInputError, match="depth=9"):
+        get_method("clip-surgery", depth=9).rank(scene, SENTENCE)
+    with pytest.raises(InvalidInputError, match="size=70"):
+        get_method("clip-surgery", size=70).rank(scene, SENTENCE)
+    with pytest.raises(InvalidInputError, match="block=4"):
+        get_method("grad-cam", block=4).rank(scene, SENTENCE)
+
+
+def hooks(clip) -> int:
+    kinds = ("_forward_hooks", "_forward_pre_hooks", "_backward_hooks", "_backward_pre_hooks")
+    return sum(len(getattr(module, kind)) for module in clip.model.modules() for kind in kinds)
+
+
+def test_grad_cam_leaves_no_hook_and_no_gradient_behind(vit, image, masks, monkeypatch):
+    scene = SceneFeatures(image, masks, vit.clip)
+    method = get_method("grad-cam")
+
+    def clean() -> bool:
+        return hooks(vit.clip) == 0 and all(p.grad is None and not p.requires_grad for p in vit.clip.model.parameters())
+
+    method.rank(scene, SENTENCE)
+    assert clean()
+    with torch.inference_mode():
+        inside = method.rank(scene, SENTENCE)
+    torch.testing.assert_close(inside.scores, method.rank(scene, SENTENCE).scores)
+    with pytest.raises(InvalidInputError):
+        get_method("grad-cam", block=17).rank(scene, SENTENCE)
+    assert clean()
+
+    def fail(*arguments, **options):
+        raise RuntimeError("inside the model")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(vit.clip, "project", fail)
+        patch.setattr(vit.clip, "_project", fail)
+        with pytest.raises(RuntimeError, match="inside the model"):
+            method.rank(scene, SENTENCE)
+    assert clean()
+
+
+def test_ranking():
+    ranking = Ranking(torch.tensor([0.1, 0.3, 0.3, -torch.inf]), 1, "cropping", "a cat")
+    assert ranking.order == [1, 2, 0, 3]
+    assert ranking.top(2) == [(1, pytest.approx(0.3)), (2, pytest.approx(0.3))]
+    assert "chosen 1 (0.3000)" in repr(ranking)
+    assert "chosen none" in repr(Ranking(torch.zeros(0), None, "cropping", "a cat"))
+
+
+def test_a_method_of_ones_own(vit, image, masks):
+    """What a user writes: a Config, an info, and `_score`."""
+
+    @dataclasses.dataclass(frozen=True)
+    class Nothing:
+        pass
+
+    class Largest(Method):
+        info = dataclasses.replace(get_method("cropping").info, name="largest", presets=("default",))
+        Config = Nothing
+
+        def _score(self, scene, text):
+            return scene.masks.areas.float(), {}
+
+    assert Largest().rank(SceneFeatures(image, masks, vit.clip), SENTENCE).chosen == 2

@@ -1,0 +1,153 @@
+"""Official presets against the authors' computations, written down plainly on open_clip's modules."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+import torch.nn.functional as F
+
+from tests.benchmarks.authors_flow import rank_references
+from tests.methods import plain
+from tests.methods.conftest import PHRASE, SENTENCE
+from zsris_viz.methods import SceneFeatures, get_method
+from zsris_viz.methods.gem import gem_map
+
+TOLERANCE = {"atol": 2e-5, "rtol": 1e-4}
+
+
+def tokenize(clip):
+    return lambda text: clip.tokenize(text, length=77).ids
+
+
+def rank(tower, image, masks, name, **config):
+    return get_method(name, "official", **config).rank(
+        SceneFeatures(image, masks, tower.clip), SENTENCE, noun_phrase=PHRASE
+    )
+
+
+@pytest.mark.parametrize("alpha", [0.95, 0.85])
+def test_global_local_on_vit(vit, image, masks, present, alpha):
+    with torch.no_grad():
+        (expected,) = rank_references(
+            vit.model, tokenize(vit.clip), image, masks[present], [[(SENTENCE, PHRASE)]], alpha=alpha, first=1
+        )
+    scores = rank(vit, image, masks, "global-local", alpha=alpha).scores[present]
+    torch.testing.assert_close(scores, expected, **TOLERANCE)
+
+
+def test_global_local_on_rn(rn, image, masks, present):
+    with torch.no_grad():
+        feature_map = plain.rn_map(rn.model, plain.official_pixels(image, 96))
+        feature_map = feature_map / feature_map.norm(dim=1, keepdim=True)
+        sentence, phrase = (plain.unit(plain.text(rn.model, tokenize(rn.clip), text)) for text in (SENTENCE, PHRASE))
+        expected = []
+        for row in present:
+            grid = F.interpolate(masks[row][None, None].float(), size=(3, 3), mode="bilinear", align_corners=False)
+            masked = rn.model.visual.attnpool(feature_map * grid)[0]
+            crop = plain.unit(rn.model.encode_image(plain.official_crop(image, masks[row], 96)[None])[0])
+            expected.append((0.95 * masked + 0.05 * crop) @ (0.5 * sentence + 0.5 * phrase))
+    scores = rank(rn, image, masks, "global-local").scores[present]
+    torch.testing.assert_close(scores, torch.stack(expected), **TOLERANCE)
+
+
+@pytest.mark.parametrize(("preset", "crop"), [("official", plain.official_crop), ("tas", plain.tas_crop)])
+def test_cropping(vit, rn, image, masks, present, preset, crop):
+    for tower, size in ((vit, 64), (rn, 96)):
+        with torch.no_grad():
+            features = tower.model.encode_image(torch.stack([crop(image, masks[row], size) for row in present]))
+            expected = plain.unit(features) @ plain.unit(plain.text(tower.model, tokenize(tower.clip), SENTENCE))
+        scene = SceneFeatures(image, masks, tower.clip)
+        scores = get_method("cropping", preset).rank(scene, SENTENCE).scores[present]
+        torch.testing.assert_close(scores, expected, **TOLERANCE)
+
+
+def test_grad_cam_on_rn(rn, image, masks, present):
+    feature_map = plain.rn_map(rn.model, plain.official_pixels(image, 96)).detach().requires_grad_()
+    pooled = rn.model.visual.attnpool(feature_map)[0]
+    text = plain.unit(plain.text(rn.model, tokenize(rn.clip), SENTENCE)).detach()
+    logit = -rn.model.logit_scale.exp() * plain.unit(pooled) @ text
+    logit.backward()
+    weights = feature_map.grad.mean(dim=(2, 3))[0]
+    activations = feature_map.detach()[0] / feature_map.detach()[0].norm(dim=0, keepdim=True)
+    expected = plain.mean_inside((weights[:, None, None] * activations).sum(dim=0), masks[present])
+    ranking = rank(rn, image, masks, "grad-cam")
+    torch.testing.assert_close(ranking.scores[present], expected, **TOLERANCE)
+    assert ranking.evidence["logit"] == pytest.approx(-float(logit.detach()), abs=1e-4)
+
+
+def test_score_map_on_rn(rn, image, masks, present):
+    pool = rn.model.visual.attnpool
+    with torch.no_grad():
+        dense = F.conv2d(
+            plain.rn_map(rn.model, plain.official_pixels(image, 96)),
+            pool.v_proj.weight[:, :, None, None],
+            pool.v_proj.bias,
+        )
+        dense = F.conv2d(dense, pool.c_proj.weight[:, :, None, None], pool.c_proj.bias)[0]
+        text = plain.unit(plain.text(rn.model, tokenize(rn.clip), SENTENCE))
+        grid_map = torch.einsum("chw,c->hw", dense / dense.norm(dim=0, keepdim=True), text)
+    ranking = rank(rn, image, masks, "score-map")
+    torch.testing.assert_close(ranking.scores[present], plain.mean_inside(grid_map, masks[present]), **TOLERANCE)
+    torch.testing.assert_close(ranking.evidence["map"], grid_map, **TOLERANCE)
+
+
+@pytest.mark.parametrize("size", [64, 128])
+@pytest.mark.parametrize("others", [(), ("a bus", "the road")])
+def test_clip_surgery(vit, image, masks, present, size, others):
+    side = size // 16
+    with torch.no_grad():
+        table = vit.model.visual.positional_embedding
+        square = table[1:].T.reshape(1, -1, 4, 4)
+        resized = F.interpolate(square, size=(side, side), mode="bilinear")[0].flatten(1).T
+        layers = plain.vit_layers(vit.model, plain.clip_pixels(image, size), positions=torch.cat([table[:1], resized]))
+        tokens = plain.surgery(vit.model, layers, 2)
+        tokens = tokens / tokens.norm(dim=0, keepdim=True)  # over tokens, as published
+        texts = torch.stack(
+            [
+                plain.unit(plain.text(vit.model, tokenize_any(vit.clip), text))
+                for text in ([SENTENCE, *others] if others else [SENTENCE, ""])
+            ]
+        )
+        if others:
+            shares = (tokens @ texts.T * 2).softmax(dim=-1)
+            products = tokens[:, None] * texts[None] * (shares / shares.mean(dim=-1, keepdim=True))[:, :, None]
+            values = (products - products.mean(dim=1, keepdim=True)).sum(dim=-1)[:, 0]
+        else:
+            values = tokens @ (texts[0] - texts[1])
+        expected = plain.mean_inside(values[1:].reshape(side, side), masks[present])
+    ranking = rank(vit, image, masks, "clip-surgery", size=None if size == 64 else size, others=others)
+    torch.testing.assert_close(ranking.scores[present], expected, **TOLERANCE)
+    assert torch.equal(vit.clip.model.vision_model.embeddings.position_embedding.weight, table)
+
+
+def tokenize_any(clip):
+    return lambda text: clip.tokenize(text, length=77, allow_empty=True).ids
+
+
+def test_region_token(vit, image, masks, present):
+    with torch.no_grad():
+        table = vit.model.visual.positional_embedding.half().float()
+        layers = plain.vit_layers(vit.model, plain.official_pixels(image, 64), padding=7, positions=table)
+        text = plain.unit(plain.text(vit.model, tokenize(vit.clip), SENTENCE))
+        expected = []
+        for row in present:
+            outside = F.interpolate(1 - masks[row][None, None].float(), size=(4, 4), mode="nearest")[0, 0].bool()
+            expected.append(plain.unit(plain.region_token(vit.model, layers, ~outside.flatten())) @ text)
+    torch.testing.assert_close(
+        rank(vit, image, masks, "region-token").scores[present], torch.stack(expected), **TOLERANCE
+    )
+
+
+@pytest.mark.parametrize("iterations", [1, 2])
+def test_gem(vit, image, iterations):
+    with torch.no_grad():
+        table = vit.model.visual.positional_embedding
+        square = table[1:].T.reshape(1, -1, 4, 4)
+        resized = F.interpolate(square, size=(8, 8), mode="bicubic", antialias=True)[0].flatten(1).T
+        layers = plain.vit_layers(vit.model, plain.clip_pixels(image, 128), positions=torch.cat([table[:1], resized]))
+        texts = torch.stack(
+            [plain.text(vit.model, tokenize(vit.clip), f"a photo of a {word}.") for word in ("cat", "bus")]
+        )
+        expected = (plain.unit(plain.gem(vit.model, layers, 2, iterations)) @ plain.unit(texts).T).T.reshape(2, 8, 8)
+    maps = gem_map(vit.clip, SceneFeatures(image, [], vit.clip).pixels(size=128), texts, iterations=iterations)
+    torch.testing.assert_close(maps, expected, **TOLERANCE)
