@@ -8,7 +8,7 @@ import torch
 
 from zsris_viz.errors import CorruptFileError, UnavailableError
 from zsris_viz.miniature.checkpoints import learning_rate, load_checkpoint, save_checkpoint
-from zsris_viz.miniature.clip_batches import Batches, contrastive_loss
+from zsris_viz.miniature.clip_batches import Batches, contrastive_loss, patch_logits
 from zsris_viz.miniature.clip_towers import RnTowers, busy_patches
 from zsris_viz.miniature.pictures import PictureStore
 from zsris_viz.miniature.train_clip import train
@@ -104,3 +104,12 @@ def test_unknown_commands_list_the_known_ones(capsys):
 
     assert main(["train", "everything"]) == 2
     assert "train clip" in capsys.readouterr().err
+
+
+def test_patch_logits_are_a_smooth_maximum():
+    torch.manual_seed(1)
+    patches = torch.nn.functional.normalize(torch.randn(2, 5, 8), dim=-1)
+    texts = torch.nn.functional.normalize(torch.randn(3, 8), dim=-1)
+    cosines = torch.stack([torch.stack([(patch @ text).max() for patch in patches]) for text in texts])
+    torch.testing.assert_close(patch_logits(patches, texts, sharpness=1e4), cosines, atol=1e-3, rtol=0)
+    assert (patch_logits(patches, texts) <= cosines + 1e-6).all()

@@ -98,8 +98,16 @@ class VitTowers(nn.Module):
             table = self.clip.vision_model.embeddings.position_embedding.weight
             table.copy_(position_waves(14, table.shape[1]))
 
-    def images(self, pixels: Tensor, keep: float) -> Tensor:
-        """(B, 3, S, S) -> (B, D); `keep` is the share of patches that go through the blocks."""
+    def images(self, pixels: Tensor, keep: float) -> tuple[Tensor, Tensor]:
+        """Features of pictures and of their patches.
+
+        Args:
+            pixels: (B, 3, S, S).
+            keep: share of the patches that go through the blocks.
+
+        Returns:
+            (B, D) and, by the value path of the last block, (B, kept patches, D).
+        """
         vision = self.clip.vision_model
         hidden = vision.embeddings(pixels)
         if keep < 1:
@@ -108,10 +116,15 @@ class VitTowers(nn.Module):
             order = torch.cat([order.new_zeros(count, 1), order], 1)
             hidden = hidden.gather(1, order[..., None].expand(-1, -1, hidden.shape[2]))
         hidden = vision.pre_layrnorm(hidden)
+        last = vision.encoder.layers[-1]
         for block in vision.encoder.layers:
+            if block is last:
+                attention = block.self_attn
+                values = attention.out_proj(attention.v_proj(block.layer_norm1(hidden[:, 1:])))
             result = block(hidden, None)
             hidden = result[0] if isinstance(result, tuple) else result
-        return self.clip.visual_projection(vision.post_layernorm(hidden[:, 0]))
+        project, norm = self.clip.visual_projection, vision.post_layernorm
+        return project(norm(hidden[:, 0])), project(norm(values))
 
     def texts(self, ids: Tensor) -> Tensor:
         """(T, length) token ids -> (T, D)."""
@@ -163,9 +176,18 @@ class RnTowers(nn.Module):
         with torch.no_grad():
             self.clip.logit_scale.copy_(whole.logit_scale)
 
-    def images(self, pixels: Tensor, keep: float) -> Tensor:
-        """(B, 3, S, S) -> (B, D); a convolutional tower sees every pixel, whatever `keep` says."""
-        return self.clip.encode_image(pixels.contiguous(memory_format=torch.channels_last))
+    def images(self, pixels: Tensor, keep: float) -> tuple[Tensor, Tensor]:
+        """Features of pictures and of the places of the last map; a ResNet sees every pixel, whatever `keep` says.
+
+        Returns:
+            (B, D) and, by the value path of attention pooling, (B, g * g, D).
+        """
+        visual = self.clip.visual
+        maps = visual.stem(pixels.contiguous(memory_format=torch.channels_last))
+        for stage in (visual.layer1, visual.layer2, visual.layer3, visual.layer4):
+            maps = stage(maps)
+        pool = visual.attnpool
+        return pool(maps), pool.c_proj(pool.v_proj(maps.flatten(2).transpose(1, 2)))
 
     def texts(self, ids: Tensor) -> Tensor:
         """(T, length) token ids -> (T, D)."""

@@ -1,8 +1,9 @@
 """Trains the miniature CLIP on drawn pictures with captions; never on masks of scenes, as CLIP itself is not.
 
-InfoNCE over pictures and captions in which a pair is a negative only where the caption is surely wrong for the
-picture; three true
-captions and one made wrong in one thing for every picture; pictures come in near-duplicate pairs.
+InfoNCE over pictures and captions in which a pair is a negative only where the caption is surely wrong for the picture;
+three true captions and one made wrong in one thing for every picture; pictures come in near-duplicate pairs. A small part
+of the loss asks the same of the patch that meets the caption best, by the value path of the last block: a caption should be
+met somewhere, without being told where.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ import torch.nn.functional as F
 from torch import nn
 
 from .checkpoints import append_log, learning_rate, load_checkpoint, save_checkpoint
-from .clip_batches import Batches, contrastive_loss, encode_by_length
+from .clip_batches import Batches, contrastive_loss, encode_by_length, patch_logits
 from .clip_towers import SIDE, RnTowers, VitTowers
 from .tokenizer import write_tokenizer
 
@@ -38,6 +39,7 @@ def train(
     threads: int,
     bf16: bool,
     text_from: Path | None = None,
+    patch_weight: float = 0.25,
 ) -> Path:
     """Trains until `minutes` of work (or `steps`) are done; a run that was killed goes on from its last checkpoint.
 
@@ -81,11 +83,15 @@ def train(
         # Most patches are dropped at first; towards the end the towers see what they will be used on.
         keep = 0.28 if progress < 0.7 else 0.45 if progress < 0.9 else 1.0
         with torch.autocast(device, dtype=torch.bfloat16, enabled=bf16):
-            seen = towers.images(pixels, keep)
+            seen, patches = towers.images(pixels, keep)
             heard = encode_by_length(towers, drawn["ids"].to(device), end)
         seen, heard = F.normalize(seen.float(), dim=-1), F.normalize(heard.float(), dim=-1)
         logits = heard @ seen.T * towers.logit_scale.exp().clamp(max=100)
-        loss = contrastive_loss(logits, drawn["maybe"].to(device), 3)
+        maybe = drawn["maybe"].to(device)
+        loss = contrastive_loss(logits, maybe, 3)
+        if patch_weight:
+            dense = patch_logits(F.normalize(patches.float(), dim=-1), heard) * towers.logit_scale.exp().clamp(max=100)
+            loss = loss + patch_weight * contrastive_loss(dense, maybe, 3)
         optimizer.zero_grad(set_to_none=True)
         loss.backward()
         nn.utils.clip_grad_norm_(towers.parameters(), 1.0)
@@ -153,10 +159,17 @@ def main(argv: list[str]) -> None:
         default=None,
         help="clip-rn: folder of a ViT miniature whose text tower is taken over and kept",
     )
+    parser.add_argument(
+        "--patch-weight",
+        type=float,
+        default=0.25,
+        help="weight of the same loss on the patch that meets the caption best",
+    )
     given = parser.parse_args(argv)
     run = given.run or Path("runs") / given.model
     folder = train(
         given.model, run, minutes=given.minutes, batch=given.batch, steps=given.steps, seed=given.seed, peak=given.peak,
         threads=given.threads, bf16=given.bf16, text_from=given.text_from,
+        patch_weight=given.patch_weight,
     )  # fmt: skip
     print(f"weights in {folder}")
