@@ -185,6 +185,13 @@ def test_hugging_face_folder(small_folder, pixels):
     assert load_clip(str(small_folder), device="cpu", dtype=torch.bfloat16).dtype == torch.bfloat16
 
 
+def test_loading_a_folder_is_silent(small_folder, capfd):
+    from transformers.utils import logging
+
+    load_clip(small_folder, device="cpu")
+    assert capfd.readouterr().err == "" and logging.is_progress_bar_enabled()
+
+
 def test_a_given_model_is_copied(hf_model, pixels):
     model = tiny_hf_model(seed=3)
     model.train()

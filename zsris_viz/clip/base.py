@@ -25,8 +25,8 @@ class Clip(ABC):
     """Both towers of a CLIP model with every layer in reach. Made by :func:`zsris_viz.clip.load_clip`.
 
     The towers are frozen and in evaluation mode. Calls run in inference mode and return fp32 features; ``grad=True``
-    runs them under autograd instead, for gradients with respect to what is passed in. A tensor that came out of inference mode (a trace's layer)
-    must be cloned first: ``trace.layers[9].clone().requires_grad_()``.
+    runs them under autograd instead, for gradients with respect to what is passed in. A tensor that came out of
+    inference mode (a trace's layer) must be cloned first: ``trace.layers[9].clone().requires_grad_()``.
 
     Attributes:
         name: what was loaded. kind: "vit" or "rn". activation: "quick_gelu", "gelu", ... of the transformer blocks.

@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import pickle
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -79,6 +80,21 @@ def check_state_dict(content: Any, source: str) -> dict[str, Tensor]:
     return {str(key).removeprefix("module."): value for key, value in content.items()}
 
 
+@contextmanager
+def _no_progress_bar(wanted: bool) -> Iterator[None]:
+    """Keep the library's bar for reading weights, a matter of a second, off the screen."""
+    from transformers.utils import logging
+
+    hide = wanted and logging.is_progress_bar_enabled()
+    if hide:
+        logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        if hide:
+            logging.enable_progress_bar()
+
+
 def _is_torchscript(path: Path) -> bool:
     if not zipfile.is_zipfile(path):
         return False
@@ -115,9 +131,10 @@ def read_hf_model(folder: str | Path, dtype: torch.dtype, *, local: bool = True)
         if not any((Path(folder) / name).is_file() for name in WEIGHT_FILES):
             raise UnavailableError(f"{folder} has no weights; one of {', '.join(WEIGHT_FILES)} is needed.")
     try:
-        loaded: Any = CLIPModel.from_pretrained(
-            str(folder), dtype=dtype, attn_implementation="eager", local_files_only=local, output_loading_info=True
-        )
+        with _no_progress_bar(local):
+            loaded: Any = CLIPModel.from_pretrained(
+                str(folder), dtype=dtype, attn_implementation="eager", local_files_only=local, output_loading_info=True
+            )
     except (SafetensorError, pickle.UnpicklingError, EOFError, zipfile.BadZipFile) as error:
         raise CorruptFileError(
             f"the weights in {folder} are truncated or damaged ({error}); fetch them again."

@@ -20,8 +20,7 @@ class RNClip(Clip):
     """An RN CLIP with its stages and its attention pooling in reach; see :class:`Clip`.
 
     ``layers`` of its traces are the maps of the stem and of the four stages. There are no tokens before the attention
-    pooling, so a
-    mask acts on the last map: ``clip.pool(clip.feature_map(image) * mask)``.
+    pooling, so a mask acts on the last map: ``clip.pool(clip.feature_map(image) * mask)``.
 
     Attributes:
         model: the :class:`RNModel`, frozen. width: channels of the last map, 32 times the stem's.
@@ -111,8 +110,8 @@ class RNClip(Clip):
         """Attention pooling of any map of the last stage's shape.
 
         Query (the mean position), keys and values all come from the given map, so a masked map, ``feature_map *
-        mask``, gives Global-Local CLIP's global feature for RN (masked attention pooling, section 3.2 there). A map
-        of another size than the model's interpolates the position embeddings.
+        mask``, gives Global-Local CLIP's global feature for RN (masked attention pooling, eq. 3 and Figure 3a
+        there). A map of another size than the model's interpolates the position embeddings.
 
         Args:
             feature_map: (B, C, h, w). return_weights: also return the mean position's attention (B, heads, 1 + h *
@@ -151,10 +150,10 @@ class RNClip(Clip):
             return F.linear(values.to(exact), pool.c_proj.weight.to(exact), pool.c_proj.bias.to(exact))
 
     def dense_values(self, source: Trace | Images, *, grad: bool = False) -> Tensor:  # type: ignore[override]
-        """A map in the joint space: attention pooling reduced to its value and output projections (MaskCLIP, section
-        3.2).
+        """A map in the joint space: attention pooling reduced to its value and output projections.
 
-        Both are 1 x 1 convolutions with their biases, without attention and without position embeddings.
+        MaskCLIP (Zhou et al., ECCV 2022): both are 1 x 1 convolutions with their biases, without attention and without
+        position embeddings.
 
         Args:
             source: a map (B, C, h, w), a Trace of this tower, or images as in ``embed_images``.

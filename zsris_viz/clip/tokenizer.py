@@ -151,8 +151,7 @@ class ClipTokenizer:
 
         Args:
             texts: one or more texts. on_overflow: what to do with a text beyond the context length, which is cut
-                before its end
-                token: "warn" (ZsrisWarning with the lost part), "error", "ignore".
+                before its end token: "warn" (ZsrisWarning with the lost part), "error", "ignore".
             allow_empty: let a text without any token through (the empty text's feature is CLIP Surgery's reference).
             length: pad to this many tokens; by default to the longest text. Causal attention makes the features
                 independent of it.

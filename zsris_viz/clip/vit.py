@@ -145,7 +145,7 @@ class ViTClip(Clip):
             hidden: (B, T, C), the state after ``layer`` blocks (``trace.layers[layer]``), CLS first. One image (B =
                 1) serves any number of masks. ``layer`` may be L: then only the head runs.
             token_mask: (N, T - 1) floats, multiplied into the tokens after CLS before *every* remaining block, so
-                that a fraction compounds (Global-Local CLIP, eq. 3-4); CLS is untouched.
+                that a fraction compounds (Global-Local CLIP, eq. 3 and Figure 3b); CLS is untouched.
             first_masked: the first block, counted from 0, before which the mask is applied; default ``layer``. The
                 blocks before it run once for all masks. Global-Local CLIP masks before blocks 9, 10, 11 of 12:
                 ``resume(trace.layers[9], 9, ...)``.
@@ -201,7 +201,7 @@ class ViTClip(Clip):
     def dense_values(  # type: ignore[override]
         self, source: Trace | Images, *, residual: bool = True, mlp: bool = True, grad: bool = False
     ) -> Tensor:
-        """Patch features by the value path of the last block (MaskCLIP, Zhou et al. 2022, section 3.2).
+        """Patch features by the value path of the last block (MaskCLIP, Zhou et al., ECCV 2022).
 
         In the last block the attention's output is replaced by its value path: LayerNorm, value projection and output
         projection, each patch for itself. Then, as in the authors' ViT code, the residual and the feed-forward part
