@@ -142,7 +142,8 @@ def curves(
     """Lines of `y` over `x`, one for each value of `hue`, in bands from column `low` to column `high`.
 
     Args:
-        reference: name -> value of horizontal dashed lines. mark: name -> place of vertical dotted lines.
+        reference: name -> value of horizontal dashed lines. mark: name -> place of vertical dotted lines,
+            named along them.
         limits: of the value axis. palette: hue -> colour. ax: draw there instead of on a new figure of `size` inches.
 
     Raises:
@@ -171,11 +172,13 @@ def curves(
     for name, value in (reference or {}).items():
         ax.axhline(value, color=NOTE_GREY, linestyle="--", linewidth=1, label=name)
     for name, place in (mark or {}).items():
-        ax.axvline(place, color=NOTE_GREY, linestyle=":", linewidth=1, label=name)
+        ax.axvline(place, color=NOTE_GREY, linestyle=":", linewidth=1, zorder=1)
+        here: dict[str, Any] = {"fontsize": 6.5, "color": NOTE_GREY, "rotation": 90, "ha": "right", "va": "top"}
+        ax.text(place, 0.98, f"{name} ", transform=ax.get_xaxis_transform(), **here)
     if limits is not None:
         ax.set_ylim(*limits)
     ax.set(xlabel=xlabel if xlabel is not None else x, ylabel=ylabel if ylabel is not None else y)
-    _finish(ax, title, legend=hue is not None or bool(reference) or bool(mark), legend_title=hue)
+    _finish(ax, title, legend=hue is not None or bool(reference), legend_title=hue)
     return ax.figure  # type: ignore[return-value]
 
 

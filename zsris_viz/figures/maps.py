@@ -180,7 +180,7 @@ def _draw(
         interpolation="nearest",
     )
     if truth is not None:
-        add_mask(axis, truth, TRUTH, fill=0, line=1.2, dashed=True)
+        add_mask(axis, truth, TRUTH, fill=0, line=0.9, dashed=True)
 
 
 def enlarged(values: np.ndarray, size: tuple[int, int]) -> np.ndarray:

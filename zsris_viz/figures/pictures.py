@@ -11,6 +11,8 @@ from PIL import Image
 from zsris_viz.errors import InvalidInputError
 from zsris_viz.figures.layout import CHOSEN, TRUTH, close_rest, colours, grid_shape, new_figure
 
+MANY = 24  # masks; above it they are drawn as one layer
+
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
@@ -76,20 +78,20 @@ def add_mask(
 
 
 def _outline(ax: Axes, inside: np.ndarray, colour: str, line: float, dashed: bool) -> None:
-    """The mask's border, closed at the image's edges, kept inside them."""
+    """The mask's border, closed at the image's edges and kept inside them, on a white casing."""
+    from matplotlib.patheffects import withStroke
+
     height, width = inside.shape
-    padded = np.pad(inside, 1).astype(np.float32)
-    x, y = np.arange(-1, width + 1), np.arange(-1, height + 1)
-    for shade, thickness, dashes in (("white", line + 1.6, False), (colour, line, dashed)):
-        ax.contour(
-            x.clip(-0.3, width - 0.7),
-            y.clip(-0.3, height - 0.7),
-            padded,
-            levels=[0.5],
-            colors=[shade],
-            linewidths=thickness,
-            linestyles="dashed" if dashes else "solid",
-        )
+    drawn = ax.contour(
+        np.arange(-1, width + 1).clip(-0.3, width - 0.7),
+        np.arange(-1, height + 1).clip(-0.3, height - 0.7),
+        np.pad(inside, 1).astype(np.float32),
+        levels=[0.5],
+        colors=[colour],
+        linewidths=line,
+        linestyles="dashed" if dashed else "solid",
+    )
+    drawn.set_path_effects([withStroke(linewidth=1.8 * line + 0.4, foreground="white")])
 
 
 def add_boxes(
@@ -132,7 +134,7 @@ def overlay_masks(
 
     Args:
         masks: Masks, or what `Masks.from_arrays` takes; (N, H, W). May be none.
-        labels: one text for each mask, or True for their numbers.
+        labels: one text for each mask, or True for their numbers. More than 24 masks are drawn without.
         fill: opacity of the tints, 0-1. boxes: draw their bounding boxes too.
         truth: (H, W) bool, outlined in blue dashes.
         ax: draw there instead of on a new figure of `width` inches.
@@ -151,14 +153,33 @@ def overlay_masks(
         ax = axes[0, 0]
     show_image(ax, image, title)
     shades = colours(max(1, len(held)))
+    order = torch.argsort(held.areas, descending=True, stable=True).tolist()
+    if len(held) > MANY:
+        ax.imshow(_tints(held, shades, order, fill), interpolation="nearest")
     names = [str(number) for number in range(len(held))] if labels is True else labels
-    for number in torch.argsort(held.areas, descending=True, stable=True).tolist():
+    for number in order if len(held) <= MANY else []:
         add_mask(ax, held[number], shades[number], fill=fill, line=1.2, label=names[number] if names else None)
     if boxes:
         add_boxes(ax, held.boxes.cpu().numpy(), shades[: len(held)])
     if truth is not None:
         add_mask(ax, truth, TRUTH, fill=0, dashed=True)
     return ax.figure  # type: ignore[return-value]
+
+
+def _tints(masks: Masks, shades: Sequence[str], order: Sequence[int], fill: float) -> np.ndarray:
+    """All masks as one (H, W, 4) layer, their border pixels opaque: an outline each would take long and be a tangle."""
+    from matplotlib.colors import to_rgb
+    from scipy.ndimage import binary_erosion
+
+    layer = np.zeros((*masks.size, 4), dtype=np.float32)
+    for number in order:
+        inside = masks[number].cpu().numpy()
+        opacity = np.where(inside, np.where(binary_erosion(inside), fill, 1.0), 0.0)[..., None]
+        below = layer[..., 3:] * (1 - opacity)
+        total = opacity + below
+        mixed = np.asarray(to_rgb(shades[number])) * opacity + layer[..., :3] * below
+        layer = np.concatenate([mixed / total.clip(1e-6), total], axis=-1)
+    return layer
 
 
 def cut_out(image: ImageSource, mask: Any, *, dim: float = 0.75) -> Image.Image:
@@ -196,12 +217,17 @@ def show_images(
 
 
 def show_examples(
-    examples: Sequence[tuple[ImageSource, Any, Any, str]], *, columns: int = 4, title: str | None = None
+    examples: Sequence[tuple[ImageSource, Any, Any, str]],
+    *,
+    columns: int = 4,
+    title: str | None = None,
+    zoom: bool = False,
 ) -> Figure:
     """Choices beside the truth: one picture each, the chosen mask in vermilion, the true one in blue dashes.
 
     Args:
         examples: (image, chosen mask or None, true mask or None, caption) each.
+        zoom: show only the masks' surroundings.
     """
     rows, columns = grid_shape(len(examples), columns)
     fig, axes = new_figure(rows, columns, cell=(2.1, 2.5))
@@ -211,10 +237,25 @@ def show_examples(
             add_mask(axis, chosen, CHOSEN)
         if truth is not None:
             add_mask(axis, truth, TRUTH, fill=0, dashed=True)
+        if zoom:
+            _zoom(axis, [as_mask(mask) for mask in (chosen, truth) if mask is not None])
     close_rest(axes.flat, len(examples))
     if title is not None:
         fig.suptitle(title, x=0.01, ha="left")
     return fig
+
+
+def _zoom(ax: Axes, masks: Sequence[np.ndarray]) -> None:
+    """Show a square around the masks, with a margin of half their size, as far as the image reaches."""
+    together = np.any(masks, axis=0) if masks else np.zeros((1, 1), dtype=bool)
+    if not together.any():
+        return
+    rows, columns = np.nonzero(together)
+    side = min(2 * int(max(np.ptp(rows), np.ptp(columns))) + 8, *together.shape)
+    for values, length, fix in ((columns, together.shape[1], ax.set_xlim), (rows, together.shape[0], ax.set_ylim)):
+        start = float(np.clip((values.min() + values.max() - side) / 2, 0, length - side))
+        ends = (start - 0.5, start + side - 0.5)
+        fix(*(ends if values is columns else ends[::-1]))
 
 
 def wrapped(text: str, width: int) -> str:
