@@ -13,7 +13,7 @@ ROW = {"noun": 90.0, "colour": 80.0, "size": 40.0, "position": 30.0, "relation":
 @pytest.fixture
 def figures():
     names = ("chance", "crop", "global", "global-local", "score map")
-    rows = {name: ROW for name in names}
+    rows = dict.fromkeys(names, ROW)
     rows |= {"patch map layer 1": ROW | {"all": 30.0}, "patch map layer 1 shuffled": ROW | {"all": 25.0}}
     rows |= {
         "patch map negated layer 1": ROW | {"all": 44.0},

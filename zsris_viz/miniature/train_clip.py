@@ -1,9 +1,9 @@
 """Trains the miniature CLIP on drawn pictures with captions; never on masks of scenes, as CLIP itself is not.
 
-InfoNCE over pictures and captions in which a pair is a negative only where the caption is surely wrong for the picture;
-three true captions and one made wrong in one thing for every picture; pictures come in near-duplicate pairs. A small part
-of the loss asks the same of the patch that meets the caption best, by the value path of the last block: a caption should be
-met somewhere, without being told where.
+InfoNCE over pictures and captions in which a pair is a negative only where the caption is surely wrong for the
+picture; three true captions and one made wrong in one thing for every picture; pictures come in near-duplicate pairs. A
+small part of the loss asks the same of the patch that meets the caption best, by the value path of the last block: a
+caption should be met somewhere, without being told where.
 """
 
 from __future__ import annotations

@@ -28,9 +28,9 @@ merges come from the words of the drawn world. It knows that world and nothing e
 objects; objects cut out on a plain ground. No mask of a scene is ever seen, so choosing masks stays zero-shot.
 
 **Recipe.** InfoNCE with three true captions and one made wrong in one thing for every picture, in near-duplicate pairs;
-a caption that may be true of another picture is no negative. A quarter of the weight of the same loss goes to the patch
-that meets the caption best, by the value path of the last block (from 2,309 of the 5,100 seconds on). Patches are dropped (28 % kept, then 45 %, then all),
-AdamW with a cosine schedule. The curve is in `training.csv`.
+a caption that may be true of another picture is no negative. The same loss, weighted 0.25, on the patch that meets the
+caption best by the value path of the last block (in this run from second 2,309 of 5,100 on). Patches are dropped (28 %
+kept, then 45 %, then all), AdamW with a cosine schedule. The curve is in `training.csv`.
 """,
     "clip-rn": """# Miniature CLIP with a ResNet tower
 
