@@ -1,0 +1,179 @@
+"""What the parser found in one expression."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from zsris_viz.errors import InvalidInputError
+from zsris_viz.language.directions import direction_of, direction_words
+from zsris_viz.language.phrases import context_tokens, main_phrase, ordinals, other_phrases, superlatives
+from zsris_viz.language.relations import relations
+from zsris_viz.language.spans import Span, Token, span_of
+from zsris_viz.language.tree import Tree
+
+if TYPE_CHECKING:
+    from zsris_viz.clip.tokenizer import TextTokens
+
+
+@dataclass(frozen=True)
+class Parse:
+    """An expression taken apart. Texts are properties; each has its :class:`~zsris_viz.language.spans.Span` beside it.
+
+    Attributes:
+        text: the expression as given; all character positions count in it.
+        model: name of the pipeline that parsed it.
+        tokens: the words with parts of speech, labels and heads.
+        noun_phrase_span: the noun phrase that names the referent, without what follows its head; the whole expression
+            where there is none.
+        head_span: its head noun; for an expression without a noun phrase, the root of the tree.
+        context_spans: one word each: prepositions, directions, comparatives, and the nouns that prepositions lead to.
+        direction: "left", "right", "top", "bottom", "middle", or a vertical and a horizontal one, "top left"; None if
+            the referent is not named by its place. direction_spans: the words that say it.
+        relation: a name of :data:`zsris_viz.language.relations.RELATIONS` or None. relation_span: the words that say
+            it.
+            relation_object_span: the noun phrase of the other thing.
+        superlative_spans, ordinal_spans: "biggest", "2nd".
+        other_phrase_spans: noun phrases of other things, things worn included, in order.
+    """
+
+    text: str
+    model: str
+    tokens: tuple[Token, ...]
+    noun_phrase_span: Span
+    head_span: Span
+    context_spans: tuple[Span, ...]
+    direction: str | None
+    direction_spans: tuple[Span, ...]
+    relation: str | None
+    relation_span: Span | None
+    relation_object_span: Span | None
+    superlative_spans: tuple[Span, ...]
+    ordinal_spans: tuple[Span, ...]
+    other_phrase_spans: tuple[Span, ...]
+
+    @property
+    def noun_phrase(self) -> str:
+        """Text of the noun phrase that names the referent."""
+        return self.noun_phrase_span.text
+
+    @property
+    def head(self) -> str:
+        """The head noun."""
+        return self.head_span.text
+
+    @property
+    def context_tokens(self) -> tuple[str, ...]:
+        """The context tokens, in order."""
+        return tuple(span.text for span in self.context_spans)
+
+    @property
+    def directions(self) -> tuple[str, ...]:
+        """The parts of :attr:`direction`: ("top", "left"); () if there is none."""
+        return tuple(self.direction.split()) if self.direction else ()
+
+    @property
+    def relation_object(self) -> str | None:
+        """Text of the other thing's noun phrase, or None."""
+        return None if self.relation_object_span is None else self.relation_object_span.text
+
+    @property
+    def superlatives(self) -> tuple[str, ...]:
+        """The superlatives, in order."""
+        return tuple(span.text for span in self.superlative_spans)
+
+    @property
+    def ordinals(self) -> tuple[str, ...]:
+        """The ordinals, in order."""
+        return tuple(span.text for span in self.ordinal_spans)
+
+    @property
+    def other_noun_phrases(self) -> tuple[str, ...]:
+        """Texts of the other noun phrases, in order."""
+        return tuple(span.text for span in self.other_phrase_spans)
+
+    def words_to_tokens(self, text_tokens: TextTokens, row: int = 0) -> list[list[int]]:
+        """For every word the positions of the CLIP tokens that cover it.
+
+        Args:
+            text_tokens: what ``clip.tokenize([parse.text])`` returned. row: which of its texts.
+
+        Returns:
+            one list for each of :attr:`tokens`; empty where CLIP's context length cut the word off. A CLIP token that
+            covers two words is listed with both.
+
+        Raises:
+            InvalidInputError: the row holds another text.
+        """
+        if not 0 <= row < len(text_tokens.texts) or text_tokens.texts[row] != self.text:
+            raise InvalidInputError(
+                f"row {row} of these CLIP tokens is not the expression {self.text!r}; use clip.tokenize([parse.text])."
+            )
+        return [text_tokens.tokens_of(token.start_char, token.end_char, row=row) for token in self.tokens]
+
+    def to_dict(self) -> dict[str, Any]:
+        """All of it, ready for JSON. ``spans`` gives token and character positions, end exclusive, under the names of
+        the parts.
+        """
+        relation = {"relation": self.relation_span, "relation_object": self.relation_object_span}
+        many = {
+            "context_tokens": self.context_spans,
+            "direction": self.direction_spans,
+            "superlatives": self.superlative_spans,
+            "ordinals": self.ordinal_spans,
+            "other_noun_phrases": self.other_phrase_spans,
+        }
+        return {
+            "text": self.text,
+            "noun_phrase": self.noun_phrase,
+            "head": self.head,
+            "context_tokens": list(self.context_tokens),
+            "direction": self.direction,
+            "relation": self.relation,
+            "relation_object": self.relation_object,
+            "superlatives": list(self.superlatives),
+            "ordinals": list(self.ordinals),
+            "other_noun_phrases": list(self.other_noun_phrases),
+            "spans": {
+                "noun_phrase": self.noun_phrase_span.to_dict(),
+                "head": self.head_span.to_dict(),
+                **{name: None if span is None else span.to_dict() for name, span in relation.items()},
+                **{name: [span.to_dict() for span in spans] for name, spans in many.items()},
+            },
+            "tokens": [vars(token) for token in self.tokens],
+            "model": self.model,
+        }
+
+
+def read_tree(text: str, tokens: tuple[Token, ...], model: str = "gold") -> Parse:
+    """Apply every rule to a tree, whoever made it.
+
+    Args:
+        text: the expression. tokens: at least one, in order, with positions in ``text``. model: who made the tree.
+    """
+    tree = Tree(tokens)
+    phrase, head = main_phrase(tree)
+    words = direction_words(tree, head)
+    direction = direction_of(tree, words)
+    found = [one for one in relations(tree, head) if not phrase or not phrase[0] <= one.object < phrase[1]]
+    relation = found[0] if found else None
+
+    def spans(indices: list[int]) -> tuple[Span, ...]:
+        return tuple(span_of(text, tokens, index, index + 1) for index in indices)
+
+    return Parse(
+        text=text,
+        model=model,
+        tokens=tokens,
+        noun_phrase_span=span_of(text, tokens, *(phrase or (0, len(tokens)))),
+        head_span=span_of(text, tokens, head, head + 1),
+        context_spans=spans(context_tokens(tree)),
+        direction=direction,
+        direction_spans=spans(words) if direction else (),
+        relation=relation.name if relation else None,
+        relation_span=span_of(text, tokens, relation.start, relation.end) if relation else None,
+        relation_object_span=span_of(text, tokens, *tree.phrase_at(relation.object)) if relation else None,
+        superlative_spans=spans(superlatives(tree)),
+        ordinal_spans=spans(ordinals(tree)),
+        other_phrase_spans=tuple(span_of(text, tokens, start, end) for start, end in other_phrases(tree, phrase)),
+    )

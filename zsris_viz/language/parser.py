@@ -1,0 +1,130 @@
+"""The parser: an expression in, its noun phrase, context tokens, direction and relation out."""
+
+from __future__ import annotations
+
+import re
+from collections import OrderedDict
+from collections.abc import Iterable, Sequence
+from functools import lru_cache
+from typing import TYPE_CHECKING
+
+from zsris_viz.errors import InvalidInputError, InvalidTypeError
+from zsris_viz.language.models import load_pipeline
+from zsris_viz.language.parse import Parse, read_tree
+from zsris_viz.language.spans import Token
+
+if TYPE_CHECKING:
+    from spacy.tokens import Doc
+
+    from zsris_viz.datasets.types import Expression
+
+#: Longest expression in characters; a referring expression has rarely over 200.
+MAX_CHARACTERS = 20_000
+_KEPT = 10_000
+
+
+class Parser:
+    """Parses referring expressions with a spaCy pipeline; every distinct text once.
+
+    Args:
+        name: which pipeline, see :func:`zsris_viz.language.models.load_pipeline`. Pipelines are shared between parsers.
+
+    Attributes:
+        name: of the pipeline that was loaded. nlp: the pipeline itself.
+
+    Raises:
+        InvalidInputError, UnavailableError: no such pipeline, or one that cannot be used here.
+
+    >>> Parser("builtin").parse("the small dog left of the bus").noun_phrase
+    'the small dog'
+    """
+
+    def __init__(self, name: str | None = None) -> None:
+        self.name, self.nlp = load_pipeline(name)
+        self._parses: OrderedDict[str, Parse] = OrderedDict()
+
+    def __repr__(self) -> str:
+        return f"Parser({self.name!r})"
+
+    def parse(self, expression: str | Expression) -> Parse:
+        """Take one expression apart.
+
+        Words in any script, digits and emoji are parsed as they are: an expression without a noun phrase ("in the
+            middle", "7",
+        "the of") has itself for its noun phrase, and the root of its tree for its head. An expression wholly in
+        capitals is read as if it were in lower case. Length is no obstacle up to 20,000 characters; what CLIP can
+        read of it is CLIP's matter.
+
+        Raises:
+            InvalidTypeError: neither a text nor an Expression. InvalidInputError: nothing but white space, or too long.
+        """
+        return self.parse_all([expression])[0]
+
+    def parse_all(self, expressions: Iterable[str | Expression]) -> list[Parse]:
+        """Many expressions in their order; faster than one by one. Raises as :meth:`parse`."""
+        texts = [_checked(expression) for expression in expressions]
+        missing = [text for text in dict.fromkeys(texts) if text not in self._parses]
+        found = dict(zip(missing, self._run(missing), strict=True)) if missing else {}
+        results = [found[text] if text in found else self._parses[text] for text in texts]
+        self._parses.update(found)
+        while len(self._parses) > _KEPT:
+            self._parses.popitem(last=False)
+        return results
+
+    def _run(self, texts: Sequence[str]) -> list[Parse]:
+        tidied = [_tidy(text) for text in texts]
+        documents = self.nlp.pipe([tidy for tidy, _ in tidied], batch_size=256)
+        rows = zip(texts, tidied, documents, strict=True)
+        return [read_tree(text, _tokens(text, doc, places), self.name) for text, (_, places), doc in rows]
+
+
+@lru_cache(maxsize=4)
+def load_parser(name: str | None = None) -> Parser:
+    """The parser on the pipeline ``name``; the same object for the same name, so that its parses are shared.
+
+    See :class:`Parser` for names and errors.
+    """
+    return Parser(name)
+
+
+def _checked(expression: str | Expression) -> str:
+    text = getattr(expression, "text", expression)
+    if not isinstance(text, str):
+        raise InvalidTypeError(
+            f'an expression is a text or an Expression, e.g. "the left cat"; {type(expression).__name__} was given.'
+        )
+    if not text.strip():
+        raise InvalidInputError('the expression is empty; give words that describe an object, e.g. "the left cat".')
+    if len(text) > MAX_CHARACTERS:
+        raise InvalidInputError(
+            f"the expression has {len(text)} characters; at most {MAX_CHARACTERS} are accepted. Give one sentence."
+        )
+    return text
+
+
+def _tidy(text: str) -> tuple[str, list[int]]:
+    """The text with single blanks, in lower case if it is all capitals, and for each of its characters the place in
+    ``text``.
+    """
+    pieces: list[str] = []
+    places: list[int] = []
+    for match in re.finditer(r"\S+", text):
+        if pieces:
+            pieces.append(" ")
+            places.append(match.start() - 1)
+        pieces.append(match.group())
+        places.extend(range(match.start(), match.end()))
+    tidy = "".join(pieces)
+    lower = tidy.lower()
+    shouted = tidy.isupper() and len(lower) == len(tidy) and sum(letter.isalpha() for letter in tidy) > 3
+    return (lower if shouted else tidy), places
+
+
+def _tokens(text: str, doc: Doc, places: Sequence[int]) -> tuple[Token, ...]:
+    tokens = []
+    for word in doc:
+        start, end = places[word.idx], places[word.idx + len(word) - 1] + 1
+        tokens.append(
+            Token(text[start:end], word.lemma_.lower(), word.pos_, word.tag_, word.dep_, word.head.i, start, end)
+        )
+    return tuple(tokens)

@@ -1,0 +1,146 @@
+"""The relation to another thing by which an expression tells its referent: "left of the bus", "bigger than the cup"."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from zsris_viz.language.lexicon import (
+    CLOTHES,
+    COLOURS,
+    DIRECTIONS,
+    OF_RELATIONS,
+    PICTURES,
+    PLACES,
+    PREPOSITIONS,
+    REGIONS,
+    TO_RELATIONS,
+    comparison,
+)
+from zsris_viz.language.tree import Tree
+
+#: Every name that :attr:`Relation.name` can have.
+RELATIONS = (
+    "left",
+    "right",
+    "above",
+    "below",
+    "bigger",
+    "smaller",
+    "inside",
+    "near",
+    "behind",
+    "front",
+    "between",
+    "on",
+)
+
+
+@dataclass(frozen=True)
+class Relation:
+    """A relation of the referent to another thing.
+
+    Attributes:
+        name: one of :data:`RELATIONS`.
+        start, end: tokens that say it, from its first word to its last preposition, end exclusive.
+        object: token index of the noun that it leads to.
+    """
+
+    name: str
+    start: int
+    end: int
+    object: int
+
+
+def relations(tree: Tree, head: int) -> list[Relation]:
+    """Relations of the head noun to other things, those nearest to the head in the tree first, then in order.
+
+    A preposition that is said of another thing ("the dog on the couch under the window") comes later than those of
+    the head.
+    """
+    found = list(_find(tree))
+    return sorted(found, key=lambda one: (_nested(tree, one, found), one.start)) if head is not None else found
+
+
+def _nested(tree: Tree, relation: Relation, all_found: list[Relation]) -> bool:
+    path = tree.path(relation.start)
+    return any(other.object in path for other in all_found if other is not relation)
+
+
+def _find(tree: Tree) -> Iterator[Relation]:
+    for index, token in enumerate(tree.tokens):
+        if token.pos not in ("ADP", "SCONJ", "PART") and token.dep not in ("prep", "agent"):
+            continue
+        obj = tree.child(index, "pobj", "pcomp", "dobj")
+        if obj is None or obj < index:
+            continue
+        found = _relation_at(tree, index, obj)
+        if found:
+            yield found
+
+
+def _relation_at(tree: Tree, prep: int, obj: int) -> Relation | None:
+    word = tree.word(prep)
+    above = tree[prep].head
+    if word == "than":
+        return _comparison(tree, prep, obj)
+    if word in ("to", "from") and tree.word(above) in TO_RELATIONS and above != prep:
+        return Relation(TO_RELATIONS[tree.word(above)], above, prep + 1, obj)
+    if word == "to" and prep > 0 and tree.word(prep - 1) in TO_RELATIONS:
+        return Relation("near", prep - 1, prep + 1, obj)
+    if word == "of" and above != prep:
+        return _of(tree, prep, above, obj)
+    return _plain(tree, prep, obj)
+
+
+def _comparison(tree: Tree, prep: int, obj: int) -> Relation | None:
+    for above in tree.path(prep)[1:3]:
+        name = comparison(tree.word(above))
+        if name:
+            return Relation(name, min(above, prep), prep + 1, obj)
+    for before in range(prep - 1, max(-1, prep - 4), -1):  # "the bigger dog than ..."
+        name = comparison(tree.word(before))
+        if name:
+            return Relation(name, before, prep + 1, obj)
+    return None
+
+
+def _of(tree: Tree, prep: int, above: int, obj: int) -> Relation | None:
+    """ "in front of", "on top of", "to the left of", "on the right side of", "left of"."""
+    word = tree.word(above)
+    if tree.word(obj) in PICTURES:
+        return None
+    start = above
+    if word in REGIONS:
+        sides = [child for child in tree.children(above) if DIRECTIONS.get(tree.word(child)) in OF_RELATIONS]
+        name = OF_RELATIONS[DIRECTIONS[tree.word(sides[0])]] if sides else None
+        start = sides[0] if sides else above
+    else:
+        name = OF_RELATIONS.get(word)
+    if name is None:
+        return None
+    outer = tree[above].head
+    if tree[above].dep == "pobj":
+        if tree.word(outer) not in ("in", "on", "at", "to"):
+            return None
+        if word == "back" and tree.word(outer) == "on":
+            return None
+        start = outer
+    elif tree[above].dep == "ROOT" and word not in ("left", "right"):  # "front of the train" is the referent itself
+        return None
+    return Relation(name, start, prep + 1, obj)
+
+
+def _plain(tree: Tree, prep: int, obj: int) -> Relation | None:
+    name = PREPOSITIONS.get(tree.word(prep))
+    word = tree.word(obj)
+    if name is None or word in DIRECTIONS or word in COLOURS:
+        return None
+    if name in ("inside", "on"):
+        if word in PLACES or (name == "inside" and word in CLOTHES) or tree[obj].pos not in ("NOUN", "PROPN", "PRON"):
+            return None
+        if any(tree.word(child) in PLACES and tree.word(child) != "back" for child in (obj,)):
+            return None
+    elif word in PLACES - REGIONS:
+        return None
+    return Relation(name, prep, prep + 1, obj)

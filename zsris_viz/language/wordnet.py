@@ -1,0 +1,121 @@
+"""WordNet 3.0 nouns through NLTK's reader, without a download, and the synonym rule of TAS."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import TYPE_CHECKING
+
+from zsris_viz.errors import InvalidInputError, InvalidTypeError, UnavailableError
+from zsris_viz.language.wordnet_files import SOURCES, NounFiles, read_source
+
+if TYPE_CHECKING:
+    from nltk.corpus.reader.wordnet import Synset, WordNetCorpusReader
+
+
+def available_sources() -> list[str]:
+    """The sources of WordNet that are there, in the order of preference: "nltk_data", "debian", "shipped"."""
+    return [name for name in SOURCES if read_source(name, only_look=True) is not None]
+
+
+@lru_cache(maxsize=4)
+def load_wordnet(source: str | None = None) -> WordNetCorpusReader:
+    """NLTK's WordNet reader over the nouns of WordNet 3.0; read once per source and process, in half a
+    second (and NLTK itself is imported then, which takes longer).
+
+    Args:
+        source: "nltk_data" (the corpus "wordnet" on NLTK's data path), "debian" (/usr/share/wordnet), "shipped" (in
+            this package), or None for the first of them that is there. All three hold the same data.
+
+    Returns:
+        a reader whose methods are NLTK's; other parts of speech than nouns have no entries.
+
+    Raises:
+        InvalidInputError: no such source. UnavailableError: it is not there, or nltk is not installed.
+            CorruptFileError: it is damaged.
+    """
+    if source is not None and source not in SOURCES:
+        raise InvalidInputError(
+            f"WordNet source {source!r} is unknown; give one of {', '.join(SOURCES)}, or None for the first found."
+        )
+    for name in (source,) if source else SOURCES:
+        files = read_source(name)
+        if files is not None:
+            return _reader(files)
+    raise UnavailableError(
+        f"WordNet source {source or 'any'} is not there; use load_wordnet('shipped'), or install one: "
+        "python -m nltk.downloader wordnet, or apt-get install wordnet-base."
+    )
+
+
+def _reader(files: NounFiles) -> WordNetCorpusReader:
+    try:
+        from zsris_viz.language.noun_reader import NounReader
+    except ImportError as error:
+        raise UnavailableError("WordNet needs NLTK; install it: pip install nltk") from error
+    return NounReader(files)
+
+
+def lemma(word: str, *, source: str | None = None) -> str:
+    """The singular of a noun as WordNet knows it, in lower case with "_" for blanks; the word itself if unknown.
+
+    >>> lemma("buses"), lemma("men"), lemma("Fire hydrants")
+    ('bus', 'man', 'fire_hydrant')
+    """
+    word = _checked(word)
+    reader = load_wordnet(source)
+    exact = reader.morphy(word, "n", check_exceptions=True)
+    if exact and exact == word and word.endswith("s"):  # "glasses" is a lemma of its own: keep it
+        return word
+    return exact or word
+
+
+def synsets(word: str, *, source: str | None = None) -> list[Synset]:
+    """The noun synsets of a word, most frequent sense first; plurals are looked up by their singular too."""
+    return load_wordnet(source).synsets(_checked(word), pos="n")
+
+
+def path_similarity(a: str, b: str, *, source: str | None = None) -> float:
+    """The highest path similarity between any noun synsets of two words, 0 to 1; 0 if a word is unknown.
+
+    1 / (1 + length of the shortest path over hypernyms); 1 means that the words share a synset.
+    """
+    ours = synsets(b, source=source)
+    return max((one.path_similarity(other) or 0.0 for one in synsets(a, source=source) for other in ours), default=0.0)
+
+
+def are_synonyms(a: str, b: str, *, min_pairs: int = 3, threshold: float = 0.9, source: str | None = None) -> bool:
+    """Whether two nouns are near-synonyms by the rule of TAS: enough pairs of their synsets are similar enough.
+
+    A pair is one noun synset of ``a`` with one of ``b``; it counts if its path similarity is *above* ``threshold``.
+    Path similarity is 1 for one and the same synset and at most 0.5 otherwise, so any threshold from 0.5 to below 1
+    counts shared synsets. By the authors' three pairs only words that share three senses are synonyms, ("auto",
+    "car") with one shared sense are not, nor ("man", "guy") or ("cup", "mug") with none; ``min_pairs=1`` accepts the
+    first, ``threshold=0.3, min_pairs=1`` the last too. One rule is added: a word, or its plural, is always its own
+    synonym, though "apple" has but two senses.
+
+    Args:
+        a, b: nouns, singular or plural; several words may be joined by blanks ("wine glass").
+        min_pairs: how many pairs must be similar, at least 1. threshold: 0 to 1, exclusive.
+        source: see :func:`load_wordnet`.
+
+    Raises:
+        InvalidInputError: an empty word, ``min_pairs`` below 1, or a threshold outside 0 to 1. InvalidTypeError: a
+            word that is no text.
+    """
+    if not isinstance(min_pairs, int) or min_pairs < 1:
+        raise InvalidInputError(f"min_pairs={min_pairs!r} was given; it is a whole number from 1 on, 3 in TAS.")
+    if not 0 <= threshold <= 1:
+        raise InvalidInputError(f"threshold={threshold!r} was given; it is a path similarity from 0 to 1, 0.9 in TAS.")
+    if lemma(a, source=source) == lemma(b, source=source):
+        return True
+    ours = synsets(b, source=source)
+    pairs = sum((one.path_similarity(other) or 0.0) > threshold for one in synsets(a, source=source) for other in ours)
+    return pairs >= min_pairs
+
+
+def _checked(word: str) -> str:
+    if not isinstance(word, str):
+        raise InvalidTypeError(f"a noun is a text; {type(word).__name__} was given.")
+    if not word.strip():
+        raise InvalidInputError('the noun is empty; give a word such as "cup".')
+    return "_".join(word.lower().split())

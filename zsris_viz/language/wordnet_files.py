@@ -1,0 +1,96 @@
+"""Where WordNet's noun files are found, and their contents."""
+
+from __future__ import annotations
+
+import lzma
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+from zsris_viz.errors import CorruptFileError
+
+#: In the order of preference.
+SOURCES = ("nltk_data", "debian", "shipped")
+DEBIAN = Path("/usr/share/wordnet")
+SHIPPED = Path(__file__).parent / "data" / "wordnet"
+_NAMES = ("index.noun", "data.noun", "noun.exc")
+
+
+@dataclass(frozen=True)
+class NounFiles:
+    """The three files as they are on disk, decompressed: index of lemmas, synsets, irregular plurals. ``origin`` says
+    whence.
+    """
+
+    origin: str
+    index: bytes
+    data: bytes
+    exceptions: bytes
+
+
+def read_source(name: str, *, only_look: bool = False) -> NounFiles | None:
+    """The files of one source, or None if it is not there.
+
+    Args:
+        name: one of :data:`SOURCES`. only_look: do not read, return empty contents if the source is there.
+
+    Raises:
+        CorruptFileError: a file is there but cannot be read.
+    """
+    found = {"nltk_data": _find_nltk, "debian": lambda: _in_folder(DEBIAN), "shipped": lambda: _in_folder(SHIPPED)}[
+        name
+    ]()
+    if found is None:
+        return None
+    if only_look:
+        return NounFiles(name, b"", b"", b"")
+    try:
+        index, data, exceptions = (read() for read in found)
+    except (OSError, EOFError, lzma.LZMAError) as error:
+        raise CorruptFileError(
+            f"WordNet in {name} cannot be read ({error}); install it again, or use load_wordnet('shipped')."
+        ) from error
+    if not data.startswith(b"  1 ") or len(index) < 1_000_000:
+        raise CorruptFileError(
+            f"WordNet in {name} is not WordNet 3.0's noun files; install it again, or use load_wordnet('shipped')."
+        )
+    return NounFiles(name, index, data, exceptions)
+
+
+def _in_folder(folder: Path) -> list[Callable[[], bytes]] | None:
+    readers: list[Callable[[], bytes]] = []
+    for name in _NAMES:
+        plain, packed = folder / name, folder / f"{name}.xz"
+        if plain.is_file():
+            readers.append(plain.read_bytes)
+        elif packed.is_file():
+            readers.append(partial(_decompress, packed))
+        else:
+            return None
+    return readers
+
+
+def _decompress(path: Path) -> bytes:
+    return lzma.decompress(path.read_bytes())
+
+
+def _find_nltk() -> list[Callable[[], bytes]] | None:
+    """The corpus on NLTK's data path, unpacked or as the archive that its downloader leaves."""
+    try:
+        import nltk.data
+    except ImportError:
+        return None
+    for place in ("corpora/wordnet", "corpora/wordnet.zip/wordnet/"):
+        try:
+            folder = nltk.data.find(place)
+            pointers = [folder.join(name) for name in _NAMES]
+        except (LookupError, OSError):
+            continue
+        return [partial(_read_pointer, pointer) for pointer in pointers]
+    return None
+
+
+def _read_pointer(pointer: object) -> bytes:
+    with pointer.open() as stream:  # type: ignore[attr-defined]
+        return bytes(stream.read())
