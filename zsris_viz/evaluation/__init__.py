@@ -1,0 +1,48 @@
+"""Evaluation: one row for each expression and method, kept safely, and the tables that are made of the rows."""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from zsris_viz.evaluation.image import Bench, evaluate_image
+    from zsris_viz.evaluation.metrics import METRICS, Metric, mask_iou, measure
+    from zsris_viz.evaluation.results import Evaluation
+    from zsris_viz.evaluation.runner import evaluate
+    from zsris_viz.evaluation.statistics import Comparison, compare_methods
+    from zsris_viz.evaluation.tables import metric_table
+
+_HOMES = {
+    "METRICS": "metrics",
+    "Metric": "metrics",
+    "mask_iou": "metrics",
+    "measure": "metrics",
+    "Evaluation": "results",
+    "Bench": "image",
+    "evaluate": "runner",
+    "evaluate_image": "image",
+    "Comparison": "statistics",
+    "compare_methods": "statistics",
+    "metric_table": "tables",
+}
+__all__ = [
+    "METRICS",
+    "Bench",
+    "Comparison",
+    "Evaluation",
+    "Metric",
+    "compare_methods",
+    "evaluate",
+    "evaluate_image",
+    "mask_iou",
+    "measure",
+    "metric_table",
+]
+
+
+def __getattr__(name: str) -> Any:
+    """Load the submodule that holds `name` on first use."""
+    if name in _HOMES:
+        return getattr(importlib.import_module(f"{__name__}.{_HOMES[name]}"), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,0 +1,232 @@
+"""A run survives being killed, keeps to its settings, and has its folder to itself."""
+
+from __future__ import annotations
+
+import json
+import multiprocessing
+import os
+import random
+import signal
+import time
+from collections.abc import Callable
+from multiprocessing.process import BaseProcess
+from pathlib import Path
+
+import pandas as pd
+import pyarrow.parquet as pq
+import pytest
+
+from tests.evaluation.small_world import ByHash, NoClip, SmallWorld, run, run_slowly
+from zsris_viz.datasets.types import Subset
+from zsris_viz.errors import CorruptFileError, InvalidInputError, UnavailableError, ZsrisWarning
+from zsris_viz.evaluation import Evaluation, evaluate
+from zsris_viz.evaluation.lock import FolderLock
+from zsris_viz.evaluation.rows import COLUMNS
+from zsris_viz.evaluation.store import IMAGES_KEY, RowStore
+
+VARYING = ["run_id", "seconds"]
+STABLE = [name for name in COLUMNS if name not in (*VARYING, "config_hash")]  # the delay is a setting
+
+
+def same_rows(one: Evaluation, other: Evaluation) -> None:
+    for name in ("rows", "chance_rows"):
+        pd.testing.assert_frame_equal(
+            getattr(one, name).drop(columns=VARYING), getattr(other, name).drop(columns=VARYING)
+        )
+
+
+@pytest.fixture(scope="module")
+def start() -> Callable[..., BaseProcess]:
+    """Starts a process that evaluates the small world, from a server that has everything loaded."""
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["tests.evaluation.small_world"])
+
+    def begin(folder: Path, images: int, delay: float) -> BaseProcess:
+        process = context.Process(target=run_slowly, args=(str(folder), images, delay, 7), daemon=True)
+        process.start()
+        return process
+
+    return begin
+
+
+def lock_text(folder: Path) -> str:
+    """Who is writing, as JSON; empty before the first run and between two."""
+    path = folder / "lock.json"
+    return path.read_text() if path.exists() else ""
+
+
+def finished_images(folder: Path) -> int:
+    """How many images have rows that survived."""
+    images = {path.stem for path in folder.glob("parts/*.parquet")}
+    for path in folder.glob("blocks/*.parquet"):
+        images |= {f"{index:08d}" for index in json.loads(pq.read_schema(path).metadata[IMAGES_KEY])}
+    return len(images)
+
+
+def test_killed_at_any_moment_and_started_again(tmp_path: Path, start: Callable[..., BaseProcess]) -> None:
+    undisturbed = run(images=120)
+    folder, pauses, longest = tmp_path / "run", random.Random(0), 0.0
+    done: list[int] = []
+    for kill in range(12):
+        process = start(folder, 120, 0.01)
+        while kill % 4 != 3 and str(process.pid) not in lock_text(folder):
+            time.sleep(0.005)  # three of four are killed at work, the fourth anywhere
+        begun = time.perf_counter()
+        while not done and finished_images(folder) < 8:
+            time.sleep(0.01)  # the first shows how fast this machine is
+        longest = longest or time.perf_counter() - begun
+        time.sleep(pauses.uniform(0, longest))
+        assert process.pid is not None
+        os.kill(process.pid, signal.SIGKILL)
+        process.join()
+        done.append(finished_images(folder))
+    assert done == sorted(done)  # nothing is lost
+    assert len({count for count in done if count < 120}) >= 4  # the kills came in the middle of the work
+    finished = run(folder, images=120, delay=0.01)
+    same_rows(Evaluation.load(folder), finished)
+    pd.testing.assert_frame_equal(finished.rows[STABLE], undisturbed.rows[STABLE])
+    assert not [path for path in folder.rglob("*") if path.name.endswith(".tmp")]
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_stopped_between_any_two_steps(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, seed: int) -> None:
+    """Every write and every removal in the store is a moment at which the process may end."""
+    monkeypatch.setattr("zsris_viz.evaluation.store.PARTS_PER_BLOCK", 4)
+    undisturbed = run(images=10)
+    rng = random.Random(seed)
+
+    class Killed(BaseException):
+        pass
+
+    real_replace, real_unlink = os.replace, Path.unlink
+
+    def maybe(do: object) -> object:
+        def step(*args: object, **options: object) -> object:
+            if rng.random() < 0.15:
+                raise Killed
+            return do(*args, **options)  # type: ignore[operator]
+
+        return step
+
+    for _ in range(100):
+        with monkeypatch.context() as patch:
+            patch.setattr(os, "replace", maybe(real_replace))
+            patch.setattr(Path, "unlink", maybe(real_unlink))
+            try:
+                finished = run(tmp_path / "run", images=10)
+                break
+            except Killed:
+                continue
+    else:
+        pytest.fail("never finished")
+    same_rows(finished, undisturbed)
+    same_rows(run(tmp_path / "run", images=10), undisturbed)
+    assert len(list(tmp_path.glob("run/blocks/*.parquet"))) == 2
+
+
+def test_what_is_finished_is_not_done_again(tmp_path: Path) -> None:
+    asked = []
+
+    class Watched(SmallWorld):
+        def _picture(self, index: int) -> object:
+            asked.append(index)
+            return super()._picture(index)
+
+    run(tmp_path, dataset=Watched(2))
+    assert asked == [0, 1]
+    first = run(tmp_path, dataset=Watched(4))
+    assert asked == [0, 1, 2, 3]
+    same_rows(run(tmp_path, dataset=Watched(4)), first)
+    assert asked == [0, 1, 2, 3]
+    same_rows(run(tmp_path, dataset=Watched(4), limit=3), run(images=3))
+    same_rows(first, run(images=4))
+
+
+def test_other_settings_are_refused(tmp_path: Path) -> None:
+    run(tmp_path, images=2)
+    for change, words in (
+        ({"clip": NoClip("other", seed=1)}, r'clip.name is "none" there and "other" here; clip.weights'),
+        ({"dataset": SmallWorld(2, seed=9)}, "dataset.seed is 0 there and 9 here"),
+        ({"proposals": "felzenszwalb"}, "proposals.name"),
+        ({"preprocess": "glclip"}, "preprocess"),
+    ):
+        with pytest.raises(InvalidInputError, match=words):
+            run(tmp_path, **{"images": 2, **change})
+    with pytest.raises(
+        InvalidInputError, match=r"methods.a.salt is 1 there and 7 here; methods.b is \{.*\} there and absent"
+    ):
+        evaluate(SmallWorld(2), {"a": ByHash(salt=7)}, clip=NoClip(), parts="gold", output=tmp_path, progress=False)
+    renamed = Subset(SmallWorld(2), 2)
+    renamed.dataset = type("Other", (SmallWorld,), {"__getitem__": lambda self, index: _renamed(self, index)})(2)
+    with pytest.raises(InvalidInputError, match="number 0 is 'image-0' there and 'x0' here"):
+        run(tmp_path, dataset=renamed)
+    same_rows(run(tmp_path, images=2), run(images=2))  # nothing was harmed
+
+
+def _renamed(world: SmallWorld, index: int) -> object:
+    sample = SmallWorld.__getitem__(world, index)
+    sample.image_id = f"x{index}"
+    return sample
+
+
+def test_one_run_at_a_time(tmp_path: Path, start: Callable[..., BaseProcess]) -> None:
+    with (
+        RowStore(tmp_path, {"a": 1}),
+        pytest.raises(UnavailableError, match=f"process {os.getpid()} on .*another output folder"),
+    ):
+        run(tmp_path)
+    process = start(tmp_path / "theirs", 2000, 0.05)
+    while not any((tmp_path / "theirs").glob("parts/*.parquet")):
+        time.sleep(0.02)
+    try:
+        with pytest.raises(UnavailableError, match=f"kill {process.pid}"):
+            run(tmp_path / "theirs", images=2000, delay=0.05)
+    finally:
+        process.kill()
+        process.join()
+    with FolderLock(tmp_path / "theirs"):
+        pass  # a dead owner leaves no lock
+
+
+def test_a_lock_of_another_machine_is_respected_until_deleted(tmp_path: Path) -> None:
+    lock = tmp_path / "lock.json"
+    lock.write_text(json.dumps({"pid": 1, "host": "elsewhere", "started": "today", "command": "zsris"}))
+    with pytest.raises(UnavailableError, match=f"elsewhere.*delete {lock}"):
+        run(tmp_path, images=1)
+    lock.unlink()
+    run(tmp_path, images=1)
+
+
+def test_damaged_files(tmp_path: Path) -> None:
+    first = run(tmp_path, images=3)
+    part = tmp_path / "parts" / "00000001.parquet"
+    part.write_bytes(part.read_bytes()[:50])
+    with pytest.warns(ZsrisWarning, match="damaged"):
+        same_rows(run(tmp_path, images=3), first)
+    (tmp_path / "rows.parquet").write_bytes(b"nothing")
+    with pytest.raises(CorruptFileError, match="damaged"):
+        Evaluation.load(tmp_path)
+    same_rows(run(tmp_path, images=3), first)
+    (tmp_path / "config.json").write_text("{")
+    with pytest.raises(CorruptFileError, match="new output folder"):
+        run(tmp_path, images=3)
+
+
+def test_wrong_folders(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(InvalidInputError, match="is a file"):
+        run(tmp_path / "file", images=1)
+    with pytest.raises(InvalidInputError, match="holds other files"):
+        run(tmp_path, images=1)
+    with pytest.raises(InvalidInputError, match="no finished run"):
+        Evaluation.load(tmp_path)
+
+
+def test_images_without_expressions_are_done_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("zsris_viz.evaluation.store.PARTS_PER_BLOCK", 2)
+    with RowStore(tmp_path, {}) as store:
+        store.add(4, [])
+        store.add(1, [])
+        store.add(3, [])
+    with RowStore(tmp_path, {}) as store:
+        assert store.done == {1, 3, 4} and len(store.read()) == 0

@@ -1,0 +1,173 @@
+"""What an evaluation gives back: its rows, and tables, comparisons and charts of them."""
+
+from __future__ import annotations
+
+import json
+import os
+import warnings
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from zsris_viz.errors import InvalidInputError, ZsrisWarning
+from zsris_viz.evaluation.metrics import METRICS, find_metrics
+from zsris_viz.evaluation.rows import CHANCE, to_frame
+from zsris_viz.evaluation.statistics import RESAMPLES, Comparison, compare_methods
+from zsris_viz.evaluation.tables import metric_table
+
+if TYPE_CHECKING:
+    import pandas as pd
+    import pyarrow as pa
+    from matplotlib.figure import Figure
+
+SHOWN = ("miou", "oiou", "accuracy_50", "accuracy_70", "accuracy_90", "accuracy", "upper_bound")
+
+
+class Evaluation:
+    """The rows of an evaluation and what is made of them.
+
+    Attributes:
+        rows: one row for each expression and method, columns as in :data:`zsris_viz.evaluation.rows.COLUMNS`: IoUs
+            0-1, areas in pixels.
+        chance_rows: the same for a proposal drawn uniformly: expected IoU, pixels and metrics, exact for each
+            expression.
+        config: the settings that the rows depend on.
+    """
+
+    def __init__(self, rows: pd.DataFrame, chance_rows: pd.DataFrame, config: Mapping[str, Any] | None = None) -> None:
+        self.rows = rows
+        self.chance_rows = chance_rows
+        self.config = dict(config or {})
+
+    @classmethod
+    def from_tables(cls, rows: pa.Table, chance: pa.Table, config: Mapping[str, Any] | None = None) -> Evaluation:
+        """From Arrow tables as the store keeps them."""
+        return cls(to_frame(rows), to_frame(chance), config)
+
+    @classmethod
+    def load(cls, folder: str | os.PathLike[str]) -> Evaluation:
+        """The finished run in an output folder.
+
+        Raises:
+            InvalidInputError: no finished run there. CorruptFileError: a damaged file.
+        """
+        from zsris_viz.evaluation.store import read_rows
+
+        path = Path(folder)
+        tables = read_rows(path)
+        return cls.from_tables(*tables, config=json.loads((path / "config.json").read_text(encoding="utf-8"))["config"])
+
+    @property
+    def methods(self) -> list[str]:
+        """Labels of the methods, in their order."""
+        return list(dict.fromkeys(self.rows["method"]))
+
+    @property
+    def errors(self) -> pd.DataFrame:
+        """The rows on which something went wrong; they count with IoU 0."""
+        return self.rows[self.rows["error"].notna()]
+
+    def warn_of_errors(self) -> None:
+        """Warn, if rows carry errors, how many and what the first says."""
+        failed = self.errors
+        if len(failed):
+            first = failed.iloc[0]
+            warnings.warn(
+                f"{len(failed)} of {len(self.rows)} rows, on {failed['image_id'].nunique()} images, failed and "
+                f"count with IoU 0; the first: image {first['image_id']!r}, method {first['method']!r}: "
+                f"{first['error']}. See .errors.",
+                ZsrisWarning,
+                stacklevel=3,
+            )
+
+    def to_pandas(self) -> pd.DataFrame:
+        """A copy of the rows."""
+        return self.rows.copy()
+
+    def table(
+        self,
+        by: str | Sequence[str] | None = None,
+        *,
+        metrics: Sequence[str] = SHOWN,
+        intervals: bool = True,
+        chance: bool = True,
+        resamples: int = RESAMPLES,
+        seed: int = 0,
+    ) -> pd.DataFrame:
+        """Metrics in per cent (0-100), a row for each method (and group), the chance baseline last.
+
+        Args:
+            by: "kind", "length", "distractors", ... or several, see :func:`~zsris_viz.evaluation.tables.metric_table`.
+            metrics: names from `METRICS`. oIoU of chance is the ratio of expected intersection and union.
+            intervals: add `_low` and `_high`, 95 % bootstrap intervals over images. chance: add the baseline.
+            resamples, seed: of the bootstrap.
+        """
+        import pandas as pd
+
+        options: dict[str, Any] = {
+            "metrics": metrics,
+            "with_intervals": intervals,
+            "resamples": resamples,
+            "seed": seed,
+        }
+        frames = [
+            metric_table(rows, by, **options) for rows in (self.rows, self.chance_rows)[: 1 + chance] if len(rows)
+        ]
+        return pd.concat(frames, ignore_index=True) if frames else pd.DataFrame()
+
+    def chance(self, by: str | Sequence[str] | None = None, **options: Any) -> pd.DataFrame:
+        """The chance baseline alone, as a table; options as of :meth:`table`."""
+        table = self.table(by, **options)
+        return table[table["method"] == CHANCE].reset_index(drop=True)
+
+    def compare(self, a: str, b: str, metric: str = "miou", *, resamples: int = RESAMPLES, seed: int = 0) -> Comparison:
+        """Method a minus method b with a paired bootstrap interval; "chance" is accepted as b or a.
+
+        Raises:
+            InvalidInputError: an unknown method or metric.
+        """
+        return compare_methods(self._of(a), self._of(b), metric, resamples=resamples, seed=seed)
+
+    def _of(self, method: str) -> pd.DataFrame:
+        if method == CHANCE:
+            return self.chance_rows
+        if method not in self.methods:
+            raise InvalidInputError(
+                f"method {method!r} is not in this evaluation; it has {', '.join(self.methods)} and {CHANCE}."
+            )
+        return self.rows[self.rows["method"] == method]
+
+    def plot(self, metric: str = "miou", by: str | None = None, **options: Any) -> Figure:
+        """Bars with 95 % intervals: a bar for each method, or for each group and method.
+
+        Args:
+            metric: a name from `METRICS`. by: as in :meth:`table`, one group. **options: for
+                `figures.bars_with_intervals`.
+        """
+        from zsris_viz.figures import bars_with_intervals  # a floor above: only a drawing asks for it
+
+        (found,) = find_metrics([metric])
+        table = self.table(by, metrics=[metric])
+        options = {"ylabel": f"{found.title}, %", "limits": (0, 100), **options}
+        options |= {"low": f"{metric}_low", "high": f"{metric}_high"}
+        if by is None:
+            return bars_with_intervals(table, "method", metric, **options)
+        return bars_with_intervals(table, by, metric, hue="method", **options)
+
+    def __repr__(self) -> str:
+        lines = self.table(metrics=("miou", "oiou", "accuracy"), intervals=False)
+        what = (
+            " ".join(str(self.rows[name].iloc[0]) for name in ("dataset", "split", "clip"))
+            if len(self.rows)
+            else "no rows"
+        )
+        return f"Evaluation({what})\n{lines.to_string(index=False, float_format='{:.1f}'.format)}"
+
+    def _repr_html_(self) -> str:
+        """The table with intervals, for Jupyter."""
+        table = self.table(metrics=("miou", "oiou", "accuracy_50", "accuracy", "upper_bound"))
+        shown = table[["method", "n", "images", "failed"]].copy() if len(table) else table
+        for name in (column for column in table if column in METRICS):
+            cells = zip(table[name], table[f"{name}_low"], table[f"{name}_high"], strict=True)
+            shown[METRICS[name].title] = [f"{value:.1f} [{low:.1f}, {high:.1f}]" for value, low, high in cells]
+        return shown.to_html(index=False, border=0)
