@@ -101,7 +101,7 @@ def test_uncompressed_rle_runs_down_the_columns() -> None:
 @pytest.mark.parametrize(
     "damage", [lambda c: c[:-3], lambda c: c + "11", lambda c: "", lambda c: "é" + c, lambda c: "\x01"]
 )
-def test_damaged_rle(damage) -> None:  # noqa: ANN001
+def test_damaged_rle(damage) -> None:
     rle = Masks(np.random.default_rng(0).random((1, 20, 20)) > 0.5).to_rle()[0]
     with pytest.raises(CorruptFileError, match="does not decode"):
         Masks.from_rle([{**rle, "counts": damage(rle["counts"])}])

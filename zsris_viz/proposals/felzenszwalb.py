@@ -84,7 +84,7 @@ class Felzenszwalb(Proposer):
         if not len(masks):
             return Masks.from_arrays([], size=(picture.height, picture.width), scores=[], source=self.name)
         order = np.argsort(-scores, kind="stable")
-        stack = Masks(masks[order], scores=scores[order])
+        stack = Masks(masks[order], scores=torch.from_numpy(scores[order]))
         kept = _distinct(stack.iou(), self.max_iou, self.max_masks)
         chosen = stack.select(kept)
         return Masks(_enlarge(chosen.data, picture.height, picture.width), scores=chosen.scores, source=self.name)
