@@ -12,6 +12,7 @@ COMMANDS = {
     ("train", "parser"): "train_parser",
     ("measure", "clip"): "measure_clip",
     ("measure", "clip-rn"): "measure_clip",
+    ("measure", "parser"): "measure_parser",
     ("card", "clip"): "write_card",
     ("card", "clip-rn"): "write_card",
 }
