@@ -111,7 +111,9 @@ def test_calls_are_counted(rn_pixels):
 def test_bf16_keeps_batch_norms_exact(rn, rn_pixels):
     clip = tiny_rn_clip(dtype=torch.bfloat16)
     assert clip.model.visual.bn1.running_var.dtype == torch.float32
-    assert clip.model.visual.conv1.weight.dtype == torch.bfloat16
+    assert clip.dtype == torch.bfloat16
+    assert clip.model.visual.conv1.weight.dtype == clip.compute_dtype
+    assert torch.equal(clip.model.visual.conv1.weight, clip.model.visual.conv1.weight.bfloat16().to(clip.compute_dtype))
     features = clip.embed_images(rn_pixels)
     assert features.dtype == torch.float32
     assert torch.cosine_similarity(features, rn.embed_images(rn_pixels)).min() > 0.995

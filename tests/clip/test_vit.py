@@ -252,12 +252,25 @@ def test_fused_attention_gives_the_same(pixels, library, vit):
 def test_bf16_towers_give_fp32_features_near_the_same(pixels, library, trace):
     clip = tiny_vit_clip(dtype=torch.bfloat16)
     features = clip.embed_images(pixels)
-    assert features.dtype == torch.float32 and clip.trace_image(pixels).layers[0].dtype == torch.bfloat16
+    assert features.dtype == torch.float32 and clip.dtype == torch.bfloat16
+    assert clip.trace_image(pixels).layers[0].dtype == clip.compute_dtype
+    for weight in clip.model.parameters():
+        assert torch.equal(weight, weight.bfloat16().to(weight.dtype))
     assert torch.cosine_similarity(features, library[2]).min() > 0.995
     masks = torch.ones(4, PATCHES)
     resumed = clip.resume(trace.layers[3][:1], 3, token_mask=masks)
     assert torch.cosine_similarity(resumed, library[2][:1]).min() > 0.995
     assert clip.embed_texts(["the left cat"]).dtype == torch.float32
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+def test_16_bit_towers_compute_in_fp32_where_a_cpu_would_emulate_them(monkeypatch, pixels, dtype):
+    check = {torch.bfloat16: "_is_mkldnn_bf16_supported", torch.float16: "_is_mkldnn_fp16_supported"}[dtype]
+    for supported, expected in ((False, torch.float32), (True, dtype)):
+        monkeypatch.setattr(torch.ops.mkldnn, check, lambda supported=supported: supported)
+        clip = tiny_vit_clip(dtype=dtype)
+        assert (clip.dtype, clip.compute_dtype) == (dtype, expected)
+        assert clip.trace_image(pixels).layers[-1].dtype == expected
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")

@@ -30,9 +30,11 @@ class Clip(ABC):
 
     Attributes:
         name: what was loaded. kind: "vit" or "rn". activation: "quick_gelu", "gelu", ... of the transformer blocks.
-        device, dtype: of the towers. embed_dim: D. width: channels of the image tower's last layer. num_layers: L,
-            image blocks (RN: its 4 stages). text_layers, text_width. image_size: S. grid: (g, g). patch_size: pixels
-            per grid cell.
+        device, dtype: of the towers. compute_dtype: what they compute in, and the dtype of traces: ``dtype``, but fp32
+            on a CPU without arithmetic for a 16-bit ``dtype``, where emulation takes about ten times as long (the
+            weights keep their rounding; no memory is saved there).
+        embed_dim: D. width: channels of the image tower's last layer. num_layers: L, image blocks (RN: its 4 stages).
+            text_layers, text_width. image_size: S. grid: (g, g). patch_size: pixels per grid cell.
         heads: image attention heads (RN: of the attention pooling). context_length: tokens. logit_scale: float, e to
             the learned scale. preprocess: how images become pixels. tokenizer. calls: a ClipCounter.
             supports_token_masking: bool.
@@ -59,6 +61,7 @@ class Clip(ABC):
         activation: str,
         device: torch.device,
         dtype: torch.dtype,
+        compute_dtype: torch.dtype | None = None,
     ) -> None:
         self.name = name
         self.text = text
@@ -68,6 +71,7 @@ class Clip(ABC):
         self.activation = activation
         self.device = device
         self.dtype = dtype
+        self.compute_dtype = compute_dtype or dtype
         self.calls = ClipCounter()
         self.embed_dim: int = text.projection.out_features
         self.text_layers = text.num_layers
@@ -156,7 +160,7 @@ class Clip(ABC):
         """Patch features in the joint space by the value path of the last attention (MaskCLIP)."""
 
     def _to_tower(self, tensor: Tensor) -> Tensor:
-        return tensor.to(device=self.device, dtype=self.dtype)
+        return tensor.to(device=self.device, dtype=self.compute_dtype)
 
     # ---- texts
 

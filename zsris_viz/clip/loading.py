@@ -51,7 +51,9 @@ def load_clip(
             of OpenAI's models by name, such as "RN50" (found in ~/.cache/clip, else downloaded through open_clip); a
             Hugging Face folder, or one written by ``save_clip_rn``; an OpenAI checkpoint file (TorchScript archive,
             state dict or safetensors); a state dict in OpenAI's layout; a transformers ``CLIPModel``.
-        device: default CUDA if present, else CPU. dtype: of the towers; features are fp32 in any case.
+        device: default CUDA if present, else CPU. dtype: of the towers; features are fp32 in any case. On a CPU without
+            16-bit arithmetic the weights are rounded to a 16-bit dtype but computed with in fp32, see
+            ``clip.compute_dtype``.
         preprocess: a preset ("clip", "clip-center", "glclip", "hybridgl", "copatch") or a Preprocess.
         attention: "eager", or "sdpa" for torch's fused kernel (a trace's attentions are computed either way).
         kind: how a state dict in OpenAI's layout was trained, which its tensors do not tell: "openai" (QuickGELU; the
@@ -72,6 +74,9 @@ def load_clip(
     where = torch.device(device if device is not None else "cuda" if torch.cuda.is_available() else "cpu")
     title, source = _resolve(name)
     model, words = _load(source, dtype, kind)
+    computing = compute_dtype(dtype, where)
+    if computing != dtype:
+        model = model.to(computing)
     model = model.to(where).eval().requires_grad_(False)
     is_vit = hasattr(model, "vision_model")
     size = model.config.vision_config.image_size if is_vit else model.visual.image_size
@@ -79,10 +84,23 @@ def load_clip(
         "name": title,
         "device": where,
         "dtype": dtype,
+        "compute_dtype": computing,
         "preprocess": get_preprocess(preprocess, size),
         "tokenizer": _tokenizer(tokenizer if tokenizer is not None else words, model.text_model.config),
     }
     return ViTClip(model, attention=attention, **shared) if is_vit else RNClip(model, attention=attention, **shared)
+
+
+def compute_dtype(dtype: torch.dtype, device: torch.device) -> torch.dtype:
+    """What towers of ``dtype`` compute in: fp32 on a CPU that would emulate 16-bit products, else ``dtype``."""
+    if device.type != "cpu" or dtype not in (torch.bfloat16, torch.float16):
+        return dtype
+    check = "_is_mkldnn_bf16_supported" if dtype == torch.bfloat16 else "_is_mkldnn_fp16_supported"
+    try:
+        supported = bool(getattr(torch.ops.mkldnn, check)())
+    except (AttributeError, RuntimeError):  # a torch built without oneDNN
+        supported = False
+    return dtype if supported else torch.float32
 
 
 def _load(source: Any, dtype: torch.dtype, kind: str | None) -> tuple[Any, str | Path | None]:

@@ -45,7 +45,7 @@ def layers_of(
     embeddings, stem = vision.embeddings, vision.embeddings.patch_embedding
     clip.calls.images += len(pixels)
     with autograd_mode(False):
-        pixels = pixels.to(device=clip.device, dtype=clip.dtype)
+        pixels = pixels.to(device=clip.device, dtype=clip.compute_dtype)
         patches = F.conv2d(pixels, stem.weight, stem.bias, stride=stem.stride, padding=stem_padding)
         grid = (patches.shape[-2], patches.shape[-1])
         table = _positions(embeddings.position_embedding.weight, grid, positions)
