@@ -1,0 +1,241 @@
+"""The one-line way in: an image and an expression to a mask, with everything that led to it."""
+
+from __future__ import annotations
+
+import base64
+import html
+import io
+import os
+import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from PIL import Image
+from torch.nn import functional as F
+
+from zsris_viz.clip.base import Clip
+from zsris_viz.errors import InvalidInputError, ZsrisWarning
+from zsris_viz.images import ImageSource, open_image
+from zsris_viz.masks import Masks
+from zsris_viz.methods import get_method
+from zsris_viz.methods.base import Method, Ranking, SceneFeatures
+from zsris_viz.methods.texts import ExpressionParts
+from zsris_viz.proposals import load_proposals
+from zsris_viz.proposals.base import Proposer
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+    from zsris_viz.datasets.types import Expression
+
+COLOUR = (213, 94, 0)  # of the chosen mask, as in the figures
+Proposals = str | Proposer | Masks | np.ndarray | torch.Tensor | Sequence[np.ndarray]
+
+
+@dataclass(frozen=True, repr=False)
+class Segmentation:
+    """What `segment` found.
+
+    Attributes:
+        image: the whole image, RGB.
+        mask: (H, W) bool, of the image's size; all False when there was no proposal to choose.
+        ranking: scores of all proposals, the chosen one, and the method's evidence.
+        scene: the image at the working size with the proposals and their features; `scene.masks` is what `ranking`
+            counts.
+        proposals: where the masks come from.
+        note: which model was used, and what can be expected of it.
+    """
+
+    image: Image.Image
+    mask: np.ndarray
+    ranking: Ranking
+    scene: SceneFeatures
+    proposals: str
+    note: str
+
+    @property
+    def expression(self) -> str:
+        """The text."""
+        return self.ranking.expression
+
+    def plot(self, ax: Axes | None = None, *, top: int = 5) -> Figure:
+        """The chosen mask on the image, and the `top` best proposals beside it; on `ax` the first picture alone."""
+        from zsris_viz.figures import add_mask, show_image, show_ranking  # a floor above: only a drawing asks for it
+
+        if ax is None:
+            return show_ranking(self.scene, self.ranking, top=top)
+        show_image(ax, self.image, f'"{self.expression}"')
+        if self.ranking.chosen is not None:
+            add_mask(ax, self.mask, "#{:02x}{:02x}{:02x}".format(*COLOUR), line=1.2)
+        return ax.figure  # type: ignore[return-value]
+
+    def overlay(self) -> Image.Image:
+        """The image with everything outside the mask faded and the mask's outline drawn; unchanged without a mask."""
+        if not self.mask.any():
+            return self.image.copy()
+        from PIL import ImageFilter
+
+        inside = Image.fromarray(self.mask.astype(np.uint8) * 255)
+        grey = Image.blend(self.image.convert("L").convert("RGB"), Image.new("RGB", self.image.size, "white"), 0.5)
+        picture = Image.composite(self.image, grey, inside)
+        width = 2 * max(1, max(self.image.size) // 400) + 1
+        grown = np.asarray(inside.filter(ImageFilter.MaxFilter(width))) > 0
+        outline = Image.fromarray((grown & ~self.mask).astype(np.uint8) * 255)
+        picture.paste(COLOUR, mask=outline)
+        return picture
+
+    def save(self, path: str | os.PathLike[str]) -> Path:
+        """Write the overlay as an image, by default PNG; the folder must exist.
+
+        Raises:
+            InvalidInputError: no such folder, or a suffix that Pillow cannot write.
+        """
+        target = Path(path)
+        target = target if target.suffix else target.with_suffix(".png")
+        if not target.parent.is_dir():
+            raise InvalidInputError(f"The folder {target.parent} does not exist; make it first, or give another path.")
+        if target.suffix.lower() not in Image.registered_extensions():
+            raise InvalidInputError(f"Pillow cannot write {target.suffix!r}; give a path that ends in .png or .jpg.")
+        self.overlay().save(target)
+        return target
+
+    def __repr__(self) -> str:
+        if self.ranking.chosen is None:
+            found = "nothing chosen"
+        else:
+            found = f"mask {self.ranking.chosen} of {len(self.scene)}, {100 * self.mask.mean():.1f} % of the image"
+        return f"Segmentation({self.expression!r}: {found}). {self.note}"
+
+    def _repr_png_(self) -> bytes:
+        """The overlay, at most 800 pixels wide, for Jupyter."""
+        picture = self.overlay()
+        picture.thumbnail((800, 800))
+        buffer = io.BytesIO()
+        picture.save(buffer, "png")
+        return buffer.getvalue()
+
+    def _repr_html_(self) -> str:
+        """The overlay with the expression and the note below it, for Jupyter."""
+        encoded = base64.b64encode(self._repr_png_()).decode()
+        words = html.escape(self.expression[:300])
+        return (
+            f'<figure style="margin:0"><img alt="{words}" src="data:image/png;base64,{encoded}">'
+            f"<figcaption><b>{words}</b><br><small>{html.escape(self.note)}</small></figcaption></figure>"
+        )
+
+
+def segment(
+    image: ImageSource,
+    expression: str | Expression,
+    method: str | Method = "global-local",
+    clip: str | Clip = "miniature",
+    proposals: Proposals = "felzenszwalb",
+    *,
+    preset: str = "default",
+    parts: str = "parser",
+    parser: Any = None,
+    captioner: Any = None,
+    preprocess: Any = None,
+    device: str | torch.device | None = None,
+    dtype: torch.dtype = torch.float32,
+    batch_size: int = 64,
+    max_side: int | None = 1024,
+    **given: Any,
+) -> Segmentation:
+    """Find what an expression means in an image.
+
+    The models behind the methods read English. Text in another language is no error: CLIP's tokens spell it out byte
+    by byte, and the choice is close to a guess. A text that is longer than the model's context (CLIP: 77 tokens, some
+    50 words) is cut, with a warning that says what was lost.
+
+    Args:
+        image: a path, PIL image, array or tensor, see :func:`zsris_viz.images.open_image`.
+        expression: for example "the dog on the left".
+        method: a name (`list_methods()`) or a Method.
+        clip: a model or a name for `load_clip`; a loaded model saves time from the second call on.
+        proposals: a name for `load_proposals`, a Proposer, or masks of the image's size: Masks, an (N, H, W) array or
+            tensor, or a list of (H, W) arrays.
+        preset: "default" or "official", of a method given by name.
+        parts: "parser", or "gold" for an Expression that knows its noun phrase, direction and so on.
+        parser, captioner, preprocess, batch_size: as for :class:`~zsris_viz.methods.base.SceneFeatures`.
+        max_side: a larger image is proposed for and seen at this longest side, and the mask enlarged again; None for
+            never. Without effect when masks are given.
+        **given: parts of the expression that are known, e.g. noun_phrase="the dog".
+
+    Returns:
+        Segmentation: `.mask`, `.ranking`, `.plot()`, `.save(path)`. Without a proposal `.mask` is all False, with a
+        warning.
+
+    Raises:
+        InvalidInputError: an empty expression, an unknown name, masks of another size.
+        CorruptFileError: a damaged image.
+        UnavailableError: a model that is not there, or a method that cannot use its kind of tower.
+    """
+    ExpressionParts(expression, given, source=parts)  # refuses an empty expression before anything is loaded
+    picture = open_image(image)
+    if max_side is not None and max_side < 16:
+        raise InvalidInputError(f"max_side={max_side} was given; 16 or more pixels, or None, is accepted.")
+    chooser = get_method(method, preset) if isinstance(method, str) else method
+    working, masks = _propose(picture, proposals, max_side)
+    if isinstance(clip, Clip):
+        model = clip
+    else:
+        from zsris_viz.clip import load_clip
+
+        model = load_clip(clip, device=device, dtype=dtype)
+    scene = SceneFeatures(
+        working, masks, model, parser=parser, captioner=captioner, batch_size=batch_size, preprocess=preprocess
+    )
+    ranking = chooser.rank(scene, expression, parts=parts, **given)
+    if ranking.chosen is None:
+        mask = np.zeros((picture.height, picture.width), dtype=bool)
+        _warn_of_nothing(masks)
+    else:
+        mask = _at_size(masks[ranking.chosen], picture.height, picture.width)
+    source = masks.source or "given masks"
+    return Segmentation(picture, mask, ranking, scene, source, _note(model, chooser, source))
+
+
+def _propose(picture: Image.Image, proposals: Proposals, max_side: int | None) -> tuple[Image.Image, Masks]:
+    """The image at its working size, and masks of that size."""
+    if isinstance(proposals, (str, Proposer)):
+        longest = max(picture.size)
+        working = picture
+        if max_side is not None and longest > max_side:
+            size = [max(1, round(side * max_side / longest)) for side in picture.size]
+            working = picture.resize(size, Image.Resampling.LANCZOS)
+        return working, load_proposals(proposals).propose(working)
+    masks = proposals if isinstance(proposals, Masks) else Masks.from_arrays(proposals, size=picture.size[::-1])
+    return picture, masks.validate(picture)
+
+
+def _at_size(mask: torch.Tensor, height: int, width: int) -> np.ndarray:
+    """A (h, w) mask as (height, width) bool, with smooth outlines."""
+    if tuple(mask.shape) != (height, width):
+        mask = F.interpolate(mask[None, None].float(), size=(height, width), mode="bilinear")[0, 0] > 0.5
+    return mask.cpu().numpy().copy()
+
+
+def _warn_of_nothing(masks: Masks) -> None:
+    if len(masks):
+        what, mend = f"all {len(masks)} proposals are empty masks", "Give masks with pixels"
+    else:
+        what = f"{masks.source or 'the given list'} has no proposal for this image"
+        mend = "Give masks, or let in smaller ones: proposals=load_proposals('felzenszwalb', min_share=0.0005)"
+    warnings.warn(f"Nothing was chosen, since {what}; the mask is empty. {mend}.", ZsrisWarning, stacklevel=3)
+
+
+def _note(clip: Clip, method: Method, source: str) -> str:
+    """Which model chose among which masks; of the built-in ones, that they know drawn scenes only."""
+    used = f"Model {clip.name}, method {method.name}, masks: {source}."
+    if not str(clip.name).startswith("miniature"):
+        return used
+    return (
+        f"{used} The built-in miniature knows nothing but drawn scenes: on a photograph its choice means nothing. "
+        "For photographs: clip='openai/clip-vit-base-patch16'."
+    )
