@@ -47,14 +47,19 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
     """A stand-in for the models, which chooses the second of three masks; what it was asked."""
     asked: dict[str, Any] = {"chosen": 1}
 
-    def segment(image: Image.Image, expression: str, **options: Any) -> SimpleNamespace:
-        asked.update(options, image=image.size, expression=expression)
+    def segment(image: Path, expression: str, **options: Any) -> SimpleNamespace:
+        if not image.is_file():
+            raise InvalidInputError(f"The image file {image} does not exist;\ngive another.")
+        asked.update(options, image=image, expression=expression)
         mask = np.zeros((30, 40), bool)
-        mask[5:10, 20:30] = True
+        mask[5:10, 20:30] = asked["chosen"] is not None
         ranking = SimpleNamespace(scores=torch.tensor([0.1, 0.25, -np.inf]), chosen=asked["chosen"])
-        if asked["chosen"] is None:
-            ranking.scores = torch.zeros(0)
-        return SimpleNamespace(mask=mask, ranking=ranking)
+        return SimpleNamespace(
+            mask=mask,
+            ranking=ranking,
+            note="Model tiny, method cropping.",
+            save=lambda path: path.write_text("overlay"),
+        )
 
     replace_module(monkeypatch, "zsris_viz.segmentation", segment=segment)
     return asked
@@ -88,18 +93,14 @@ def test_version_and_unknown_command() -> None:
     assert zsris("explore-nothing").exit_code == 2
 
 
-def test_segment_says_model_method_and_place(photo: Path, asked: dict[str, Any], tmp_path: Path) -> None:
+def test_segment_says_place_and_model(photo: Path, asked: dict[str, Any], tmp_path: Path) -> None:
     result = zsris("segment", photo, "the dog", "--save", tmp_path / "overlay.png")
     assert result.exit_code == 0, result.output
-    assert "miniature (it knows the drawn scenes only" in result.output
-    assert "global-local, masks by felzenszwalb" in result.output
     assert "mask 1 of 3, score 0.2500" in result.output
     assert "x 20 to 30, y 5 to 10, 50 pixels" in result.output
-    assert asked["expression"] == "the dog" and asked["image"] == (40, 30)
-    with Image.open(tmp_path / "overlay.png") as shown:
-        assert shown.size == (40, 30)
-        assert shown.getpixel((25, 7)) == Image.open(photo).getpixel((25, 7))  # inside: the image itself
-        assert shown.getpixel((2, 28)) != Image.open(photo).getpixel((2, 28))  # outside: faded
+    assert "Model tiny, method cropping." in result.output
+    assert asked["expression"] == "the dog" and asked["image"] == photo
+    assert (tmp_path / "overlay.png").read_text() == "overlay"
 
 
 def test_segment_json(photo: Path, asked: dict[str, Any]) -> None:
@@ -112,7 +113,7 @@ def test_segment_json(photo: Path, asked: dict[str, Any]) -> None:
     }
     assert told["chosen"] == 1 and told["candidates"] == 3 and told["score"] == pytest.approx(0.25)
     assert told["box"] == [20, 5, 30, 10] and told["area"] == 50 and told["size"] == [30, 40]
-    assert told["rle"]["size"] == [30, 40] and told["clip"] == "RN50"
+    assert told["rle"]["size"] == [30, 40] and told["clip"] == "RN50" and told["note"].startswith("Model")
 
 
 def test_segment_without_a_choice(photo: Path, asked: dict[str, Any]) -> None:
@@ -163,19 +164,22 @@ def test_evaluate(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     def evaluate(data: Any, methods: list[str], **options: Any) -> SimpleNamespace:
         asked.update(options, methods=methods)
         frame = pd.DataFrame({"method": methods, "miou": [51.25, np.nan], "oiou": [40.0, 30.0], "n": [9, 9]})
-        return SimpleNamespace(table=lambda: frame)
+        frame["miou_low"], frame["miou_high"] = 48.0, 55.4
+        return SimpleNamespace(table=lambda chance=True: frame, chance=lambda: pd.DataFrame({"method": ["chance"]}))
 
     replace_module(monkeypatch, "zsris_viz.datasets", load_dataset=load_dataset)
     replace_module(monkeypatch, "zsris_viz.evaluation", evaluate=evaluate)
     words = ["evaluate", "--split", "testA", "--methods", "a, b", "--limit", "3", "--output", tmp_path]
     result = zsris(*words)
     assert result.exit_code == 0, result.output
-    assert "51.2" in result.stdout and "3 images" in result.stdout
+    assert "51.2 [48, 55]" in result.stdout and "3 images" in result.stdout
     assert asked["dataset"] == ("scenes", "testA") and asked["methods"] == ["a", "b"] and asked["limit"] == 3
     assert asked["output"] == tmp_path and asked["proposals"] == "ground-truth"
-    rows = json.loads(zsris(*words, "--json").stdout)["rows"]
-    assert rows[0] == {"method": "a", "miou": 51.25, "oiou": 40.0, "n": 9}
-    assert rows[1]["miou"] is None
+    told = json.loads(zsris(*words, "--json").stdout)
+    assert told["rows"][0] == {
+        "method": "a", "miou": 51.25, "oiou": 40.0, "n": 9, "miou_low": 48.0, "miou_high": 55.4,
+    }  # fmt: skip
+    assert told["rows"][1]["miou"] is None and told["chance"] == {"method": "chance"}
     assert zsris("evaluate", "--methods", " , ").exit_code == 2
 
 
@@ -247,3 +251,34 @@ def test_doctor(monkeypatch: pytest.MonkeyPatch) -> None:
     result = zsris("doctor")
     assert result.exit_code == 1
     assert "PROBLEM" in result.stdout and "libcuda is missing" in result.stdout and "3.1" in result.stdout
+
+
+@pytest.mark.slow
+def test_segment_for_real(tmp_path: Path) -> None:
+    """From a drawn scene on disk to a mask, with the built-in model, in a process of its own."""
+    from zsris_viz import load_dataset
+
+    sample = load_dataset("scenes", "val", limit=1)[0]
+    sample.image.save(tmp_path / "scene.png")
+    words = [sys.executable, "-m", "zsris_viz.cli", "segment", str(tmp_path / "scene.png")]
+    words += [sample.references[0].expressions[0].text, "--save", str(tmp_path / "overlay.png"), "--json"]
+    run = subprocess.run(words, capture_output=True, text=True)
+    assert run.returncode == 0, run.stderr
+    told = json.loads(run.stdout)
+    assert told["size"] == [224, 224] and told["area"] > 0 and "miniature" in told["note"]
+    with Image.open(tmp_path / "overlay.png") as picture:
+        assert picture.size == (224, 224)
+
+
+@pytest.mark.slow
+def test_evaluate_for_real(tmp_path: Path) -> None:
+    words = [sys.executable, "-m", "zsris_viz.cli", "evaluate", "--limit", "3", "--output", str(tmp_path / "run")]
+    run = subprocess.run([*words, "--json"], capture_output=True, text=True)
+    assert run.returncode == 0, run.stderr
+    told = json.loads(run.stdout)
+    assert [row["method"] for row in told["rows"]] == ["global-local", "cropping"]
+    for row in told["rows"]:
+        assert 0 <= row["miou"] <= row["upper_bound"] <= 100 and row["n"] > 3
+        assert {"oiou", "accuracy_50", "miou_low", "miou_high", "seconds"} <= set(row)
+    again = subprocess.run(words, capture_output=True, text=True)
+    assert again.returncode == 0 and "global-local" in again.stdout

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
-from zsris_viz.commands.common import ClipOption, DataRootOption, JsonOption, print_json, print_table
+from zsris_viz.commands.common import ClipOption, DataRootOption, DeviceOption, JsonOption, print_json, print_table
 from zsris_viz.errors import InvalidInputError
+
+WITH_INTERVAL = ("miou", "oiou")
 
 
 def evaluate(
@@ -27,6 +30,8 @@ def evaluate(
         typer.Option("--output", metavar="DIR", help="Keep the rows here; the same command goes on with them."),
     ] = None,
     data_root: DataRootOption = None,
+    preset: Annotated[str, typer.Option("--preset", metavar="NAME", help='"default" or "official".')] = "default",
+    device: DeviceOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Measure methods on a data set: mIoU, oIoU and precision, in per cent."""
@@ -39,11 +44,28 @@ def evaluate(
     from zsris_viz.evaluation import evaluate as run
 
     data = load_dataset(dataset, split, limit=limit, data_root=data_root)
-    evaluation = run(data, names, proposals=proposals, clip=clip, output=output)
-    rows = evaluation.table().to_dict("records")
+    evaluation = run(data, names, proposals=proposals, clip=clip, preset=preset, device=device, output=output)
     if as_json:
-        settings = {"dataset": dataset, "split": split, "clip": clip, "proposals": proposals, "limit": limit}
-        print_json({**settings, "output": output, "rows": rows})
+        settings = {"dataset": dataset, "split": split, "images": len(data), "clip": clip, "proposals": proposals}
+        tables = {
+            "rows": evaluation.table(chance=False).to_dict("records"),
+            "chance": next(iter(evaluation.chance().to_dict("records")), None),
+        }
+        print_json({**settings, "preset": preset, "output": output, **tables})
         return
-    typer.echo(f"{dataset} {split}, {len(data)} images, {proposals} proposals, {clip}; per cent\n")
+    typer.echo(f"{dataset} {split}, {len(data)} images, {proposals} proposals, {clip}; per cent, 95 % intervals\n")
+    rows = [_readable(row) for row in evaluation.table().to_dict("records")]
     print_table(rows, list(rows[0]) if rows else [])
+
+
+def _readable(row: Mapping[str, Any]) -> dict[str, Any]:
+    """A row of the table for people: mIoU and oIoU with their intervals, the other metrics without, milliseconds."""
+    shown: dict[str, Any] = {}
+    for name, value in row.items():
+        if name in WITH_INTERVAL and f"{name}_low" in row:
+            shown[name] = f"{value:.1f} [{row[f'{name}_low']:.0f}, {row[f'{name}_high']:.0f}]"
+        elif name == "seconds":
+            shown["ms"] = 1000 * value
+        elif name != "images" and not name.endswith(("_low", "_high")):
+            shown[name] = value
+    return shown
