@@ -206,7 +206,9 @@ def heat_table(
     if not numbers.size or not np.isfinite(numbers).any():
         raise InvalidInputError("the table has no number to draw; give at least one.")
     rows, columns = numbers.shape
-    ax = ax or new_figure(size=size or (1.9 + 0.85 * columns, 0.9 + 0.45 * rows))[1][0, 0]
+    letters = max(len(str(name)) for name in frame.index)
+    size = size or (1.7 + 0.065 * letters + max(0.85 * columns, 1.2), 0.9 + 0.45 * rows)
+    ax = ax or new_figure(size=size)[1][0, 0]
     low, high = limits or (float(np.nanmin(numbers)), float(np.nanmax(numbers)))
     drawn = ax.imshow(
         np.ma.masked_invalid(numbers), cmap=cmap, vmin=low, vmax=high if high > low else low + 1, aspect="auto"
@@ -242,7 +244,7 @@ def heat_table(
     bar.outline.set_visible(False)
     bar.set_label(label)
     if title is not None:
-        ax.set_title(title)
+        ax.set_title(title, loc="left")
     return ax.figure  # type: ignore[return-value]
 
 
@@ -257,6 +259,6 @@ def _need(frame: pd.DataFrame, *columns: str | None) -> None:
 def _finish(ax: Axes, title: str | None, *, legend: bool, legend_title: str | None) -> None:
     """Title, and a legend beside the axes, where it hides nothing."""
     if title is not None:
-        ax.set_title(title)
+        ax.set_title(title, loc="left")
     if legend:
         ax.legend(title=legend_title, loc="upper left", bbox_to_anchor=(1.01, 1.0), frameon=False, borderaxespad=0)

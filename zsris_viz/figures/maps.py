@@ -62,7 +62,7 @@ def show_maps(
     shades = _Scale(list(arrays.values()), scale, limits, centre)
     for axis, (name, values) in zip(flat[with_image:], arrays.items(), strict=False):
         _draw(axis, image, values, shades, smooth, opacity, truth)
-        axis.set_title(wrapped(name, 26))
+        axis.set_title(wrapped(name, 26), loc="left")
     close_rest(flat, len(arrays) + with_image)
     shades.add_bar(fig, axes, label)
     if title is not None:
@@ -112,7 +112,7 @@ def show_map_grid(
                 continue
             _draw(axis, images[name], as_map(row[head]), shades, smooth, opacity, truth)
             if number == 0:
-                axis.set_title(wrapped(head, 20))
+                axis.set_title(wrapped(head, 20), loc="left")
     shades.add_bar(fig, axes, label)
     if title is not None:
         fig.suptitle(title, x=0.01, ha="left")
@@ -156,7 +156,7 @@ class _Scale:
         if self.shared:
             bar.set_label(label)
         else:
-            bar.set_ticks([0, 1], labels=["its lowest", "its highest"])
+            bar.set_ticks([0, 1], labels=["low", "high"])
             bar.set_label(f"{label}{', ' if label else ''}each map by itself")
 
 

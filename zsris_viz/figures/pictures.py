@@ -35,7 +35,7 @@ def show_image(ax: Axes, image: ImageSource, title: str | None = None, *, dim: f
     ax.imshow(pixels * (1 - dim) + dim, interpolation="antialiased")
     _frameless(ax)
     if title is not None:
-        ax.set_title(title)
+        ax.set_title(title, loc="left")
     return ax
 
 
@@ -104,9 +104,10 @@ def add_boxes(
     """
     from matplotlib.patches import Rectangle
 
-    corners = np.asarray(boxes, dtype=np.float64).reshape(-1, 4) if np.size(boxes) else np.zeros((0, 4))
-    if np.shape(boxes)[-1:] != (4,) and np.size(boxes):
-        raise InvalidInputError(f"boxes of shape {np.shape(boxes)} were given; (N, 4) XYXY is accepted.")
+    corners = np.asarray(boxes, dtype=np.float64)
+    if corners.size and (corners.ndim != 2 or corners.shape[1] != 4):
+        raise InvalidInputError(f"boxes of shape {corners.shape} were given; (N, 4) XYXY is accepted.")
+    corners = corners.reshape(-1, 4)
     shades = [colour] * len(corners) if isinstance(colour, str) else list(colour)
     for number, (x1, y1, x2, y2) in enumerate(corners):
         corner, size = (x1 - 0.5, y1 - 0.5), (x2 - x1, y2 - y1)

@@ -69,9 +69,12 @@ def show_rankings(
 
 def _name_place(axis: Axes, place: int, score: float, overlap: float | None) -> None:
     """Place and score above a picture; a blue frame where the mask is right (IoU of at least 0.5)."""
-    text = f"{place}. {score:.3f}" + ("" if overlap is None else f"  IoU {overlap:.2f}")
+    number = f"{score:.3f}" if abs(score) >= 0.1 else f"{score:.2g}"
+    text = f"{place}. {number}" + ("" if overlap is None else f"  IoU {overlap:.2f}")
     right = overlap is not None and overlap >= 0.5
-    axis.set_title(text, fontsize=7, color=TRUTH if right else "black", fontweight="bold" if right else "normal")
+    axis.set_title(
+        text, loc="left", fontsize=7, color=TRUTH if right else "black", fontweight="bold" if right else "normal"
+    )
     for spine in axis.spines.values():
         spine.set_visible(True)
         spine.set_color(TRUTH if right else "#cccccc")

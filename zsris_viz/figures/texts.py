@@ -51,7 +51,7 @@ def show_spans(
     ax.set_ylim(-0.9 - 1.15 * depth, 0.8)
     ax.set_axis_off()
     if title is not None:
-        ax.set_title(title)
+        ax.set_title(title, loc="left")
     return ax.figure  # type: ignore[return-value]
 
 
