@@ -15,6 +15,10 @@ if TYPE_CHECKING:
 # it has. One whose files lie in a folder says needs_files = True and also takes data_root= and split_by=.
 _DATASETS: dict[str, tuple[str, str]] = {
     "scenes": ("scenes.dataset", "Scenes"),
+    "refcoco": ("refer", "RefCOCO"),
+    "refcoco+": ("refer", "RefCOCOPlus"),
+    "refcocog": ("refer", "RefCOCOg"),
+    "phrasecut": ("phrasecut", "PhraseCut"),
 }
 __all__ = ["Dataset", "Expression", "Reference", "Sample", "Subset", "dataset_names", "load_dataset"]
 
@@ -36,15 +40,18 @@ def load_dataset(
     """A dataset by name.
 
     Args:
-        name: "scenes", the drawn world, needs no files.
+        name: "scenes", the drawn world, needs no files; "refcoco", "refcoco+", "refcocog" and "phrasecut" do.
         split: for example "train", "val", "testA", "testB".
         limit: only the first `limit` images.
         data_root: where a benchmark's files lie; of no effect for a dataset without files.
         split_by: the scheme of the split, where a dataset has several; otherwise None or its only one.
-        **options: the dataset's own settings; "scenes" has size= (pixels) and style=.
+        **options: the dataset's own settings; "scenes" has size= (pixels) and style=, the refer
+            datasets text= ("sent" or "raw").
 
     Raises:
-        InvalidInputError: an unknown name, split, scheme or option value, listing what exists, or a limit below 1.
+        InvalidInputError: an unknown name, split, scheme or option value, listing what exists, a limit below 1, or no
+            data_root for a dataset that needs files.
+        UnavailableError, CorruptFileError: its files are not there or damaged.
         InvalidTypeError: an option that the dataset does not have.
     """
     if name not in _DATASETS:
