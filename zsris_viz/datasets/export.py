@@ -1,0 +1,230 @@
+"""Drawn scenes in the files of the benchmarks: the same images, masks and expressions, readable by the same tools.
+
+Evaluating an export gives the rows of the original. So images are PNG (JPEG would change pixels), masks are exact
+(run-length encodings in `instances.json`, rectangles for PhraseCut), and what a format has no place for (the original
+ids, gold noun phrases, masks of things without a phrase) stands under one extra key, "zsris", which other readers skip.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import pickle
+import shutil
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from zsris_viz.datasets.files import EXTRA, extra_of
+from zsris_viz.datasets.outlines import phrasecut_polygons
+from zsris_viz.datasets.refer import IMAGE_FOLDERS
+from zsris_viz.datasets.types import Dataset, Reference, Sample
+from zsris_viz.errors import InvalidInputError
+from zsris_viz.mask_io import encode_rle
+
+REFER_FOLDER = "refcoco"
+REFER_IMAGES = IMAGE_FOLDERS[0]
+PHRASECUT_FOLDER = "VGPhraseCut_v0"
+OTHER = "thing"  # category of an object that nobody refers to, where the dataset does not say
+
+
+def export(dataset: Dataset, folder: str | os.PathLike[str], layout: str, *, progress: bool = True) -> Path:
+    """Write a dataset in the files of a benchmark.
+
+    Args:
+        dataset: one whose samples have `instances`, among them the masks of all references.
+        folder: made if need be. Read the export with `load_dataset("refcoco" or "phrasecut", split, data_root=folder)`.
+        layout: "refer" (refcoco/refs(unc).p, refcoco/instances.json, images/mscoco/images/train2014/) or "phrasecut"
+            (VGPhraseCut_v0/refer_{split}.json, image_data_split.json, images/).
+        progress: show a progress bar.
+
+    Returns:
+        The folder inside `folder` that holds the annotations. Files appear only when all are complete.
+
+    Raises:
+        InvalidInputError: an unknown layout, a folder that already holds such files, or a dataset without instances.
+    """
+    if layout not in LAYOUTS:
+        raise InvalidInputError(f"format {layout!r} is unknown; use {' or '.join(LAYOUTS)}.")
+    names, write = LAYOUTS[layout]
+    root = Path(folder)
+    for name in names:
+        if (root / name).exists():
+            raise InvalidInputError(
+                f"{root / name} is there already; nothing was written. Give another folder, or remove it."
+            )
+    root.mkdir(parents=True, exist_ok=True)
+    draft = Path(tempfile.mkdtemp(prefix=".export-", dir=root))
+    try:
+        write(dataset, draft, progress)
+        for name in names:  # the annotations last: without them nothing is read
+            (draft / name).rename(root / name)
+    finally:
+        shutil.rmtree(draft, ignore_errors=True)
+    return root / names[-1]
+
+
+def _write_refer(dataset: Dataset, folder: Path, progress: bool) -> None:
+    """refs(unc).p and instances.json as in RefCOCO, and the images where the refer tools look for them."""
+    (folder / REFER_IMAGES).mkdir(parents=True)
+    (folder / REFER_FOLDER).mkdir()
+    images, annotations, refs = [], [], []
+    categories: dict[str, int] = {}
+    sentence_count = 0
+    for number, sample, nouns in _samples(dataset, progress):
+        masks, height, width = _masks(sample)
+        file_name = f"scene_{number:012d}.png"
+        sample.image.save(folder / REFER_IMAGES / file_name)
+        images.append(
+            {
+                "id": number,
+                "file_name": file_name,
+                "height": height,
+                "width": width,
+                EXTRA: {"dataset": dataset.name, "image_id": sample.image_id, "captions": list(sample.captions)},
+            }
+        )
+        first = len(annotations) + 1
+        places = {reference.ref_id: _place(reference, masks, sample) for reference in sample.references}
+        named = {places[reference.ref_id]: reference.category for reference in sample.references}
+        for place, mask in enumerate(masks):
+            noun = nouns[place] if nouns else named.get(place, OTHER)
+            annotations.append(
+                {
+                    "id": first + place,
+                    "image_id": number,
+                    "category_id": categories.setdefault(noun, len(categories) + 1),
+                    # A list of encodings, as in the ReferIt files, is what the authors' own reader takes.
+                    "segmentation": [encode_rle(mask)],
+                    "area": int(mask.sum()),
+                    "bbox": _box(mask),
+                    "iscrowd": 0,
+                }
+            )
+        for reference in sample.references:
+            sentences = []
+            for expression in reference.expressions:
+                sentence_count += 1
+                sentences.append(
+                    {
+                        "sent_id": sentence_count,
+                        "sent": expression.text,
+                        "raw": expression.text,
+                        "tokens": expression.text.split(),
+                        EXTRA: extra_of(expression),
+                    }
+                )
+            refs.append(
+                {
+                    "ref_id": len(refs) + 1,
+                    "ann_id": first + places[reference.ref_id],
+                    "category_id": annotations[first + places[reference.ref_id] - 1]["category_id"],
+                    "image_id": number,
+                    "file_name": file_name,
+                    "split": dataset.split,
+                    "sent_ids": [sentence["sent_id"] for sentence in sentences],
+                    "sentences": sentences,
+                    EXTRA: {"ref_id": reference.ref_id},
+                }
+            )
+    listed = [{"id": key, "name": noun, "supercategory": OTHER} for noun, key in categories.items()]
+    info = {"description": f"{dataset.name} {dataset.split}, exported by zsris_viz"}
+    content = {"info": info, "licenses": [], "images": images, "annotations": annotations, "categories": listed}
+    (folder / REFER_FOLDER / "instances.json").write_text(json.dumps(content))
+    (folder / REFER_FOLDER / "refs(unc).p").write_bytes(pickle.dumps(refs, protocol=2))
+
+
+def _write_phrasecut(dataset: Dataset, folder: Path, progress: bool) -> None:
+    """refer_{split}.json and image_data_split.json as in PhraseCut, a phrase for each expression."""
+    folder = folder / PHRASECUT_FOLDER
+    (folder / "images").mkdir(parents=True)
+    images, tasks = [], []
+    for number, sample, _ in _samples(dataset, progress):
+        masks, height, width = _masks(sample)
+        sample.image.save(folder / "images" / f"{number}.png")
+        instances = [phrasecut_polygons(mask) for mask in masks]
+        images.append(
+            {
+                "image_id": number,
+                "height": height,
+                "width": width,
+                "split": dataset.split,
+                EXTRA: {
+                    "dataset": dataset.name,
+                    "image_id": sample.image_id,
+                    "captions": list(sample.captions),
+                    "instances": instances,
+                },
+            }
+        )
+        for reference in sample.references:
+            place = _place(reference, masks, sample)
+            for count, expression in enumerate(reference.expressions):
+                tasks.append(
+                    {
+                        "task_id": f"{number}__{place}_{count}",
+                        "image_id": number,
+                        "ann_ids": [place],
+                        "instance_boxes": [_box(masks[place])],
+                        "Polygons": [instances[place]],
+                        "phrase": expression.text,
+                        "phrase_structure": {
+                            "name": reference.category,
+                            "attributes": [],
+                            "relation_ids": [],
+                            "relation_descriptions": [],
+                            "type": "verbose",
+                        },
+                        EXTRA: {
+                            "ref_id": reference.ref_id,
+                            "distractors": reference.distractors,
+                            **extra_of(expression),
+                        },
+                    }
+                )
+    (folder / "image_data_split.json").write_text(json.dumps(images))
+    (folder / f"refer_{dataset.split}.json").write_text(json.dumps(tasks))
+
+
+# format -> (what it puts into the folder, the annotations last; who writes it)
+LAYOUTS: dict[str, tuple[tuple[str, ...], Callable[[Dataset, Path, bool], None]]] = {
+    "refer": (("images", REFER_FOLDER), _write_refer),
+    "phrasecut": ((PHRASECUT_FOLDER,), _write_phrasecut),
+}
+
+
+def _samples(dataset: Dataset, progress: bool) -> Any:
+    """(number from 1, sample, category of every instance if the dataset knows them)."""
+    from tqdm.auto import tqdm
+
+    layout = getattr(dataset, "layout", None)
+    for index in tqdm(range(len(dataset)), unit="image", disable=not progress, desc=f"export {dataset.name}"):
+        nouns = [thing.noun for thing in layout(index).objects] if layout is not None else None
+        yield index + 1, dataset[index], nouns
+
+
+def _masks(sample: Sample) -> tuple[np.ndarray, int, int]:
+    """(N, H, W) bool masks of all instances, and the image's height and width."""
+    if sample.instances is None:
+        raise InvalidInputError(f"{sample!r} comes without the masks of its objects; it cannot be exported.")
+    return sample.instances.data.numpy(), *sample.size
+
+
+def _place(reference: Reference, masks: np.ndarray, sample: Sample) -> int:
+    """The number of the instance that is the reference."""
+    for place, mask in enumerate(masks):
+        if np.array_equal(mask, reference.mask):
+            return place
+    raise InvalidInputError(f"Reference {reference.ref_id} of {sample!r} is none of its instances; give one that is.")
+
+
+def _box(mask: np.ndarray) -> list[int]:
+    """[x, y, width, height] around a mask; zeros for an empty one."""
+    rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
+    if not len(rows):
+        return [0, 0, 0, 0]
+    x, y = int(columns[0]), int(rows[0])
+    return [x, y, int(columns[-1]) - x + 1, int(rows[-1]) - y + 1]
