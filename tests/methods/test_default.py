@@ -10,6 +10,7 @@ import torch.nn.functional as F
 
 from tests.methods import plain
 from tests.methods.conftest import EMPTY, PHRASE, SENTENCE, SPECK
+from zsris_viz.clip import load_clip
 from zsris_viz.methods import SceneFeatures, get_method
 
 TOLERANCE = {"atol": 2e-5, "rtol": 1e-4}
@@ -235,3 +236,15 @@ def test_an_absent_object_does_not_light_up(vit, image, masks):
         stretched = get_method(name, stretch=True).rank(scene, SENTENCE)
         assert stretched.chosen == get_method(name).rank(scene, SENTENCE).chosen
         assert stretched.scores.nan_to_num(neginf=0).min() >= 0 and stretched.scores.max() <= 1
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+@pytest.mark.parametrize("preset", ["default", "official"])
+@pytest.mark.parametrize("name", METHODS)
+def test_cuda_agrees_with_cpu(vit, rn, image, masks, rows, name, preset):
+    for tower in (vit, rn) if name in RN_METHODS else (vit,):
+        scores = []
+        for device in ("cpu", "cuda"):
+            scene = SceneFeatures(image, masks, load_clip(tower.model.state_dict(), device=device))
+            scores.append(get_method(name, preset).rank(scene, SENTENCE, noun_phrase=PHRASE).scores[rows])
+        torch.testing.assert_close(scores[1], scores[0], atol=1e-3, rtol=1e-2)
