@@ -1,0 +1,63 @@
+"""The numbers that the papers print, to stand beside measured ones."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from zsris_viz.datasets.manifests import manifest_folder
+from zsris_viz.errors import InvalidInputError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+COLUMNS = (
+    "paper",  # global-local (Yu et al. 2023), tas (Suo et al. 2023), copatch (An et al. 2025)
+    "table",  # its number, or where else in the paper the number stands
+    "method",  # as printed, without citation marks and "(ours)"
+    "encoder",  # of images: "ResNet-50", "ViT-B/32", ...; empty where the paper has none
+    "proposals",  # "FreeSOLO", "SAM", "ground-truth"; empty for methods without proposals
+    "dataset",
+    "split",
+    "metric",  # "oIoU", "mIoU" (per cent, 0-100), "seconds per image", "mIoU gain, least" and "most"
+    "value",
+    "split_by",  # "unc", "umd" (printed U), "google" (printed G)
+    "variant",  # what an ablation varies, for example "alpha=0.05; lambda=0.7"
+    "note",  # what is not stated, and misprints: values stand as printed
+)
+FILTERS = tuple(column for column in COLUMNS if column not in ("value", "note"))
+
+
+def published(**wanted: str | int | list[str]) -> pd.DataFrame:
+    """Published results: Tables 1-3 of Global-Local CLIP, Tables 1-7 of TAS, CoPatch's claim; a row for each number.
+
+    Args:
+        **wanted: a value or a list of values for any column but value and note, e.g. `paper="tas", table=4`.
+
+    Returns:
+        A frame with `COLUMNS`, in the papers' order; `value` is float64 and all else text, empty where the paper says
+        nothing. May have no rows.
+
+    Raises:
+        InvalidInputError: no such column, or a value that its column nowhere has.
+    """
+    import pandas as pd
+
+    frame = pd.read_csv(manifest_folder() / "published.csv", dtype=str, keep_default_na=False)
+    frame["value"] = frame["value"].astype("float64")
+    keep = pd.Series(True, index=frame.index)
+    for column, given in wanted.items():
+        if column not in FILTERS:
+            raise InvalidInputError(f"Published results have no column {column!r}; use {', '.join(FILTERS)}.")
+        values = [str(value) for value in _listed(given)]
+        known = list(dict.fromkeys(frame[column]))
+        for value in values:
+            if value not in known:
+                raise InvalidInputError(
+                    f"{column}={value!r} is nowhere in the published results; use {', '.join(filter(None, known))}."
+                )
+        keep &= frame[column].isin(values)
+    return frame[keep].reset_index(drop=True)
+
+
+def _listed(given: Any) -> list[Any]:
+    return list(given) if isinstance(given, (list, tuple, set)) else [given]
