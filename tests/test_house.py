@@ -137,6 +137,7 @@ def test_wheel_has_every_file_of_the_package(tmp_path: Path, monkeypatch: pytest
     with zipfile.ZipFile(built) as wheel:
         names = set(wheel.namelist())
     assert expected <= names
+    assert {f"zsris_viz/{path.relative_to(ROOT).as_posix()}" for path in tracked("data_manifests")} <= names
     strange = {name for name in names - expected if name.startswith("zsris_viz/")}
     assert not {name for name in strange if "__pycache__" in name}
 

@@ -1,0 +1,200 @@
+"""Where datasets and checkpoints come from: one checked record each, in data_manifests/*.yaml.
+
+A hash, size or count that nobody has published is null, with a note; none is guessed.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from pathlib import Path
+from typing import Any, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+
+from zsris_viz.errors import CorruptFileError, InvalidInputError
+
+NAME = "data_manifests"
+
+
+class _Record(BaseModel):
+    """Refuses keys that it does not know."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Source(_Record):
+    """One address.
+
+    Attributes:
+        url: where. state: "dead" addresses are kept because papers and tools name them; "manual" ones need a browser.
+        note: who keeps it, since when it is dead, and the like.
+    """
+
+    url: str = Field(pattern=r"^https?://")
+    state: Literal["live", "dead", "manual"] = "live"
+    note: str | None = None
+
+
+class File(_Record):
+    """One file to get.
+
+    Attributes:
+        path: where it belongs, below the data root.
+        sources: in the order in which they are tried.
+        size: bytes. sha256, md5: lower-case hexadecimal. All null if not published.
+        provides: for an archive the files and folders that unpacking it where it lies makes; they count instead.
+        optional: `verify` does not fail without it.
+        note: what a person should know, for example whose hash it is.
+    """
+
+    path: str
+    sources: tuple[Source, ...] = ()
+    size: int | None = Field(default=None, gt=0)
+    sha256: str | None = Field(default=None, pattern=r"^[0-9a-f]{64}$")
+    md5: str | None = Field(default=None, pattern=r"^[0-9a-f]{32}$")
+    provides: tuple[str, ...] = ()
+    optional: bool = False
+    note: str | None = None
+
+    @field_validator("path")
+    @classmethod
+    def _inside(cls, path: str) -> str:
+        if Path(path).is_absolute() or ".." in Path(path).parts:
+            raise ValueError("a path below the data root is needed")
+        return path
+
+    @property
+    def known_hash(self) -> str | None:
+        """The hash as "sha256:..." or "md5:...", or None."""
+        return f"sha256:{self.sha256}" if self.sha256 else f"md5:{self.md5}" if self.md5 else None
+
+
+class Split(_Record):
+    """Expected counts of one split; null where not published."""
+
+    split: str
+    split_by: str = ""
+    expressions: int | None = Field(default=None, gt=0)
+    references: int | None = Field(default=None, gt=0)
+    images: int | None = Field(default=None, gt=0)
+    note: str | None = None
+
+    @property
+    def label(self) -> str:
+        """The split with its scheme, "val (umd)"."""
+        return f"{self.split} ({self.split_by})" if self.split_by else self.split
+
+
+class Totals(_Record):
+    """Counts of a whole dataset as its papers print them."""
+
+    expressions: int | None = None
+    references: int | None = None
+    images: int | None = None
+    note: str | None = None
+
+
+class Hub(_Record):
+    """A repository on the Hugging Face hub; its client checks hashes and resumes by itself."""
+
+    repo: str = Field(pattern=r"^[\w.-]+/[\w.-]+$")
+    revision: str | None = None
+    patterns: tuple[str, ...] = ()
+
+
+class Manifest(_Record):
+    """A dataset, a set of images or annotations, or a checkpoint.
+
+    Attributes:
+        name: as in `zsris data verify NAME`. kind: what it is. title: for people.
+        homepage, paper: addresses. licence: of the data; images may have another, see notes.
+        files: to get; layout: what lies where below the data root afterwards.
+        hub: instead of or besides files. needs: names of manifests without which it is of no use.
+        image_folders: where images may lie, the first is the prescribed place. image_count: of the whole set.
+        splits, totals: expected counts. notes: anything else, such as links that are dead.
+    """
+
+    name: str
+    kind: Literal["dataset", "images", "annotations", "checkpoint", "parser"]
+    title: str
+    homepage: str
+    paper: str | None = None
+    licence: str
+    files: tuple[File, ...] = ()
+    hub: Hub | None = None
+    needs: tuple[str, ...] = ()
+    layout: tuple[str, ...] = ()
+    image_folders: tuple[str, ...] = ()
+    image_count: int | None = Field(default=None, gt=0)
+    splits: tuple[Split, ...] = ()
+    totals: Totals | None = None
+    notes: tuple[str, ...] = ()
+
+
+def manifest_folder() -> Path:
+    """The folder data_manifests: of the clone, or the copy inside an installed package.
+
+    Raises:
+        CorruptFileError: there is none.
+    """
+    package = Path(__file__).resolve().parents[1]
+    for folder in (package.parent / NAME, package / NAME):
+        if (folder / "refcoco.yaml").is_file():
+            return folder
+    raise CorruptFileError(f"{NAME} is not there, neither beside nor inside {package}; install zsris_viz again.")
+
+
+def read_manifests(folder: Path) -> dict[str, Manifest]:
+    """All records of a folder, by name; a YAML file holds one or several, with `---` between.
+
+    Raises:
+        CorruptFileError: a file with an unknown key, a wrong value, or a name that is there twice.
+    """
+    found: dict[str, Manifest] = {}
+    for path in sorted(folder.glob("*.yaml")):
+        try:
+            records = [record for record in yaml.safe_load_all(path.read_text(encoding="utf-8")) if record is not None]
+            manifests = [Manifest.model_validate(record) for record in records]
+        except (yaml.YAMLError, ValidationError) as error:
+            raise CorruptFileError(f"{path} is no valid manifest: {' '.join(str(error).split())}") from error
+        for one in manifests:
+            if one.name in found:
+                raise CorruptFileError(f"{path} describes {one.name!r}, which another manifest does already.")
+            found[one.name] = one
+    return found
+
+
+@cache
+def manifests() -> dict[str, Manifest]:
+    """All records of this package, by name."""
+    return read_manifests(manifest_folder())
+
+
+def get_manifest(name: str) -> Manifest:
+    """The record of a dataset or checkpoint.
+
+    Raises:
+        InvalidInputError: there is none, listing those that exist.
+    """
+    known = manifests()
+    if name not in known:
+        raise InvalidInputError(f"{name!r} has no manifest; there are {', '.join(known)}.")
+    return known[name]
+
+
+def describe(manifest: Manifest) -> dict[str, Any]:
+    """A row of `zsris data list`."""
+    sizes = [file.size for file in manifest.files]
+    known = manifest.totals.expressions if manifest.totals else None
+    return {
+        "name": manifest.name,
+        "kind": manifest.kind,
+        "title": manifest.title,
+        "licence": manifest.licence,
+        "expressions": known,
+        "bytes": sum(size for size in sizes if size) if sizes and all(sizes) else None,
+        "splits": [split.label for split in manifest.splits],
+        "homepage": manifest.homepage,
+        "needs": list(manifest.needs),
+    }

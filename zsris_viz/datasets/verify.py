@@ -1,0 +1,185 @@
+"""Whether the files of a dataset or checkpoint are there, whole, and hold what their manifest says."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from zsris_viz.datasets.manifests import File, Manifest, Split, get_manifest
+from zsris_viz.errors import InvalidInputError, ZsrisError
+
+Status = Literal["ok", "missing", "wrong", "absent", "unknown"]
+FAILURES = ("missing", "wrong")
+SHOWN = 3  # missing images that are named
+
+
+@dataclass(frozen=True)
+class Check:
+    """One thing that was looked at.
+
+    Attributes:
+        what: a file, a split or the images.
+        status: "ok"; "missing" or "wrong" fail; "absent": optional and not there; "unknown": nothing to compare with.
+        detail: what was found, in one line. expected, found: numbers or hashes where there are any.
+    """
+
+    what: str
+    status: Status
+    detail: str
+    expected: Any = None
+    found: Any = None
+
+
+def verify(name: str | Manifest, data_root: str | os.PathLike[str]) -> list[Check]:
+    """Compare a data root with a manifest: files, sizes, hashes, counts of every split, and that every image is there.
+
+    Args:
+        name: a manifest or its name. data_root: where the files lie.
+
+    Raises:
+        InvalidInputError: an unknown name, or a data root that is no folder.
+    """
+    manifest = get_manifest(name) if isinstance(name, str) else name
+    root = Path(data_root)
+    if not root.is_dir():
+        raise InvalidInputError(f"data_root={str(root)!r} is no folder; give the one that holds the files.")
+    checks = [check_file(file, root, manifest) for file in manifest.files]
+    if manifest.hub and not manifest.files:
+        checks.append(_check_hub(manifest))
+    if manifest.kind == "dataset":
+        checks += _check_splits(manifest, root)
+    elif manifest.kind == "images":
+        checks += _check_image_folder(manifest, root)
+    return checks
+
+
+def passed(checks: list[Check]) -> bool:
+    """Whether nothing is missing or wrong."""
+    return not any(check.status in FAILURES for check in checks)
+
+
+def check_file(file: File, root: Path, manifest: Manifest) -> Check:
+    """One file of a manifest: there, of the right size, with the right hash; an unpacked archive need not be kept."""
+    path = root / file.path
+    if not path.is_file():
+        places = [_provided(place, root, manifest) for place in file.provides]
+        if places and all(place is not None for place in places):
+            return Check(file.path, "ok", "unpacked; the archive was not kept, so its hash was not checked")
+        if file.optional:
+            return Check(file.path, "absent", "not there; not needed")
+        if manifest.kind == "dataset" and not file.provides and _elsewhere(file, root):
+            return Check(file.path, "ok", f"there as {_elsewhere(file, root)}; no published hash to compare with")
+        lacking = [place for place, found in zip(file.provides, places, strict=True) if found is None]
+        return Check(file.path, "missing", f"not there, nor {', '.join(lacking)}" if lacking else "not there")
+    size = path.stat().st_size
+    if file.size is not None and size != file.size:
+        return Check(file.path, "wrong", f"{size:,} bytes, not {file.size:,}: an incomplete download?", file.size, size)
+    if file.known_hash is None:
+        return Check(file.path, "unknown", f"{size:,} bytes; no published hash to compare with", None, size)
+    import pooch
+
+    kind, expected = file.known_hash.split(":")
+    found = pooch.file_hash(str(path), alg=kind)
+    if found != expected:
+        return Check(file.path, "wrong", f"{kind} {found} is not {expected}; fetch it again", expected, found)
+    return Check(file.path, "ok", f"{size:,} bytes, {kind} as published", expected, found)
+
+
+def _provided(place: str, root: Path, manifest: Manifest) -> Path | None:
+    """Where an unpacked file or folder lies: as the manifest says, directly in the root, or in another image folder."""
+    candidates = [root / place]
+    if Path(place).suffix in (".json", ".p"):
+        candidates.append(root / Path(place).name)
+    if place in manifest.image_folders:
+        candidates = [root / folder for folder in manifest.image_folders]
+    return next((path for path in candidates if path.exists()), None)
+
+
+def _elsewhere(file: File, root: Path) -> str | None:
+    """A file in one of the other folders that the loader accepts."""
+    from zsris_viz.datasets.phrasecut import FOLDERS
+
+    names = [str(Path(folder) / Path(file.path).name) for folder in FOLDERS]
+    return next((name for name in names if (root / name).is_file()), None)
+
+
+def _check_hub(manifest: Manifest) -> Check:
+    """A repository in the Hugging Face cache."""
+    from huggingface_hub import try_to_load_from_cache
+
+    if manifest.hub is None:
+        raise InvalidInputError(f"{manifest.name} has no repository on the hub.")
+    found = try_to_load_from_cache(manifest.hub.repo, "config.json", revision=manifest.hub.revision)
+    if isinstance(found, str):
+        return Check(manifest.hub.repo, "unknown", "in the Hugging Face cache; its client checked the hashes")
+    return Check(manifest.hub.repo, "missing", "not in the Hugging Face cache")
+
+
+def _check_splits(manifest: Manifest, root: Path) -> Iterator[Check]:
+    """Counts of every split, and one line on the images of all of them."""
+    from zsris_viz.datasets import load_dataset
+
+    images: dict[str, list[str]] = {}
+    folders: list[Path] = []
+    for split in manifest.splits:
+        try:
+            dataset: Any = load_dataset(manifest.name, split.split, data_root=root, split_by=split.split_by or None)
+        except ZsrisError as error:
+            yield _unreadable(split, error)
+            continue
+        yield _compare(split, dataset.counts())
+        folders = dataset.image_folders()
+        images |= dict(dataset.images())
+    if images:
+        yield _check_images(images, folders)
+
+
+def _unreadable(split: Split, error: ZsrisError) -> Check:
+    """A split that cannot be read fails, unless its file is simply not there and another split's is."""
+    from zsris_viz.errors import CorruptFileError, UnavailableError
+
+    reason = " ".join(str(error).split())
+    if isinstance(error, UnavailableError) and not isinstance(error, CorruptFileError):
+        return Check(split.label, "absent", "its file is not there")
+    return Check(split.label, "wrong", reason)
+
+
+def _compare(split: Split, counts: dict[str, int]) -> Check:
+    """The counts of one split beside the published ones."""
+    expected = {key: getattr(split, key) for key in counts}
+    told = ", ".join(
+        f"{found:,} {key}" + (f" (not {expected[key]:,})" if expected[key] not in (None, found) else "")
+        for key, found in counts.items()
+    )
+    known = {key: value for key, value in expected.items() if value is not None}
+    if not known:
+        return Check(split.label, "unknown", f"{told}; no published counts", None, counts)
+    status: Status = "ok" if all(counts[key] == value for key, value in known.items()) else "wrong"
+    return Check(split.label, status, told, known, counts)
+
+
+def _check_images(images: dict[str, list[str]], folders: list[Path]) -> Check:
+    """Whether every image of the splits has a file."""
+    there = [{entry.name for entry in os.scandir(folder)} for folder in folders if folder.is_dir()]
+    missing = [names[0] for names in images.values() if not any(name in found for name in names for found in there)]
+    found = len(images) - len(missing)
+    told = f"{found:,} of {len(images):,} there"
+    if missing:
+        told += f"; missing: {', '.join(missing[:SHOWN])}" + (" and more" if len(missing) > SHOWN else "")
+        told += f" (looked in {', '.join(map(str, [f for f in folders if f.is_dir()] or folders[:1]))})"
+    return Check("images", "missing" if missing else "ok", told, len(images), found)
+
+
+def _check_image_folder(manifest: Manifest, root: Path) -> Iterator[Check]:
+    """The number of images in the first image folder that exists."""
+    folder = next((root / name for name in manifest.image_folders if (root / name).is_dir()), None)
+    if folder is None:
+        yield Check("images", "missing", f"no folder {root / manifest.image_folders[0]}", manifest.image_count, 0)
+        return
+    found = sum(entry.name.lower().endswith((".jpg", ".jpeg")) for entry in os.scandir(folder))
+    status: Status = "ok" if found == manifest.image_count else "wrong"
+    told = f"{found:,} in {folder}" + ("" if status == "ok" else f", not {manifest.image_count:,}")
+    yield Check("images", status, told, manifest.image_count, found)
