@@ -43,7 +43,7 @@ def test_an_unknown_option() -> None:
         load_dataset("scenes", "val", colour="red")
 
 
-def test_data_root_is_of_no_effect_without_files(tmp_path) -> None:  # noqa: ANN001
+def test_data_root_is_of_no_effect_without_files(tmp_path) -> None:
     assert len(load_dataset("scenes", "val", data_root=tmp_path, limit=1)) == 1
     assert set(dataset_names()) >= {"scenes"}
 
@@ -72,7 +72,7 @@ def test_a_sample_is_lazy() -> None:
     assert "2 references" in repr(one)
 
 
-def test_a_bad_image_is_an_error_only_when_it_is_opened(tmp_path) -> None:  # noqa: ANN001
+def test_a_bad_image_is_an_error_only_when_it_is_opened(tmp_path) -> None:
     path = tmp_path / "bad.jpg"
     path.write_bytes(b"no")
     bad = Sample("bad", [], path)
