@@ -80,10 +80,11 @@ def dataset_alpha(dataset: str) -> float:
 class GlobalLocal(Method):
     """Global-Local CLIP: f = alpha f_G + (1 - alpha) f_L against t = beta E_t(T) + (1 - beta) E_t(NP(T)) (eq. 1-8).
 
-    Presets: "default", CLIP's own preprocessing, every feature normalised before mixing; "official", the authors'
-    code: ImageNet normalisation, boxes and background of its crops, features mixed as they come out. (Their data
-    loader first resizes each image to a shorter side of 800 for their mask generator, and back; that detour is not
-    part of the preset.)
+    Presets: "default", CLIP's own preprocessing, every feature normalised before mixing; "official", the authors' code:
+    ImageNet normalisation, boxes and background of its crops, features mixed as they come out. Its scores are cosines
+    (RN: dot products), without the constant factor logit_scale that the code multiplies in. (Their data loader first
+    resizes each image to a shorter side of 800 for their mask generator, and back; that detour is not part of the
+    preset.)
 
     Evidence: part scores (N,), each feature alone against the mixed text, "global_scores" and "local_scores", and
     "by_text", the visual feature against the sentence and the noun phrase alone; "global_features", "local_features",
