@@ -91,11 +91,11 @@ def test_cropping(vit, image, masks, rows, config):
     torch.testing.assert_close(method.rank(scene, SENTENCE).scores[rows], expected, **TOLERANCE)
 
 
-@pytest.mark.parametrize("config", [{}, {"residual": False, "mlp": False}])
+@pytest.mark.parametrize("config", [{}, {"residual": True, "mlp": True}])
 def test_score_map_on_vit(vit, image, masks, rows, config):
     with torch.no_grad():
         layers = plain.vit_layers(vit.model, plain.clip_pixels(image, 64))
-        values = plain.value_path(vit.model, layers, residual=not config, feed_forward=not config)
+        values = plain.value_path(vit.model, layers, residual=bool(config), feed_forward=bool(config))
         grid_map = (plain.unit(values) @ text(vit, SENTENCE)).reshape(4, 4)
     ranking = get_method("score-map", **config).rank(SceneFeatures(image, masks, vit.clip), SENTENCE)
     torch.testing.assert_close(ranking.scores[rows], plain.mean_inside(grid_map, masks[rows]), **TOLERANCE)

@@ -19,14 +19,15 @@ class ScoreMapConfig:
     """Settings of :class:`ScoreMap`.
 
     Attributes:
-        residual, mlp: ViT only: add the block's input and run its feed-forward part, as MaskCLIP does; ClearCLIP
-            leaves both out.
+        residual, mlp: ViT only: add the block's input and run its feed-forward part, as MaskCLIP's code does. Left out
+            by default, as in ClearCLIP: the value path alone, for the residual brings back what the blocks before made
+            of the patch, which is not aligned with texts and can turn the map round.
         stretch: stretch the upsampled map to 0-1 before averaging (the authors' code; the ranking stays).
         preprocess: a preset's name; None for the scene's own.
     """
 
-    residual: bool = True
-    mlp: bool = True
+    residual: bool = False
+    mlp: bool = False
     stretch: bool = False
     preprocess: str | None = None
 
@@ -37,7 +38,7 @@ class ScoreMap(Method):
     RN: attention pooling reduced to its value and output projections as 1 x 1 convolutions with their biases. ViT: in
     the last block, the value path instead of attention.
 
-    Presets: "default"; "official", with GL-CLIP's preprocessing.
+    Presets: "default"; "official", with GL-CLIP's preprocessing and, for a ViT, residual and feed-forward part.
 
     Evidence: map (g, g), cosines, bilinear to the image for drawing; text_feature (D,).
     """
