@@ -15,10 +15,11 @@ import math
 import random
 import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
+from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from zsris_viz.language.parser import Parser
 from zsris_viz.miniature.clear_style import Word
@@ -62,7 +63,7 @@ class Recipe:
     depth: int = 4
     rows: tuple[int, ...] = (5000, 1000, 2500, 1500)
     hidden: int = 64
-    epochs: int = 8
+    epochs: int = 7
     dropout: float = 0.15
     learn_rate: float = 0.0015
     warmup: int = 100
@@ -150,25 +151,22 @@ def batches(examples: Sequence[Example], size: int) -> Iterator[list[Example]]:
         yield batch
 
 
-def expressions(recipe: Recipe, treebank: Sequence[Sequence[Word]], excluded: set[str]) -> list[list[Word]]:
-    """Fragments and drawn-world expressions for all epochs, without those whose text is in ``excluded``."""
+def expressions(recipe: Recipe, open_nouns: Sequence[str], excluded: set[str], epoch: int) -> list[list[Word]]:
+    """The fragments and drawn-world expressions of one epoch, without those whose text is in ``excluded``."""
     from zsris_viz.datasets.scenes.grammar import gold_examples
 
+    seed = recipe.seed * 1000 + epoch
+    made = list(islice(FragmentMaker(seed, open_nouns), recipe.fragments))
+    made += [from_gold_tree(tree) for tree, *_ in gold_examples(SCENES_SEED + seed, recipe.scenes)]
+    return [words for words in made if _text(words) not in excluded]
+
+
+def common_nouns(treebank: Sequence[Sequence[Word]]) -> list[str]:
+    """Singular nouns that a treebank has more than once, sorted."""
     counts = Counter(
         word.text.lower() for words in treebank for word in words if word.tag == "NN" and word.text.isalpha()
     )
-    common = sorted(text for text, count in counts.items() if count > 1 and len(text) > 2)
-    made: list[list[Word]] = []
-    for words in FragmentMaker(recipe.seed, common):
-        if len(made) == recipe.fragments * recipe.epochs:
-            break
-        if _text(words) not in excluded:
-            made.append(words)
-    for tree, *_ in gold_examples(recipe.seed + SCENES_SEED, recipe.scenes * recipe.epochs):
-        if tree.text.lower() not in excluded:
-            made.append(from_gold_tree(tree))
-    random.Random(recipe.seed).shuffle(made)
-    return made
+    return sorted(text for text, count in counts.items() if count > 1 and len(text) > 2)
 
 
 def _text(words: Sequence[Word]) -> str:
@@ -179,35 +177,39 @@ def train(
     recipe: Recipe,
     treebank: Sequence[Sequence[Word]],
     dev: Sequence[Sequence[Word]],
-    extra: Sequence[Sequence[Word]],
+    extra: Callable[[int], Sequence[Sequence[Word]]],
     output: Path,
     *,
-    log: Any = print,
+    resume: tuple[Path, int] | None = None,
+    log: Callable[[str], object] = print,
 ) -> Language:
     """Train, keep the best epoch by the mean of UAS, LAS and tags on ``dev``, and return it.
 
-    ``extra`` sentences are shuffled into the treebank and spread evenly over the epochs. A checkpoint is written to
-    ``output`` whenever an epoch is the best so far, so that an interrupted run leaves a usable pipeline.
+    Args:
+        extra: from an epoch's number, counted from 0, to further sentences that are shuffled into it.
+        output: written whenever an epoch is the best so far, so that an interrupted run leaves a usable pipeline.
+        resume: a pipeline that such a run left, and how many epochs it had seen; the rest of the schedule follows.
+        log: takes one JSON line an epoch.
     """
     import spacy
     from spacy.util import fix_random_seed
     from thinc.api import Adam, NumpyOps, set_current_ops
 
-    set_current_ops(
-        NumpyOps(use_blis=False)
-    )  # numpy multiplies matrices up to three times faster than thinc's own routine
+    set_current_ops(NumpyOps(use_blis=False))  # numpy multiplies matrices three times faster than thinc's own routine
     fix_random_seed(recipe.seed)
-    rng = random.Random(recipe.seed)
-    nlp = build_pipeline(recipe)
+    nlp = build_pipeline(recipe) if resume is None else spacy.load(resume[0])
     plain = [make_example(nlp, words) for words in treebank]
-    lowered = [make_example(nlp, as_typed(words)) for words in treebank]
-    nlp.initialize(lambda: [*plain, *(make_example(nlp, words) for words in extra[:1000])])
+    if resume is None:
+        nlp.initialize(lambda: [*plain, *(make_example(nlp, words) for words in extra(0))])
     optimizer = Adam(recipe.learn_rate, L2=0.01, grad_clip=1.0, use_averages=True, L2_is_weight_decay=True)
-    share = math.ceil(len(extra) / recipe.epochs) if extra else 0
-    best, best_score, step, started = output, -1.0, 0, time.perf_counter()
-    for epoch in range(recipe.epochs):
-        examples = [pair[rng.random() < recipe.lowered] for pair in zip(plain, lowered, strict=True)]
-        examples += [make_example(nlp, words) for words in extra[epoch * share : (epoch + 1) * share]]
+    best, step, started = -1.0, 0, time.perf_counter()
+    for epoch in range(resume[1] if resume else 0, recipe.epochs):
+        rng = random.Random(recipe.seed * 1000 + epoch)
+        examples = [
+            make_example(nlp, as_typed(words)) if rng.random() < recipe.lowered else example
+            for words, example in zip(treebank, plain, strict=True)
+        ]
+        examples += [make_example(nlp, words) for words in extra(epoch)]
         rng.shuffle(examples)
         size = round(recipe.batch[0] * (recipe.batch[1] / recipe.batch[0]) ** (epoch / max(1, recipe.epochs - 1)))
         words_in_epoch = sum(len(example.predicted) for example in examples)
@@ -223,8 +225,8 @@ def train(
         with nlp.use_params(optimizer.averages):
             figures = score_treebank(nlp, dev)
             total = (figures["uas"] + figures["las"] + figures["tag"]) / 3
-            if total > best_score:
-                best_score = total
+            if total > best:
+                best = total
                 nlp.to_disk(output)
         seconds = time.perf_counter() - started
         log(
@@ -238,7 +240,7 @@ def train(
                 }
             )
         )
-    return spacy.load(best)
+    return spacy.load(output)
 
 
 def excluded_texts(style: Path) -> set[str]:
@@ -264,13 +266,22 @@ def main(argv: list[str] | None = None) -> None:
     )
     for name in ("epochs", "fragments", "scenes", "seed", "width", "hidden"):
         options.add_argument(f"--{name}", type=int, default=getattr(defaults, name))
+    options.add_argument("--resume", type=Path, help="pipeline that an interrupted run left, with --start")
+    options.add_argument("--start", type=int, default=0, help="epochs that the resumed pipeline has seen")
     options.add_argument("--limit", type=int, help="sentences of each split, for a trial")
     chosen = options.parse_args(argv)
     names = ("epochs", "fragments", "scenes", "seed", "width", "hidden")
     recipe = replace(defaults, **{name: getattr(chosen, name) for name in names})
     treebank, dev = (load_split(chosen.treebank, split)[: chosen.limit] for split in ("train", "dev"))
-    extra = expressions(recipe, treebank, excluded_texts(chosen.style))
-    train(recipe, treebank, dev, extra, chosen.output)
+    nouns, excluded = common_nouns(treebank), excluded_texts(chosen.style)
+    train(
+        recipe,
+        treebank,
+        dev,
+        lambda epoch: expressions(recipe, nouns, excluded, epoch),
+        chosen.output,
+        resume=(chosen.resume, chosen.start) if chosen.resume else None,
+    )
     figures = measure(Parser(str(chosen.output)), chosen.treebank, read_style(chosen.style))
     write_card(chosen.output, asdict(recipe), figures)
     print(json.dumps(figures, indent=2))
