@@ -6,9 +6,11 @@ import json
 
 import pytest
 
-from tests.language.trees import read, read_gold
+from tests.language.trees import read, read_gold, tokens
 from zsris_viz.datasets.scenes.grammar import gold_examples
 from zsris_viz.language.lexicon import is_ordinal
+from zsris_viz.language.mend import split_run_together
+from zsris_viz.language.parse import read_tree
 
 
 @pytest.mark.parametrize("style", ["refcoco", "refcoco+", "refcocog"])
@@ -107,3 +109,23 @@ def test_spans_point_into_the_text_and_go_through_json() -> None:
     content = json.loads(json.dumps(parse.to_dict()))
     assert content["spans"]["relation_object"] == {"text": "big box", "tokens": [2, 4], "characters": [9, 16]}
     assert {"noun_phrase", "head", "context_tokens", "direction", "relation"} <= set(content)
+
+
+def test_two_phrases_that_run_together_are_told_apart() -> None:
+    text, found = tokens("left/JJ/ADJ/amod/1 guy/NN/NOUN/compound/3 red/JJ/ADJ/amod/3 shirt/NN/NOUN/ROOT/3")
+    parse = read_tree(text, split_run_together(found))
+    assert (parse.noun_phrase, parse.head, parse.direction) == ("left guy", "guy", "left")
+    assert parse.other_noun_phrases == ("red shirt",)
+
+
+@pytest.mark.parametrize(
+    "rows",
+    [
+        "red/JJ/ADJ/amod/2 tennis/NN/NOUN/compound/2 ball/NN/NOUN/ROOT/2",
+        "red/JJ/ADJ/amod/1 shirt/NN/NOUN/compound/2 guy/NN/NOUN/ROOT/2",
+        "guy/NN/NOUN/ROOT/0 red/JJ/ADJ/amod/2 shirt/NN/NOUN/appos/0",
+    ],
+)
+def test_compounds_and_good_trees_are_left_alone(rows: str) -> None:
+    _, found = tokens(rows)
+    assert split_run_together(found) == found

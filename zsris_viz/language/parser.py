@@ -9,6 +9,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from zsris_viz.errors import InvalidInputError, InvalidTypeError
+from zsris_viz.language.mend import split_run_together
 from zsris_viz.language.models import load_pipeline
 from zsris_viz.language.parse import Parse, read_tree
 from zsris_viz.language.spans import Token
@@ -127,4 +128,4 @@ def _tokens(text: str, doc: Doc, places: Sequence[int]) -> tuple[Token, ...]:
         tokens.append(
             Token(text[start:end], word.lemma_.lower(), word.pos_, word.tag_, word.dep_, word.head.i, start, end)
         )
-    return tuple(tokens)
+    return split_run_together(tokens)

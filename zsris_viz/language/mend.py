@@ -1,0 +1,34 @@
+"""Mends one reading that parsers of edited text fall for: two noun phrases that run together, "left guy red shirt"."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from zsris_viz.language.spans import Token
+
+_NOUNS = frozenset(("NOUN", "PROPN"))
+_WHAT_COMES_FIRST = frozenset(("amod", "det", "poss", "nummod"))
+
+
+def split_run_together(tokens: Sequence[Token]) -> tuple[Token, ...]:
+    """Make the first of two run-together phrases the head, and the second its apposition.
+
+    In English no noun that is part of a compound stands before an adjective or article of the compound's head: "guy
+    red shirt" is not a kind of shirt. Where a tree says so, the noun takes the place of the head, with what stood
+    before it; the former head keeps what follows.
+    """
+    found = list(tokens)
+    for head in range(len(found)):
+        children = [place for place in range(head) if found[place].head == head]
+        for noun in children:
+            split = found[noun].dep in ("compound", "nmod") and found[noun].pos in _NOUNS
+            if split and any(place > noun and found[place].dep in _WHAT_COMES_FIRST for place in children):
+                above = found[head].head
+                found[noun] = replace(found[noun], dep=found[head].dep, head=noun if above == head else above)
+                found[head] = replace(found[head], dep="appos", head=noun)
+                for place in children:
+                    if place < noun:
+                        found[place] = replace(found[place], head=noun)
+                break
+    return tuple(found)
