@@ -14,7 +14,7 @@ from .cores import STYLES
 from .facts import same_noun
 from .grammar import SceneExpression
 from .layout import SceneLayout
-from .plan import SPLITS, plan_scene, scene_seed, speak
+from .plan import SPLITS, VERSION, plan_scene, scene_seed, speak
 from .render import MIN_SIDE, render
 
 _CACHED = 8
@@ -51,6 +51,8 @@ class Scenes:
         self.split = split
         self.size = size
         self.style = style
+        # A public attribute, so that a run on one version of the world is not continued on another.
+        self.version = VERSION
         self._length = min(limit or SPLITS[split], SPLITS[split])
         self._kept: OrderedDict[int, Sample] = OrderedDict()
 
