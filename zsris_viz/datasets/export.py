@@ -71,7 +71,9 @@ def _write_refer(dataset: Dataset, folder: Path, progress: bool) -> None:
     """refs(unc).p and instances.json as in RefCOCO, and the images where the refer tools look for them."""
     (folder / REFER_IMAGES).mkdir(parents=True)
     (folder / REFER_FOLDER).mkdir()
-    images, annotations, refs = [], [], []
+    images: list[dict[str, Any]] = []
+    annotations: list[dict[str, Any]] = []
+    refs: list[dict[str, Any]] = []
     categories: dict[str, int] = {}
     sentence_count = 0
     for number, sample, nouns in _samples(dataset, progress):

@@ -93,7 +93,7 @@ class VitTowers(nn.Module):
         super().__init__()
         from transformers import CLIPConfig, CLIPModel
 
-        self.clip = CLIPModel(CLIPConfig(**vit_config(tokens), attn_implementation="eager"))
+        self.clip = CLIPModel(CLIPConfig(**vit_config(tokens), attn_implementation="eager"))  # type: ignore[call-arg]
         with torch.no_grad():
             table = self.clip.vision_model.embeddings.position_embedding.weight
             table.copy_(position_waves(14, table.shape[1]))
@@ -137,7 +137,7 @@ class VitTowers(nn.Module):
 
     def save(self, folder: Path) -> None:
         """Writes config.json and fp16 model.safetensors beside the tokenizer."""
-        copy.deepcopy(self.clip).to(torch.float16).save_pretrained(folder)
+        copy.deepcopy(self.clip).half().save_pretrained(folder)
 
 
 class RnTowers(nn.Module):
@@ -157,7 +157,7 @@ class RnTowers(nn.Module):
 
         vision = {"layers": [1, 1, 2, 1], "width": 16, "image_size": SIDE["clip-rn"], "heads": 8}
         self.clip = RNModel({"embed_dim": 128, "vision": vision, "text": text_config(tokens)})
-        self.clip.visual.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.clip.visual.to(memory_format=torch.channels_last)
         if text_from is not None:
             self._take_text(text_from)
 

@@ -125,7 +125,7 @@ def possible(claims: list[Claim], facts: np.ndarray) -> np.ndarray:
     """
     with np.errstate(invalid="ignore"):
         first = _matches(_columns([claim.first for claim in claims]), facts)
-        result = first.any(-1)
+        result = np.asarray(first.any(-1))
         relation = np.array([claim.relation for claim in claims])
         pairs = np.flatnonzero(relation)
         if len(pairs):
