@@ -1,7 +1,7 @@
 """Every error and warning that the package raises on purpose.
 
-Each message says what was given, what is accepted, and the call that mends it. Catch :class:`ZsrisError` to catch them all;
-each class is also the built-in error that a Python user would expect.
+Each message says what was given, what is accepted, and the call that mends it. Catch :class:`ZsrisError` to catch them
+all; each class is also the built-in error that a Python user would expect.
 """
 
 from __future__ import annotations

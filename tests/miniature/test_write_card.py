@@ -12,7 +12,7 @@ ROW = {"noun": 90.0, "colour": 80.0, "size": 40.0, "position": 30.0, "relation":
 
 @pytest.fixture
 def figures():
-    names = ("chance", "crop", "global", "global-local", "score map")
+    names = ("chance", "crop, short", "crop", "global", "global-local", "score map")
     rows = dict.fromkeys(names, ROW)
     rows |= {"patch map layer 1": ROW | {"all": 30.0}, "patch map layer 1 shuffled": ROW | {"all": 25.0}}
     rows |= {

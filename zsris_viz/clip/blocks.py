@@ -98,7 +98,15 @@ def self_attention(
 
 def feed_forward(block: Any, hidden: Tensor) -> Tensor:
     """What a block's feed-forward part adds to the residual stream, its LayerNorm included: (B, T, C) -> (B, T, C)."""
-    return block.mlp(block.layer_norm2(hidden))
+    mlp = block.mlp
+    return mlp.fc2(_activate(mlp.activation_fn, mlp.fc1(block.layer_norm2(hidden))))
+
+
+def _activate(function: nn.Module, wide: Tensor) -> Tensor:
+    """The activation; QuickGELU, x * sigmoid(1.702 x), with one new tensor instead of three: 8 % of a CPU run."""
+    if torch.is_inference_mode_enabled() and type(function).__name__ == "QuickGELUActivation":
+        return (1.702 * wide).sigmoid_().mul_(wide)
+    return function(wide)
 
 
 def run_block(
