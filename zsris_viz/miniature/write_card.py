@@ -34,7 +34,7 @@ objects; objects cut out on a plain ground. No mask of a scene is ever seen, so 
 
 **Recipe.** InfoNCE with three true captions and one made wrong in one thing for every picture, in near-duplicate pairs;
 a caption that may be true of another picture is no negative. The same loss, weighted 0.25, on the patch that meets the
-caption best by the value path of the last block (in this run from second 2,309 of 5,100 on). Patches are dropped (28 %
+caption best by the value path of the last block (in this run from second 2,309 of 4,203 on). Patches are dropped (28 %
 kept, then 45 %, then all), AdamW with a cosine schedule. The curve is in `training.csv`.
 """,
     "clip-rn": """# Miniature CLIP with a ResNet tower
