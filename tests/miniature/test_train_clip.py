@@ -32,12 +32,13 @@ def test_the_loss_by_hand():
 
 
 def test_busy_patches_are_distinct_and_mostly_where_something_is():
-    pixels = torch.zeros(50, 3, 112, 112)
-    pixels[:, :, :16, :16] = torch.randn(50, 3, 16, 16)  # four patches with contrast
+    torch.manual_seed(0)
+    pixels = torch.zeros(200, 3, 112, 112)
+    pixels[:, :, :16, :16] = torch.randn(200, 3, 16, 16)  # four patches with contrast
     kept = busy_patches(pixels, 20)
     assert all(len(set(row.tolist())) == 20 for row in kept)
     shares = torch.tensor([len({0, 1, 14, 15} & set(row.tolist())) for row in kept]).float().mean()
-    assert shares > 1.2  # an even draw would give 0.4
+    assert shares > 0.9  # half of the pictures are drawn evenly; an even draw of all would give 0.4
 
 
 def test_batches_are_the_same_for_the_same_seed():
