@@ -118,3 +118,9 @@ def test_scores_prefer_round_shapes_with_contrast() -> None:
     stripe[80:82, 5:115] = True
     scores = outline_scores(np.stack([truth[0], stripe, np.zeros_like(stripe), np.ones_like(stripe)]), lab)
     assert scores[0] > scores[1] > 0 and scores[2] == 0 and scores[3] == 0
+
+
+def test_no_proposals_at_all() -> None:
+    source = load_proposals("none")
+    masks = source.propose(Image.new("RGB", (9, 7)))
+    assert len(masks) == 0 and masks.size == (7, 9) and masks.source == "none" and source.settings == {}

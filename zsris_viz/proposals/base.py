@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any
 
 from zsris_viz.errors import InvalidInputError
-from zsris_viz.images import ImageSource
+from zsris_viz.images import ImageSource, open_image
 from zsris_viz.masks import Masks
 
 if TYPE_CHECKING:
@@ -21,12 +21,17 @@ class Proposer(ABC):
         settings: everything that changes the masks, as plain values; `evaluate` continues a run only with the same.
     """
 
-    name: ClassVar[str]
+    name: str
 
     @property
     @abstractmethod
     def settings(self) -> dict[str, Any]:
         """Everything that changes the masks: names to plain values (text, numbers, lists of these)."""
+
+    @property
+    def knows_samples(self) -> bool:
+        """Whether `propose_for` depends on more of a sample than its image."""
+        return False
 
     @abstractmethod
     def propose(self, image: ImageSource) -> Masks:
@@ -55,6 +60,11 @@ class GroundTruth(Proposer):
         """None."""
         return {}
 
+    @property
+    def knows_samples(self) -> bool:
+        """True: the masks belong to the sample."""
+        return True
+
     def propose(self, image: ImageSource) -> Masks:
         """An image alone has no annotation.
 
@@ -78,3 +88,19 @@ class GroundTruth(Proposer):
                 'e.g. proposals="felzenszwalb".'
             )
         return sample.instances
+
+
+class NoProposals(Proposer):
+    """No masks at all: for methods that make their own, such as RISCLIP."""
+
+    name = "none"
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """None."""
+        return {}
+
+    def propose(self, image: ImageSource) -> Masks:
+        """No mask, of the image's size."""
+        picture = open_image(image)
+        return Masks.from_arrays([], size=(picture.height, picture.width), source=self.name)

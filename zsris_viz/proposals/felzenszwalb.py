@@ -79,7 +79,7 @@ class Felzenszwalb(Proposer):
         Scores are those of :func:`~zsris_viz.proposals.regions.outline_scores`.
         """
         picture = open_image(image)
-        small = _shrink(picture, self.side)
+        small = shrink(picture, self.side)
         masks, scores = self._regions(small)
         if not len(masks):
             return Masks.from_arrays([], size=(picture.height, picture.width), scores=[], source=self.name)
@@ -87,7 +87,7 @@ class Felzenszwalb(Proposer):
         stack = Masks(masks[order], scores=torch.from_numpy(scores[order]))
         kept = _distinct(stack.iou(), self.max_iou, self.max_masks)
         chosen = stack.select(kept)
-        return Masks(_enlarge(chosen.data, picture.height, picture.width), scores=chosen.scores, source=self.name)
+        return Masks(enlarge(chosen.data, picture.height, picture.width), scores=chosen.scores, source=self.name)
 
     def _regions(self, image: Image.Image) -> tuple[np.ndarray, np.ndarray]:
         """(N, h, w) bool regions of the accepted sizes, without exact copies, and their scores (N,)."""
@@ -116,7 +116,7 @@ class Felzenszwalb(Proposer):
         return masks, outline_scores(masks, lab)
 
 
-def _shrink(image: Image.Image, side: int) -> Image.Image:
+def shrink(image: Image.Image, side: int) -> Image.Image:
     """The image with its longest side at most `side`."""
     longest = max(image.size)
     if longest <= side:
@@ -135,7 +135,7 @@ def _distinct(iou: torch.Tensor, max_iou: float, count: int) -> list[int]:
     return kept
 
 
-def _enlarge(masks: torch.Tensor, height: int, width: int) -> torch.Tensor:
+def enlarge(masks: torch.Tensor, height: int, width: int) -> torch.Tensor:
     """(N, h, w) bool to (N, height, width), with smooth outlines: bilinear, cut at a half."""
     if masks.shape[1:] == (height, width):
         return masks

@@ -42,10 +42,7 @@ def filter_overlaps(masks: Masks, *, min_area: int = 2000, max_overlap: float = 
     Raises:
         InvalidInputError: a threshold outside its range.
     """
-    if min_area < 0:
-        raise InvalidInputError(f"min_area={min_area} was given; a number of pixels from 0 up is accepted.")
-    if not 0 <= max_overlap <= 1:
-        raise InvalidInputError(f"max_overlap={max_overlap} was given; a share from 0 to 1 is accepted.")
+    check_thresholds(min_area, max_overlap)
     areas = masks.areas.cpu()
     count = len(masks)
     too_small = areas < min_area
@@ -60,3 +57,15 @@ def filter_overlaps(masks: Masks, *, min_area: int = 2000, max_overlap: float = 
         covered_by[large] = torch.where(covers.any(dim=0), large[largest], -1)
     kept = (~too_small & (covered_by < 0)).nonzero()[:, 0]
     return OverlapFilter(masks.select(kept), kept, too_small, covered_by)
+
+
+def check_thresholds(min_area: float, max_overlap: float) -> None:
+    """Refuse thresholds that the filter cannot use.
+
+    Raises:
+        InvalidInputError: a negative area, or a share outside 0-1.
+    """
+    if not min_area >= 0:
+        raise InvalidInputError(f"min_area={min_area} was given; a number of pixels from 0 up is accepted.")
+    if not 0 <= max_overlap <= 1:
+        raise InvalidInputError(f"max_overlap={max_overlap} was given; a share from 0 to 1 is accepted.")

@@ -1,0 +1,112 @@
+"""Mask2Former on a tiny random model, saved as transformers saves the published ones."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from torch.nn import functional as F
+
+from zsris_viz.errors import CorruptFileError, InvalidInputError, UnavailableError
+from zsris_viz.proposals import CachedProposals, Mask2Former, load_proposals
+from zsris_viz.proposals.mask2former import scores_of
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A random model of 12 queries and 3 classes in the hub's format."""
+    from transformers import (
+        Mask2FormerConfig,
+        Mask2FormerForUniversalSegmentation,
+        Mask2FormerImageProcessor,
+        SwinConfig,
+    )
+
+    path = tmp_path_factory.mktemp("mask2former") / "tiny"
+    backbone = SwinConfig(
+        embed_dim=8, depths=[1, 1, 1, 1], num_heads=[1, 1, 1, 1], window_size=4, image_size=64,
+        out_features=["stage1", "stage2", "stage3", "stage4"],
+    )  # fmt: skip
+    config = Mask2FormerConfig(
+        backbone_config=backbone, feature_size=32, mask_feature_size=32, hidden_dim=32, encoder_feedforward_dim=32,
+        dim_feedforward=32, encoder_layers=1, decoder_layers=2, num_attention_heads=2, num_queries=12, num_labels=3,
+    )  # fmt: skip
+    torch.manual_seed(0)
+    model = Mask2FormerForUniversalSegmentation(config)
+    model.save_pretrained(path)
+    Mask2FormerImageProcessor(size={"shortest_edge": 40, "longest_edge": 96}).save_pretrained(path)
+    return path
+
+
+@pytest.fixture(scope="module")
+def noise() -> Image.Image:
+    return Image.fromarray(np.random.default_rng(0).integers(0, 256, (50, 70, 3), dtype=np.uint8))
+
+
+def test_masks_by_an_independent_computation(folder: Path, noise: Image.Image) -> None:
+    from transformers import AutoImageProcessor, Mask2FormerForUniversalSegmentation
+
+    source = Mask2Former(folder, threshold=0.0)
+    masks = source.propose(noise)
+    assert masks.size == (50, 70) and masks.source == "mask2former"
+    assert masks.scores.tolist() == sorted(masks.scores.tolist(), reverse=True)
+
+    model = Mask2FormerForUniversalSegmentation.from_pretrained(folder).eval()
+    given = AutoImageProcessor.from_pretrained(folder)(images=[np.array(noise)], return_tensors="pt")
+    with torch.no_grad():
+        answer = model(**given)
+    whole = F.interpolate(answer.masks_queries_logits, size=given["pixel_values"].shape[-2:], mode="bilinear")
+    rows, columns = given["pixel_mask"][0].sum(0).max(), given["pixel_mask"][0].sum(1).max()
+    seen = whole[0, :, :rows, :columns]
+    expected = {}
+    for classes, logits in zip(answer.class_queries_logits[0], seen, strict=True):
+        if (logits > 0).any():
+            score = classes.softmax(0)[:-1].max() * logits.sigmoid()[logits > 0].mean()
+            expected[round(float(score), 5)] = (
+                F.interpolate(logits[None, None], size=(50, 70), mode="bilinear")[0, 0] > 0
+            )
+    assert [round(score, 5) for score in masks.scores.tolist()] == sorted(expected, reverse=True)
+    for score, mask in zip(masks.scores.tolist(), masks, strict=True):
+        assert torch.equal(mask, expected[round(score, 5)])
+
+
+def test_an_empty_mask_scores_nothing() -> None:
+    assert scores_of(torch.tensor([[0.0, 0.0]]), torch.full((1, 2, 2), -1.0)).tolist() == [0.0]
+    assert scores_of(torch.tensor([[3.0, 3.0]]), torch.tensor([[[40.0, -9.0]]])).tolist() == pytest.approx([0.5])
+
+
+def test_settings_thresholds_and_names(folder: Path, noise: Image.Image, tmp_path: Path) -> None:
+    source = load_proposals(f"mask2former:{folder}", threshold=0.0, cache=tmp_path, max_masks=4)
+    assert isinstance(source, CachedProposals) and source.settings["model"] == "tiny"
+    first = source.propose(noise)
+    assert len(first) <= 4 and torch.equal(source.propose(noise).data, first.data) and source.store.hits == 1
+    assert len(Mask2Former(folder, threshold=1.0).propose(noise)) == 0
+    for change in ({"threshold": 2}, {"max_masks": 0}):
+        with pytest.raises(InvalidInputError, match=next(iter(change))):
+            Mask2Former(folder, **change)
+
+
+def test_models_that_are_not_there_damaged_or_others(folder: Path, tmp_path: Path) -> None:
+    import shutil
+
+    with pytest.raises(UnavailableError, match="felzenszwalb"):
+        Mask2Former("nobody/nothing-of-this-name")
+    for name in ("./nowhere", "nothing"):
+        with pytest.raises(InvalidInputError, match="neither a folder"):
+            Mask2Former(name)
+    for change in ("cut", "empty", "other"):
+        copy = tmp_path / change
+        shutil.copytree(folder, copy)
+        if change == "cut":
+            weights = (copy / "model.safetensors").read_bytes()
+            (copy / "model.safetensors").write_bytes(weights[: len(weights) // 2])
+        elif change == "empty":
+            (copy / "model.safetensors").unlink()
+        else:
+            text = (copy / "config.json").read_text().replace('"model_type": "mask2former"', '"model_type": "clip"')
+            (copy / "config.json").write_text(text)
+        with pytest.raises(InvalidInputError if change == "other" else CorruptFileError):
+            Mask2Former(copy)

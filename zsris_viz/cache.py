@@ -1,0 +1,265 @@
+"""A cache on disk of what models worked out, by content: proposals, captions and the like survive the session.
+
+Entries are dicts of plain values, kept as gzip-compressed JSON with a checksum. Any number of runs may use one folder
+at once, and any of them may be killed: an entry appears whole or not at all, what is damaged is worked out again, and
+what was not used for longest goes when the folder grows too large. A folder that cannot be written costs a warning,
+never a result.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import gzip
+import hashlib
+import json
+import os
+import secrets
+import sys
+import time
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from zsris_viz.errors import InvalidInputError, InvalidTypeError, ZsrisWarning
+
+if TYPE_CHECKING:
+    from PIL import Image
+
+VARIABLE = "ZSRIS_CACHE"
+OFF = ("", "0", "off", "no", "none", "false")
+MAX_BYTES = 2 * 2**30
+FORMAT = "zsris-cache 1"
+KEPT_SHARE = 0.9  # what is left of the limit after a clearing, so that not every entry causes one
+LOOK_SHARE = 0.05  # of the limit: after writing so much a run looks what others have put there
+STALE_SECONDS = 3600.0  # a temporary file so old belongs to a run that was killed
+
+
+def cache_folder(part: str = "") -> Path | None:
+    """The folder in which the package caches, or None where caching is switched off.
+
+    It is what the environment variable ZSRIS_CACHE says (a folder, or "off"), else the user's cache folder. Nothing is
+    made here.
+
+    Args:
+        part: a folder in it, for example "proposals".
+    """
+    told = os.environ.get(VARIABLE)
+    if told is not None:
+        return None if told.strip().lower() in OFF else Path(told).expanduser() / part
+    if sys.platform == "win32":
+        home = Path(os.environ.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local")
+    elif sys.platform == "darwin":
+        home = Path.home() / "Library" / "Caches"
+    else:
+        home = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    return home / "zsris_viz" / part
+
+
+def key_of(**parts: Any) -> str:
+    """The key of a result: 64 hexadecimal digits that change with any of the parts it depends on.
+
+    Args:
+        **parts: plain values (text, numbers, None, lists and dicts of these); everything that changes the result.
+
+    Raises:
+        InvalidTypeError: another kind of value.
+    """
+    try:
+        text = json.dumps(parts, sort_keys=True, ensure_ascii=False, allow_nan=False)
+    except (TypeError, ValueError) as error:
+        raise InvalidTypeError(
+            f"A key is made of text, numbers, None, lists and dicts; {error}. Give a hash in place of other values."
+        ) from error
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def image_fingerprint(image: Image.Image) -> str:
+    """64 hexadecimal digits that change with the size or any pixel of an image, whatever file it came from."""
+    digest = hashlib.sha256(f"{image.mode} {image.width} x {image.height} ".encode())
+    digest.update(image.tobytes())
+    return digest.hexdigest()
+
+
+class DiskCache:
+    """Dicts of plain values under keys, in a folder.
+
+    Args:
+        folder: is made when the first entry is put.
+        max_bytes: of all entries together; when there is more, those that were not used for longest go. A run looks
+            after every twentieth of it that it has written, so the folder may be larger for a while.
+
+    Attributes:
+        hits, misses: how often `get` found something, and did not.
+
+    Raises:
+        InvalidInputError: max_bytes below 1, or a folder that is a file.
+    """
+
+    def __init__(self, folder: str | os.PathLike[str], max_bytes: int = MAX_BYTES) -> None:
+        self.folder = Path(folder).expanduser()
+        if max_bytes < 1:
+            raise InvalidInputError(f"max_bytes={max_bytes} was given; a number of bytes from 1 up is accepted.")
+        if self.folder.is_file():
+            raise InvalidInputError(f"{self.folder} is a file; give a folder, or set {VARIABLE}=off for no cache.")
+        self.max_bytes = int(max_bytes)
+        self.hits = self.misses = 0
+        self._writable = True
+        self._warned = False
+        self._unseen: int | None = None  # bytes put since the folder was last looked at
+
+    def __repr__(self) -> str:
+        return f"DiskCache({str(self.folder)!r}, max_bytes={self.max_bytes})"
+
+    def get(self, key: str) -> dict[str, Any] | None:
+        """What was put under the key, or None. A damaged entry is thrown away with a warning, and is None."""
+        path = self._path(key)
+        try:
+            packed = path.read_bytes()
+        except FileNotFoundError:
+            self.misses += 1
+            return None
+        except OSError as error:
+            self._warn(f"The cache {self.folder} cannot be read ({error.strerror}); the run goes on without it.")
+            self.misses += 1
+            return None
+        value = _unpack(packed)
+        if value is None:
+            warnings.warn(f"The cache entry {path} is damaged; it is worked out again.", ZsrisWarning, stacklevel=2)
+            with contextlib.suppress(OSError):
+                path.unlink()
+            self.misses += 1
+            return None
+        with contextlib.suppress(OSError):
+            os.utime(path)  # the time of the last use: the oldest go first
+        self.hits += 1
+        return value
+
+    def put(self, key: str, value: dict[str, Any]) -> bool:
+        """Keep a dict under a key, in place of an earlier one.
+
+        Returns:
+            Whether it was kept; the first time that it cannot be, there is a warning, and no more is written.
+
+        Raises:
+            InvalidTypeError: a value that JSON cannot keep.
+        """
+        packed = _pack(value)
+        path = self._path(key)
+        if not self._writable or len(packed) > self.max_bytes:
+            return False
+        temporary = path.with_name(f".{secrets.token_hex(8)}.tmp")
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with temporary.open("xb") as file:
+                file.write(packed)
+            os.replace(temporary, path)
+        except OSError as error:
+            self._writable = False
+            with contextlib.suppress(OSError):
+                temporary.unlink()
+            self._warn(
+                f"The cache {self.folder} cannot be written ({error.strerror or error}); the run goes on without "
+                f"keeping its results. Make room, or set {VARIABLE} to another folder, or to off."
+            )
+            return False
+        self._count(len(packed))
+        return True
+
+    def entries(self) -> Iterator[Path]:
+        """The files of all entries."""
+        yield from self.folder.glob("??/*.json.gz")
+
+    def clear(self) -> int:
+        """Throw all entries away; the number of those that went."""
+        gone = 0
+        for path in list(self.entries()):
+            with contextlib.suppress(OSError):
+                path.unlink()
+                gone += 1
+        return gone
+
+    def _path(self, key: str) -> Path:
+        if not (isinstance(key, str) and len(key) >= 16 and all(digit in "0123456789abcdef" for digit in key)):
+            raise InvalidInputError(f"The key {key!r} is none; make keys with key_of(...).")
+        return self.folder / key[:2] / f"{key}.json.gz"
+
+    def _warn(self, text: str) -> None:
+        if not self._warned:
+            self._warned = True
+            warnings.warn(text, ZsrisWarning, stacklevel=3)
+
+    def _count(self, added: int) -> None:
+        """Look now and then whether the folder has grown too large."""
+        if self._unseen is not None and self._unseen + added <= self.max_bytes * LOOK_SHARE:
+            self._unseen += added
+            return
+        with _only_one(self.folder) as mine:
+            if mine:
+                self._make_room()
+        self._unseen = 0
+
+    def _make_room(self) -> None:
+        """Throw away what was not used for longest until the entries fit, and what killed runs left."""
+        held: list[tuple[float, int, Path]] = []
+        for path in self.entries():
+            with contextlib.suppress(OSError):  # another run may have thrown it away
+                stat = path.stat()
+                held.append((stat.st_mtime, stat.st_size, path))
+        total = sum(size for _, size, _ in held)
+        if total > self.max_bytes:
+            for _, size, path in sorted(held):
+                if total <= self.max_bytes * KEPT_SHARE:
+                    break
+                with contextlib.suppress(OSError):
+                    path.unlink()
+                    total -= size
+        for path in self.folder.glob("??/.*.tmp"):
+            with contextlib.suppress(OSError):
+                if time.time() - path.stat().st_mtime > STALE_SECONDS:
+                    path.unlink()
+
+
+def _pack(value: dict[str, Any]) -> bytes:
+    """A line that names the format and the checksum, then the JSON; compressed."""
+    if not isinstance(value, dict):
+        raise InvalidTypeError(f"A cache entry is a dict; {type(value).__name__} was given.")
+    try:
+        body = json.dumps(value, ensure_ascii=False).encode()
+    except (TypeError, ValueError) as error:
+        raise InvalidTypeError(f"A cache entry holds plain values only: {error}.") from error
+    head = f"{FORMAT} {hashlib.sha256(body).hexdigest()}\n".encode()
+    return gzip.compress(head + body, compresslevel=6, mtime=0)
+
+
+def _unpack(packed: bytes) -> dict[str, Any] | None:
+    """The dict, or None where format, checksum or content are not as they were written."""
+    try:
+        head, _, body = gzip.decompress(packed).partition(b"\n")
+        if head.decode() != f"{FORMAT} {hashlib.sha256(body).hexdigest()}":
+            return None
+        value = json.loads(body)
+    except Exception:  # gzip, zlib and json each have their own
+        return None
+    return value if isinstance(value, dict) else None
+
+
+@contextlib.contextmanager
+def _only_one(folder: Path) -> Iterator[bool]:
+    """Whether this run alone may clear the folder now; the operating system lets go when the run ends or is killed."""
+    try:
+        import fcntl
+
+        descriptor = os.open(folder / "lock", os.O_RDWR | os.O_CREAT, 0o666)
+    except (ImportError, OSError):
+        yield True  # clearing twice at once is wasteful, not wrong
+        return
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        mine = True
+    except OSError:
+        mine = False
+    try:
+        yield mine
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,107 @@
+"""Proposals that are worked out once: any source with a cache on disk in front of it."""
+
+from __future__ import annotations
+
+import os
+import warnings
+from typing import Any
+
+from zsris_viz.cache import DiskCache, cache_folder, image_fingerprint, key_of
+from zsris_viz.datasets.types import Sample
+from zsris_viz.errors import ZsrisError, ZsrisWarning
+from zsris_viz.images import ImageSource, open_image
+from zsris_viz.masks import Masks
+from zsris_viz.proposals.base import Proposer
+
+VERSION = 1  # of what an entry holds; a new one makes old entries unknown
+PART = "proposals"
+
+
+class CachedProposals(Proposer):
+    """What a source proposes, kept by the content of the image and everything that the source's settings say.
+
+    An entry holds the masks as COCO run-length encodings, their scores and boxes, and where they come from. Name and
+    settings are the source's, so that results do not tell whether they came from the cache. Sources that know the
+    sample (ground truth, precomputed files) are asked each time.
+
+    Args:
+        proposer: the source; its `settings` must hold everything that changes its masks.
+        folder: where entries go; default the package's cache folder, see :func:`zsris_viz.cache.cache_folder`. Where
+            that is switched off, nothing is kept.
+        max_bytes: of all entries; when there is more, those that were not used for longest go.
+
+    Attributes:
+        proposer: the source. store: the DiskCache, or None.
+    """
+
+    def __init__(
+        self, proposer: Proposer, folder: str | os.PathLike[str] | None = None, *, max_bytes: int | None = None
+    ) -> None:
+        self.proposer: Proposer = proposer.proposer if isinstance(proposer, CachedProposals) else proposer
+        self.name = self.proposer.name
+        where = folder if folder is not None else cache_folder(PART)
+        size = {} if max_bytes is None else {"max_bytes": max_bytes}
+        self.store = None if where is None else DiskCache(where, **size)
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """Those of the source."""
+        return self.proposer.settings
+
+    @property
+    def knows_samples(self) -> bool:
+        """As the source."""
+        return self.proposer.knows_samples
+
+    def propose(self, image: ImageSource) -> Masks:
+        """The source's masks for an image, from the cache if they are there."""
+        if self.store is None:
+            return self.proposer.propose(image)
+        picture = open_image(image)
+        content = image_fingerprint(picture)
+        key = key_of(version=VERSION, source=self.name, settings=self.settings, image=content)
+        entry = self.store.get(key)
+        if entry is not None:
+            masks = self._unpacked(entry)
+            if masks is not None:
+                return masks.validate(picture)
+        masks = self.proposer.propose(picture)
+        self.store.put(key, packed(masks) | {"source": self.name, "settings": self.settings, "image": content})
+        return masks
+
+    def propose_for(self, sample: Sample) -> Masks:
+        """As `propose`, unless the source knows the sample itself."""
+        return self.proposer.propose_for(sample) if self.knows_samples else self.propose(sample.image)
+
+    def _unpacked(self, entry: dict[str, Any]) -> Masks | None:
+        try:
+            masks = unpacked(entry, source=entry["masks_source"])
+        except (ZsrisError, KeyError, TypeError, ValueError) as error:
+            warnings.warn(
+                f"A cache entry cannot be used ({error}); it is worked out again.", ZsrisWarning, stacklevel=3
+            )
+            return None
+        return masks
+
+
+def packed(masks: Masks) -> dict[str, Any]:
+    """Masks in plain values: size [H, W], COCO run-length encodings, scores (or None), boxes XYXY, source."""
+    return {
+        "size": list(masks.size),
+        "masks": masks.to_rle(),
+        "scores": None if masks.scores is None else masks.scores.tolist(),
+        "boxes": masks.boxes.tolist(),
+        "masks_source": masks.source,
+    }
+
+
+def unpacked(entry: dict[str, Any], *, source: str) -> Masks:
+    """Masks from :func:`packed`.
+
+    Raises:
+        InvalidInputError, CorruptFileError: encodings that are not those of masks of this size.
+    """
+    height, width = entry["size"]
+    return Masks.from_rle(
+        entry["masks"], size=(int(height), int(width)), scores=entry["scores"], source=source
+    ).validate((int(height), int(width)))

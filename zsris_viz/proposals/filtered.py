@@ -1,0 +1,65 @@
+"""Any source of proposals with the overlap filter of TAS behind it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from zsris_viz.datasets.types import Sample
+from zsris_viz.images import ImageSource
+from zsris_viz.masks import Masks
+from zsris_viz.proposals.base import Proposer
+from zsris_viz.proposals.filter import check_thresholds, filter_overlaps
+
+PAPER_AREA = 2000  # pixels, of TAS
+PAPER_PIXELS = 640 * 480  # of the images that this is meant for
+
+
+class Filtered(Proposer):
+    """What another source proposes, without small masks and those that a larger one overlaps (TAS, section 4.1).
+
+    Args:
+        proposer: the source.
+        min_area: masks with fewer pixels go; a number below 1 is a share of the image. Default: TAS's 2,000 pixels,
+            on images smaller than 640 x 480 the same share of them.
+        max_overlap: of two masks whose intersection is more than this share of the smaller, the larger stays; 0-1.
+
+    Attributes:
+        proposer: the source.
+
+    Raises:
+        InvalidInputError: a threshold outside its range.
+    """
+
+    def __init__(self, proposer: Proposer, *, min_area: float | None = None, max_overlap: float = 0.4) -> None:
+        check_thresholds(0 if min_area is None else min_area, max_overlap)
+        self.proposer, self.min_area, self.max_overlap = proposer, min_area, max_overlap
+        self.name = f"{proposer.name}+filter"
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """Those of the source, and the filter's."""
+        return {**self.proposer.settings, "filter_min_area": self.min_area, "filter_max_overlap": self.max_overlap}
+
+    @property
+    def knows_samples(self) -> bool:
+        """As the source."""
+        return self.proposer.knows_samples
+
+    def propose(self, image: ImageSource) -> Masks:
+        """What is left of the source's masks for an image, in their order."""
+        return self._left(self.proposer.propose(image))
+
+    def propose_for(self, sample: Sample) -> Masks:
+        """What is left of the source's masks for a sample, in their order."""
+        return self._left(self.proposer.propose_for(sample))
+
+    def least_area(self, size: tuple[int, int]) -> int:
+        """The area in pixels below which a mask of an image of `size` (H, W) goes."""
+        pixels = size[0] * size[1]
+        if self.min_area is None:
+            return min(PAPER_AREA, round(PAPER_AREA / PAPER_PIXELS * pixels))
+        return round(self.min_area * pixels if self.min_area < 1 else self.min_area)
+
+    def _left(self, masks: Masks) -> Masks:
+        kept = filter_overlaps(masks, min_area=self.least_area(masks.size), max_overlap=self.max_overlap).masks
+        return Masks(kept.data, scores=kept.scores, source=self.name)

@@ -1,0 +1,222 @@
+"""Proposals that were made elsewhere: COCO-style run-length encodings in a JSON file, from any model."""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import json
+import os
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import torch
+from PIL import Image
+
+from zsris_viz.cache import image_fingerprint
+from zsris_viz.datasets.types import Sample
+from zsris_viz.errors import CorruptFileError, InvalidInputError, UnavailableError
+from zsris_viz.images import ImageSource, open_image
+from zsris_viz.masks import Masks
+from zsris_viz.proposals.base import Proposer
+from zsris_viz.proposals.cache import packed
+from zsris_viz.proposals.precomputed_formats import Entry, read_entries
+
+FORMAT, VERSION = "zsris-proposals", 1
+
+
+class Precomputed(Proposer):
+    """Masks from a file: FreeSOLO's, Mask2Former's, CutLER's, or anyone's.
+
+    Three forms are read, each as .json or .json.gz:
+
+    - COCO results: a list of {"image_id", "segmentation": RLE, "score"};
+    - COCO annotations: {"images": [{"id", "height", "width", "file_name"}], "annotations": [as above]};
+    - this package's own: {"format": "zsris-proposals", "version": 1, "images": {...}}, see :func:`save_proposals`.
+
+    An RLE is {"size": [H, W], "counts": compressed text or list of runs}. An image is found by its id as it stands;
+    else by the number at the end, where one side is a bare number ("COCO_train2014_000000581857" is 581857) or what
+    stands before it is the same, and only one image of the file has it. A picture without an id is found by its content
+    (own form only), by its file's name, or because the file has one image only.
+
+    Args:
+        file: the file.
+        min_score: masks with a lower score are left out; needs scores.
+        max_masks: at most so many of each image, the best.
+        missing: what an image is that the file does not name: "error", or "empty" for files that leave images without
+            proposals out, as COCO results do.
+
+    Attributes:
+        entries: image id -> what the file says of it.
+
+    Raises:
+        InvalidInputError: a file of another form or of an unknown version, or a value outside its range.
+        UnavailableError: no such file. CorruptFileError: a damaged file.
+    """
+
+    name = "precomputed"
+
+    def __init__(
+        self,
+        file: str | os.PathLike[str],
+        *,
+        min_score: float | None = None,
+        max_masks: int | None = None,
+        missing: str = "error",
+    ) -> None:
+        if missing not in ("error", "empty"):
+            raise InvalidInputError(f"missing={missing!r} was given; 'error' and 'empty' are accepted.")
+        if max_masks is not None and max_masks < 1:
+            raise InvalidInputError(f"max_masks={max_masks} was given; a number from 1 up, or None, is accepted.")
+        self.file = Path(file).expanduser()
+        self.min_score, self.max_masks, self.missing = min_score, max_masks, missing
+        raw = _read(self.file)
+        self._sha256 = hashlib.sha256(raw).hexdigest()
+        self.entries, told = read_entries(_parse(raw, self.file), self.file)
+        self.source = str(told.get("source") or self.name)
+        self._numbers = _by_number(self.entries)
+        self._contents = {entry.content: entry for entry in self.entries.values() if entry.content}
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """The file's name and content, and the arguments."""
+        return {
+            "file": self.file.name,
+            "sha256": self._sha256[:16],
+            "made_by": self.source,
+            "min_score": self.min_score,
+            "max_masks": self.max_masks,
+            "missing": self.missing,
+        }
+
+    @property
+    def knows_samples(self) -> bool:
+        """True: masks are found by the image's id."""
+        return True
+
+    def propose(self, image: ImageSource) -> Masks:
+        """The masks of a picture, which is known by its content, by its file's name, or by being the only one.
+
+        Raises:
+            InvalidInputError: the file does not have it, or with another size.
+            CorruptFileError: a damaged encoding.
+        """
+        picture = open_image(image)
+        size = (picture.height, picture.width)
+        entry = self._contents.get(image_fingerprint(picture)) if self._contents else None
+        if entry is None and isinstance(image, (str, os.PathLike)):
+            entry = self._find(Path(image).name)
+        if entry is None and len(self.entries) == 1 and not self._contents:
+            entry = next(iter(self.entries.values()))
+        return self._masks(entry, size, "this picture")
+
+    def propose_for(self, sample: Sample) -> Masks:
+        """The masks under the sample's image id.
+
+        Raises:
+            InvalidInputError: the file does not have it (unless missing="empty"), or with another size.
+            CorruptFileError: a damaged encoding.
+        """
+        return self._masks(self._find(sample.image_id), sample.size, f"image {sample.image_id!r}")
+
+    def _find(self, image_id: Any) -> Entry | None:
+        exact = self.entries.get(str(image_id))
+        if exact is not None:
+            return exact
+        before, number = _number(str(image_id))
+        near = [entry for other, entry in self._numbers.get(number, []) if other == before or "" in (other, before)]
+        return near[0] if number and len({id(entry) for entry in near}) == 1 else None
+
+    def _masks(self, entry: Entry | None, size: tuple[int, int], what: str) -> Masks:
+        if entry is None:
+            if self.missing == "empty":
+                return Masks.from_arrays([], size=size, scores=[], source=self.source)
+            known = ", ".join(list(self.entries)[:3]) or "none"
+            raise InvalidInputError(
+                f"{self.file} has no proposals for {what}; it has {len(self.entries)} images ({known}, ...). Give the "
+                "file of this dataset and split, or missing='empty' if it leaves images without proposals out."
+            )
+        for found in {tuple(rle.get("size", ())) for rle in entry.masks} | ({entry.size} if entry.size else set()):
+            if tuple(found) != tuple(size):
+                raise InvalidInputError(
+                    f"{self.file} has proposals of {' x '.join(map(str, found)) or 'no size'} pixels (height x width) "
+                    f"for {what}, which is {size[0]} x {size[1]}. Make them on the image as it is, or resize them with "
+                    "nearest-neighbour sampling first."
+                )
+        masks = Masks.from_rle(entry.masks, size=size, scores=entry.scores, source=self.source)
+        if masks.scores is None:
+            if self.min_score is not None:
+                raise InvalidInputError(f"min_score={self.min_score} was given, but {self.file} has no scores.")
+            return masks[: self.max_masks]
+        order = torch.argsort(masks.scores, descending=True, stable=True)
+        if self.min_score is not None:
+            order = order[masks.scores[order] >= self.min_score]
+        return masks[order[: self.max_masks]]
+
+
+def save_proposals(
+    file: str | os.PathLike[str], images: Iterable[tuple[Any, Image.Image, Masks]], *, source: str = "", **told: Any
+) -> Path:
+    """Write proposals in this package's own form, for `Precomputed` or any reader of COCO run-length encodings.
+
+    Each image has "size" [H, W], "sha256" of its content, "masks" (RLEs), "scores" and "boxes" (XYXY).
+
+    Args:
+        file: ends in .json or .json.gz; is written whole or not at all.
+        images: (image id, image, its masks).
+        source: which model made them. **told: settings and the like, plain values, kept beside it.
+
+    Raises:
+        InvalidInputError: another suffix, two images of one id, or masks of another size than their image.
+    """
+    path = Path(file)
+    if not path.name.endswith((".json", ".json.gz")):
+        raise InvalidInputError(f"{path} was given; a name that ends in .json or .json.gz is accepted.")
+    kept: dict[str, Any] = {}
+    for image_id, image, masks in images:
+        if str(image_id) in kept:
+            raise InvalidInputError(f"Image {image_id!r} is there twice; give every image once.")
+        entry = packed(masks.validate(image))
+        kept[str(image_id)] = {"sha256": image_fingerprint(image), **{k: entry[k] for k in _KEPT}}
+    content = {"format": FORMAT, "version": VERSION, "source": source, **told, "images": kept}
+    text = json.dumps(content, ensure_ascii=False).encode()
+    temporary = path.with_name(f".{path.name}.tmp")
+    temporary.write_bytes(gzip.compress(text, mtime=0) if path.suffix == ".gz" else text)
+    os.replace(temporary, path)
+    return path
+
+
+_KEPT = ("size", "masks", "scores", "boxes")
+
+
+def _read(path: Path) -> bytes:
+    if not path.is_file():
+        what = "is a folder" if path.is_dir() else "does not exist"
+        raise UnavailableError(f"The proposals {path} {what}; give a JSON file with COCO run-length encodings.")
+    return path.read_bytes()
+
+
+def _parse(raw: bytes, path: Path) -> Any:
+    try:
+        return json.loads(gzip.decompress(raw) if raw[:2] == b"\x1f\x8b" else raw)
+    except Exception as error:  # of gzip, zlib, json and the text itself
+        raise CorruptFileError(f"{path} is no whole JSON file ({error}); make or fetch it again.") from error
+
+
+def _number(image_id: str) -> tuple[str, str]:
+    """What stands before the number at the end of an id or of a file name without its suffix, and the number without
+    leading zeros; "" where there is none."""
+    stem = image_id if image_id.isdigit() else Path(image_id).stem
+    before = stem.rstrip("0123456789")
+    digits = stem[len(before) :]
+    return before, str(int(digits)) if digits else ""
+
+
+def _by_number(entries: dict[str, Entry]) -> dict[str, list[tuple[str, Entry]]]:
+    """Number -> what stands before it, and the entry; by ids and by file names."""
+    found: dict[str, list[tuple[str, Entry]]] = {}
+    for image_id, entry in entries.items():
+        for text in {image_id, entry.file_name} - {None}:
+            before, number = _number(str(text))
+            found.setdefault(number, []).append((before, entry))
+    return found

@@ -1,0 +1,277 @@
+"""Proposals by SAM's automatic mask generation, with the published checkpoints or the built-in miniature."""
+
+from __future__ import annotations
+
+import os
+import warnings
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from zsris_viz.errors import InvalidInputError, InvalidTypeError, UnavailableError, ZsrisWarning
+from zsris_viz.images import ImageSource, open_image
+from zsris_viz.masks import Masks
+from zsris_viz.proposals.base import Proposer
+from zsris_viz.proposals.felzenszwalb import enlarge, shrink
+from zsris_viz.proposals.sam_checkpoint import MINIATURE, build_sam, find_weights, kind_of, published, read_state
+
+if TYPE_CHECKING:
+    from PIL import Image
+
+#: TAS, section 4.1: what the paper sets; everything else is segment-anything's own default.
+PAPER: dict[str, Any] = {
+    "points_per_side": 8, "pred_iou_thresh": 0.7, "stability_score_thresh": 0.7, "min_mask_region_area": 800,
+}  # fmt: skip
+#: For drawn scenes: more points, since small objects slip through a grid of eight; lower thresholds, since the outlines
+#: of a small model are softer (found by trial on scenes of the training split); no least area, since 800 pixels are
+#: more than a small object has there.
+FOR_MINIATURE: dict[str, Any] = {
+    "points_per_side": 16, "pred_iou_thresh": 0.6, "stability_score_thresh": 0.3, "min_mask_region_area": 0,
+}  # fmt: skip
+RANGES: dict[str, tuple[float, float]] = {
+    "points_per_side": (1, 256),
+    "points_per_batch": (1, 65_536),
+    "pred_iou_thresh": (0, 1),
+    "stability_score_thresh": (0, 1),
+    "stability_score_offset": (0, 100),
+    "box_nms_thresh": (0, 1),
+    "crop_n_layers": (0, 4),
+    "crop_nms_thresh": (0, 1),
+    "crop_overlap_ratio": (0, 1),
+    "crop_n_points_downscale_factor": (1, 256),
+    "min_mask_region_area": (0, 1e9),
+    "max_side": (16, 16_384),
+    "max_masks": (1, 100_000),
+}
+WHOLE = {
+    "points_per_side", "points_per_batch", "crop_n_layers", "crop_n_points_downscale_factor", "max_side", "max_masks",
+}  # fmt: skip
+
+
+class Sam(Proposer):
+    """Masks at a grid of points, by segment-anything's own SamAutomaticMaskGenerator (Kirillov et al., ICCV 2023).
+
+    Args:
+        checkpoint: "miniature" (built in, knows drawn scenes only); a manifest's name, such as "sam-vit-h"; or a
+            checkpoint file of the segment-anything package. See :func:`~.sam_checkpoint.find_weights`.
+        points_per_side: the grid has its square of points. Default 8, as TAS; 16 for the miniature.
+        points_per_batch: points that the decoder sees at once; decides the memory, not the masks.
+        pred_iou_thresh: least IoU that the model guesses for its own mask, 0-1. Default 0.7, as TAS; 0.6 for the
+            miniature.
+        stability_score_thresh: least IoU between the mask cut a little higher and a little lower, 0-1. Default 0.7, as
+            TAS; 0.3 for the miniature.
+        stability_score_offset: how much higher and lower, in logits.
+        box_nms_thresh: of two masks whose boxes have a larger IoU, the one with the better guess stays, 0-1.
+        crop_n_layers: how often the picture is cut into halves (4 crops, then 16, ...) that are proposed for, too.
+        crop_nms_thresh, crop_overlap_ratio, crop_n_points_downscale_factor: as in segment-anything.
+        point_grids: (P, 2) points x, y in 0-1, instead of `points_per_side`; one array for each layer of crops.
+        min_mask_region_area: islands and holes with fewer pixels are removed; a number below 1 is a share of the
+            picture. Default 800, as TAS, whose pictures have some 640 x 480 pixels (0.0026 is the same share); 0 for
+            the miniature. It does not drop masks: that is the overlap filter's part.
+        max_masks: at most so many, the best; None for all.
+        max_side: a picture with a longer side is proposed for at this one, and the masks enlarged, since every point
+            of a batch takes three float maps of the picture's size. SAM itself sees 1,024 pixels.
+        device: default CUDA if present. dtype: in which the image encoder computes.
+        data_root: where a manifest's file lies.
+
+    Attributes:
+        name: "sam" for the miniature, a manifest's name, or "sam:" and the file's name.
+
+    Raises:
+        InvalidInputError: an unknown checkpoint or a value outside its range.
+        InvalidTypeError: a value of another type.
+        UnavailableError: a checkpoint that is not there.
+        CorruptFileError: a checkpoint that is damaged or has not the published hash.
+    """
+
+    name = "sam"
+
+    def __init__(
+        self,
+        checkpoint: str | os.PathLike[str] = MINIATURE,
+        *,
+        points_per_side: int | None = None,
+        points_per_batch: int = 64,
+        pred_iou_thresh: float | None = None,
+        stability_score_thresh: float | None = None,
+        stability_score_offset: float = 1.0,
+        box_nms_thresh: float = 0.7,
+        crop_n_layers: int = 0,
+        crop_nms_thresh: float = 0.7,
+        crop_overlap_ratio: float = 512 / 1500,
+        crop_n_points_downscale_factor: int = 1,
+        point_grids: Sequence[Any] | None = None,
+        min_mask_region_area: float | None = None,
+        max_masks: int | None = None,
+        max_side: int = 1024,
+        device: str | torch.device | None = None,
+        dtype: torch.dtype = torch.float32,
+        data_root: str | os.PathLike[str] | None = None,
+    ) -> None:
+        usual = FOR_MINIATURE if checkpoint == MINIATURE else PAPER
+        if point_grids is not None and points_per_side is not None:
+            raise InvalidInputError("points_per_side and point_grids were both given; give one of them.")
+        self._grids = None if point_grids is None else _grids(point_grids, crop_n_layers)
+        given = {
+            "points_per_side": points_per_side,
+            "pred_iou_thresh": pred_iou_thresh,
+            "stability_score_thresh": stability_score_thresh,
+            "stability_score_offset": stability_score_offset,
+            "box_nms_thresh": box_nms_thresh,
+            "crop_n_layers": crop_n_layers,
+            "crop_nms_thresh": crop_nms_thresh,
+            "crop_overlap_ratio": crop_overlap_ratio,
+            "crop_n_points_downscale_factor": crop_n_points_downscale_factor,
+            "min_mask_region_area": min_mask_region_area,
+            "max_masks": max_masks,
+            "max_side": max_side,
+        }
+        self.options: dict[str, Any] = {
+            name: usual.get(name) if value is None else value for name, value in given.items()
+        }
+        if self._grids is not None:
+            self.options["points_per_side"] = None
+        self.points_per_batch = points_per_batch
+        _check({**self.options, "points_per_batch": points_per_batch})
+        self.weights = find_weights(checkpoint, data_root)
+        state = read_state(self.weights.path)
+        if self.weights.title != MINIATURE:
+            known = self.weights.title in published()
+            self.name = self.weights.title if known else f"sam:{self.weights.title}"
+        self.kind = MINIATURE if self.weights.title == MINIATURE else kind_of(state)
+        self.device = torch.device(device if device is not None else "cuda" if torch.cuda.is_available() else "cpu")
+        self.dtype = dtype
+        self.model = build_sam(state).to(self.device)
+        if dtype != torch.float32:
+            self.model.image_encoder = _Encoder(self.model.image_encoder, self.device.type, dtype)
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """All arguments that change the masks, and what the weights are."""
+        grids = None if self._grids is None else [grid.tolist() for grid in self._grids]
+        return {
+            "checkpoint": self.weights.title,
+            "kind": self.kind,
+            "weights": self.weights.sha256[:16],
+            **self.options,
+            **({} if grids is None else {"point_grids": grids}),
+            **({} if self.dtype == torch.float32 else {"dtype": str(self.dtype)}),
+        }
+
+    def propose(self, image: ImageSource) -> Masks:
+        """Masks of the image's size, the best guess of their own IoU first; scores are these guesses, 0-1 or little
+        more. An image on which SAM finds nothing has none, with a warning.
+
+        Raises:
+            InvalidInputError: an image that is so narrow that nothing of it is left at SAM's size.
+        """
+        picture = open_image(image)
+        working = shrink(picture, self.options["max_side"])
+        self._check_shape(working)
+        records = self._generator(working).generate(np.asarray(working))
+        records.sort(key=lambda record: -record["predicted_iou"])
+        stack = np.stack([record["segmentation"] for record in records]) if records else None
+        masks = None if stack is None else Masks(stack, scores=[record["predicted_iou"] for record in records])
+        masks = None if masks is None else masks.nonempty()[: self.options["max_masks"]]
+        if masks is None or not len(masks):
+            warnings.warn(
+                f"SAM ({self.weights.title}) found nothing on an image of {picture.width} x {picture.height}. Lower "
+                "pred_iou_thresh or stability_score_thresh, or raise points_per_side, to let more through.",
+                ZsrisWarning,
+                stacklevel=2,
+            )
+            return Masks.from_arrays([], size=(picture.height, picture.width), scores=[], source=self.name)
+        return Masks(enlarge(masks.data, picture.height, picture.width), scores=masks.scores, source=self.name)
+
+    def grid(self, layer: int) -> np.ndarray:
+        """(P, 2) points x, y in 0-1 that are asked about in each crop of a layer; layer 0 is the whole picture."""
+        if self._grids is not None:
+            return self._grids[layer]
+        from segment_anything.utils.amg import build_point_grid
+
+        return build_point_grid(
+            int(self.options["points_per_side"] / self.options["crop_n_points_downscale_factor"] ** layer)
+        )
+
+    def _generator(self, working: Image.Image) -> Any:
+        """segment-anything's generator for a picture of this size; it holds no weights of its own."""
+        options = {name: value for name, value in self.options.items() if name not in ("max_side", "max_masks")}
+        area = options["min_mask_region_area"]
+        options["min_mask_region_area"] = round(area * working.width * working.height if area < 1 else area)
+        try:
+            return _generator_class()(
+                self.model, point_grids=self._grids, points_per_batch=self.points_per_batch, **options
+            )
+        except ImportError as error:
+            raise UnavailableError(
+                f"min_mask_region_area={area} needs OpenCV, which cannot be imported ({error}). Install "
+                "opencv-python-headless, or give min_mask_region_area=0."
+            ) from error
+
+    def _check_shape(self, picture: Image.Image) -> None:
+        side = self.model.image_encoder.img_size
+        if min(picture.size) * side / max(picture.size) < 0.5:
+            raise InvalidInputError(
+                f"An image of {picture.width} x {picture.height} pixels is too narrow: SAM sees it with its longest "
+                f"side at {side} pixels, where nothing is left of the other. Cut it into parts."
+            )
+
+
+class _Encoder(nn.Module):
+    """The image encoder, computing in a 16-bit type and answering in fp32."""
+
+    def __init__(self, encoder: nn.Module, device: str, dtype: torch.dtype) -> None:
+        super().__init__()
+        self.encoder, self.device, self.dtype = encoder, device, dtype
+        self.img_size = encoder.img_size
+
+    def forward(self, pixels: Tensor) -> Tensor:
+        with torch.autocast(self.device, dtype=self.dtype):
+            return self.encoder(pixels).float()
+
+
+def _generator_class() -> type:
+    """segment-anything's generator; imported when it is needed."""
+    from segment_anything import SamAutomaticMaskGenerator
+
+    class Generator(SamAutomaticMaskGenerator):
+        """Keeps the shape of what a crop without masks gives, which otherwise ends in an IndexError."""
+
+        def _process_crop(self, *args: Any) -> Any:
+            data = super()._process_crop(*args)
+            data["crop_boxes"] = data["crop_boxes"].reshape(-1, 4)
+            return data
+
+    return Generator
+
+
+def _grids(point_grids: Sequence[Any], crop_n_layers: int) -> list[np.ndarray]:
+    """Point grids as arrays (P, 2) float in 0-1, one for each layer of crops."""
+    one = isinstance(point_grids, (np.ndarray, Tensor)) or (point_grids and np.ndim(point_grids[0]) == 1)
+    grids = [np.asarray(grid, dtype=np.float64) for grid in ([point_grids] if one else point_grids)]
+    for grid in grids:
+        if grid.ndim != 2 or grid.shape[1] != 2 or not len(grid) or grid.min() < 0 or grid.max() > 1:
+            raise InvalidInputError(
+                f"A point grid of shape {grid.shape} was given; (P, 2) with x, y in 0-1 and at least one is accepted."
+            )
+    if len(grids) != crop_n_layers + 1:
+        raise InvalidInputError(
+            f"{len(grids)} point grids were given; crop_n_layers={crop_n_layers} needs {crop_n_layers + 1}."
+        )
+    return grids
+
+
+def _check(options: dict[str, Any]) -> None:
+    """Refuse values outside `RANGES`."""
+    for name, value in options.items():
+        if value is None:
+            continue
+        low, high = RANGES[name]
+        fraction = name not in WHOLE
+        if isinstance(value, bool) or not isinstance(value, (int, float) if fraction else int):
+            raise InvalidTypeError(f"{name}={value!r} was given; a {'' if fraction else 'whole '}number is accepted.")
+        if not low <= value <= high:
+            raise InvalidInputError(f"{name}={value!r} was given; {low:g} to {high:g} is accepted.")

@@ -1,0 +1,96 @@
+"""What SAM's automatic mask generation does on the way: every mask at every point, and why it stayed or went."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from zsris_viz.errors import InvalidTypeError
+from zsris_viz.images import ImageSource, open_image
+from zsris_viz.proposals.cache import CachedProposals
+from zsris_viz.proposals.felzenszwalb import shrink
+from zsris_viz.proposals.filtered import Filtered
+from zsris_viz.proposals.sam import Sam
+
+if TYPE_CHECKING:
+    from PIL import Image
+
+    from zsris_viz.proposals.base import Proposer
+
+STAGES = ("low guess", "unstable", "duplicate", "kept")
+
+
+@dataclass(frozen=True)
+class PointMasks:
+    """Every mask at every point of the grid, before and after the generator's filters.
+
+    Attributes:
+        image: the picture at the size that was worked on, (H, W).
+        points: (P, 2) float32 x, y in its pixels.
+        masks: (P, 3, H, W) bool.
+        guessed: (P, 3) float32, the IoU that the model guesses for its own mask.
+        stability: (P, 3) float32 in 0-1.
+        stage: (P, 3) int64, what became of each mask: a place in `STAGES`.
+    """
+
+    image: Image.Image
+    points: Tensor
+    masks: Tensor
+    guessed: Tensor
+    stability: Tensor
+    stage: Tensor
+
+    def counts(self) -> dict[str, int]:
+        """How many masks went at each stage, and how many were kept."""
+        return {name: int((self.stage == place).sum()) for place, name in enumerate(STAGES)}
+
+
+@torch.no_grad()
+def point_masks(source: Proposer, image: ImageSource) -> PointMasks:
+    """Follow SAM over the grid of points of the whole picture; crops and small regions are left out.
+
+    Args:
+        source: a :class:`~.sam.Sam`, or one with a cache or a filter around it.
+        image: anything that `open_image` takes; all P x 3 masks of its working size are held at a time.
+
+    Raises:
+        InvalidTypeError: another source.
+    """
+    while isinstance(source, (CachedProposals, Filtered)):
+        source = source.proposer
+    if not isinstance(source, Sam):
+        raise InvalidTypeError(f"{source!r} has no point prompts; give load_proposals('sam').")
+    from segment_anything import SamPredictor
+    from segment_anything.utils.amg import batched_mask_to_box, calculate_stability_score
+    from torchvision.ops.boxes import batched_nms
+
+    picture = shrink(open_image(image), source.options["max_side"])
+    predictor = SamPredictor(source.model)
+    predictor.set_image(np.asarray(picture))
+    points = source.grid(0) * np.array(picture.size)
+    cut = source.model.mask_threshold
+    masks, guessed, stability = [], [], []
+    for some in np.array_split(points, max(1, -(-len(points) // source.points_per_batch))):
+        given = torch.as_tensor(predictor.transform.apply_coords(some, picture.size[::-1]), device=source.device)
+        labels = torch.ones(len(some), 1, dtype=torch.int, device=source.device)
+        logits, guess, _ = predictor.predict_torch(given[:, None], labels, multimask_output=True, return_logits=True)
+        offset = source.options["stability_score_offset"]
+        masks.append((logits > cut).cpu())
+        guessed.append(guess.cpu())
+        stability.append(calculate_stability_score(logits, cut, offset).cpu())
+    every, guesses, stable = torch.cat(masks), torch.cat(guessed).float(), torch.cat(stability).float()
+    low = (
+        guesses <= source.options["pred_iou_thresh"] if source.options["pred_iou_thresh"] > 0 else guesses < -torch.inf
+    )
+    shaky = stable < source.options["stability_score_thresh"]
+    stage = torch.where(low, 0, torch.where(shaky, 1, 2))
+    left = (stage == 2).flatten().nonzero()[:, 0]
+    boxes = batched_mask_to_box(every.flatten(0, 1)[left]).float()
+    one_class = torch.zeros(len(left))
+    kept = batched_nms(boxes, guesses.flatten()[left], one_class, source.options["box_nms_thresh"])
+    stage.view(-1)[left[kept]] = 3
+    return PointMasks(picture, torch.as_tensor(points, dtype=torch.float32), every, guesses, stable, stage)
