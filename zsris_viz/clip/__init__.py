@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from zsris_viz.clip.base import Clip
+    from zsris_viz.clip.itc import ItcClip, load_itc
     from zsris_viz.clip.loading import load_clip
     from zsris_viz.clip.preprocess import PRESETS, Preprocess, get_preprocess
     from zsris_viz.clip.resnet import RNClip
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "base": ("Clip",),
+    "itc": ("ItcClip", "load_itc"),
     "loading": ("load_clip",),
     "preprocess": ("PRESETS", "Preprocess", "get_preprocess"),
     "resnet": ("RNClip",),
@@ -32,6 +34,7 @@ __all__ = [
     "Clip",
     "ClipCounter",
     "ClipTokenizer",
+    "ItcClip",
     "Preprocess",
     "RNClip",
     "RNModel",
@@ -40,6 +43,7 @@ __all__ = [
     "ViTClip",
     "get_preprocess",
     "load_clip",
+    "load_itc",
     "save_clip_rn",
 ]
 

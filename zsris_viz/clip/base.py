@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import Any, Literal
 
 import torch
+import torch.nn.functional as F
 from PIL import Image
 from torch import Tensor
 
@@ -29,7 +30,8 @@ class Clip(ABC):
     inference mode (a trace's layer) must be cloned first: ``trace.layers[9].clone().requires_grad_()``.
 
     Attributes:
-        name: what was loaded. kind: "vit" or "rn". activation: "quick_gelu", "gelu", ... of the transformer blocks.
+        name: what was loaded. kind: "vit", "rn", or "itc" (BLIP and BLIP-2). activation: "quick_gelu", "gelu", ... of
+            the transformer blocks.
         device, dtype: of the towers. compute_dtype: what they compute in, and the dtype of traces: ``dtype``, but fp32
             on a CPU without arithmetic for a 16-bit ``dtype``, where emulation takes about ten times as long (the
             weights keep their rounding; no memory is saved there).
@@ -41,7 +43,7 @@ class Clip(ABC):
         text: the TextTower; ``text.blocks`` are its blocks.
     """
 
-    kind: Literal["vit", "rn"]
+    kind: Literal["vit", "rn", "itc"]
     supports_token_masking: bool
     width: int
     num_layers: int
@@ -161,6 +163,10 @@ class Clip(ABC):
 
     def _to_tower(self, tensor: Tensor) -> Tensor:
         return tensor.to(device=self.device, dtype=self.compute_dtype)
+
+    def similarity(self, images: Tensor, texts: Tensor) -> Tensor:
+        """How well images meet texts: cosines, (B, T) fp32, of what `embed_images` and `embed_texts` returned."""
+        return F.normalize(images, dim=-1) @ F.normalize(texts, dim=-1).T
 
     # ---- texts
 

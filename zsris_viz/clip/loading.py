@@ -21,6 +21,7 @@ from zsris_viz.clip.checkpoints import (
     read_state_dict,
 )
 from zsris_viz.clip.convert import build_clip_model, is_openai_layout, read_shape
+from zsris_viz.clip.itc import is_itc, load_itc
 from zsris_viz.clip.preprocess import Preprocess, get_preprocess
 from zsris_viz.clip.resnet import RNClip
 from zsris_viz.clip.rn_model import build_rn_model, read_rn_folder, set_dtype
@@ -50,7 +51,9 @@ def load_clip(
         name: "miniature" or "miniature-rn" (built in); a Hugging Face id such as "openai/clip-vit-base-patch16"; one
             of OpenAI's models by name, such as "RN50" (found in ~/.cache/clip, else downloaded through open_clip); a
             Hugging Face folder, or one written by ``save_clip_rn``; an OpenAI checkpoint file (TorchScript archive,
-            state dict or safetensors); a state dict in OpenAI's layout; a transformers ``CLIPModel``.
+            state dict or safetensors); a state dict in OpenAI's layout; a transformers ``CLIPModel``. BLIP and BLIP-2
+            by id or folder, e.g. "Salesforce/blip-itm-base-coco", for the methods that need no layers: see
+            :class:`~zsris_viz.clip.itc.ItcClip`.
         device: default CUDA if present, else CPU. dtype: of the towers; features are fp32 in any case. On a CPU without
             16-bit arithmetic the weights are rounded to a 16-bit dtype but computed with in fp32, see
             ``clip.compute_dtype``.
@@ -73,6 +76,8 @@ def load_clip(
         raise InvalidInputError(f"dtype={dtype!r} is no float type; use torch.float32 or torch.bfloat16.")
     where = torch.device(device if device is not None else "cuda" if torch.cuda.is_available() else "cpu")
     title, source = _resolve(name)
+    if is_itc(source):
+        return _load_itc(title, source, where, dtype, preprocess, kind=kind, tokenizer=tokenizer)
     model, words = _load(source, dtype, kind)
     computing = compute_dtype(dtype, where)
     if computing != dtype:
@@ -89,6 +94,25 @@ def load_clip(
         "tokenizer": _tokenizer(tokenizer if tokenizer is not None else words, model.text_model.config),
     }
     return ViTClip(model, attention=attention, **shared) if is_vit else RNClip(model, attention=attention, **shared)
+
+
+def _load_itc(
+    title: str,
+    source: str | Path,
+    device: torch.device,
+    dtype: torch.dtype,
+    preprocess: str | Preprocess,
+    *,
+    kind: str | None,
+    tokenizer: Any,
+) -> Clip:
+    """BLIP or BLIP-2, whose folder says most of what may be given for CLIP; "clip" stands for its own mean and std."""
+    if kind is not None or tokenizer is not None:
+        raise InvalidInputError(f"{title} is no CLIP: kind and tokenizer cannot be given for it; leave them out.")
+    model = load_itc(source, name=title, device=device, dtype=compute_dtype(dtype, device))
+    if preprocess != "clip":
+        model.preprocess = get_preprocess(preprocess, model.image_size)
+    return model
 
 
 def compute_dtype(dtype: torch.dtype, device: torch.device) -> torch.dtype:

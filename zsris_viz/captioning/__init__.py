@@ -1,0 +1,90 @@
+"""Captions of proposals and of whole images, behind one interface; each is worked out once and kept on disk."""
+
+from __future__ import annotations
+
+import importlib
+import os
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from zsris_viz.errors import InvalidInputError, InvalidTypeError, UnavailableError
+
+if TYPE_CHECKING:
+    from zsris_viz.captioning.base import Captioner
+    from zsris_viz.captioning.hub import HubCaptioner
+    from zsris_viz.captioning.regions import region_images
+
+#: Name -> Hugging Face id; "miniature" is in the package.
+PUBLISHED = {"git-base": "microsoft/git-base", "blip2-opt-2.7b": "Salesforce/blip2-opt-2.7b"}
+MINIATURE = Path(__file__).parents[1] / "miniature" / "git"
+_HOMES = {"Captioner": "base", "HubCaptioner": "hub", "region_images": "regions"}
+__all__ = ["Captioner", "HubCaptioner", "captioner_names", "load_captioner", "region_images", "shared_captioner"]
+
+
+def captioner_names() -> list[str]:
+    """Names that `load_captioner` takes, besides Hugging Face ids and folders; imports no model."""
+    return ["miniature", *PUBLISHED]
+
+
+def load_captioner(name: str | os.PathLike[str] | Captioner = "miniature", **settings: Any) -> Captioner:
+    """A captioner by name; one that is already loaded is returned as it is.
+
+    Args:
+        name: "miniature" (built in; it knows drawn scenes only), "git-base" or "blip2-opt-2.7b" (downloaded), another
+            Hugging Face id of a GIT or BLIP-2 model such as "microsoft/git-base-coco", or a folder in that format.
+        **settings: device=, dtype=, eight_bit=, max_tokens=, beams=, prompt=, batch_size=, cache=; see
+            :class:`~zsris_viz.captioning.hub.HubCaptioner`.
+
+    Raises:
+        InvalidInputError: an unknown name or value. InvalidTypeError: an unknown setting, or settings for a loaded
+            captioner. UnavailableError: weights that are not there. CorruptFileError: files that cannot be read.
+    """
+    from zsris_viz.captioning.base import Captioner
+
+    if isinstance(name, Captioner):
+        if settings:
+            raise InvalidTypeError(f"{name!r} is already loaded; give {', '.join(settings)} when it is made.")
+        return name
+    if not isinstance(name, str | os.PathLike):
+        raise InvalidTypeError(f"load_captioner takes a name, a path or a Captioner; {type(name).__name__} was given.")
+    text = os.fspath(name)
+    source: str | Path
+    if text == "miniature":
+        if not (MINIATURE / "model.safetensors").is_file():
+            raise UnavailableError(
+                f"the weights of the miniature captioner are missing ({MINIATURE}). Reinstall the package, or train "
+                "them again: python -m zsris_viz.miniature train git"
+            )
+        source = MINIATURE
+    elif text in PUBLISHED:
+        source = PUBLISHED[text]
+    elif text.strip() and Path(text).expanduser().is_dir():
+        source = Path(text).expanduser()
+    elif text.count("/") == 1 and not text.startswith((".", "~", "/")):
+        source = text
+    else:
+        raise InvalidInputError(
+            f"there is no captioner {text!r}. Use {', '.join(captioner_names())}, a Hugging Face id such as "
+            "'microsoft/git-base-coco', or the path of a folder."
+        )
+    from zsris_viz.captioning.hub import HubCaptioner
+
+    try:
+        return HubCaptioner(text, source, **settings)
+    except TypeError as error:
+        if isinstance(error, InvalidTypeError) or "unexpected keyword" not in str(error):
+            raise
+        raise InvalidTypeError(f"load_captioner does not take {', '.join(settings)}: {error}.") from error
+
+
+@lru_cache(maxsize=2)
+def shared_captioner(name: str) -> Captioner:
+    """`load_captioner(name)`, loaded once for all scenes of a process."""
+    return load_captioner(name)
+
+
+def __getattr__(name: str) -> Any:
+    if name in _HOMES:
+        return getattr(importlib.import_module(f"{__name__}.{_HOMES[name]}"), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,0 +1,153 @@
+"""What every captioner is: pictures in, sentences out, each asked for once."""
+
+from __future__ import annotations
+
+import hashlib
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from PIL import Image
+
+from zsris_viz.cache import DiskCache, cache_folder, image_fingerprint, key_of
+from zsris_viz.captioning.regions import SIGMA, check_style, region_images
+from zsris_viz.errors import InvalidInputError, InvalidTypeError
+from zsris_viz.images import ImageSource, open_image
+from zsris_viz.masks import Masks
+
+#: Changes when captions would come out otherwise for the same settings, so that old entries are not taken.
+VERSION = 1
+
+
+class Captioner(ABC):
+    """A model that says what is in a picture, with what it said kept on disk.
+
+    A caption is kept by the content of the image, the mask, the style of the input and everything in `settings`: the
+    same region is never described twice, not even in another run.
+
+    Args:
+        name: shown in tables. batch_size: pictures at once; of no influence on the captions.
+        cache: True for the user's cache folder (see :func:`zsris_viz.cache.cache_folder`), a DiskCache, or False for
+            none.
+
+    Attributes:
+        name, batch_size: as given. cache: a DiskCache or None. calls: how many pictures the model itself has seen.
+    """
+
+    def __init__(self, name: str, *, batch_size: int = 32, cache: bool | DiskCache = True) -> None:
+        if batch_size < 1:
+            raise InvalidInputError(f"batch_size={batch_size} was given; it is at least 1.")
+        self.name = name
+        self.batch_size = batch_size
+        self.cache = _cache(cache)
+        self.calls = 0
+
+    @property
+    @abstractmethod
+    def settings(self) -> dict[str, Any]:
+        """Everything that changes a caption, as plain values: the model, its weights, how it decodes."""
+
+    @abstractmethod
+    def _generate(self, images: list[Image.Image]) -> list[str]:
+        """Captions of at most `batch_size` RGB pictures of any size."""
+
+    def caption_images(self, images: ImageSource | Sequence[ImageSource]) -> list[str]:
+        """One caption for each whole image.
+
+        Args:
+            images: one image, or a list; anything :func:`zsris_viz.images.open_image` takes.
+
+        Returns:
+            The captions without white space around them, in the order of the images; "" where the model says nothing.
+        """
+        pictures = [open_image(image) for image in _listed(images)]
+        keys = [self._key(image_fingerprint(picture), None, {}) for picture in pictures]
+        return self._answer(keys, lambda wanted: [pictures[index] for index in wanted])
+
+    def caption_regions(
+        self,
+        image: ImageSource,
+        masks: Masks | torch.Tensor | np.ndarray,
+        style: str = "blur",
+        *,
+        square: str = "none",
+        margin: float = 0.0,
+        sigma: float = SIGMA,
+    ) -> list[str]:
+        """One caption for each proposal of an image.
+
+        Args:
+            image, masks: as for :class:`~zsris_viz.methods.base.SceneFeatures`.
+            style, square, margin, sigma: how a proposal is shown, see
+                :func:`zsris_viz.captioning.regions.region_images`.
+
+        Returns:
+            N captions; "" where the model says nothing, and for a mask without a pixel, which it is not asked about.
+
+        Raises:
+            InvalidInputError: an unknown style, or masks of another size than the image.
+        """
+        check_style(style, square, margin, sigma)
+        picture = open_image(image)
+        held = masks if isinstance(masks, Masks) else Masks.from_arrays(masks, size=picture.size[::-1])
+        held.validate(picture)
+        shown: dict[str, Any] = {"style": style, "square": square, "margin": float(margin)}
+        if style == "blur":
+            shown["sigma"] = float(sigma)
+        fingerprint = image_fingerprint(picture)
+        present = (held.areas > 0).nonzero()[:, 0].tolist()
+        keys = [self._key(fingerprint, _mask_fingerprint(held.data[index]), shown) for index in present]
+
+        def draw(wanted: list[int]) -> list[Image.Image]:
+            chosen = held.select(torch.tensor([present[index] for index in wanted]))
+            return region_images(picture, chosen, style, square=square, margin=margin, sigma=sigma)
+
+        captions = [""] * len(held)
+        for index, caption in zip(present, self._answer(keys, draw), strict=True):
+            captions[index] = caption
+        return captions
+
+    def _key(self, image: str, mask: str | None, shown: dict[str, Any]) -> str:
+        return key_of(what="caption", version=VERSION, image=image, mask=mask, shown=shown, captioner=self.settings)
+
+    def _answer(self, keys: list[str], draw: Any) -> list[str]:
+        """Captions by key, from the cache where they are; the others are drawn and generated, equal ones once."""
+        found: dict[str, str] = {}
+        for key in dict.fromkeys(keys):
+            entry = self.cache.get(key) if self.cache is not None else None
+            if entry is not None and isinstance(entry.get("caption"), str):
+                found[key] = entry["caption"]
+        missing = [key for key in dict.fromkeys(keys) if key not in found]
+        for start in range(0, len(missing), self.batch_size):
+            part = missing[start : start + self.batch_size]
+            pictures = draw([keys.index(key) for key in part])
+            self.calls += len(pictures)
+            for key, caption in zip(part, self._generate(pictures), strict=True):
+                found[key] = " ".join(caption.split())
+                if self.cache is not None:
+                    self.cache.put(key, {"caption": found[key]})
+        return [found[key] for key in keys]
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self.name!r}, batch_size={self.batch_size}, cache={self.cache!r})"
+
+
+def _cache(given: bool | DiskCache) -> DiskCache | None:
+    if isinstance(given, DiskCache):
+        return given
+    if not isinstance(given, bool):
+        raise InvalidTypeError(f"cache is {type(given).__name__}; give True, False, or a DiskCache(folder).")
+    folder = cache_folder("captions") if given else None
+    return None if folder is None else DiskCache(folder)
+
+
+def _listed(images: Any) -> list[Any]:
+    return list(images) if isinstance(images, (list, tuple)) else [images]
+
+
+def _mask_fingerprint(mask: torch.Tensor) -> str:
+    """Changes with the size or any pixel of a (H, W) bool mask."""
+    packed = np.packbits(mask.cpu().numpy())
+    return hashlib.sha256(f"{tuple(mask.shape)} ".encode() + packed.tobytes()).hexdigest()

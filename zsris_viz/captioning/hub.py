@@ -1,0 +1,154 @@
+"""Published captioners through transformers: GIT and BLIP-2, from the hub or a folder in their format."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import warnings
+from typing import TYPE_CHECKING, Any
+
+import torch
+from PIL import Image
+
+from zsris_viz.captioning.base import Captioner
+from zsris_viz.clip.hub import model_type, read_pretrained
+from zsris_viz.errors import InvalidInputError, InvalidTypeError, UnavailableError, ZsrisWarning
+
+if TYPE_CHECKING:
+    from zsris_viz.cache import DiskCache
+
+#: model_type of config.json -> (class in transformers, longest caption in tokens, beams).
+KINDS = {"git": ("GitForCausalLM", 50, 1), "blip-2": ("Blip2ForConditionalGeneration", 30, 5)}
+BUILTIN = 'load_captioner("miniature")'
+DTYPES = (torch.float32, torch.float16, torch.bfloat16)
+
+
+class HubCaptioner(Captioner):
+    """GIT (Wang et al., 2022) or BLIP-2 with a language model (Li et al., 2023). Made by `load_captioner`.
+
+    Args:
+        name: shown in tables. source: a folder, or a Hugging Face id.
+        device, dtype: of the model; by default CUDA if present, else the CPU, and fp16 on CUDA, else fp32.
+        eight_bit: quantise the weights to 8 bits with bitsandbytes; None: for BLIP-2 on CUDA where it is installed.
+        max_tokens: longest caption in tokens; by default 50 for GIT and 30 for BLIP-2.
+        beams: of the beam search, 1 for greedy decoding; by default 1 for GIT and 5 for BLIP-2, as in TAS's code.
+        prompt: text that a BLIP-2 caption continues, e.g. "a photo of"; it is not part of the caption.
+        batch_size, cache: see :class:`~zsris_viz.captioning.base.Captioner`.
+
+    Attributes:
+        kind: "git" or "blip-2". model, processor: transformers' own. device, dtype, eight_bit.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        source: str | os.PathLike[str],
+        *,
+        device: str | torch.device | None = None,
+        dtype: torch.dtype | None = None,
+        eight_bit: bool | None = None,
+        max_tokens: int | None = None,
+        beams: int | None = None,
+        prompt: str | None = None,
+        batch_size: int = 32,
+        cache: bool | DiskCache = True,
+    ) -> None:
+        super().__init__(name, batch_size=batch_size, cache=cache)
+        self.device = torch.device(device if device is not None else "cuda" if torch.cuda.is_available() else "cpu")
+        self.dtype = dtype or (torch.float16 if self.device.type == "cuda" else torch.float32)
+        if self.dtype not in DTYPES:
+            raise InvalidTypeError(f"dtype={dtype!r} is no float type; use torch.float32, float16 or bfloat16.")
+        self.kind = model_type(source, KINDS, BUILTIN)
+        cls, tokens, default_beams = KINDS[self.kind]
+        self.max_tokens = _at_least_one("max_tokens", max_tokens or tokens if max_tokens != 0 else 0)
+        self.beams = _at_least_one("beams", beams or default_beams if beams != 0 else 0)
+        if prompt and self.kind != "blip-2":
+            raise InvalidInputError(f"prompt={prompt!r} was given; only BLIP-2 captioners continue a prompt.")
+        self.prompt = (prompt or "").strip()
+        self.eight_bit = _eight_bit(eight_bit, self.kind, self.device)
+        self.model, self.processor = self._read(source, cls)
+        self._fingerprint = _fingerprint(self.model)
+        limit = getattr(self.model.config, "max_position_embeddings", None) if self.kind == "git" else None
+        self.max_tokens = self.max_tokens if limit is None else min(self.max_tokens, int(limit))
+
+    def _read(self, source: str | os.PathLike[str], cls: str) -> tuple[Any, Any]:
+        if not self.eight_bit:
+            model, processor = read_pretrained(source, cls, dtype=self.dtype, builtin=BUILTIN)
+            return model.to(self.device), processor
+        from transformers import BitsAndBytesConfig
+
+        options = {"quantization_config": BitsAndBytesConfig(load_in_8bit=True), "device_map": {"": self.device}}
+        return read_pretrained(source, cls, dtype=self.dtype, builtin=BUILTIN, **options)
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """See `Captioner.settings`."""
+        return {
+            "kind": self.kind,
+            "weights": self._fingerprint,
+            "dtype": str(self.dtype).removeprefix("torch."),
+            "eight_bit": self.eight_bit,
+            "max_tokens": self.max_tokens,
+            "beams": self.beams,
+            "prompt": self.prompt,
+        }
+
+    def _generate(self, images: list[Image.Image]) -> list[str]:
+        pixels = self.processor.image_processor(images=images, return_tensors="pt").pixel_values
+        inputs: dict[str, Any] = {"pixel_values": pixels.to(device=self.device, dtype=self.dtype)}
+        if self.kind == "git":
+            limit, start = {"max_length": self.max_tokens}, 0
+        else:
+            ids = self._prompt_ids()
+            inputs["input_ids"] = ids.repeat(len(images), 1)
+            limit, start = {"max_new_tokens": self.max_tokens}, ids.shape[1]
+        with torch.inference_mode():
+            out = self.model.generate(**inputs, **limit, num_beams=self.beams, do_sample=False)
+        tokens = out.cpu()
+        if self.kind == "blip-2" and tokens.shape[1] >= start and (tokens[:, :start] == ids.cpu()).all():
+            tokens = tokens[:, start:]  # some versions of transformers give the prompt back, some do not
+        return [text.strip() for text in self.processor.tokenizer.batch_decode(tokens, skip_special_tokens=True)]
+
+    def _prompt_ids(self) -> torch.Tensor:
+        """(1, Q + L): places for the image's query tokens, then the prompt or the start token."""
+        config = self.model.config
+        place = config.image_token_index
+        if place is None:  # the first publication of these checkpoints had no token for it: any id holds the place
+            place = config.image_token_index = config.text_config.pad_token_id
+        ids = self.processor.tokenizer(self.prompt)["input_ids"] if self.prompt else [config.text_config.bos_token_id]
+        return torch.tensor([[place] * config.num_query_tokens + list(ids)], device=self.device)
+
+
+def _eight_bit(wanted: bool | None, kind: str, device: torch.device) -> bool:
+    """Whether to quantise; None takes it where it can be had and helps."""
+    if wanted is False:
+        return False
+    from importlib.util import find_spec
+
+    there = find_spec("bitsandbytes") is not None
+    if wanted is None:
+        return kind == "blip-2" and device.type == "cuda" and there
+    if not there:
+        raise UnavailableError(
+            "eight_bit=True needs bitsandbytes, which is not installed: pip install bitsandbytes, or eight_bit=False."
+        )
+    if device.type != "cuda":
+        warnings.warn(f"eight_bit=True on {device.type} depends on bitsandbytes' own support.", ZsrisWarning, 4)
+    return True
+
+
+def _fingerprint(model: torch.nn.Module) -> str:
+    """16 digits that tell two trainings of one architecture apart: names, shapes and some numbers of every weight."""
+    digest = hashlib.sha256()
+    for name, weight in model.state_dict().items():
+        if isinstance(weight, torch.Tensor):
+            flat = weight.detach().flatten()
+            digest.update(f"{name}{tuple(weight.shape)}".encode())
+            digest.update(flat[:: max(1, len(flat) // 64)].float().cpu().numpy().tobytes())
+    return digest.hexdigest()[:16]
+
+
+def _at_least_one(name: str, value: int) -> int:
+    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+        raise InvalidInputError(f"{name}={value!r} was given; a whole number from 1 up is accepted.")
+    return value

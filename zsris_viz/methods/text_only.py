@@ -1,0 +1,76 @@
+"""Text-only: a mask's caption against the expression, both as texts (baseline in Suo et al., 2023, section 4.3)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import torch.nn.functional as F
+from torch import Tensor
+
+from zsris_viz.captioning.regions import check_style
+from zsris_viz.methods.base import Method, MethodInfo, SceneFeatures
+from zsris_viz.methods.captions import RegionCaptions, region_captions
+from zsris_viz.methods.texts import ExpressionParts
+
+
+@dataclass(frozen=True)
+class TextOnlyConfig:
+    """Settings of :class:`TextOnly`.
+
+    Attributes:
+        caption_style, caption_square: what the captioner sees of a mask, see
+            :func:`~zsris_viz.captioning.regions.region_images`. sigma: of the blur, in pixels.
+    """
+
+    caption_style: str = "blur"
+    caption_square: str = "none"
+    sigma: float = 11.6
+
+    def __post_init__(self) -> None:
+        check_style(self.caption_style, self.caption_square, 0.0, self.sigma)
+
+
+class TextOnly(Method):
+    """cos(E_t(caption of the mask), E_t(T)): how much an expression says of what a captioner sees.
+
+    Presets: "default"; "official", captions of crops padded with black to a square, as in TAS's code. Captions can be
+    given: `rank(scene, text, captions=[...])`. An empty caption counts as "object".
+
+    Evidence: captions (N texts), empty_captions (indices of those that were empty), caption_features (N, D),
+    text_feature (D,).
+    """
+
+    info = MethodInfo(
+        name="text-only",
+        title="Text-only",
+        paper="Suo et al., EMNLP 2023 Findings, section 4.3 and eq. 3",
+        towers=("vit", "rn"),
+        summary="A captioner describes each proposal, and the two texts are compared.",
+        presets=("default", "official"),
+        features_only=True,
+    )
+    Config = TextOnlyConfig
+    presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {"default": {}, "official": {"caption_square": "pad"}}
+
+    def texts_of(self, scene: SceneFeatures, text: ExpressionParts) -> list[str]:
+        """See `Method.texts_of`."""
+        return [text.text, *self._captions(scene, text).texts]
+
+    def _captions(self, scene: SceneFeatures, text: ExpressionParts) -> RegionCaptions:
+        config = self.config
+        return region_captions(
+            scene, text, style=config.caption_style, square=config.caption_square, sigma=config.sigma
+        )
+
+    def _score(self, scene: SceneFeatures, text: ExpressionParts) -> tuple[Tensor, dict[str, Any]]:
+        captions = self._captions(scene, text)
+        features = scene.text_features(captions.texts)
+        sentence = scene.text(text.text)
+        return F.cosine_similarity(features, sentence[None]), {
+            "captions": captions.texts,
+            "empty_captions": captions.empty,
+            "caption_features": features,
+            "text_feature": sentence,
+        }
