@@ -1,0 +1,94 @@
+"""Spatial coherence: how much better a candidate covers the heat map of its noun phrase than what lies around it.
+
+CoPatch takes this term over from HybridGL (Liu and Li, CVPR 2025): a GEM map of the noun phrase, stretched to 0-1,
+shaded by a ramp towards the side that the expression names, and divided by its mean.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from zsris_viz.errors import InvalidInputError
+from zsris_viz.masks import Masks
+from zsris_viz.methods.gem import gem_features
+from zsris_viz.methods.maps import upsample
+from zsris_viz.methods.scene import SceneFeatures
+
+PROMPT = "a photo of a {}."  # GEM's own
+OUTSIDE = {"bigger": 1.95, "smaller": 1.5}  # by relation; 1.8 otherwise
+CONSTANT = 1e-6  # a smaller range of cosines is rounding
+SIDES = ("left", "right", "middle", "top", "bottom")
+
+
+def heat_map(scene: SceneFeatures, phrase: str, *, size: int | None = None, depth: int | None = None) -> Tensor:
+    """GEM's map of a phrase on the image, cosines: (H, W) float32 on the CPU.
+
+    Args:
+        size: side of GEM's input in pixels, a multiple of the patch size; None for twice the model's (448 for 224).
+        depth: as in :func:`~zsris_viz.methods.gem.gem_features`.
+
+    Raises:
+        InvalidInputError: a size that does not divide into patches.
+    """
+    clip = scene.clip
+    size = 2 * clip.image_size if size is None else size
+    if size % clip.patch_size or size < 1:
+        near = max(1, round(size / clip.patch_size)) * clip.patch_size
+        raise InvalidInputError(
+            f"gem_size={size} does not divide into patches of {clip.patch_size}; use a multiple, e.g. {near}."
+        )
+    key: Hashable = ("gem", size, depth)
+    patches, grid = scene.cached(key, lambda: gem_features(clip, scene.pixels("clip", size), depth=depth))
+    text = F.normalize(scene.text(PROMPT.format(phrase)), dim=-1).to(patches)
+    similarity = (F.normalize(patches[0], dim=-1) @ text).reshape(grid).float().cpu()
+    at_input = upsample(similarity, (size, size))
+    # GEM gives its map at the size of its input; its users bring that to the image with a filter
+    return F.interpolate(at_input[None, None], size=scene.size, mode="bilinear", antialias=True)[0, 0]
+
+
+def ramp(side: str | None, size: tuple[int, int]) -> Tensor:
+    """(H, W) float32, 0-1: 1 at the named side and 0 at the other, straight between; "middle" is 1 in the middle
+    columns and 0 at the left and right border. "top left" multiplies two; None is 1 everywhere.
+
+    Raises:
+        InvalidInputError: an unknown side.
+    """
+    height, width = size
+    shade = torch.ones(height, width)
+    for word in (side or "").split():
+        if word not in SIDES:
+            raise InvalidInputError(f"side {word!r} is unknown; use {', '.join(SIDES)}, or two of them.")
+        if word == "middle":
+            half = width // 2
+            shade = shade * torch.cat([torch.linspace(0, 1, half), torch.linspace(1, 0, width - half)])
+        else:
+            length = width if word in ("left", "right") else height
+            line = torch.linspace(1, 0, length) if word in ("left", "top") else torch.linspace(0, 1, length)
+            shade = shade * (line if word in ("left", "right") else line[:, None])
+    return shade
+
+
+def shaded(heat: Tensor, side: str | None) -> Tensor:
+    """A map stretched to 0-1, times the ramp, divided by its mean; zeros for a constant map: (H, W)."""
+    low, high = heat.min(), heat.max()
+    if float(high - low) < CONSTANT:
+        return torch.zeros_like(heat)
+    bright = (heat - low) / (high - low) * ramp(side, (heat.shape[0], heat.shape[1]))
+    return bright / bright.mean().clamp(min=1e-12)
+
+
+def coherence(heat: Tensor, masks: Masks, relation: str | None = None) -> Tensor:
+    """(2 - b) times the mean of a shaded map inside each mask, minus b times its mean outside: (N,) float64.
+
+    b is 1.8; 1.95 for "bigger" and 1.5 for "smaller". A mask without pixels inside (outside) has mean 0 there.
+    """
+    outside = OUTSIDE.get(relation or "", 1.8)
+    flat, data = heat.double().flatten(), masks.data.flatten(1).cpu()
+    areas = masks.areas.double().cpu()
+    sums = torch.stack([flat[inside].sum() for inside in data]) if len(data) else flat.new_zeros(0)
+    rest = (flat.sum() - sums) / (flat.numel() - areas).clamp(min=1)
+    return (2 - outside) * sums / areas.clamp(min=1) - outside * rest

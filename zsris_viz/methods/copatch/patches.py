@@ -1,0 +1,65 @@
+"""The patch path: leave the image tower early, flip the sign of the patch tokens, project them to the joint space."""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from zsris_viz.clip.base import Clip
+from zsris_viz.errors import InvalidInputError
+from zsris_viz.methods.copatch.config import AVERAGE
+from zsris_viz.methods.scene import PreprocessLike, SceneFeatures
+
+
+def exit_layer(clip: Clip, layer: int | str | None = None) -> int | str:
+    """Where the patch path leaves a tower: as given, or three quarters of the way (9 of 12, 18 of 24, 4 of 6).
+
+    Raises:
+        InvalidInputError: a layer that the tower does not have.
+    """
+    if layer is None:
+        return 3 * clip.num_layers // 4
+    if layer != AVERAGE and not (isinstance(layer, int) and 0 <= layer <= clip.num_layers):
+        raise InvalidInputError(
+            f"layer={layer!r} does not exist; {clip.name!r} has layers 0 (embeddings) to {clip.num_layers} (after the "
+            f'last block); "{AVERAGE}" takes the mean of {averaged_layers(clip)[0]} to {clip.num_layers}.'
+        )
+    return layer
+
+
+def averaged_layers(clip: Clip) -> list[int]:
+    """The layers whose mean "avg" takes: those of the upper half, 7 to 12 of 12."""
+    return list(range(clip.num_layers // 2 + 1, clip.num_layers + 1))
+
+
+def projected_patches(scene: SceneFeatures, *, negate: bool = True, preset: PreprocessLike = None) -> Tensor:
+    """Patches of every layer in the joint space: (L + 1, P, D) fp32, not normalised; once for each image.
+
+    Args:
+        negate: flip the sign of the tokens before the final LayerNorm. preset: the preprocessing.
+    """
+
+    def make() -> Tensor:
+        trace = scene.trace(preset)
+        return scene.clip.project(torch.cat([trace.patches(layer) for layer in range(len(trace))]), negate=negate)
+
+    return scene.cached(("copatch patches", negate, scene.preprocess(preset)), make)
+
+
+def normalised(patches: Tensor, how: str = "features") -> Tensor:
+    """Patches (..., P, D) as they meet the text: "features" divides each by its norm over D, so that similarities are
+    cosines; "patches" each channel by its norm over P (the authors' code)."""
+    return F.normalize(patches, dim=-1 if how == "features" else -2)
+
+
+def layer_maps(patches: Tensor, text: Tensor, grid: tuple[int, int], how: str = "features") -> Tensor:
+    """CoMap before clustering, at every layer: (L + 1, P, D) patches and a (D,) text to (L + 1, rows, columns)."""
+    return (normalised(patches, how) @ F.normalize(text, dim=-1)).reshape(len(patches), *grid)
+
+
+def similarity_map(
+    patches: Tensor, text: Tensor, grid: tuple[int, int], layers: list[int], how: str = "features"
+) -> Tensor:
+    """CoMap before clustering, (rows, columns): of one layer, or of the mean of several layers' projected patches."""
+    return layer_maps(patches[layers].mean(dim=0, keepdim=True), text, grid, how)[0]

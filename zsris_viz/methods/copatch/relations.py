@@ -1,0 +1,119 @@
+"""Relation guidance: how well each candidate stands to other things as the expression says (Liu and Li, CVPR 2025).
+
+CoPatch takes this term over from HybridGL: the Global-Local probability of a candidate, times the probability of each
+proposal to be the other thing, summed over those proposals to which the candidate stands in the relation.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from zsris_viz.errors import InvalidInputError
+from zsris_viz.language.lexicon import BIGGER, SMALLER
+from zsris_viz.masks import Masks
+
+#: Relations that can be checked on masks; an expression with another one gets no guidance by it.
+GUIDED = ("left", "right", "above", "below", "bigger", "smaller", "inside")
+#: The relation to its like by which a place in the picture singles a thing out.
+OF_DIRECTION = {"left": "left", "right": "right", "top": "above", "bottom": "below"}
+#: "bigger", "biggest", ... -> relation to its like.
+OF_SIZE = {
+    form: name
+    for name, words in (("bigger", BIGGER), ("smaller", SMALLER))
+    for word in words
+    for form in (word, f"{word[:-2]}est")
+}
+
+
+def relation_of(relation: str | None, direction: str | None, noun_phrase: str = "") -> tuple[str | None, bool]:
+    """(relation to check or None, whether it holds towards the other candidates instead of another thing).
+
+    "left of the bus" is checked against the bus; "the left cat" and "the smallest cat" against the other candidates. Of
+    "top left" the horizontal word is checked.
+    """
+    if relation in GUIDED:
+        return relation, False
+    words = [OF_DIRECTION[word] for word in (direction or "").split() if word in OF_DIRECTION]
+    words = words or [OF_SIZE[word] for word in noun_phrase.lower().split() if word in OF_SIZE]
+    return (words[-1], True) if words else (None, False)
+
+
+def relation_matrix(
+    masks: Masks, relation: str, rows: Sequence[int], columns: Sequence[int], geometry: str = "masks"
+) -> Tensor:
+    """Whether (0, 1), or for "inside" by which share of its area, proposal rows[i] stands so to columns[j].
+
+    Args:
+        masks: the proposals. relation: one of `GUIDED`.
+        geometry: "masks" compares centroids and pixels, and a proposal never stands so to itself; "official" what the
+            authors' code computes: corners (x1, y1, x2, y2) of inclusive bounding boxes read as x, y, width, height.
+
+    Returns:
+        (rows, columns) float64. An empty mask stands in no relation.
+
+    Raises:
+        InvalidInputError: an unknown relation.
+    """
+    if relation not in GUIDED:
+        raise InvalidInputError(f"relation {relation!r} cannot be checked on masks; use one of {', '.join(GUIDED)}.")
+    first, second = torch.tensor(rows, dtype=torch.int64), torch.tensor(columns, dtype=torch.int64)
+    if geometry == "official":
+        return _by_corners(masks, relation, first, second)
+    areas = masks.areas.double().cpu()
+    if relation == "inside":
+        shared = masks.select(first).intersections(masks.select(second)).double().cpu()
+        held = shared / areas[first].clamp(min=1)[:, None]
+    else:
+        x, y = masks.centroids.double().cpu().T
+        quantity = {"left": -x, "right": x, "above": -y, "below": y, "bigger": areas, "smaller": -areas}[relation]
+        held = (quantity[first][:, None] > quantity[second][None]).double()
+    present = areas > 0
+    return held * (first[:, None] != second[None]) * present[first][:, None] * present[second][None]
+
+
+def _by_corners(masks: Masks, relation: str, first: Tensor, second: Tensor) -> Tensor:
+    corners = masks.boxes.double().cpu()
+    corners[:, 2:] -= 1  # inclusive, as the authors' boxes are
+    a, b = corners[first][:, None].unbind(dim=-1), corners[second][None].unbind(dim=-1)
+    if relation == "inside":
+        left, top = torch.maximum(a[0], b[0]), torch.maximum(a[1], b[1])
+        right = torch.maximum(left, torch.minimum(a[0] + a[2], b[0] + b[2]))
+        bottom = torch.maximum(top, torch.minimum(a[1] + a[3], b[1] + b[3]))
+        return (right - left) * (bottom - top) / (a[2] * a[3]).clamp(min=1)
+    (ax, ay, asize), (bx, by, bsize) = ((box[0] + box[2] / 2, box[1] + box[3] / 2, box[2] * box[3]) for box in (a, b))
+    return {
+        "left": ax < bx,
+        "right": ax > bx,
+        "above": ay < by,
+        "below": ay > by,
+        "bigger": asize > bsize,
+        "smaller": asize < bsize,
+    }[relation].double()
+
+
+def guided_scores(
+    base: Tensor,
+    candidates: Sequence[int],
+    others: Sequence[int],
+    other_scores: Tensor,
+    held: Tensor | None,
+    *,
+    times: int = 1,
+) -> Tensor:
+    """The candidates' scores after relation guidance: s_i times the sum over others j of s'_j R(i, j).
+
+    Args:
+        base: (N,) softmax of the Global-Local scores. others: proposals that may be the other thing.
+        other_scores: (N,) softmax of their scores for it. held: R, (candidates, others), or None without a relation.
+        times: how often s_i counts without a relation; the authors' code counts it once for each of `others`.
+
+    Returns:
+        (candidates,) float64.
+    """
+    own = base[list(candidates)].double().cpu()
+    if held is None:
+        return own * times
+    return own * (held @ other_scores[list(others)].double().cpu())

@@ -1,0 +1,73 @@
+"""Context-token attention: how much the end token, where a text is read, looks at the words that say where."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from zsris_viz.clip.base import Clip
+from zsris_viz.probes.table import Tally
+from zsris_viz.probes.tokens import GROUPS, WORDS, end_token_attention, token_groups
+from zsris_viz.probes.view import Material
+
+PROBE = "context-token attention"
+
+
+class ContextAttention:
+    """Attention from the end token to groups of tokens, by layer and head.
+
+    Kinds: "noun phrase" (without its context words), "context", "other", "start", "end". Variants: "share" of all
+    attention; "share of words", of what goes to words at all; "per token", that share divided by the share of the words
+    that are in the group: 1 is what a group gets by its size. Expressions without a word of a group do not count for
+        it.
+
+    Shuffled control: the words' groups dealt out anew within each expression.
+    """
+
+    name = PROBE
+
+    def __init__(self, tally: Tally, control: str = "model", *, shuffled: bool = True, seed: int = 0) -> None:
+        self.tally, self.control, self.shuffled = tally, control, shuffled
+        self._rng = np.random.default_rng(seed)
+
+    def run(self, material: Material, clip: Clip, limit: int | None = None) -> None:
+        """All expressions of the first `limit` images."""
+        for number, group in enumerate(material.parts[:limit]):
+            trace = clip.trace_texts([part.text for part in group])
+            for row, part in enumerate(group):
+                weights = end_token_attention(trace, row).double().numpy()
+                groups = token_groups(trace.tokens, part.noun_phrase, part.context_tokens, row)  # type: ignore[arg-type]
+                self._add(number, weights, np.array(groups), self.control)
+                if self.shuffled:
+                    self._add(number, weights, self._deal(np.array(groups)), "shuffled")
+
+    def _deal(self, groups: np.ndarray) -> np.ndarray:
+        words = np.isin(groups, WORDS)
+        dealt = groups.copy()
+        dealt[words] = self._rng.permutation(groups[words])
+        return dealt
+
+    def _add(self, image: int, weights: np.ndarray, groups: np.ndarray, control: str) -> None:
+        words = np.isin(groups, WORDS)
+        to_words = weights[..., words].sum(axis=-1)
+        for group in GROUPS:
+            members = groups == group
+            if not members.any():
+                continue
+            share = weights[..., members].sum(axis=-1)
+            found = {"share": (share, np.ones_like(share))}
+            if group in WORDS:
+                found["share of words"] = (share, to_words)
+                found["per token"] = (share, to_words * (members.sum() / words.sum()))
+            for variant, (top, bottom) in found.items():
+                self._add_heads(image, top, bottom, kind=group, variant=variant, control=control)
+
+    def _add_heads(self, image: int, top: np.ndarray, bottom: np.ndarray, **key: Any) -> None:
+        """(L, heads) numbers, each head and the mean over heads."""
+        for layer in range(len(top)):
+            for head in range(top.shape[1]):
+                ends = (float(top[layer, head]), float(bottom[layer, head]))
+                self.tally.add(image, *ends, probe=PROBE, layer=layer + 1, head=head, **key)
+            ends = (float(top[layer].mean()), float(bottom[layer].mean()))
+            self.tally.add(image, *ends, probe=PROBE, layer=layer + 1, **key)

@@ -1,0 +1,124 @@
+"""Changes of an image that move its content, and changes of the same pixels that replace it.
+
+All work on the tower's own input (3, H, W), so that what is compared differs by the change alone.
+"""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from zsris_viz.errors import InvalidInputError
+
+#: The four changes of place.
+CHANGES = ("flip", "quadrant swap", "patch shuffle", "object moved")
+WHOLE = 0.99
+
+
+def flip(pixels: Tensor) -> Tensor:
+    """Left and right exchanged: (3, H, W)."""
+    return pixels.flip(-1)
+
+
+def swap_quadrants(pixels: Tensor) -> Tensor:
+    """Each quarter of the picture exchanged with the one across: (3, H, W)."""
+    height, width = pixels.shape[-2:]
+    return pixels.roll((height // 2, width // 2), dims=(-2, -1))
+
+
+def shuffle_patches(pixels: Tensor, patch: int, generator: torch.Generator) -> Tensor:
+    """The tower's own patches in a random order: (3, H, W), sides multiples of `patch`."""
+    channels, height, width = pixels.shape
+    if height % patch or width % patch:
+        raise InvalidInputError(f"an image of {height} x {width} does not divide into patches of {patch}.")
+    cells = F.unfold(pixels[None], patch, stride=patch)[0]
+    order = torch.randperm(cells.shape[1], generator=generator)
+    return F.fold(cells[None, :, order], (height, width), patch, stride=patch)[0].reshape(channels, height, width)
+
+
+def move_object(pixels: Tensor, mask: Tensor, avoid: Tensor | None = None) -> Tensor:
+    """An object cut out, its hole (a little more than it) filled from around it, and pasted elsewhere: (3, H, W).
+
+    Args:
+        mask: (H, W) bool, the object. avoid: (H, W) bool, other objects, which the new place covers as little as can
+            be.
+
+    Of the places on a grid of eighths of the image that keep the object whole inside, it takes those that cover least
+    of `avoid` and of the old place, and of these the farthest. An object that fills the image stays where it is.
+    """
+    down, right = _best_shift(mask, torch.zeros_like(mask) if avoid is None else avoid & ~mask)
+    # pixels on the border are mixed with the object: they go with the hole, or a ghost would stay behind
+    filled = fill_hole(pixels, grown(mask, max(1, min(mask.shape) // 56)))
+    moved = mask.roll((down, right), dims=(0, 1))
+    return torch.where(moved, pixels.roll((down, right), dims=(-2, -1)), filled)
+
+
+def _best_shift(mask: Tensor, avoid: Tensor) -> tuple[int, int]:
+    height, width = mask.shape
+    rows, columns = mask.any(dim=1).nonzero()[:, 0], mask.any(dim=0).nonzero()[:, 0]
+    if not len(rows):
+        return 0, 0
+    best, best_key = (0, 0), (float("inf"), 0.0)
+    for down in range(-int(rows[0]), height - int(rows[-1]), max(1, height // 8)):
+        for right in range(-int(columns[0]), width - int(columns[-1]), max(1, width // 8)):
+            moved = mask.roll((down, right), dims=(0, 1))
+            key = (float((moved & (avoid | mask)).sum()), -float(down**2 + right**2))
+            if key < best_key:
+                best, best_key = (down, right), key
+    return best
+
+
+def grown(mask: Tensor, pixels: int) -> Tensor:
+    """A mask with a border of so many pixels: (H, W) bool."""
+    return F.max_pool2d(mask[None].float(), 2 * pixels + 1, stride=1, padding=pixels)[0] > 0
+
+
+def fill_hole(pixels: Tensor, hole: Tensor) -> Tensor:
+    """What a mask covers, painted with the nearest pixel around it: (3, H, W). A mask of the whole image changes
+    nothing."""
+    from scipy.ndimage import distance_transform_edt
+
+    if bool(hole.all()):
+        return pixels
+    nearest = distance_transform_edt(hole.numpy(), return_distances=False, return_indices=True)
+    rows, columns = torch.from_numpy(nearest).long()
+    return pixels[:, rows, columns]
+
+
+def content_copy(pixels: Tensor, changed: Tensor, other: Tensor) -> Tensor:
+    """The pixels in which two pictures differ, taken from a third: a change of content of the same area, (3, H, W).
+
+    Where they differ in more than 99 % of the pixels, it is the third picture itself: what is left over by chance is no
+    content.
+    """
+    differs = (pixels != changed).any(dim=0)
+    return other if float(differs.float().mean()) > WHOLE else torch.where(differs, other, pixels)
+
+
+def changed_copies(
+    pixels: Tensor,
+    *,
+    patch: int,
+    mask: Tensor | None = None,
+    avoid: Tensor | None = None,
+    seed: int = 0,
+) -> dict[str, Tensor]:
+    """The four changes of place of one image; without a mask, all but "object moved".
+
+    Args:
+        pixels: (3, H, W), the tower's input. patch: its patch size. mask, avoid: see :func:`move_object`; (H, W) bool.
+        seed: of the patch shuffle.
+
+    Returns:
+        Name of the change -> (3, H, W).
+    """
+    generator = torch.Generator().manual_seed(seed)
+    copies = {
+        "flip": flip(pixels),
+        "quadrant swap": swap_quadrants(pixels),
+        "patch shuffle": shuffle_patches(pixels, patch, generator),
+    }
+    if mask is not None and bool(mask.any()):
+        copies["object moved"] = move_object(pixels, mask, avoid)
+    return copies

@@ -1,0 +1,43 @@
+"""Controls: a tower that has learned nothing."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+
+from zsris_viz.clip.base import Clip
+from zsris_viz.clip.vit import ViTClip
+from zsris_viz.errors import UnavailableError
+
+
+def untrained_tower(clip: Clip, seed: int = 0) -> Clip:
+    """A ViT CLIP of the same shape, tokenizer and preprocessing with freshly initialised weights, both towers.
+
+    Args:
+        seed: of the weights; the caller's random state stays as it is.
+
+    Raises:
+        UnavailableError: an RN.
+    """
+    if not isinstance(clip, ViTClip):
+        raise UnavailableError(
+            f"{clip.name!r} is an RN, of which no untrained copy can be made; load a ViT, e.g. "
+            "load_clip('miniature'), or leave the control out: controls=('shuffled',)."
+        )
+    from transformers import CLIPModel
+
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        model: Any = CLIPModel(clip.model.config)
+    model = model.to(device=clip.device, dtype=clip.compute_dtype).eval().requires_grad_(False)
+    return ViTClip(
+        model,
+        attention=clip.attention,
+        name=f"untrained {clip.name}",
+        tokenizer=clip.tokenizer,
+        preprocess=clip.preprocess,
+        device=clip.device,
+        dtype=clip.dtype,
+        compute_dtype=clip.compute_dtype,
+    )

@@ -1,0 +1,103 @@
+"""Localisation by layer: whether the map of patch-text similarity finds what the text names."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from zsris_viz.probes.table import Tally
+from zsris_viz.probes.view import View
+
+PROBE = "localisation"
+MEASURES = ("pointing game", "IoU", "AUC")
+SIGNS = {"as it is": False, "negated": True}
+
+
+class Localisation:
+    """Measures of the patch-text map at every layer, its tokens as they are and negated.
+
+    Kinds: "pointing game", whether the centre of the most similar patch lies in the object; "IoU" of the object with
+        the
+    patches above a threshold; "AUC", the chance that a patch of the object is more similar than one outside (0.5 tells
+    nothing). Patches that are partly in count in part. Shuffled control: the text of another image.
+
+    Args:
+        threshold: for "IoU", from the map's smallest (0) to its largest value (1).
+    """
+
+    name = PROBE
+
+    def __init__(self, tally: Tally, control: str = "model", *, shuffled: bool = True, threshold: float = 0.5) -> None:
+        self.tally, self.control, self.shuffled, self.threshold = tally, control, shuffled, threshold
+
+    def add(self, view: View) -> None:
+        """Take in one image."""
+        truth = view.truth_on_grid()
+        centre = centres_inside(view)
+        texts = {self.control: [expression.text for _, expression in view.pairs]}
+        if self.shuffled:
+            texts["shuffled"] = view.others
+        for variant, negate in SIGNS.items():
+            patches = view.projected(view.tokens[:, 1:], negate=negate)
+            for control, words in texts.items():
+                features = torch.nn.functional.normalize(view.scene.text_features(words), dim=-1)
+                maps = torch.einsum("lpd,ed->lep", patches, features).cpu()
+                found = {
+                    "pointing game": pointing(maps, centre),
+                    "IoU": overlap(maps, truth, self.threshold),
+                    "AUC": area_under_curve(maps, truth),
+                }
+                for measure, values in found.items():
+                    for expression in range(values.shape[1]):
+                        self.tally.add_layers(
+                            view.number,
+                            values[:, expression].tolist(),
+                            view.layers,
+                            probe=PROBE,
+                            kind=measure,
+                            variant=variant,
+                            control=control,
+                        )
+
+    def finish(self) -> None:
+        """Nothing is left to do."""
+
+
+def centres_inside(view: View) -> Tensor:
+    """Whether the centre of each patch lies in the reference's mask: (E, P) bool."""
+    rows, columns = view.grid
+    height, width = view.sample.size
+    down = ((torch.arange(rows) + 0.5) * height / rows).long()
+    right = ((torch.arange(columns) + 0.5) * width / columns).long()
+    return torch.stack([torch.as_tensor(one.mask)[down][:, right].flatten() for one, _ in view.pairs])
+
+
+def pointing(maps: Tensor, inside: Tensor) -> Tensor:
+    """1 where the highest patch, the first of equals, is inside: maps (L, E, P), inside (E, P) bool -> (L, E)."""
+    return inside.expand_as(maps).gather(-1, maps.argmax(dim=-1, keepdim=True))[..., 0].float()
+
+
+def overlap(maps: Tensor, truth: Tensor, threshold: float) -> Tensor:
+    """IoU of the patches above `threshold` of each map's range with the object's fractions (E, P): (L, E).
+
+    A constant map has every patch above it.
+    """
+    low, high = maps.amin(dim=-1, keepdim=True), maps.amax(dim=-1, keepdim=True)
+    region = (maps >= low + threshold * (high - low)).float()
+    shared = (region * truth).sum(dim=-1)
+    return shared / (region.sum(dim=-1) + truth.sum(dim=-1) - shared).clamp(min=1e-9)
+
+
+def area_under_curve(maps: Tensor, truth: Tensor) -> Tensor:
+    """Chance that a patch of the object is higher than one outside, ties half: maps (L, E, P), truth (E, P) -> (L, E).
+
+    A patch that is in by a fraction counts by it on both sides. nan where the object has no patch, or all.
+    """
+    weight = truth.double().expand_as(maps)
+    order = maps.argsort(dim=-1)
+    values, inside = maps.gather(-1, order).contiguous(), weight.gather(-1, order)
+    outside = torch.nn.functional.pad((1 - inside).cumsum(dim=-1), (1, 0))
+    below = outside.gather(-1, torch.searchsorted(values, values))
+    upto = outside.gather(-1, torch.searchsorted(values, values, right=True))
+    won = (inside * (below + upto) / 2).sum(dim=-1)
+    return won / (inside.sum(dim=-1) * (1 - inside).sum(dim=-1))

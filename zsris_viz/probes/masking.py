@@ -1,0 +1,120 @@
+"""Masking of context tokens: what the score and the choice owe to the words that say where."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from zsris_viz.clip.base import Clip
+from zsris_viz.clip.trace import Trace
+from zsris_viz.probes.table import Tally
+from zsris_viz.probes.tokens import WORDS, positions_of, token_groups
+from zsris_viz.probes.view import View
+
+PROBE = "context masking"
+
+
+class ContextMasking:
+    """What changes when no token may look at a group of words, from a text layer on.
+
+    The score of a proposal is the cosine of its global visual feature (Global-Local CLIP, eq. 3) with the sentence.
+    Layer
+    l: the words are hidden in every block after layer l; the last layer is the unmasked text. Kinds: "context" and
+        "noun
+    phrase" (without its context words). Variants: "score", the cosine of the right proposal, minus the unmasked one;
+    "chosen", the share of expressions whose chosen proposal is another than unmasked; "right", the share whose chosen
+    proposal is the right one. Expressions without a word of the group, or with no other word, do not count.
+
+    Shuffled control: as many random words that are not context, instead of the context words.
+
+    Args:
+        masked_blocks: k of the visual feature.
+    """
+
+    name = PROBE
+
+    def __init__(
+        self, tally: Tally, control: str = "model", *, shuffled: bool = True, seed: int = 0, masked_blocks: int = 3
+    ) -> None:
+        self.tally, self.control, self.shuffled = tally, control, shuffled
+        self.masked_blocks = masked_blocks
+        self._rng = np.random.default_rng(seed)
+
+    def add(self, view: View) -> None:
+        """Take in one image."""
+        blocks = min(self.masked_blocks, view.clip.num_layers)
+        visual = F.normalize(view.scene.global_features(blocks), dim=-1).cpu()
+        trace = view.clip.trace_texts([part.text for part in view.parts], attentions=False)
+        wanted = [
+            (row, kind, control, hidden)
+            for row, part in enumerate(view.parts)
+            for kind, control, hidden in self._hidden(
+                token_groups(trace.tokens, part.noun_phrase, part.context_tokens, row)
+            )
+        ]
+        if not wanted:
+            return
+        texts = masked_texts(view.clip, trace, [row for row, *_ in wanted], [hidden for *_, hidden in wanted])
+        masks = [view.scene.masks.iou(reference.mask)[:, 0] for reference, _ in view.pairs]
+        for (row, kind, control, _), features in zip(wanted, texts, strict=True):
+            self._add(view.number, visual @ features.T, int(masks[row].argmax()), kind, control)
+
+    def finish(self) -> None:
+        """Nothing is left to do."""
+
+    def _hidden(self, groups: Sequence[str]) -> list[tuple[str, str, list[int]]]:
+        """(kind, control, positions to hide)."""
+        context = positions_of(groups, "context")
+        words = positions_of(groups, *WORDS)
+        found = []
+        for kind in ("context", "noun phrase"):
+            own = positions_of(groups, kind)
+            if own and len(own) < len(words):
+                found.append((kind, self.control, own))
+        rest = [place for place in words if place not in context]
+        if self.shuffled and context and len(rest) > 0 and len(context) < len(words):
+            drawn = self._rng.permutation(rest)[: len(context)].tolist()
+            if len(drawn) < len(words):
+                found.append(("context", "shuffled", drawn))
+        return found
+
+    def _add(self, image: int, cosines: Tensor, right: int, kind: str, control: str) -> None:
+        chosen = cosines.argmax(dim=0)
+        values = {
+            "score": cosines[right] - cosines[right, -1],
+            "chosen": (chosen != chosen[-1]).float(),
+            "right": (chosen == right).float(),
+        }
+        for variant, by_layer in values.items():
+            layers = range(len(by_layer))
+            key = {"probe": PROBE, "kind": kind, "variant": variant, "control": control}
+            self.tally.add_layers(image, by_layer.tolist(), list(layers), **key)
+
+
+def masked_texts(clip: Clip, trace: Trace, rows: Sequence[int], hidden: Sequence[Sequence[int]]) -> Tensor:
+    """Texts with some tokens hidden in every block after layer l, for l = 0 ... L: (B, L + 1, D), normalised, on the
+    CPU.
+
+    Entry L is the unmasked text.
+
+    Args:
+        trace: of texts. rows: which text, B of them; one may come several times. hidden: the positions hidden in each.
+    """
+    length = trace.layers[0].shape[1]
+    mask = torch.zeros(len(rows), 1, length, length)
+    for number, positions in enumerate(hidden):
+        mask[number, ..., list(positions)] = -torch.inf
+    tokens: Any = trace.tokens
+    features = []
+    for layer, states in enumerate(trace.layers):
+        last = layer == len(trace.layers) - 1
+        masked = clip.resume_text(
+            states[list(rows)], layer, tokens.end[list(rows)], attention_mask=None if last else mask
+        )
+        features.append(masked)
+    return F.normalize(torch.stack(features, dim=1), dim=-1).cpu()  # type: ignore[arg-type]

@@ -1,0 +1,100 @@
+"""The table that every probe fills: sums by image, and what a bootstrap over images makes of them."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from zsris_viz.errors import InvalidInputError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+#: Columns of a probe's table. probe: its name. kind: the change, measure or group of words. variant: how it was read
+#: (which feature, sign, unit). layer: of the tower's hidden states; head: attention head, missing for none or their
+#: mean. value, low, high: the number and its 95 % interval by bootstrap over images. n: expressions (or images) behind
+#: it, images: images. control: "model" for the measurement itself, "untrained" for a tower of random weights,
+#: "shuffled" for texts (or, where a probe has none, images, places or words) that belong to something else.
+COLUMNS = ("probe", "kind", "variant", "layer", "head", "value", "low", "high", "n", "images", "control")
+CONTROLS = ("model", "untrained", "shuffled")
+RESAMPLES = 1000
+_Key = tuple[str, str, str, int, int | None, str]
+
+
+class Tally:
+    """Numerators and denominators by image; every number of the table is a ratio of their sums.
+
+    Args:
+        images: how many images there are.
+    """
+
+    def __init__(self, images: int) -> None:
+        if images < 1:
+            raise InvalidInputError(f"images={images} was given; a probe needs at least one image.")
+        self.images = images
+        self._sums: dict[_Key, np.ndarray] = {}
+
+    def add(
+        self,
+        image: int,
+        top: float,
+        bottom: float = 1.0,
+        *,
+        probe: str,
+        kind: str,
+        variant: str,
+        layer: int,
+        head: int | None = None,
+        control: str = "model",
+    ) -> None:
+        """Add to an image's numerator and denominator of one number; what is not finite is left out."""
+        if not (np.isfinite(top) and np.isfinite(bottom)):
+            return
+        key = (probe, kind, variant, layer, head, control)
+        if key not in self._sums:
+            self._sums[key] = np.zeros((3, self.images))
+        self._sums[key][:, image] += (top, bottom, 1)
+
+    def add_layers(self, image: int, tops: Sequence[float], layers: Sequence[int], **key: Any) -> None:
+        """`add` for several layers."""
+        for layer, top in zip(layers, tops, strict=True):
+            self.add(image, float(top), layer=int(layer), **key)
+
+    def table(self, *, resamples: int = RESAMPLES, seed: int = 0, level: float = 0.95) -> pd.DataFrame:
+        """The numbers with percentile intervals by bootstrap: images are drawn with replacement, the same draws for
+        all.
+
+        Args:
+            resamples: draws. seed: of the draws. level: of confidence.
+
+        Returns:
+            A frame with the columns :data:`COLUMNS`, in the order in which the numbers were first added.
+        """
+        import pandas as pd
+
+        if resamples < 1:
+            raise InvalidInputError(f"resamples={resamples} was given; a number from 1 up is accepted.")
+        if not self._sums:
+            return pd.DataFrame(columns=list(COLUMNS))
+        tops, bottoms, counts = np.stack(list(self._sums.values()), axis=1)
+        rng = np.random.default_rng(seed)
+        draws = rng.multinomial(self.images, np.full(self.images, 1 / self.images), size=resamples).astype(float)
+        resampled = _ratio(draws @ tops.T, draws @ bottoms.T)
+        tail = 100 * (1 - level) / 2
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", RuntimeWarning)  # a number without a denominator has no interval either
+            low, high = np.nanpercentile(resampled, [tail, 100 - tail], axis=0)
+        frame = pd.DataFrame(list(self._sums), columns=["probe", "kind", "variant", "layer", "head", "control"])
+        frame["head"] = pd.array(frame["head"].tolist(), dtype="Int64")
+        frame["value"] = _ratio(tops.sum(axis=1), bottoms.sum(axis=1))
+        frame["low"], frame["high"] = low, high
+        frame["n"], frame["images"] = counts.sum(axis=1).astype(int), (counts > 0).sum(axis=1)
+        return frame[list(COLUMNS)]
+
+
+def _ratio(top: np.ndarray, bottom: np.ndarray) -> np.ndarray:
+    """Quotient, nan where the denominator is 0."""
+    return np.divide(top, bottom, out=np.full_like(top, np.nan), where=bottom != 0)

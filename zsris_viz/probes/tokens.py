@@ -1,0 +1,56 @@
+"""Which words of an expression are noun phrase, context and neither, token by token."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from zsris_viz.clip.tokenizer import TextTokens
+from zsris_viz.clip.trace import Trace
+from zsris_viz.errors import InvalidInputError
+from zsris_viz.methods.copatch.words import find_words
+
+#: Groups of tokens. "noun phrase" is what of it is no context token ("the", "cat" of "the left cat").
+GROUPS = ("noun phrase", "context", "other", "start", "end")
+WORDS = ("noun phrase", "context", "other")
+
+
+def token_groups(
+    tokens: TextTokens, noun_phrase: str | None, context_tokens: Sequence[str] | None, row: int = 0
+) -> list[str]:
+    """The group of each token of a text, start and end included: one of :data:`GROUPS` each.
+
+    A word that is both noun phrase and context counts as context. Parts that the text does not have are passed over.
+    """
+    text = tokens.texts[row]
+    groups = ["other"] * len(tokens.pieces[row])
+    for name, words in (("noun phrase", [noun_phrase or ""]), ("context", list(context_tokens or ()))):
+        for place in find_words(text, words):
+            for position in tokens.tokens_of(*place, row=row) if place else ():
+                groups[position] = name
+    groups[0], groups[int(tokens.end[row])] = "start", "end"
+    return groups
+
+
+def positions_of(groups: Sequence[str], *names: str) -> list[int]:
+    """Positions of the tokens in the named groups."""
+    return [position for position, group in enumerate(groups) if group in names]
+
+
+def end_token_attention(trace: Trace, row: int = 0) -> Tensor:
+    """Attention from the end token to every token of a text up to itself: (L, heads, T), rows summing to 1.
+
+    Layer l of the tower is entry l - 1.
+
+    Raises:
+        InvalidInputError: a trace of an image, or without attentions.
+    """
+    tokens: Any = trace.tokens
+    weights = [part for part in trace.attentions[1:] if part is not None]
+    if tokens is None or not weights:
+        raise InvalidInputError("a text trace with attentions is needed: clip.trace_texts(texts, attentions=True).")
+    end = int(tokens.end[row])
+    return torch.stack([part[row, :, end, : end + 1].float().cpu() for part in weights])
