@@ -1,0 +1,177 @@
+"""Files of a RISCLIP: trained weights that know which tower they belong to, and training states that survive a kill."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import hashlib
+import io
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from zsris_viz.clip.base import Clip
+from zsris_viz.errors import CorruptFileError, InvalidInputError, UnavailableError
+from zsris_viz.methods.risclip.config import Architecture, checked
+from zsris_viz.methods.risclip.model import RisClipModel
+
+FORMAT = "zsris-risclip/1"
+
+
+def tower_hash(clip: Clip, *, exact: bool = False) -> str:
+    """SHA-256 over every weight of both towers: names, shapes and values.
+
+    Args:
+        exact: over the bytes as they are, to see whether anything changed at all. Otherwise over the values rounded to
+            bfloat16, which is the same for one checkpoint loaded in fp32 and in bf16.
+
+    Returns:
+        64 hexadecimal digits.
+    """
+    digest = hashlib.sha256()
+    model: Any = getattr(clip, "model", None)
+    states = [model.state_dict() if isinstance(model, torch.nn.Module) else {}, clip.text.model.state_dict()]
+    for state in states:
+        for name in sorted(state):
+            weight: Tensor = state[name].detach()
+            digest.update(f"{name}{tuple(weight.shape)}".encode())
+            if weight.is_floating_point() and not exact:
+                weight = weight.to(torch.bfloat16)
+            if weight.dtype in (torch.bfloat16, torch.float16):
+                weight = weight.view(torch.int16)
+            digest.update(weight.contiguous().cpu().numpy().tobytes())
+    return digest.hexdigest()
+
+
+def write_atomically(path: Path, content: bytes, what: str) -> None:
+    """Write a file under a temporary name and move it, so that a kill or a full disk leaves the last good one.
+
+    Args:
+        what: what is saved, for the message.
+
+    Raises:
+        UnavailableError: no space, or no right to write; the file that was there is still there.
+    """
+    temporary = path.with_name(path.name + ".tmp")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with temporary.open("wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+    except OSError as error:
+        with contextlib.suppress(OSError):
+            temporary.unlink()
+        full = error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+        why = "the disk is full" if full else str(error)
+        kept = f"; the last good one is kept in {path}" if path.is_file() else ""
+        raise UnavailableError(
+            f"{what} could not be written to {path}: {why}{kept}. Free {len(content) / 1e6:.1f} MB or give another "
+            "folder, and run the same command again: it goes on from the last checkpoint."
+        ) from error
+
+
+def save_model(
+    path: str | os.PathLike[str],
+    model: RisClipModel,
+    *,
+    dtype: torch.dtype = torch.float32,
+    told: Mapping[str, Any] | None = None,
+) -> Path:
+    """The trained parts as safetensors, with the architecture and the tower's hash in the file's metadata.
+
+    Args:
+        dtype: torch.float16 halves the file. told: about the training, plain values.
+
+    Raises:
+        UnavailableError: the file cannot be written; what was there before is kept.
+    """
+    from safetensors.torch import save
+
+    target = Path(path)
+    tensors = {name: value.detach().to("cpu", dtype).contiguous() for name, value in model.state_dict().items()}
+    words = {
+        "format": FORMAT,
+        "architecture": model.architecture.model_dump_json(),
+        "tower": tower_hash(model.clip),
+        "tower_name": model.clip.name,
+        "training": json.dumps(dict(told or {}), default=str),
+    }
+    write_atomically(target, save(tensors, metadata=words), "the trained RISCLIP")
+    return target
+
+
+def read_metadata(path: str | os.PathLike[str]) -> dict[str, str]:
+    """What a checkpoint says of itself: format, architecture, tower, tower_name, training.
+
+    Raises:
+        UnavailableError: no such file. CorruptFileError: damaged. InvalidInputError: no RISCLIP.
+    """
+    from safetensors import SafetensorError, safe_open
+
+    file = Path(path)
+    if not file.is_file():
+        raise UnavailableError(
+            f"there is no RISCLIP checkpoint {file}; train one: zsris train risclip --config FILE.yaml"
+        )
+    try:
+        with safe_open(str(file), framework="pt") as held:
+            words = dict(held.metadata() or {})
+    except (SafetensorError, OSError) as error:
+        raise CorruptFileError(f"{file} is damaged or no safetensors file ({error}); copy it again.") from error
+    if words.get("format") != FORMAT:
+        raise InvalidInputError(
+            f"{file} is no RISCLIP checkpoint (format {words.get('format')!r}, {FORMAT!r} is needed); `zsris train "
+            "risclip` writes them as model.safetensors."
+        )
+    return words
+
+
+def load_model(path: str | os.PathLike[str], clip: Clip) -> RisClipModel:
+    """The RISCLIP of a checkpoint on its tower, in evaluation mode.
+
+    Raises:
+        InvalidInputError: a checkpoint of another tower. Else as :func:`read_metadata`.
+    """
+    from safetensors.torch import load_file
+
+    words = read_metadata(path)
+    found = tower_hash(clip)
+    if words["tower"] != found:
+        raise InvalidInputError(
+            f"the RISCLIP in {path} was trained on the tower {words['tower_name']!r} (weights "
+            f"{words['tower'][:12]}), and {clip.name!r} has other weights ({found[:12]}). Load its own tower, "
+            "or train one for this: zsris train risclip --config FILE.yaml, with clip: in it."
+        )
+    model = RisClipModel(clip, checked(Architecture, json.loads(words["architecture"]), str(path)))
+    try:
+        model.load_state_dict({name: value.float() for name, value in load_file(str(path)).items()})
+    except RuntimeError as error:
+        raise CorruptFileError(f"{path} does not hold the weights of its architecture ({error}).") from error
+    return model.eval().requires_grad_(False)
+
+
+def save_state(path: Path, state: Mapping[str, Any]) -> None:
+    """A training state. Raises UnavailableError when it cannot be written; the one before is kept."""
+    buffer = io.BytesIO()
+    torch.save(dict(state), buffer)
+    write_atomically(path, buffer.getvalue(), "the training state")
+
+
+def load_state(path: Path) -> dict[str, Any] | None:
+    """The training state in a file, or None where there is none. Raises CorruptFileError when it cannot be read."""
+    if not path.is_file():
+        return None
+    try:
+        state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:
+        raise CorruptFileError(
+            f"{path} is no readable training state ({error}); delete it to begin again, or give another --output."
+        ) from error
+    return state

@@ -1,0 +1,204 @@
+"""Pictures to train on: a data set's images at the tower's size, with the masks and expressions of their objects."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import zipfile
+from collections import OrderedDict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+
+from zsris_viz.clip.preprocess import Preprocess
+from zsris_viz.datasets.types import Dataset, Reference, Sample
+from zsris_viz.errors import CorruptFileError, InvalidInputError, UnavailableError
+
+SHARD = 500  # pictures in a file of the cache
+
+
+@dataclass(frozen=True)
+class Picture:
+    """One image as the model is trained on it.
+
+    Attributes:
+        pixels: (S, S, 3) uint8 RGB, resized as the tower's preprocessing does, before normalisation.
+        masks: (R, M, M) bool, the objects that are referred to, squashed to a square.
+        texts: for each object its expressions. categories: for each object its class.
+    """
+
+    pixels: np.ndarray
+    masks: np.ndarray
+    texts: tuple[tuple[str, ...], ...]
+    categories: tuple[str, ...]
+
+    def without(self, nouns: Sequence[str]) -> Picture:
+        """The picture without the objects of some classes: they stay in the image, but nobody speaks of them."""
+        kept = [place for place, category in enumerate(self.categories) if category not in nouns]
+        return replace(
+            self,
+            masks=self.masks[kept],
+            texts=tuple(self.texts[place] for place in kept),
+            categories=tuple(self.categories[place] for place in kept),
+        )
+
+
+class Pictures:
+    """The pictures of a data set, made when asked for; with a cache each is made once.
+
+    Args:
+        dataset: any dataset of the package.
+        preprocess: of the tower, with its `size` S. side: M, of the masks.
+        cache: a folder that keeps the pictures, in files of 500; nothing in it depends on any model's weights. None: a
+            picture is made each time that it is asked for.
+        settings: what decides the pictures beside the sizes, plain values; other settings have another place in the
+            cache.
+
+    Raises:
+        InvalidInputError: a reference without a mask, when its picture is made; a preprocessing that crops.
+        CorruptFileError: a damaged file in the cache. UnavailableError: the cache cannot be written to.
+    """
+
+    def __init__(
+        self,
+        dataset: Dataset,
+        preprocess: Preprocess,
+        side: int,
+        *,
+        cache: str | os.PathLike[str] | None = None,
+        settings: Mapping[str, Any] | None = None,
+    ) -> None:
+        if preprocess.resize != "squash":
+            raise InvalidInputError(
+                f"the preprocessing {preprocess.name!r} crops the image, so masks would not fit its tokens; load the "
+                "model with preprocess='clip', which squashes it."
+            )
+        self.dataset, self.preprocess, self.side = dataset, preprocess, side
+        told = {"preprocess": preprocess.to_dict(), "side": side, "settings": dict(settings or {})}
+        key = hashlib.sha256(json.dumps(told, sort_keys=True, default=str).encode()).hexdigest()[:12]
+        self.folder = None if cache is None else Path(cache) / f"{dataset.name}-{dataset.split}-{key}"
+        self._shards: OrderedDict[int, list[Picture]] = OrderedDict()
+
+    def __len__(self) -> int:
+        return len(self.dataset)
+
+    def __getitem__(self, index: int) -> Picture:
+        if self.folder is None:
+            return self._make(index)
+        number, place = divmod(index, SHARD)
+        if number not in self._shards:
+            self._shards[number] = self._shard(number)
+        return self._shards[number][place]
+
+    def _make(self, index: int) -> Picture:
+        return picture_of(self.dataset[index], self.preprocess, self.side)
+
+    def _shard(self, number: int) -> list[Picture]:
+        """The pictures of one file of the cache, made and written first where it is missing."""
+        assert self.folder is not None
+        last = min((number + 1) * SHARD, len(self.dataset))
+        path = self.folder / f"{number:04d}-{last - number * SHARD}.npz"
+        if path.is_file():
+            return read_shard(path)
+        made = [self._make(index) for index in range(number * SHARD, last)]
+        write_shard(path, made)
+        return made
+
+
+def picture_of(sample: Sample, preprocess: Preprocess, side: int) -> Picture:
+    """A sample as a training picture; an object without a visible pixel is left out.
+
+    Raises:
+        InvalidInputError: a reference without a mask, or with one of another size than the image.
+    """
+    spoken = [(reference, checked_mask(sample, reference)) for reference in sample.references]
+    spoken = [(reference, mask) for reference, mask in spoken if mask.any()]
+    seen = preprocess.denormalise(preprocess.image(sample.image)).mul(255).round().to(torch.uint8)
+    masks = [squash(mask, side) for _, mask in spoken]
+    return Picture(
+        pixels=seen.permute(1, 2, 0).contiguous().numpy(),
+        masks=np.stack(masks) if masks else np.zeros((0, side, side), dtype=bool),
+        texts=tuple(tuple(expression.text for expression in reference.expressions) for reference, _ in spoken),
+        categories=tuple(reference.category for reference, _ in spoken),
+    )
+
+
+def checked_mask(sample: Sample, reference: Reference) -> np.ndarray:
+    """The reference's mask as (H, W) bool.
+
+    Raises:
+        InvalidInputError: there is none, or it has another size than the image.
+    """
+    if reference.mask is None:
+        raise InvalidInputError(
+            f"reference {reference.ref_id!r} of image {sample.image_id!r} has no mask, and RISCLIP learns from masks. "
+            'Train on a split that has them, e.g. load_dataset("scenes", "train").'
+        )
+    mask = np.asarray(reference.mask, dtype=bool)
+    if mask.shape != sample.size:
+        raise InvalidInputError(
+            f"the mask of reference {reference.ref_id!r} is {mask.shape}, its image {sample.size}; both are (H, W) of "
+            "one size. Read the data set again, or check it: zsris data verify."
+        )
+    return mask
+
+
+def squash(mask: np.ndarray, side: int) -> np.ndarray:
+    """A mask (H, W) bool on a square of `side` cells: a cell is in when at least half of it is; a mask that would
+    vanish keeps its fullest cell."""
+    if mask.shape == (side, side):
+        return mask
+    shares = F.interpolate(
+        torch.from_numpy(mask)[None, None].float(), size=(side, side), mode="bilinear", antialias=True
+    )[0, 0].numpy()
+    small = shares >= 0.5
+    if not small.any():
+        small.flat[int(shares.argmax())] = True
+    return small
+
+
+def write_shard(path: Path, pictures: Sequence[Picture]) -> None:
+    """Write pictures to one file, under a temporary name first. Raises UnavailableError when it cannot be written."""
+    side = pictures[0].masks.shape[-1]
+    words = json.dumps([[picture.texts, picture.categories] for picture in pictures])
+    temporary = path.with_name(f"{path.name}.{os.getpid()}.tmp.npz")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        np.savez(
+            temporary,
+            pixels=np.stack([picture.pixels for picture in pictures]),
+            masks=np.concatenate([np.packbits(p.masks.reshape(-1, side * side), axis=1) for p in pictures]),
+            side=np.array(side),
+            words=np.frombuffer(words.encode(), dtype=np.uint8),
+        )
+        os.replace(temporary, path)
+    except OSError as error:
+        temporary.unlink(missing_ok=True)
+        raise UnavailableError(
+            f"the cache {path.parent} cannot be written to ({error}); free some space or give another folder, or train "
+            "without one: cache: null."
+        ) from error
+
+
+def read_shard(path: Path) -> list[Picture]:
+    """The pictures of a file that `write_shard` wrote. Raises CorruptFileError when it cannot be read."""
+    try:
+        with np.load(path, allow_pickle=False) as held:
+            pixels, packed, side = held["pixels"], held["masks"], int(held["side"])
+            words = json.loads(held["words"].tobytes().decode())
+    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+        raise CorruptFileError(f"{path} is damaged ({error}); delete it, and the next run makes it again.") from error
+    masks = np.unpackbits(packed, axis=1, count=side * side).astype(bool).reshape(-1, side, side)
+    pictures, first = [], 0
+    for image, (texts, categories) in zip(pixels, words, strict=True):
+        last = first + len(texts)
+        said = tuple(tuple(group) for group in texts)
+        pictures.append(Picture(image, masks[first:last], said, tuple(categories)))
+        first = last
+    return pictures

@@ -1,0 +1,56 @@
+"""What a training writes down: a CSV file, and TensorBoard's event files beside it."""
+
+from __future__ import annotations
+
+import csv
+import os
+from pathlib import Path
+from typing import Any
+
+COLUMNS = (
+    "step", "stage", "loss", "contrast", "bce", "rate", "expressions", "seconds", "val_map_miou", "val_miou",
+)  # fmt: skip
+
+
+class TrainingLog:
+    """Rows of a training, kept in `training.csv` and in `tensorboard/`.
+
+    A resumed run takes up the rows up to its checkpoint; those after it are written again by the steps that are done
+    again.
+
+    Args:
+        folder: of the run. rows: those that the checkpoint knows. tensorboard: also write event files.
+    """
+
+    def __init__(self, folder: Path, rows: list[dict[str, Any]] | None = None, *, tensorboard: bool = True) -> None:
+        self.path = folder / "training.csv"
+        self.rows: list[dict[str, Any]] = list(rows or [])
+        folder.mkdir(parents=True, exist_ok=True)
+        temporary = self.path.with_name(self.path.name + ".tmp")
+        with temporary.open("w", newline="") as file:
+            writer = csv.DictWriter(file, fieldnames=COLUMNS)
+            writer.writeheader()
+            writer.writerows(self.rows)
+        os.replace(temporary, self.path)
+        self._events: Any = None
+        if tensorboard:
+            from torch.utils.tensorboard import SummaryWriter
+
+            after = self.rows[-1]["step"] + 1 if self.rows else 0
+            self._events = SummaryWriter(str(folder / "tensorboard"), purge_step=after)
+
+    def add(self, row: dict[str, Any]) -> None:
+        """Write a row; `step` and `stage` are needed, every other column may lack."""
+        known = {name: row[name] for name in COLUMNS if name in row}
+        self.rows.append(known)
+        with self.path.open("a", newline="") as file:
+            csv.DictWriter(file, fieldnames=COLUMNS).writerow(known)
+        if self._events is not None:
+            for name, value in known.items():
+                if name not in ("step", "stage", "seconds"):
+                    self._events.add_scalar(name, value, known["step"])
+
+    def close(self) -> None:
+        """Write what TensorBoard still holds back."""
+        if self._events is not None:
+            self._events.close()

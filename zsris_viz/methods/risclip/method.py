@@ -1,0 +1,153 @@
+"""RISCLIP as a method beside the others: it needs no proposals, and answers with a mask of its own."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from zsris_viz.clip.base import Clip
+from zsris_viz.errors import InvalidInputError, UnavailableError
+from zsris_viz.methods.base import Method, MethodInfo, Ranking, SceneFeatures
+from zsris_viz.methods.risclip.checkpoint import load_model
+from zsris_viz.methods.risclip.model import Grounding, RisClipModel, Seen
+from zsris_viz.methods.texts import ExpressionParts
+
+if TYPE_CHECKING:
+    from zsris_viz.datasets.types import Expression
+
+SHIPPED = {"miniature": Path(__file__).parents[2] / "miniature" / "risclip" / "model.safetensors"}
+
+
+@dataclass(frozen=True)
+class RisClipConfig:
+    """Settings of :class:`RisClip`.
+
+    Attributes:
+        checkpoint: a file that `zsris train risclip` wrote; None for the one that comes with the tower, which only
+            "miniature" has.
+        threshold: probability above which a pixel is in the mask.
+    """
+
+    checkpoint: str | None = None
+    threshold: float = 0.5
+
+    def __post_init__(self) -> None:
+        if not 0 < self.threshold < 1:
+            raise InvalidInputError(f"threshold={self.threshold} was given; a probability between 0 and 1 is accepted.")
+
+
+class RisClip(Method):
+    """CLIP's alignment, trained into a segmenter. Trained on masks: no zero-shot method, and no fair rival of one.
+
+    The answer is `ranking.mask`; `chosen` is None. Where there are proposals, their scores are their IoU with it.
+
+    Evidence: cfe_map, map (g, g), cosines of patches and sentence after CFE and after SKE; probability (m, m), of the
+    mask, before it is enlarged to the image.
+    """
+
+    info = MethodInfo(
+        name="risclip",
+        title="RISCLIP",
+        paper="Kim, Kang, Kim, Park and Kwak, NAACL 2024, Figures 1 and 2",
+        towers=("vit",),
+        summary="Trained on masks: adapters between CLIP's frozen towers, a transformer above them, a light decoder.",
+    )
+    Config = RisClipConfig
+
+    def __init__(self, preset: str = "default", **overrides: Any) -> None:
+        super().__init__(preset, **overrides)
+        self._models: dict[int, RisClipModel] = {}
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "_models": {}}
+
+    @property
+    def weights(self) -> str | None:
+        """SHA-256 of the checkpoint's file; None where it is not there. Tells results of two trainings apart."""
+        path = Path(self.config.checkpoint) if self.config.checkpoint else SHIPPED["miniature"]
+        return hashlib.sha256(path.read_bytes()).hexdigest()[:16] if path.is_file() else None
+
+    def model(self, clip: Clip) -> RisClipModel:
+        """The trained model on a tower; read on first use.
+
+        Raises:
+            UnavailableError: no checkpoint for this tower, an RN tower. InvalidInputError: a checkpoint of another
+            tower. CorruptFileError: a damaged file.
+        """
+        if not self.info.accepts(clip.kind):
+            raise UnavailableError(
+                f"{self.info.title} needs a tower of kind vit; {clip.name!r} is of kind {clip.kind!r}. Load another, "
+                "e.g. load_clip('miniature')."
+            )
+        if id(clip) not in self._models:
+            path = self.config.checkpoint or SHIPPED.get(clip.name)
+            if path is None or (self.config.checkpoint is None and not Path(path).is_file()):
+                raise UnavailableError(
+                    f"there is no trained RISCLIP for the tower {clip.name!r}. Train one (zsris train risclip --config "
+                    "FILE.yaml) and name it: get_method('risclip', checkpoint='RUN/model.safetensors'); the miniature "
+                    "brings its own."
+                )
+            self._models[id(clip)] = load_model(path, clip)
+        return self._models[id(clip)]
+
+    def ground(self, scene: SceneFeatures, texts: Sequence[str]) -> Grounding:
+        """What the model finds for texts; the image passes the tower up to the first adapter once.
+
+        Raises:
+            InvalidInputError: a preprocessing that crops. Else as :meth:`model`.
+        """
+        model = self.model(scene.clip)
+        preprocess = scene.preprocess(size=model.input_size)
+        if preprocess.resize != "squash":
+            raise InvalidInputError(
+                f"the preprocessing {preprocess.name!r} crops the image, so the mask would not lie on the object; "
+                "use 'clip', which squashes it."
+            )
+        with torch.no_grad():
+            seen: Seen = scene.cached(
+                ("risclip", id(model), preprocess), lambda: model.look(scene.pixels(size=model.input_size))
+            )
+            found = []
+            for first in range(0, len(texts), scene.batch_size):
+                tokens = scene.clip.tokenize(list(texts[first : first + scene.batch_size]))
+                owner = torch.zeros(len(tokens), dtype=torch.long, device=scene.clip.device)
+                found.append(model(seen, owner, tokens.ids, tokens.end))
+        return Grounding(*(torch.cat(parts).float() for parts in zip(*found, strict=True)))
+
+    def rank_many(
+        self, scene: SceneFeatures, expressions: Sequence[str | Expression], *, parts: str = "parser", **given: Any
+    ) -> list[Ranking]:
+        """`rank` for several expressions, in one batch."""
+        read = [ExpressionParts(one, given, source=parts, parser=scene.load_parser) for one in expressions]
+        return self._answers(scene, [one.text for one in read]) if read else []
+
+    def _rank(self, scene: SceneFeatures, text: ExpressionParts) -> Ranking:
+        return self._answers(scene, [text.text])[0]
+
+    def _answers(self, scene: SceneFeatures, texts: list[str]) -> list[Ranking]:
+        found = self.ground(scene, texts)
+        grid = self.model(scene.clip).grid
+        large = F.interpolate(found.logits[:, None], size=scene.size, mode="bilinear", align_corners=False)[:, 0]
+        masks = (large.sigmoid() > self.config.threshold).cpu()
+        answers = []
+        for row, text in enumerate(texts):
+            evidence = {
+                "cfe_map": found.cfe_map[row].view(grid).cpu().clone(),
+                "map": found.map[row].view(grid).cpu().clone(),
+                "probability": found.logits[row].sigmoid().cpu().clone(),
+            }
+            scores = scene.masks.iou(masks[row])[:, 0].float().cpu() if len(scene) else torch.zeros(0)
+            scores[scene.empty] = -torch.inf
+            answers.append(Ranking(scores, None, self.name, text, evidence, masks[row].clone()))
+        return answers
+
+    def _score(self, scene: SceneFeatures, text: ExpressionParts) -> tuple[Tensor, dict[str, Any]]:
+        answer = self._rank(scene, text)
+        return answer.scores, answer.evidence

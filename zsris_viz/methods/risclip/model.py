@@ -1,0 +1,231 @@
+"""RISCLIP: the parts put together on a frozen ViT CLIP."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint
+
+from zsris_viz.clip.base import Clip
+from zsris_viz.clip.blocks import run_block
+from zsris_viz.clip.vit import ViTClip
+from zsris_viz.errors import InvalidInputError, UnavailableError
+from zsris_viz.methods.risclip.adapters import AdapterPair, end_mask, spread_layers, text_layer
+from zsris_viz.methods.risclip.config import Architecture
+from zsris_viz.methods.risclip.decoder import Decoder, enlarged
+from zsris_viz.methods.risclip.exploitation import Exploitation
+
+KERNEL = "sdpa"  # no attention weights are asked for
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What the image tower says before the first adapter: the same for all expressions of an image.
+
+    Attributes:
+        hidden: (B, 1 + P, C), the state at the first adapter. early: what the decoder takes from early layers, raw, (B,
+            P, C) each. grid: (rows, columns).
+    """
+
+    hidden: Tensor
+    early: tuple[Tensor, ...]
+    grid: tuple[int, int]
+
+    def of(self, owner: Tensor) -> Seen:
+        """A row for each expression: owner (E,) is its image's place in the batch."""
+        return Seen(self.hidden[owner], self.early, self.grid)
+
+
+class Grounding(NamedTuple):
+    """What a RISCLIP finds for E expressions.
+
+    Attributes:
+        cfe_map: (E, P), cosines of patches and sentence after CFE. map: (E, P), after SKE. map_logits: (E, P), the map
+            times the learned scale plus the learned offset. logits: (E, rows * c, columns * c), of the mask.
+    """
+
+    cfe_map: Tensor
+    map: Tensor
+    map_logits: Tensor
+    logits: Tensor
+
+
+class RisClipModel(nn.Module):
+    """The trained parts; the frozen towers are kept beside them and are no part of the state dict.
+
+    Args:
+        clip: a ViT CLIP. architecture: see :class:`Architecture`.
+
+    Attributes:
+        clip, architecture: as given. input_size: pixels of a side. grid: (g, g). cfe_layers: (image layer, text layer)
+            of each pair. early_layers: what the decoder sees. parts: "cfe", "ske", "head" (scale and offset of the
+            map) and "decoder", the children that are trained.
+
+    Raises:
+        UnavailableError: an RN tower. InvalidInputError: layers that the tower does not have.
+    """
+
+    def __init__(self, clip: Clip, architecture: Architecture | None = None) -> None:
+        super().__init__()
+        if not isinstance(clip, ViTClip):
+            raise UnavailableError(
+                f"RISCLIP needs a tower of kind vit; {clip.name!r} is of kind {clip.kind!r}. Load another, e.g. "
+                "load_clip('miniature')."
+            )
+        self.clip = clip
+        self.architecture = held = architecture or Architecture()
+        patch = clip.patch_size
+        self.grid = (max(1, round((held.input_size or clip.image_size) / patch)),) * 2
+        self.input_size = self.grid[0] * patch
+        self.cfe_layers = cfe_layers(held, clip)
+        self.early_layers = early_layers(held, clip, self.cfe_layers)
+        widths = (clip.width, clip.text_width)
+        self.cfe = nn.ModuleList(AdapterPair(*widths, held.cfe_width, held.cfe_heads) for _ in self.cfe_layers)
+        self.ske = (
+            Exploitation(
+                clip.embed_dim,
+                held.ske_width,
+                held.ske_layers,
+                held.ske_heads,
+                held.ske_ratio,
+                match=held.ske_match,
+            )
+            if held.ske_layers
+            else None
+        )
+        early = [clip.width] * len(self.early_layers)
+        self.decoder = (
+            Decoder(clip.embed_dim, early, held.decoder_width, held.cells) if held.decoder == "conv" else None
+        )
+        self.head = nn.ParameterDict({"scale": torch.tensor(10.0).log(), "offset": torch.tensor(-1.0)})
+        self.to(clip.device)
+
+    @property
+    def first_layer(self) -> int:
+        """The image layer up to which nothing depends on the expression."""
+        return self.cfe_layers[0][0] if self.cfe_layers else self.clip.num_layers - 1
+
+    def look(self, pixels: Tensor) -> Seen:
+        """The image tower up to the first adapter; once for each image.
+
+        Args:
+            pixels: (B, 3, S, S), normalised, S = input_size.
+        """
+        clip = self.clip
+        hidden = clip.embed_pixels(pixels, grad=True)
+        early = []
+        for layer in range(self.first_layer + 1):
+            if layer:
+                hidden, _ = run_block(clip.blocks[layer - 1], hidden, attention=KERNEL)
+            if layer in self.early_layers:
+                early.append(hidden[:, 1:])
+        return Seen(hidden, tuple(early), (pixels.shape[-2] // clip.patch_size, pixels.shape[-1] // clip.patch_size))
+
+    def extract(self, seen: Seen, ids: Tensor, end: Tensor, *, adapters: bool = True) -> tuple[Tensor, Tensor]:
+        """Both towers from the first adapter on, in step.
+
+        Args:
+            seen: a row for each expression. ids: (E, T) int64 and end: (E,), tokens. adapters: False leaves them out,
+                which is CLIP itself.
+
+        Returns:
+            patches (E, P, D) and words (E, T, D) in the joint space, unit length.
+        """
+        clip, image, keep = self.clip, seen.hidden, end_mask(end, ids.shape[1])
+        text = clip.text.embed(ids)
+        causal = clip.text.causal_mask(ids.shape[1], ids.device).to(text.dtype)
+        values = self.architecture.patch_features == "values"
+        last_image, at_image, at_text = clip.num_layers - values, self.first_layer, 0
+        for pair, (image_layer, words_layer) in zip(self.cfe, self.cfe_layers, strict=True):
+            image = self._run(clip.blocks, image, at_image, image_layer)
+            text = self._run(clip.text.blocks, text, at_text, words_layer, causal)
+            at_image, at_text = image_layer, words_layer
+            if adapters:
+                image, text = pair(image, text, keep)
+        image = self._run(clip.blocks, image, at_image, last_image)
+        text = self._run(clip.text.blocks, text, at_text, clip.text_layers, causal)
+        patches = image[:, 1:]
+        if values:
+            block = clip.blocks[-1]
+            patches = block.self_attn.out_proj(block.self_attn.v_proj(block.layer_norm1(patches)))
+        seen_at = F.normalize(clip.project(patches, grad=True), dim=-1)
+        return seen_at, F.normalize(clip.project_text(text, grad=True), dim=-1)
+
+    def forward(
+        self, pixels: Tensor | Seen, owner: Tensor, ids: Tensor, end: Tensor, *, decode: bool = True
+    ) -> Grounding:
+        """The whole way.
+
+        Args:
+            pixels: (B, 3, S, S), normalised, or what :meth:`look` returned for them. owner: (E,) int64, the image of
+                each expression. ids: (E, T) int64. end: (E,) int64. decode: False leaves the decoder out: then `logits`
+                are those of the map, (E, rows, columns).
+        """
+        seen = pixels if isinstance(pixels, Seen) else self.look(pixels)
+        rows = torch.arange(len(end), device=end.device)
+        patches, words = self.extract(seen.of(owner), ids, end)
+        sentence = words[rows, end]
+        after_cfe = torch.einsum("epd,ed->ep", patches, sentence)
+        if self.ske is not None:
+            again = self.architecture.checkpoint_blocks and torch.is_grad_enabled()
+            patches, sentence = self.ske(patches, words, end, end_mask(end, ids.shape[1]), seen.grid, again=again)
+            patches, sentence = F.normalize(patches, dim=-1), F.normalize(sentence, dim=-1)
+        product = patches * sentence[:, None]
+        after_ske = product.sum(-1)
+        map_logits = after_ske * self.head["scale"].exp() + self.head["offset"]
+        if not decode:
+            logits = map_logits.view(-1, *seen.grid)
+        elif self.decoder is None:
+            logits = enlarged(map_logits, seen.grid, self.architecture.cells)
+        else:
+            logits = self.decoder(map_logits, product, self.decoder.look(seen.early)[owner], seen.grid)
+        return Grounding(after_cfe, after_ske, map_logits, logits)
+
+    def _run(self, blocks: nn.ModuleList, hidden: Tensor, first: int, last: int, mask: Tensor | None = None) -> Tensor:
+        """Frozen blocks `first` to `last`; only what the adapters before them need is kept for the backward pass."""
+        again = self.architecture.checkpoint_blocks and hidden.requires_grad
+        for index in range(first, last):
+            if again:
+                hidden = checkpoint(_block, blocks[index], hidden, mask, use_reentrant=False)
+            else:
+                hidden = _block(blocks[index], hidden, mask)
+        return hidden
+
+    def count(self) -> int:
+        """How many numbers are trained."""
+        return sum(parameter.numel() for parameter in self.parameters())
+
+
+def _block(block: nn.Module, hidden: Tensor, mask: Tensor | None) -> Tensor:
+    return run_block(block, hidden, mask, attention=KERNEL)[0]
+
+
+def cfe_layers(architecture: Architecture, clip: ViTClip) -> tuple[tuple[int, int], ...]:
+    """(image layer, text layer) of each pair of adapters. Raises InvalidInputError for layers that do not exist."""
+    image = architecture.cfe_layers
+    if image is None:
+        image = spread_layers(architecture.cfe_pairs, clip.num_layers)
+    if list(image) != sorted(set(image)) or any(not 0 <= layer < clip.num_layers for layer in image):
+        raise InvalidInputError(
+            f"cfe_layers={list(image)} was given; layers from 0 to {clip.num_layers - 1}, each once and in order, are "
+            f"accepted for {clip.name!r}."
+        )
+    return tuple((layer, text_layer(layer, clip.num_layers, clip.text_layers)) for layer in image)
+
+
+def early_layers(architecture: Architecture, clip: ViTClip, pairs: tuple[tuple[int, int], ...]) -> tuple[int, ...]:
+    """The layers that the decoder sees. Raises InvalidInputError for layers behind the first adapter."""
+    first = pairs[0][0] if pairs else clip.num_layers - 1
+    early = architecture.decoder_layers
+    if early is None:
+        early = (0, (first + 1) // 2) if first else (0,)
+    if not early or list(early) != sorted(set(early)) or any(not 0 <= layer <= first for layer in early):
+        raise InvalidInputError(
+            f"decoder_layers={list(early)} was given; layers from 0 to {first}, the first adapter's, each once and in "
+            "order, are accepted."
+        )
+    return tuple(early)

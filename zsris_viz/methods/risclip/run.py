@@ -1,0 +1,289 @@
+"""One training in its folder: stages, steps, validation, and a state from which a killed run goes on."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from zsris_viz.errors import InvalidInputError, UnavailableError
+from zsris_viz.methods.risclip.batches import Batch, StepBatches, make_batch
+from zsris_viz.methods.risclip.checkpoint import load_model, load_state, save_model, save_state, tower_hash
+from zsris_viz.methods.risclip.config import Training, checked
+from zsris_viz.methods.risclip.examples import Picture, Pictures
+from zsris_viz.methods.risclip.log import TrainingLog
+from zsris_viz.methods.risclip.model import RisClipModel
+from zsris_viz.methods.risclip.optim import Stage, ious, learning_rate, loss_of, stages_of, start_stage
+
+#: Settings that a run may be continued with when they changed: they do not decide the weights. Of the tower not its
+#: name counts but its hash.
+FREE = ("clip", "device", "workers", "threads", "checkpoint_minutes", "log_every")
+
+
+@dataclass
+class Progress:
+    """Where a training stands.
+
+    Attributes:
+        stage: number of the stage. step: steps done in it. total: steps done in all. batches: batches done in all.
+            expressions: seen by this process. seconds: of work. best: best validation of the stage, 0-1. stale:
+            validations since. finished: all stages are done.
+    """
+
+    stage: int = 0
+    step: int = 0
+    total: int = 0
+    batches: int = 0
+    expressions: int = 0
+    seconds: float = 0.0
+    best: float = -1.0
+    stale: int = 0
+    finished: bool = False
+
+
+@dataclass
+class Trained:
+    """What a training leaves.
+
+    Attributes:
+        path: `model.safetensors` in the run's folder. model: on its tower, in evaluation mode. rows: of the log.
+        progress: where it stands; `finished` is False when it was stopped by `stop_after`.
+    """
+
+    path: Path
+    model: RisClipModel
+    rows: list[dict[str, Any]] = field(default_factory=list)
+    progress: Progress = field(default_factory=Progress)
+
+
+class Run:
+    """One training in its folder.
+
+    Args:
+        settings, folder, model: what is trained, and where. accelerator: of the `accelerate` library.
+    """
+
+    def __init__(self, settings: Training, folder: Path, model: RisClipModel, accelerator: Any) -> None:
+        self.settings, self.folder, self.model, self.accelerator = settings, folder, model, accelerator
+        self.progress = Progress()
+        self.state = folder / "state.pt"
+        self.result = folder / "model.safetensors"
+        self.log: TrainingLog
+        self._optimizer_state: dict[str, Any] | None = None
+        self._scaler_state: dict[str, Any] | None = None
+        self._saved = time.monotonic()
+
+    # -- the folder
+
+    def open(self, *, tensorboard: bool = True) -> None:
+        """Take up what is in the folder, or begin.
+
+        Raises:
+            InvalidInputError: a run of other settings or of another tower. CorruptFileError: a damaged state.
+        """
+        told = {**self.settings.model_dump(mode="json"), "tower": tower_hash(self.model.clip)}
+        path = self.folder / "settings.json"
+        if path.is_file():
+            held = json.loads(path.read_text(encoding="utf-8"))
+            with contextlib.suppress(InvalidInputError):  # a setting that is newer than the run has its default
+                own = {name: value for name, value in held.items() if name != "tower"}
+                held |= checked(Training, own).model_dump(mode="json")
+            other = [name for name in told if held.get(name) != told[name] and name not in FREE]
+            if other:
+                raise InvalidInputError(
+                    f"{self.folder} holds a training with other settings ({', '.join(other)}); give another --output, "
+                    "or delete the folder to begin again."
+                )
+        elif self.accelerator.is_main_process:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            path.write_text(json.dumps(told, indent=2) + "\n", encoding="utf-8")
+        state = load_state(self.state)
+        rows: list[dict[str, Any]] = []
+        if state is not None:
+            self.model.load_state_dict(state["model"])
+            self.progress = Progress(**state["progress"])
+            self._optimizer_state, self._scaler_state = state["optimizer"], state["scaler"]
+            rows = state["rows"]
+        self.log = TrainingLog(self.folder, rows, tensorboard=tensorboard)
+
+    def save(self, optimizer: Any) -> None:
+        """Write the state of the training; only the first process does."""
+        self._saved = time.monotonic()
+        if not self.accelerator.is_main_process:
+            return
+        scaler = self.accelerator.scaler
+        state = {
+            "model": self.model.state_dict(),
+            "progress": vars(self.progress),
+            "optimizer": None if optimizer is None else optimizer.state_dict(),
+            "scaler": None if scaler is None else scaler.state_dict(),
+            "rows": self.log.rows,
+        }
+        save_state(self.state, state)
+
+    def finish(self) -> Trained:
+        """The trained model; of a run that stopped on the way, as it is now."""
+        done = self.progress
+        if done.finished and self.accelerator.is_main_process:
+            best = load_state(self.folder / "best.pt")
+            if best is not None:
+                self.model.load_state_dict(best)
+            elif self.result.is_file():  # a finished run, asked for again
+                self.model.load_state_dict(load_model(self.result, self.model.clip).state_dict())
+                return Trained(self.result, self.model.eval().requires_grad_(False), self.log.rows, done)
+            told = {"steps": done.total, "expressions": done.expressions * self.accelerator.num_processes}
+            told |= {"seconds": round(done.seconds), "settings": self.settings.model_dump(mode="json")}
+            save_model(self.result, self.model, told=told)
+            (self.folder / "best.pt").unlink(missing_ok=True)
+        self.model.eval().requires_grad_(False)
+        return Trained(self.result, self.model, self.log.rows, done)
+
+    # -- the work
+
+    def work(
+        self, spoken: StepBatches, validation: Pictures | None, stop_after: int | None, say: Callable[[str], None]
+    ) -> None:
+        """All stages from where the run stands."""
+        left = stop_after
+        stages = stages_of(self.settings, self.model)
+        held = None if validation is None else [validation[index] for index in range(len(validation))]
+        while self.progress.stage < len(stages):
+            stage = stages[self.progress.stage]
+            say(f"stage {stage.name}: {stage.steps} steps, from {self.progress.step}")
+            left = self.stage(stage, spoken, held, left, say)
+            if left is not None and left <= 0:
+                return
+        self.progress.finished = True
+        self.save(None)
+
+    def stage(
+        self,
+        stage: Stage,
+        spoken: StepBatches,
+        validation: list[Picture] | None,
+        left: int | None,
+        say: Callable[[str], None],
+    ) -> int | None:
+        """One stage, to its end or until `left` steps are done; returns how many are left of these."""
+        settings, done = self.settings, self.progress
+        plain = start_stage(self.model, stage, settings)
+        model, optimizer = self.accelerator.prepare(self.model, plain)
+        if self._optimizer_state is not None:
+            optimizer.load_state_dict(self._optimizer_state)
+            if self._scaler_state is not None:
+                self.accelerator.scaler.load_state_dict(self._scaler_state)
+        self._optimizer_state = self._scaler_state = None
+        self.model.train()
+        needed = (stage.steps - done.step) * settings.accumulate
+        batches = spoken.run(done.batches, done.batches + needed, settings.workers)
+        over = done.step >= stage.steps
+        while not over:
+            if left is not None and left <= 0:
+                self.save(optimizer)
+                return left
+            started = time.monotonic()
+            row = self.step(stage, model, optimizer, batches)
+            done.seconds += time.monotonic() - started
+            over = done.step >= stage.steps
+            if (done.total % settings.validate_every == 0 or over) and validation is not None:
+                row |= validate(self.model, validation, settings.batch, self.accelerator)
+                over = self.compare(row["val_miou" if stage.uses_mask else "val_map_miou"], stage) or over
+                said = {name: round(row[name], 1) for name in ("val_map_miou", "val_miou")}
+                say(f"step {done.total}, {done.seconds:.0f} s: {said}")
+            if done.total % settings.log_every == 0 or "val_miou" in row or over:
+                self.log.add(row | {"seconds": round(done.seconds, 1)})
+            left = None if left is None else left - 1
+            if time.monotonic() - self._saved > settings.checkpoint_minutes * 60 and not over:
+                self.save(optimizer)
+        done.stage, done.step, done.best, done.stale = done.stage + 1, 0, -1.0, 0
+        self.save(None)
+        return left
+
+    def step(self, stage: Stage, model: Any, optimizer: Any, batches: Iterator[Batch]) -> dict[str, Any]:
+        """One optimizer step; returns a row for the log.
+
+        Raises:
+            UnavailableError: a loss or gradient that is no number. Nothing is saved after it.
+        """
+        settings, done, accelerator = self.settings, self.progress, self.accelerator
+        rate = learning_rate(done.step, stage.steps, settings)
+        for group in optimizer.param_groups:
+            group["lr"] = rate
+        sums: dict[str, float] = {}
+        for part in range(settings.accumulate):
+            batch = next(batches).to(accelerator.device)
+            last = part == settings.accumulate - 1
+            with contextlib.nullcontext() if last else accelerator.no_sync(model), accelerator.autocast():
+                found = model(batch.pixels, batch.owner, batch.ids, batch.end, decode=stage.uses_mask)
+                parts = loss_of(found, batch, stage, settings, self.model.grid)
+                self._require_number(parts["loss"].detach(), "the loss")
+                accelerator.backward(parts["loss"] / settings.accumulate)
+            for name, value in parts.items():
+                sums[name] = sums.get(name, 0.0) + float(value.detach()) / settings.accumulate
+            done.expressions += len(batch.owner)
+        trained = [value for group in optimizer.param_groups for value in group["params"]]
+        norm = accelerator.clip_grad_norm_(trained, settings.clip_norm)
+        if accelerator.scaler is None:  # fp16's scaler leaves such a step out by itself
+            self._require_number(norm, "the gradient's norm")
+        optimizer.step()
+        optimizer.zero_grad(set_to_none=True)
+        done.step, done.total, done.batches = done.step + 1, done.total + 1, done.batches + settings.accumulate
+        told = {"step": done.total, "stage": stage.name, "rate": rate, "expressions": done.expressions}
+        return told | sums
+
+    def _require_number(self, value: Tensor, what: str) -> None:
+        bad = (~torch.isfinite(value)).float()
+        if self.accelerator.num_processes > 1:
+            bad = self.accelerator.reduce(bad, reduction="sum")
+        if bad:
+            held = load_state(self.state)
+            kept = f"the checkpoint of step {held['progress']['total']} is kept in {self.state}" if held else "none yet"
+            raise UnavailableError(
+                f"{what} is no number at step {self.progress.total + 1}: training stopped, and nothing was saved after "
+                f"it ({kept}). Give a lower rate than {self.settings.rate:g}, or precision: bf16 or no, and another "
+                "--output."
+            )
+
+    def compare(self, value: float, stage: Stage) -> bool:
+        """Note a validation; whether the stage is over because there was no better one for too long."""
+        done = self.progress
+        if value > done.best:
+            done.best, done.stale = value, 0
+            if stage.name == "joint" and self.accelerator.is_main_process:
+                save_state(self.folder / "best.pt", self.model.state_dict())
+        else:
+            done.stale += 1
+        return self.settings.patience is not None and done.stale >= self.settings.patience
+
+
+def validate(model: RisClipModel, pictures: list[Picture], batch: int, accelerator: Any = None) -> dict[str, float]:
+    """mIoU of map and mask in per cent over all expressions of pictures.
+
+    Returns:
+        val_map_miou, val_miou.
+    """
+    device = model.clip.device
+    maps, masks = [], []
+    was_training = model.training
+    model.eval()
+    with torch.no_grad(), contextlib.nullcontext() if accelerator is None else accelerator.autocast():
+        spoken = [picture for picture in pictures if picture.texts]
+        for first in range(0, len(spoken), batch):
+            some = make_batch(spoken[first : first + batch], model.clip.preprocess, model.clip.tokenizer).to(device)
+            found = model(some.pixels, some.owner, some.ids, some.end)
+            maps.append(ious(found.map_logits.view(-1, *model.grid), some.masks))
+            masks.append(ious(found.logits, some.masks))
+    model.train(was_training)
+    values = [100 * float(torch.cat(parts).double().mean()) for parts in (maps, masks)]
+    if accelerator is not None and accelerator.num_processes > 1:
+        from accelerate.utils import broadcast_object_list
+
+        broadcast_object_list(values)
+    return {"val_map_miou": values[0], "val_miou": values[1]}

@@ -1,0 +1,123 @@
+"""Training of a RISCLIP in two stages, which can be killed at any moment and ends with the same weights."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from zsris_viz.clip.base import Clip
+from zsris_viz.errors import UnavailableError
+from zsris_viz.methods.risclip.batches import StepBatches
+from zsris_viz.methods.risclip.checkpoint import tower_hash
+from zsris_viz.methods.risclip.config import Data, Training
+from zsris_viz.methods.risclip.examples import Pictures
+from zsris_viz.methods.risclip.model import RisClipModel
+from zsris_viz.methods.risclip.run import Run, Trained
+
+__all__ = ["Trained", "pictures_of", "train_risclip"]
+
+
+def train_risclip(
+    settings: Training,
+    output: str | os.PathLike[str],
+    *,
+    clip: Clip | None = None,
+    data: Pictures | None = None,
+    validation: Pictures | None = None,
+    stop_after: int | None = None,
+    tensorboard: bool = True,
+    say: Callable[[str], None] | None = None,
+) -> Trained:
+    """Train a RISCLIP, or go on with a training that was interrupted.
+
+    The folder gets `model.safetensors` (the best of the last stage by validation, else the last), `training.csv`,
+    `tensorboard/`, `settings.json` and `state.pt`. Several GPUs: start the same command with `accelerate launch`; the
+    batch is that of one process.
+
+    Args:
+        settings: see :class:`Training`. output: the run's folder.
+        clip: a loaded tower instead of `settings.clip`. data, validation: Pictures instead of those of the settings.
+        stop_after: stop after so many steps of this call, with a checkpoint. tensorboard: write event files.
+        say: gets a line of text now and then.
+
+    Returns:
+        Trained.
+
+    Raises:
+        InvalidInputError: a folder with a run of other settings, a data set without masks, settings that do not fit the
+            tower. UnavailableError: a loss that is no number, with the step; a full disk; CLIP's weights changed.
+    """
+    if settings.threads is not None:
+        torch.set_num_threads(settings.threads)
+    accelerator = start_accelerator(settings, clip)
+    say = say if say is not None and accelerator.is_main_process else _silent
+    tower = clip if clip is not None else _load_tower(settings, accelerator.device)
+    torch.manual_seed(settings.seed)
+    model = RisClipModel(tower, settings.architecture)
+    run = Run(settings, Path(output), model, accelerator)
+    pictures = data if data is not None else pictures_of(settings.data, model)
+    spoken = StepBatches(
+        pictures,
+        tower.tokenizer,
+        batch=settings.batch,
+        most=settings.expressions,
+        seed=settings.seed,
+        without=settings.data.without_nouns,
+        rank=accelerator.process_index,
+        world=accelerator.num_processes,
+    )
+    spoken.picture(0)  # refuses a data set without masks before anything is written
+    if validation is None and settings.validation is not None:
+        validation = pictures_of(settings.validation, model)
+    run.open(tensorboard=tensorboard and accelerator.is_main_process)
+    before = tower_hash(tower, exact=True)
+    try:
+        run.work(spoken, validation, stop_after, say)
+    finally:
+        run.log.close()
+    if tower_hash(tower, exact=True) != before:
+        raise UnavailableError("CLIP's own weights changed while RISCLIP was trained: a fault of the package.")
+    return run.finish()
+
+
+def pictures_of(data: Data, model: RisClipModel) -> Pictures:
+    """The pictures that a training's settings name, for the model's size. Raises as `load_dataset`."""
+    from zsris_viz.datasets import load_dataset
+
+    dataset = load_dataset(
+        data.dataset,
+        data.split,
+        limit=data.limit,
+        data_root=data.data_root,
+        split_by=data.split_by,
+        **data.options,
+    )
+    told = {"split_by": dataset.split_by, "options": data.options, "version": getattr(dataset, "version", None)}
+    size = model.input_size
+    return Pictures(dataset, replace(model.clip.preprocess, size=size), size, cache=data.cache, settings=told)
+
+
+def start_accelerator(settings: Training, clip: Clip | None) -> Any:
+    """accelerate's Accelerator for the settings; it knows how many processes there are."""
+    from accelerate import Accelerator
+    from accelerate.state import AcceleratorState
+
+    device = str(clip.device) if clip is not None else settings.device
+    # One process may train twice with different settings, as a notebook does.
+    AcceleratorState._reset_state(reset_partial_state=int(os.environ.get("WORLD_SIZE", "1")) == 1)
+    return Accelerator(mixed_precision=settings.precision, cpu=device is not None and device.startswith("cpu"))
+
+
+def _load_tower(settings: Training, device: torch.device) -> Clip:
+    from zsris_viz.clip import load_clip
+
+    return load_clip(settings.clip, device=device)
+
+
+def _silent(text: str) -> None:
+    pass
