@@ -44,7 +44,8 @@ def rank_references(
         for sentence, noun_phrase in expressions:
             text = 0.5 * text_feature(model, tokenize(sentence)) + 0.5 * text_feature(model, tokenize(noun_phrase))
             unit = visual / visual.norm(dim=1, keepdim=True)
-            scores.append((unit @ (text / text.norm(dim=1, keepdim=True)).T)[:, 0])
+            # Only the numbers are kept: with its graph each score would hold gigabytes of activations.
+            scores.append((unit @ (text / text.norm(dim=1, keepdim=True)).T)[:, 0].detach())
     return scores
 
 

@@ -36,6 +36,7 @@ def test_samples_survive(tmp_path: Path, scenes: Dataset, layout: str, name: str
         assert np.array_equal(np.asarray(one.image), np.asarray(copy.image))
         assert one.instances is not None and copy.instances is not None
         assert np.array_equal(one.instances.data.numpy(), copy.instances.data.numpy())
+        assert one.instance_categories == copy.instance_categories is not None
         for ref, twin in zip(one.references, copy.references, strict=True):
             assert ref.expressions == twin.expressions and np.array_equal(ref.mask, twin.mask)
             assert (ref.ref_id, ref.category, ref.distractors) == (twin.ref_id, twin.category, twin.distractors)
@@ -76,6 +77,43 @@ def test_the_formats_are_those_that_the_authors_read(tmp_path: Path, scenes: Dat
     assert all(len(task["Polygons"]) == len(task["instance_boxes"]) == 1 for task in tasks)
 
 
+@pytest.mark.parametrize(
+    ("name", "split_by", "split"),
+    [("refcoco+", "unc", "testB"), ("refcocog", "umd", "val"), ("refcocog", "google", "val")],
+)
+def test_as_each_benchmark_with_its_own_kind_of_images(tmp_path: Path, name: str, split_by: str, split: str) -> None:
+    data = load_dataset("scenes", split, limit=2, size=64)
+    export(data, tmp_path, "refer", name=name, split_by=split_by, images="jpeg", progress=False)
+    assert sorted(path.name for path in (tmp_path / name).iterdir()) == ["instances.json", f"refs({split_by}).p"]
+    images = sorted((tmp_path / "images/mscoco/images/train2014").iterdir())
+    assert [path.name for path in images] == [f"COCO_train2014_{number:012d}.jpg" for number in (1, 2)]
+    assert images[0].read_bytes()[:3] == b"\xff\xd8\xff"
+    copies = load_dataset(name, split, data_root=tmp_path, split_by=split_by)
+    for index in range(2):
+        far = np.abs(np.asarray(copies[index].image, float) - np.asarray(data[index].image, float))
+        assert 0 < far.mean() < 8  # a little lossy
+        for ref, twin in zip(data[index].references, copies[index].references, strict=True):
+            assert ref.expressions == twin.expressions and np.array_equal(ref.mask, twin.mask)
+    ref = pickle.loads((tmp_path / name / f"refs({split_by}).p").read_bytes())[0]
+    assert ref["file_name"] == f"COCO_train2014_{ref['image_id']:012d}_{ref['ann_id']}.jpg"
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"name": "refcocog"}, "refcocog split by 'umd' has no 'testB' but train, val, test"),
+        ({"name": "coco"}, r"refcoco, refcoco\+, refcocog"),
+        ({"split_by": "umd"}, "unc, google"),
+        ({"images": "gif"}, "png or jpeg"),
+        ({"layout": "phrasecut", "name": "refcoco"}, "no schemes"),
+    ],
+)
+def test_what_cannot_be_exported(tmp_path: Path, scenes: Dataset, options: dict, words: str) -> None:
+    with pytest.raises(InvalidInputError, match=words):
+        export(scenes, tmp_path / "new", **{"layout": "refer", "progress": False, **options})
+    assert not (tmp_path / "new").exists()
+
+
 def test_nothing_is_overwritten_or_left_behind(
     tmp_path: Path, scenes: Dataset, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -102,6 +140,10 @@ def test_on_the_command_line(tmp_path: Path) -> None:
         "images": 2,
     }
     assert len(load_dataset("refcoco", "val", data_root=tmp_path)) == 2
+    jpeg = ["data", "export", "scenes", str(tmp_path / "g"), "--format", "refer", "--limit", "1", "--as", "refcocog"]
+    result = CliRunner().invoke(app, [*jpeg, "--split-by", "google", "--images", "jpeg"])
+    assert result.exit_code == 0 and "--dataset refcocog --split val --split-by google" in result.stdout
+    assert len(load_dataset("refcocog", "val", data_root=tmp_path / "g", split_by="google")) == 1
     assert CliRunner().invoke(app, words).exit_code == 2  # there already
     other = CliRunner().invoke(app, ["data", "export", "refcoco", str(tmp_path), "--format", "refer"])
     assert other.exit_code == 2 and "cannot be exported" in other.stderr

@@ -37,6 +37,7 @@ def test_everything_has_a_record() -> None:
     for name, one in found.items():
         assert one.licence and one.homepage.startswith("https://") and (one.files or one.hub), name
         assert set(one.needs) <= set(found)
+        assert one.layout and (one.kind != "dataset" or one.splits), name
         for file in one.files:
             assert file.sources, file.path
             # What nobody published is said to be so.
@@ -135,6 +136,9 @@ def test_verify_counts_and_images(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
 def test_verify_on_the_command_line(tmp_path: Path) -> None:
     empty = zsris("data", "verify", "refcoco", "--data-root", tmp_path)
     assert empty.exit_code == 1 and "MISSING" in empty.stdout and "refcoco: " in empty.stdout.splitlines()[-1]
+    checks = verify("refcoco", tmp_path)
+    assert len(empty.stdout.splitlines()) == len(checks) + 1  # a line for each check, and the summary
+    assert all("\n" not in check.detail for check in checks)
     make_phrasecut(tmp_path)
     told = json.loads(zsris("data", "verify", "phrasecut", "--data-root", tmp_path, "--json").stdout)
     checks = {check["what"]: check for check in told["checks"]}

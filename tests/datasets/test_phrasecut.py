@@ -45,6 +45,7 @@ def test_a_phrase_may_mean_several_things(tmp_path: Path) -> None:
     make_phrasecut(tmp_path)
     sample = load_dataset("phrasecut", "test", data_root=tmp_path)[1]
     assert sample.instances is not None and len(sample.instances) == 2
+    assert sample.instance_categories == ("cat", "cat")
     both = sample.instances.data.numpy().any(axis=0)
     assert np.array_equal(sample.references[0].mask, both)
     assert (

@@ -69,6 +69,7 @@ def test_parts_crowds_and_what_has_no_pixels(root: Path) -> None:
     assert np.array_equal(sample.references[1].mask, parts)
     instances = sample.instances
     assert instances is not None and instances.areas.tolist() == [64, 16 + 36, 64]  # no crowd, no two-cornered thing
+    assert sample.instance_categories == ("cat", "cat", "dog")
     crowd = load_dataset("refcoco", "testA", data_root=root)[0]
     flat = np.zeros(SIZE[0] * SIZE[1], bool)
     flat[100:140] = True

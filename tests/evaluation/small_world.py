@@ -5,9 +5,11 @@ Imports all that a run needs, so that a fork server that has loaded it starts ru
 
 from __future__ import annotations
 
+import os
 import time
 import zlib
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -19,6 +21,7 @@ from PIL import Image
 from zsris_viz.clip.base import Clip
 from zsris_viz.clip.preprocess import get_preprocess
 from zsris_viz.datasets.types import Expression, Reference, Sample
+from zsris_viz.errors import UnavailableError
 from zsris_viz.evaluation import Evaluation, evaluate
 from zsris_viz.evaluation import store as store
 from zsris_viz.masks import Masks
@@ -78,20 +81,47 @@ class ByHash(Method):
         return torch.tensor([zlib.crc32(key.encode()) % 997 for key in keys], dtype=torch.float32), {}
 
 
+class LoggedClip(NoClip):
+    """Writes the number of every process that unpickles it into a file."""
+
+    def __init__(self, log: Path) -> None:
+        super().__init__()
+        self.log = log
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        with self.log.open("a") as file:
+            file.write(f"{os.getpid()}\n")
+
+
+class NeedsMore(ByHash):
+    """Cannot work without something that is not there."""
+
+    def _score(self, scene: Any, text: Any) -> tuple[torch.Tensor, dict[str, Any]]:
+        raise UnavailableError("no captioner; get one")
+
+
 class SmallWorld:
     """`images` images with 3 objects, 2 of which are referred to by 1 to 3 expressions.
 
-    Pictures of the images `bad` cannot be opened; the images `bare` have no proposals.
+    Pictures of the images `bad` cannot be opened; the images `bare` have no proposals. The numbers of the images that
+    are taken go into the file `seen`.
     """
 
     name, split, split_by = "small", "val", "own"
 
     def __init__(
-        self, images: int = 6, *, seed: int = 0, bad: tuple[int, ...] = (), bare: tuple[int, ...] = ()
+        self,
+        images: int = 6,
+        *,
+        seed: int = 0,
+        bad: tuple[int, ...] = (),
+        bare: tuple[int, ...] = (),
+        seen: Path | None = None,
     ) -> None:
         self._images = images
         self.seed = seed
-        self._bad, self._bare = bad, bare
+        self._bad, self._bare, self._seen = bad, bare, seen
 
     def __len__(self) -> int:
         return self._images
@@ -99,6 +129,9 @@ class SmallWorld:
     def __getitem__(self, index: int) -> Sample:
         if index >= len(self):
             raise IndexError(index)
+        if self._seen is not None:
+            with self._seen.open("a") as file:
+                file.write(f"{index}\n")
         rng = np.random.default_rng([self.seed, index])
         masks = np.zeros((3, SIDE, SIDE), bool)
         for mask in masks:

@@ -6,12 +6,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from tests.evaluation.small_world import ByHash, NoClip, SmallWorld, run
+from tests.evaluation.small_world import ByHash, NeedsMore, NoClip, SmallWorld, run
 from zsris_viz.datasets.types import Expression, Reference, Sample, Subset
 from zsris_viz.errors import InvalidInputError, InvalidTypeError, UnavailableError, ZsrisWarning
 from zsris_viz.evaluation import Bench, Evaluation, evaluate, evaluate_image, mask_iou
 from zsris_viz.evaluation.config import run_config, weights_fingerprint
-from zsris_viz.evaluation.rows import COLUMNS
+from zsris_viz.evaluation.rows import COLUMNS, LATER
 from zsris_viz.methods.base import MethodInfo
 from zsris_viz.proposals import load_proposals
 
@@ -26,7 +26,7 @@ def small() -> Evaluation:
 
 def test_one_row_for_each_expression_and_method(small: Evaluation) -> None:
     assert list(small.rows)[: len(DESIGN)] == DESIGN
-    assert list(small.rows) == list(COLUMNS) == [*DESIGN, "kind", "distractors", "n_proposals", "error"]
+    assert list(small.rows) == list(COLUMNS) == [*DESIGN, "kind", "distractors", "n_proposals", "error", *LATER]
     expressions = sum(1 for index in range(5) for _ in SmallWorld()[index].pairs())
     assert len(small.rows) == 2 * expressions and len(small.chance_rows) == expressions
     assert not small.rows.duplicated(["ref_id", "sentence_id", "method"]).any()
@@ -128,12 +128,8 @@ def test_a_reference_of_another_size_is_an_error_of_its_image() -> None:
 
 
 def test_what_is_missing_ends_the_run() -> None:
-    class Missing(ByHash):
-        def _score(self, scene: object, text: object) -> None:
-            raise UnavailableError("no captioner; get one")
-
     with pytest.raises(UnavailableError, match="no captioner"):
-        evaluate(SmallWorld(1), Missing(), clip=NoClip(), parts="gold", progress=False)
+        evaluate(SmallWorld(1), NeedsMore(), clip=NoClip(), parts="gold", progress=False)
 
 
 @pytest.mark.parametrize(
@@ -148,7 +144,7 @@ def test_what_is_missing_ends_the_run() -> None:
         ({"dataset": "scenes", "split": "dev"}, InvalidInputError, "testA"),
         ({"dataset": [1, 2]}, InvalidTypeError, "load_dataset"),
         ({"limit": 0}, InvalidInputError, "limit"),
-        ({"proposals": "none"}, InvalidInputError, "felzenszwalb"),
+        ({"proposals": "nothing"}, InvalidInputError, "felzenszwalb"),
         ({"parts": "guess"}, InvalidInputError, "gold"),
     ],
 )

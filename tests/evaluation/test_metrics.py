@@ -30,6 +30,8 @@ def rows(ious: list[float], images: list[str] | None = None, **columns: object) 
         "union": 100,
         "iou": ious,
         "upper_bound_iou": 0.9,
+        "upper_bound_intersection": 90,
+        "upper_bound_union": 100,
         "seconds": 0.5,
         "error": None,
         **columns,
@@ -56,7 +58,9 @@ def test_metrics_by_hand() -> None:
     assert values["oiou"] == pytest.approx((90 + 500 + 55 + 0) / (100 + 1000 + 100 + 100))
     assert values["accuracy_50"] == 2 / 4 and values["accuracy_60"] == 1 / 4 and values["accuracy_90"] == 0
     assert values["accuracy"] == 1 / 4 and values["upper_bound"] == pytest.approx(0.9)
-    assert set(values) == set(METRICS)
+    assert set(values) == set(METRICS) and values["upper_bound_oiou"] == pytest.approx(0.9)
+    older = frame.drop(columns=["upper_bound_intersection", "upper_bound_union"])
+    assert np.isnan(measure(older)["upper_bound_oiou"]) and measure(older)["miou"] == values["miou"]
     assert np.isnan(measure(frame[:0])["miou"])
     with pytest.raises(InvalidInputError, match="miou"):
         measure(frame, ["map"])

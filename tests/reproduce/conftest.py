@@ -86,8 +86,9 @@ with open({log!r}, "a") as log:
     log.write(json.dumps([name, "start", time.time(), os.getpid(), request["parameters"]]) + "\\n")
 {body}
 made = pathlib.Path(request["parameters"]["output_dir"])
-for file in ("figures/%s-curve.png", "figures/%s-curve.svg", "figures/%s-curve.json", "tables/%s-table.csv"):
-    target = made / (file % name)
+figure, table = "figures/%s-curve" % name, "tables/%s-table" % name
+for file in (*(figure + end for end in (".png", ".svg", ".pdf", ".json")), table + ".csv", table + ".tex"):
+    target = made / file
     target.parent.mkdir(parents=True, exist_ok=True)
     target.write_text("{{}}")
 pathlib.Path(request["executed"]).write_text("{{}}")

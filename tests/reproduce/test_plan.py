@@ -9,6 +9,9 @@ import pytest
 from tests.reproduce.conftest import World
 from zsris_viz.errors import InvalidInputError, UnavailableError
 from zsris_viz.reproduce import find_notebooks, load_entries, runs_of, select
+from zsris_viz.reproduce.runner import plan_runs
+
+ENDS = ("png", "svg", "pdf")
 
 
 def test_entries_are_read_and_names_normalised(world: World) -> None:
@@ -20,7 +23,7 @@ def test_entries_are_read_and_names_normalised(world: World) -> None:
     assert entry.notebook == "03_global_local"
     assert entry.outputs == ("tables/grid", "figures/alpha-0.95")
     (run,) = runs_of([entry], world.notebooks)
-    assert run.files == ("tables/grid.csv", "figures/alpha-0.95.png", "figures/alpha-0.95.svg")
+    assert run.files == ("tables/grid.csv", "tables/grid.tex", *(f"figures/alpha-0.95.{end}" for end in ENDS))
 
 
 @pytest.mark.parametrize(
@@ -106,3 +109,34 @@ def test_same_notebook_and_parameters_run_once(world: World) -> None:
 def test_missing_folder_says_what_to_do(world: World) -> None:
     with pytest.raises(UnavailableError, match="--notebooks DIR"):
         find_notebooks(world.root)
+
+
+def test_older_ids_stay(world: World) -> None:
+    world.notebook("00_a", [])
+    world.entry("00_a", id="gl-table1", aliases=["table-1"], outputs=["figures/x"])
+    world.entry("00_a", id="other", outputs=["figures/y"])
+    entries = load_entries(world.notebooks)
+    assert [e.id for e in select(entries, ["table-1"])] == ["gl-table1"]
+    world.entries[1]["aliases"] = ["gl-table1"]
+    world.write()
+    with pytest.raises(InvalidInputError, match="id 'gl-table1'"):
+        load_entries(world.notebooks)
+
+
+def test_a_notebook_that_can_makes_only_what_is_wanted(world: World) -> None:
+    world.notebook("00_a", [], 'only = []\nlimit = 2\noutput_dir = "outputs"')
+    world.notebook("01_b", [])
+    for name in ("00_a", "01_b"):
+        for letter in "xyz":
+            world.entry(name, id=f"{name[1]}-{letter}", outputs=[f"tables/{name}-{letter}"])
+
+    def planned(*wanted: str, **parameters: Any) -> list[tuple[str, dict[str, Any], tuple[str, ...]]]:
+        runs = plan_runs(wanted, parameters=parameters, notebooks=world.notebooks)[1]
+        return [(run.name, dict(run.parameters), run.outputs) for run in runs]
+
+    assert planned("0-y") == [("00_a--0-y", {"only": ["0-y"]}, ("tables/00_a-y",))]
+    assert planned("0-z", "0-x")[0][:2] == ("00_a--0-x+0-z", {"only": ["0-x", "0-z"]})
+    whole = ("00_a", {}, tuple(f"tables/00_a-{letter}" for letter in "xyz"))
+    assert planned("00_a") == planned("0-x", "0-y", "0-z") == [whole]
+    assert planned("1-x")[0] == ("01_b", {}, tuple(f"tables/01_b-{letter}" for letter in "xyz"))  # it has no `only`
+    assert planned("0-y", only="[0-x]")[0][:2] == ("00_a", {"only": ["0-x"]})

@@ -145,7 +145,7 @@ def test_undeclared_outputs_are_told_and_left_out(world: World, fake_worker: Ins
     assert report.results[0].undeclared == ("figures/extra",)
     assert any("figures/extra" in line for line in told)
     assert sorted(p.name for p in (world.output / "figures").iterdir()) == [
-        "00_a-curve.json", "00_a-curve.png", "00_a-curve.svg",
+        "00_a-curve.json", "00_a-curve.pdf", "00_a-curve.png", "00_a-curve.svg",
     ]  # fmt: skip
 
 

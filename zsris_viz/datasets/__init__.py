@@ -20,12 +20,20 @@ _DATASETS: dict[str, tuple[str, str]] = {
     "refcocog": ("refer", "RefCOCOg"),
     "phrasecut": ("phrasecut", "PhraseCut"),
 }
-__all__ = ["Dataset", "Expression", "Reference", "Sample", "Subset", "dataset_names", "load_dataset"]
+__all__ = ["Dataset", "Expression", "Reference", "Sample", "Subset", "dataset_class", "dataset_names", "load_dataset"]
 
 
 def dataset_names() -> list[str]:
     """Names that `load_dataset` takes; imports no dataset."""
     return list(_DATASETS)
+
+
+def dataset_class(name: str) -> Any:
+    """The class behind a name. Raises InvalidInputError for an unknown one, listing what exists."""
+    if name not in _DATASETS:
+        raise InvalidInputError(f"dataset {name!r} is unknown; use one of {', '.join(_DATASETS)}.")
+    module, cls = _DATASETS[name]
+    return getattr(importlib.import_module(f"{__name__}.{module}"), cls)
 
 
 def load_dataset(
@@ -54,10 +62,7 @@ def load_dataset(
         UnavailableError, CorruptFileError: its files are not there or damaged.
         InvalidTypeError: an option that the dataset does not have.
     """
-    if name not in _DATASETS:
-        raise InvalidInputError(f"dataset {name!r} is unknown; use one of {', '.join(_DATASETS)}.")
-    module, cls = _DATASETS[name]
-    maker = getattr(importlib.import_module(f"{__name__}.{module}"), cls)
+    maker = dataset_class(name)
     if getattr(maker, "needs_files", False):
         options |= {"data_root": data_root, "split_by": split_by}
     try:

@@ -1,8 +1,9 @@
 """Drawn scenes in the files of the benchmarks: the same images, masks and expressions, readable by the same tools.
 
-Evaluating an export gives the rows of the original. So images are PNG (JPEG would change pixels), masks are exact
-(run-length encodings in `instances.json`, rectangles for PhraseCut), and what a format has no place for (the original
-ids, gold noun phrases, masks of things without a phrase) stands under one extra key, "zsris", which other readers skip.
+Evaluating an export gives the rows of the original. So images are PNG (JPEG would change pixels; it is there for
+those who want the benchmarks' own kind), masks are exact (run-length encodings in `instances.json`, rectangles for
+PhraseCut), and what a format has no place for (the original ids, gold noun phrases, masks of things without a phrase)
+stands under one extra key, "zsris", which other readers skip.
 """
 
 from __future__ import annotations
@@ -12,7 +13,8 @@ import os
 import pickle
 import shutil
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -20,66 +22,119 @@ import numpy as np
 
 from zsris_viz.datasets.files import EXTRA, extra_of
 from zsris_viz.datasets.outlines import phrasecut_polygons
-from zsris_viz.datasets.refer import IMAGE_FOLDERS
+from zsris_viz.datasets.refer import IMAGE_FOLDERS, RefCOCO, RefCOCOg, RefCOCOPlus
 from zsris_viz.datasets.types import Dataset, Reference, Sample
 from zsris_viz.errors import InvalidInputError
 from zsris_viz.mask_io import encode_rle
 
-REFER_FOLDER = "refcoco"
+REFER = {cls.folder: cls for cls in (RefCOCO, RefCOCOPlus, RefCOCOg)}
 REFER_IMAGES = IMAGE_FOLDERS[0]
 PHRASECUT_FOLDER = "VGPhraseCut_v0"
 OTHER = "thing"  # category of an object that nobody refers to, where the dataset does not say
+PICTURES = {"png": {"compress_level": 1}, "jpeg": {"quality": 92}}  # how images are written
 
 
-def export(dataset: Dataset, folder: str | os.PathLike[str], layout: str, *, progress: bool = True) -> Path:
+@dataclass(frozen=True)
+class _Form:
+    """What the writers are told: the benchmark to look like, its splitting, the kind of image files, a bar or not."""
+
+    name: str
+    split_by: str
+    images: str
+    progress: bool
+
+    def save(self, sample: Sample, path: Path) -> None:
+        """Write the image of a sample."""
+        sample.image.save(path, self.images.upper(), **PICTURES[self.images])
+
+
+def export(
+    dataset: Dataset,
+    folder: str | os.PathLike[str],
+    layout: str,
+    *,
+    name: str | None = None,
+    split_by: str | None = None,
+    images: str = "png",
+    progress: bool = True,
+) -> Path:
     """Write a dataset in the files of a benchmark.
 
     Args:
         dataset: one whose samples have `instances`, among them the masks of all references.
-        folder: made if need be. Read the export with `load_dataset("refcoco" or "phrasecut", split, data_root=folder)`.
+        folder: made if need be. Read the export with `load_dataset(name, split, data_root=folder)`.
         layout: "refer" (refcoco/refs(unc).p, refcoco/instances.json, images/mscoco/images/train2014/) or "phrasecut"
             (VGPhraseCut_v0/refer_{split}.json, image_data_split.json, images/).
+        name, split_by: refer only: the benchmark and scheme to look like, by default "refcoco" and its first scheme.
+        images: "png", or "jpeg" with COCO's file names: as in the benchmarks, but the pixels change a little.
         progress: show a progress bar.
 
     Returns:
         The folder inside `folder` that holds the annotations. Files appear only when all are complete.
 
     Raises:
-        InvalidInputError: an unknown layout, a folder that already holds such files, or a dataset without instances.
+        InvalidInputError: an unknown layout, name, scheme or kind of images, a folder that already holds such files, a
+            split that the benchmark does not have, or a dataset without instances.
     """
     if layout not in LAYOUTS:
         raise InvalidInputError(f"format {layout!r} is unknown; use {' or '.join(LAYOUTS)}.")
-    names, write = LAYOUTS[layout]
+    if images not in PICTURES:
+        raise InvalidInputError(f"images={images!r} is unknown; use {' or '.join(PICTURES)}.")
+    write = LAYOUTS[layout]
+    if layout == "refer":
+        form = _refer_form(dataset.split, name or "refcoco", split_by, images, progress)
+        names: tuple[str, ...] = ("images", form.name)  # the annotations last
+    else:
+        if name not in (None, "phrasecut") or split_by not in (None, ""):
+            raise InvalidInputError(f"{name or split_by!r} is of no use for {layout}: it has one name and no schemes.")
+        form, names = _Form(layout, "", images, progress), (PHRASECUT_FOLDER,)
     root = Path(folder)
-    for name in names:
-        if (root / name).exists():
+    for place in names:
+        if (root / place).exists():
             raise InvalidInputError(
-                f"{root / name} is there already; nothing was written. Give another folder, or remove it."
+                f"{root / place} is there already; nothing was written. Give another folder, or remove it."
             )
     root.mkdir(parents=True, exist_ok=True)
     draft = Path(tempfile.mkdtemp(prefix=".export-", dir=root))
     try:
-        write(dataset, draft, progress)
-        for name in names:  # the annotations last: without them nothing is read
-            (draft / name).rename(root / name)
+        write(dataset, draft, form)
+        for place in names:  # the annotations last: without them nothing is read
+            (draft / place).rename(root / place)
     finally:
         shutil.rmtree(draft, ignore_errors=True)
     return root / names[-1]
 
 
-def _write_refer(dataset: Dataset, folder: Path, progress: bool) -> None:
-    """refs(unc).p and instances.json as in RefCOCO, and the images where the refer tools look for them."""
+def _refer_form(split: str, name: str, split_by: str | None, images: str, progress: bool) -> _Form:
+    """Check that the benchmark has the scheme, and the scheme the split."""
+    if name not in REFER:
+        raise InvalidInputError(f"name={name!r} is unknown; the refer format has {', '.join(REFER)}.")
+    schemes = REFER[name].schemes
+    scheme = next(iter(schemes)) if split_by is None else split_by
+    if scheme not in schemes:
+        raise InvalidInputError(f"split_by={split_by!r} is unknown; {name} has {', '.join(schemes)}.")
+    if split not in schemes[scheme]:
+        raise InvalidInputError(
+            f"{name} split by {scheme!r} has no {split!r} but {', '.join(schemes[scheme])}; export one of these splits."
+        )
+    return _Form(name, scheme, images, progress)
+
+
+def _write_refer(dataset: Dataset, folder: Path, form: _Form) -> None:
+    """refs(SCHEME).p and instances.json as published, and the images where the refer tools look for them."""
     (folder / REFER_IMAGES).mkdir(parents=True)
-    (folder / REFER_FOLDER).mkdir()
+    (folder / form.name).mkdir()
+    stem, suffix = ("COCO_train2014", "jpg") if form.images == "jpeg" else ("scene", "png")
     images: list[dict[str, Any]] = []
     annotations: list[dict[str, Any]] = []
     refs: list[dict[str, Any]] = []
     categories: dict[str, int] = {}
     sentence_count = 0
-    for number, sample, nouns in _samples(dataset, progress):
+    for number, sample in _samples(dataset, form.progress):
         masks, height, width = _masks(sample)
-        file_name = f"scene_{number:012d}.png"
-        sample.image.save(folder / REFER_IMAGES / file_name)
+        nouns = sample.instance_categories
+        file_name = f"{stem}_{number:012d}.{suffix}"
+        form.save(sample, folder / REFER_IMAGES / file_name)
         images.append(
             {
                 "id": number,
@@ -125,7 +180,7 @@ def _write_refer(dataset: Dataset, folder: Path, progress: bool) -> None:
                     "ann_id": first + places[reference.ref_id],
                     "category_id": annotations[first + places[reference.ref_id] - 1]["category_id"],
                     "image_id": number,
-                    "file_name": file_name,
+                    "file_name": f"{stem}_{number:012d}_{first + places[reference.ref_id]}.{suffix}",  # as published
                     "split": dataset.split,
                     "sent_ids": [sentence["sent_id"] for sentence in sentences],
                     "sentences": sentences,
@@ -135,18 +190,18 @@ def _write_refer(dataset: Dataset, folder: Path, progress: bool) -> None:
     listed = [{"id": key, "name": noun, "supercategory": OTHER} for noun, key in categories.items()]
     info = {"description": f"{dataset.name} {dataset.split}, exported by zsris_viz"}
     content = {"info": info, "licenses": [], "images": images, "annotations": annotations, "categories": listed}
-    (folder / REFER_FOLDER / "instances.json").write_text(json.dumps(content))
-    (folder / REFER_FOLDER / "refs(unc).p").write_bytes(pickle.dumps(refs, protocol=2))
+    (folder / form.name / "instances.json").write_text(json.dumps(content))
+    (folder / form.name / f"refs({form.split_by}).p").write_bytes(pickle.dumps(refs, protocol=2))
 
 
-def _write_phrasecut(dataset: Dataset, folder: Path, progress: bool) -> None:
+def _write_phrasecut(dataset: Dataset, folder: Path, form: _Form) -> None:
     """refer_{split}.json and image_data_split.json as in PhraseCut, a phrase for each expression."""
     folder = folder / PHRASECUT_FOLDER
     (folder / "images").mkdir(parents=True)
     images, tasks = [], []
-    for number, sample, _ in _samples(dataset, progress):
+    for number, sample in _samples(dataset, form.progress):
         masks, height, width = _masks(sample)
-        sample.image.save(folder / "images" / f"{number}.png")
+        form.save(sample, folder / "images" / f"{number}.{'jpg' if form.images == 'jpeg' else 'png'}")
         instances = [phrasecut_polygons(mask) for mask in masks]
         images.append(
             {
@@ -159,6 +214,7 @@ def _write_phrasecut(dataset: Dataset, folder: Path, progress: bool) -> None:
                     "image_id": sample.image_id,
                     "captions": list(sample.captions),
                     "instances": instances,
+                    "categories": sample.instance_categories,
                 },
             }
         )
@@ -191,21 +247,15 @@ def _write_phrasecut(dataset: Dataset, folder: Path, progress: bool) -> None:
     (folder / f"refer_{dataset.split}.json").write_text(json.dumps(tasks))
 
 
-# format -> (what it puts into the folder, the annotations last; who writes it)
-LAYOUTS: dict[str, tuple[tuple[str, ...], Callable[[Dataset, Path, bool], None]]] = {
-    "refer": (("images", REFER_FOLDER), _write_refer),
-    "phrasecut": ((PHRASECUT_FOLDER,), _write_phrasecut),
-}
+LAYOUTS: dict[str, Callable[[Dataset, Path, _Form], None]] = {"refer": _write_refer, "phrasecut": _write_phrasecut}
 
 
-def _samples(dataset: Dataset, progress: bool) -> Any:
-    """(number from 1, sample, category of every instance if the dataset knows them)."""
+def _samples(dataset: Dataset, progress: bool) -> Iterator[tuple[int, Sample]]:
+    """Every sample with its number from 1."""
     from tqdm.auto import tqdm
 
-    layout = getattr(dataset, "layout", None)
     for index in tqdm(range(len(dataset)), unit="image", disable=not progress, desc=f"export {dataset.name}"):
-        nouns = [thing.noun for thing in layout(index).objects] if layout is not None else None
-        yield index + 1, dataset[index], nouns
+        yield index + 1, dataset[index]
 
 
 def _masks(sample: Sample) -> tuple[np.ndarray, int, int]:

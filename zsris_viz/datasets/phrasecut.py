@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import functools
 import os
 from pathlib import Path
 from typing import Any, ClassVar
+
+import numpy as np
 
 from zsris_viz.datasets.files import (
     EXTRA,
@@ -107,18 +110,24 @@ class PhraseCut:
         size = (int(entry["height"]), int(entry["width"])) if entry else opened().size[::-1]
         tasks = self._tasks[image_id]
 
-        def instances() -> Masks:
+        @functools.cache
+        def things() -> tuple[list[np.ndarray], list[str] | None]:
             if "instances" in extra:
-                return Masks.from_arrays([phrasecut_mask(group, size) for group in extra["instances"]], size=size)
-            masks = [phrasecut_mask(group, size) for task in tasks for group in task["Polygons"]]
-            different = {mask.tobytes(): mask for mask in masks if mask.any()}
-            return Masks.from_arrays(list(different.values()), size=size)
+                return [phrasecut_mask(group, size) for group in extra["instances"]], extra.get("categories")
+            found: dict[bytes, tuple[np.ndarray, str]] = {}
+            for task in tasks:
+                for group in task["Polygons"]:
+                    mask = phrasecut_mask(group, size)
+                    if mask.any():
+                        found.setdefault(mask.tobytes(), (mask, _noun(task)))
+            return [mask for mask, _ in found.values()], [noun for _, noun in found.values()]
 
         return Sample(
             str(extra.get("image_id", image_id)),
             _references(tasks, size),
             opened,
-            instances=instances,
+            instances=lambda: Masks.from_arrays(things()[0], size=size),
+            instance_categories=lambda: things()[1],
             size=size,
             captions=extra.get("captions", ()),
         )
@@ -164,11 +173,16 @@ def _references(tasks: list[dict[str, Any]], size: tuple[int, int]) -> list[Refe
                 ref_id=ref_id,
                 expressions=tuple(expressions),
                 mask=phrasecut_mask(polygons, size),
-                category=str((first.get("phrase_structure") or {}).get("name") or ""),
+                category=_noun(first),
                 distractors=first.get(EXTRA, {}).get("distractors"),
             )
         )
     return references
+
+
+def _noun(task: dict[str, Any]) -> str:
+    """What the thing of a phrase is called."""
+    return str((task.get("phrase_structure") or {}).get("name") or "")
 
 
 def _split_files(root: Path, split: str) -> list[Path]:

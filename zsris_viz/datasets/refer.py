@@ -151,12 +151,14 @@ class Refer:
                     f"image {image_id}. Fetch both files from one source."
                 )
             references.append(self._reference(ref, by_id[ref["ann_id"]], masks[ref["ann_id"]], counts))
+        shown = {number: mask for number, mask in masks.items() if mask.any()}
         extra = image.get(EXTRA, {})
         return Sample(
             str(extra.get("image_id", image_id)),
             references,
             lazy_image(self.folder, self.image_folders(), self.file_names(image)),
-            instances=lambda: Masks.from_arrays([mask for mask in masks.values() if mask.any()], size=size),
+            instances=lambda: Masks.from_arrays(list(shown.values()), size=size),
+            instance_categories=[self._category(by_id[number]["category_id"]) for number in shown],
             size=size,
             captions=extra.get("captions", ()),
         )
@@ -165,6 +167,9 @@ class Refer:
         if image_id not in self._images:
             raise CorruptFileError(f"{self._path} lacks the image {image_id}; fetch both files from one source.")
         return self._images[image_id]
+
+    def _category(self, number: Any) -> str:
+        return str(self._categories.get(number, number))
 
     def _reference(
         self, ref: dict[str, Any], annotation: dict[str, Any], mask: np.ndarray, counts: Counter[Any]
@@ -179,7 +184,7 @@ class Refer:
             ref_id=str(ref.get(EXTRA, {}).get("ref_id", ref["ref_id"])),
             expressions=tuple(expressions),
             mask=mask,
-            category=str(self._categories.get(category, category)),
+            category=self._category(category),
             distractors=others,
         )
 

@@ -74,6 +74,8 @@ class Sample:
         references: the objects that are referred to.
         image: a PIL image, a path, or a function without arguments that returns a PIL image; opened on first use.
         instances: Masks of all annotated objects (the ground-truth proposals), a function that returns them, or None.
+        instance_categories: the class of each of them, in their order, or a function that returns the classes; None
+            if unknown.
         size: (H, W) if it is known without opening the image.
         captions: captions of the whole image.
 
@@ -88,6 +90,7 @@ class Sample:
         image: Image.Image | str | os.PathLike | Callable[[], Image.Image],
         *,
         instances: Masks | Callable[[], Masks] | None = None,
+        instance_categories: Sequence[str] | Callable[[], Sequence[str] | None] | None = None,
         size: tuple[int, int] | None = None,
         captions: Sequence[str] = (),
     ) -> None:
@@ -97,6 +100,7 @@ class Sample:
         self._source = image
         self._image: Image.Image | None = None
         self._instances = instances
+        self._instance_categories = instance_categories
         self._size = size
 
     @property
@@ -113,6 +117,13 @@ class Sample:
         if callable(self._instances):
             self._instances = self._instances()
         return self._instances
+
+    @property
+    def instance_categories(self) -> tuple[str, ...] | None:
+        """The class of every instance, in the order of `instances`; None if the dataset does not tell."""
+        if callable(self._instance_categories):
+            self._instance_categories = self._instance_categories()
+        return None if self._instance_categories is None else tuple(self._instance_categories)
 
     @property
     def size(self) -> tuple[int, int]:

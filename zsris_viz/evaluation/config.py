@@ -42,7 +42,7 @@ def run_config(
         "proposals": {"name": proposer.name, **plain(proposer.settings)},
         "parts": parts,
         "parser": parser_name(parser) if parts == "parser" else None,
-        "captioner": None if captioner is None else str(getattr(captioner, "name", type(captioner).__name__)),
+        "captioner": captioner_settings(captioner, methods),
     }
 
 
@@ -70,8 +70,10 @@ def dataset_settings(dataset: Dataset) -> dict[str, Any]:
 
 
 def method_settings(method: Method) -> dict[str, Any]:
-    """Name and configuration; the preset's name does not matter, its values do."""
-    return {"name": method.name, **plain(method.config)}
+    """Name and configuration; the preset's name does not matter, its values do. A method with weights of its own also
+    names these."""
+    weights = getattr(method, "weights", None)
+    return {"name": method.name, **plain(method.config)} | ({} if weights is None else {"weights": weights})
 
 
 def parser_name(parser: Any) -> str:
@@ -81,6 +83,18 @@ def parser_name(parser: Any) -> str:
     from zsris_viz.language.models import BUILTIN, PREFERRED
 
     return next((name for name in PREFERRED if importlib.util.find_spec(name) is not None), BUILTIN)
+
+
+def captioner_settings(captioner: Any, methods: Mapping[str, Method]) -> dict[str, Any] | None:
+    """Name and settings of the captioner that methods will ask, weights included; None where no method asks one."""
+    if not any(hasattr(method.config, "caption_style") for method in methods.values()):
+        return None
+    if captioner is None or isinstance(captioner, str):
+        from zsris_viz.captioning import shared_captioner
+
+        captioner = shared_captioner(captioner or "miniature")
+    name = str(getattr(captioner, "name", type(captioner).__name__))
+    return {"name": name, **plain(getattr(captioner, "settings", {}))}
 
 
 def weights_fingerprint(clip: Clip) -> str:

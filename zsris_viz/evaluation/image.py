@@ -6,7 +6,7 @@ import contextlib
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from zsris_viz.clip.base import Clip
 from zsris_viz.datasets.types import Expression, Reference, Sample
@@ -16,6 +16,9 @@ from zsris_viz.evaluation.rows import CHANCE
 from zsris_viz.methods.base import Method, Ranking, SceneFeatures
 from zsris_viz.methods.texts import TextCache
 from zsris_viz.proposals.base import Proposer
+
+if TYPE_CHECKING:
+    from zsris_viz.evaluation.reuse import RowCache
 
 MAX_TEXTS = 20_000  # text features that are kept between images
 Answer = tuple[Ranking | None, str | None]  # a ranking, or the error that there is instead
@@ -32,6 +35,7 @@ class Bench:
         preprocess: used where a method does not name its own; None for the model's. batch_size: crops at once.
         labels: columns that all rows share: run_id, dataset, split, split_by, clip, proposals, config_hash.
         texts: features of texts met before; made anew when there are too many.
+        reuse: rows that were worked out before, or None.
     """
 
     clip: Clip
@@ -43,6 +47,7 @@ class Bench:
     batch_size: int = 64
     labels: dict[str, Any] = field(default_factory=dict)
     texts: TextCache | None = None
+    reuse: RowCache | None = None
 
     def scene(self, sample: Sample) -> SceneFeatures:
         """The sample with its proposals."""
@@ -69,34 +74,58 @@ def evaluate_image(sample: Sample, methods: Mapping[str, Method], bench: Bench) 
     pairs = list(sample.pairs())
     if not pairs:
         return []
-    failure, scene, judge = None, None, Judge(pairs)
-    try:
-        scene = bench.scene(sample)
-        judge.look(scene.masks)
-    except Exception as error:  # a bad image must not end the run, nor drop out of the denominator
-        failure = _describe(error)
-    by_method: dict[str, list[Answer]] = {}
-    seconds: dict[str, float] = {}
-    for label, method in methods.items():
-        start = time.perf_counter()
-        if scene is None or failure is not None:
-            by_method[label] = [(None, failure)] * len(pairs)
-        else:
-            by_method[label] = _ask(method, scene, pairs, bench.parts)
-        seconds[label] = (time.perf_counter() - start) / len(pairs)
-    if scene is not None and bench.parser is None:
-        bench.parser = scene.parser  # loaded by a method: the next image need not
+    judged, keys = _known(sample, pairs, methods, bench)
+    missing = {label: method for label, method in methods.items() if label not in judged}
+    if missing or CHANCE not in judged:
+        made = _judged(sample, pairs, missing, bench)
+        for label in made:
+            if bench.reuse is not None:
+                bench.reuse.put(keys, label, made[label])
+        judged |= made
     rows = []
     for number, (reference, expression) in enumerate(pairs):
         shared = _shared_columns(sample, reference, expression, bench)
-        for label, answers in by_method.items():
-            ranking, reason = answers[number]
-            chosen = None if ranking is None else ranking.chosen
-            rows.append(
-                {**shared, "method": label, **judge.row(number, chosen), "seconds": seconds[label], "error": reason}
-            )
-        rows.append({**shared, "method": CHANCE, **judge.chance_row(number), "seconds": 0.0, "error": failure})
+        rows += [{**shared, "method": label, **judged[label][number]} for label in (*methods, CHANCE)]
     return rows
+
+
+def _known(
+    sample: Sample, pairs: Sequence[tuple[Reference, Expression]], methods: Mapping[str, Method], bench: Bench
+) -> tuple[dict[str, list[dict[str, Any]]], dict[str, str]]:
+    """Judged columns that were worked out before, by label, and the keys for the others."""
+    if bench.reuse is not None:
+        with contextlib.suppress(Exception):  # of a bad image nothing is known
+            return bench.reuse.take(sample, pairs, methods)
+    return {}, {}
+
+
+def _judged(
+    sample: Sample, pairs: Sequence[tuple[Reference, Expression]], methods: Mapping[str, Method], bench: Bench
+) -> dict[str, list[dict[str, Any]]]:
+    """The judged columns, seconds and error of every expression, for each method and for chance."""
+    failure, scene, judge = None, None, Judge(pairs)
+    try:
+        scene = bench.scene(sample)
+        judge.look(scene.masks, sample.instances, sample.instance_categories)
+    except Exception as error:  # a bad image must not end the run, nor drop out of the denominator
+        failure = _describe(error)
+    judged: dict[str, list[dict[str, Any]]] = {}
+    for label, method in methods.items():
+        start = time.perf_counter()
+        answers: list[Answer] = [(None, failure)] * len(pairs)
+        if scene is not None and failure is None:
+            answers = _ask(method, scene, pairs, bench.parts)
+        seconds = (time.perf_counter() - start) / len(pairs)
+        judged[label] = []
+        for number, (ranking, reason) in enumerate(answers):
+            chosen = None if ranking is None else ranking.chosen
+            own = None if ranking is None else ranking.mask
+            row = judge.row(number, chosen, failed=reason is not None, mask=own)
+            judged[label].append({**row, "seconds": seconds, "error": reason})
+    if scene is not None and bench.parser is None:
+        bench.parser = scene.parser  # loaded by a method: the next image need not
+    expected = [judge.chance_row(number) for number in range(len(pairs))]
+    return judged | {CHANCE: [{**row, "seconds": 0.0, "error": failure} for row in expected]}
 
 
 def _ask(

@@ -41,8 +41,10 @@ METRICS: Mapping[str, Metric] = {
         *(Metric(f"accuracy_{round(100 * t)}", f"Pr@{t}", f"accuracy_{round(100 * t)}") for t in THRESHOLDS),
         Metric("accuracy", "best proposal chosen", "accuracy"),
         Metric("upper_bound", "upper bound (mIoU)", "upper_bound_iou"),
+        Metric("upper_bound_oiou", "upper bound (oIoU)", "upper_bound_intersection", "upper_bound_union"),
     )
 }
+BEST_PIXELS = ("upper_bound_intersection", "upper_bound_union")
 EXPECTED = ("accuracy", *(f"accuracy_{round(100 * t)}" for t in THRESHOLDS))
 
 
@@ -66,7 +68,7 @@ def terms(rows: pd.DataFrame) -> pd.DataFrame:
 
     Adds `one` (1), `accuracy` (1 if no proposal has a larger IoU than the chosen one, and that is not 0) and
     `accuracy_50` ... `accuracy_90` (1 if the IoU is above the threshold). Rows of the chance baseline have their
-    expected values already.
+    expected values already. Pixels of the best proposal, which older rows lack, are nan.
     """
     added = {"one": np.ones(len(rows))}
     if "accuracy" not in rows:
@@ -74,6 +76,7 @@ def terms(rows: pd.DataFrame) -> pd.DataFrame:
         best = rows["upper_bound_iou"].to_numpy(dtype=float)
         added["accuracy"] = ((iou >= best) & (iou > 0)).astype(float)
         added |= {f"accuracy_{round(100 * t)}": (iou > t).astype(float) for t in THRESHOLDS}
+    added |= {name: np.full(len(rows), np.nan) for name in BEST_PIXELS if name not in rows}
     return rows.assign(**added)
 
 
@@ -85,7 +88,7 @@ def measure(rows: pd.DataFrame, metrics: tuple[str, ...] | list[str] | None = No
         metrics: names from `METRICS`; default all. `miou` is the mean over expressions; `oiou` total intersection
             over total union (also called cIoU); `accuracy_50` Pr@0.5, the share of expressions with IoU above 0.5,
             and so on to 0.9; `accuracy` the share whose chosen proposal is the one with the largest IoU;
-            `upper_bound` the mIoU of always choosing that one.
+            `upper_bound` and `upper_bound_oiou` the mIoU and oIoU of always choosing that one.
 
     Raises:
         InvalidInputError: an unknown metric.

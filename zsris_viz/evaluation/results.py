@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
     from matplotlib.figure import Figure
 
-SHOWN = ("miou", "oiou", "accuracy_50", "accuracy_70", "accuracy_90", "accuracy", "upper_bound")
+SHOWN = ("miou", "oiou", "accuracy_50", "accuracy_70", "accuracy_90", "accuracy", "upper_bound", "upper_bound_oiou")
 
 
 class Evaluation:
@@ -114,6 +114,12 @@ class Evaluation:
             metric_table(rows, by, **options) for rows in (self.rows, self.chance_rows)[: 1 + chance] if len(rows)
         ]
         return pd.concat(frames, ignore_index=True) if frames else pd.DataFrame()
+
+    def taxonomy(self, by: str | Sequence[str] | None = None, **options: Any) -> pd.DataFrame:
+        """In which way choices are wrong, see :func:`~zsris_viz.evaluation.taxonomy.outcome_table`."""
+        from zsris_viz.evaluation.taxonomy import outcome_table
+
+        return outcome_table(self.rows, by, **options)
 
     def chance(self, by: str | Sequence[str] | None = None, **options: Any) -> pd.DataFrame:
         """The chance baseline alone, as a table; options as of :meth:`table`."""

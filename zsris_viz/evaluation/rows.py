@@ -33,7 +33,13 @@ COLUMNS: dict[str, str] = {
     "distractors": "int64",  # other objects of the same class; null if unknown
     "n_proposals": "int64",
     "error": "string",  # why the row counts as 0; null if nothing went wrong
+    "upper_bound_intersection": "int64",  # pixels, of the proposal with the largest IoU
+    "upper_bound_union": "int64",  # pixels; without a proposal the area of the reference
+    "category": "string",  # class of the target; null if unknown
+    "chosen_category": "string",  # class of the annotated object that the choice shows; null if none or unknown
+    "outcome": "string",  # right, or in which way wrong: one of `judge.OUTCOMES`
 }
+LATER = tuple(COLUMNS)[-5:]  # not in the rows of format 1
 CHANCE = "chance"
 INDEX = "image_index"  # the image's place in the dataset: only in the store, to know what is done
 # The chance baseline has mean pixels and expected metrics, so it is kept apart from the rows of the methods.

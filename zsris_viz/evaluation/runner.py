@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import uuid
 from collections.abc import Collection, Iterator, Mapping, Sequence
@@ -11,13 +12,15 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from zsris_viz import __version__
+from zsris_viz.cache import DiskCache
 from zsris_viz.clip.base import Clip
-from zsris_viz.datasets import load_dataset
-from zsris_viz.datasets.types import Dataset, Subset
+from zsris_viz.datasets.types import Dataset
 from zsris_viz.errors import InvalidInputError, InvalidTypeError, UnavailableError
 from zsris_viz.evaluation.config import config_hash, run_config
 from zsris_viz.evaluation.image import Bench, evaluate_image
+from zsris_viz.evaluation.recipe import ClipSource, DatasetSource, Recipe
 from zsris_viz.evaluation.results import Evaluation
+from zsris_viz.evaluation.reuse import RowCache
 from zsris_viz.evaluation.rows import CHANCE, INDEX, split_rows, to_table
 from zsris_viz.methods import get_method, method_class
 from zsris_viz.methods.base import Method
@@ -25,6 +28,7 @@ from zsris_viz.proposals import load_proposals
 from zsris_viz.proposals.base import Proposer
 
 if TYPE_CHECKING:
+    from zsris_viz.evaluation.dask_engine import DaskEngine
     from zsris_viz.evaluation.store import RowStore
 
 Methods = str | Method | Sequence[str | Method] | Mapping[str, str | Method]
@@ -43,6 +47,8 @@ def evaluate(
     captioner: Any = None,
     preprocess: Any = None,
     output: str | os.PathLike[str] | None = None,
+    engine: str | DaskEngine | None = None,
+    reuse: bool | DiskCache = False,
     limit: int | None = None,
     data_root: str | os.PathLike[str] | None = None,
     split_by: str | None = None,
@@ -68,10 +74,17 @@ def evaluate(
         proposals: a Proposer, or a name for `load_proposals`.
         preset: of methods given by name: "default" or "official".
         parts: "parser", or "gold": the dataset's own noun phrases, directions and so on ("scenes" has them).
-        parser, captioner: for the methods that need them; by default the package's own parser, loaded when needed.
+        parser, captioner: for the methods that need them, or a captioner's name; by default the package's own parser
+            and the miniature captioner, loaded when needed.
         preprocess: used where a method does not name its own; a preset's name or a Preprocess.
         output: a folder that keeps the rows. The same call continues an interrupted run and skips what is finished; a
             call with another `limit` extends it; a call with other settings is refused. None: rows stay in memory.
+        engine: where images are evaluated. None: in this process. "dask://HOST:PORT": on the workers of a running Dask
+            scheduler, which must find data and models under the same names; "dask://local:N": in N new processes; or a
+            DaskEngine. The rows are the same, and this process keeps them: output, lock and continuation are as ever.
+        reuse: take rows of single images and methods that were worked out before on this machine, with the same
+            settings, content and code, from the user's cache folder (or the given cache), and leave new ones there;
+            their `seconds` are those of the time. In this process only. For notebooks that ask the same question.
         limit: only the first `limit` images.
         batch_size: crops at once; of no influence on the rows but for rounding.
         progress: show a progress bar.
@@ -81,16 +94,19 @@ def evaluate(
 
     Raises:
         InvalidInputError: an unknown name, a limit below 1, methods of one label, an output folder of another run.
-        UnavailableError: a method that cannot use the model's kind of tower, an output folder in use, a missing model.
+        UnavailableError: a method that cannot use the model's kind of tower, an output folder in use, a missing model,
+            no Dask scheduler.
     """
-    held = _load_dataset(dataset, split, limit, data_root, split_by)
+    source = DatasetSource(dataset, split, limit, data_root, split_by)
+    held = source.load()
     named = load_methods(methods, preset=preset, dataset=held.name)
     if parts not in ("parser", "gold"):
         raise InvalidInputError(f"parts={parts!r} is unknown; use parser or gold.")
-    proposer = load_proposals(proposals)
-    model = _load_clip(clip, device, dtype)
+    where: dict[str, Any] = {"data_root": data_root, "device": device} if isinstance(proposals, str) else {}
+    proposer = load_proposals(proposals, **where)
+    model = ClipSource(clip, device, dtype).load()
     for label, method in named.items():
-        if model.kind not in method.info.towers:
+        if not method.info.accepts(model.kind):
             raise UnavailableError(
                 f"{label!r} needs a tower of kind {' or '.join(method.info.towers)}; {model.name!r} is {model.kind!r}. "
                 f"Leave it out, or give another model: clip={'RN50' if 'rn' in method.info.towers else 'miniature'!r}."
@@ -107,17 +123,38 @@ def evaluate(
         "proposals": proposer.name,
         "config_hash": config_hash(config),
     }
-    bench = Bench(model, proposer, parser, captioner, parts, preprocess, batch_size, labels)
+    options: dict[str, Any] = {
+        "parser": parser,
+        "captioner": captioner,
+        "parts": parts,
+        "preprocess": preprocess,
+        "batch_size": batch_size,
+        "labels": labels,
+    }
+
+    def rows_of(done: Collection[int]) -> Iterator[tuple[int, list[dict[str, Any]]]]:
+        todo = [index for index in range(len(held)) if index not in done]
+        if engine is None:
+            kept = RowCache(config, reuse if isinstance(reuse, DiskCache) else None) if reuse is not False else None
+            bench = Bench(model, proposer, **options, reuse=kept)
+            found: Iterator[tuple[int, list[dict[str, Any]]]] = (
+                (index, evaluate_image(held[index], named, bench)) for index in todo
+            )
+        else:
+            there = ClipSource(clip, device, dtype)
+            recipe = Recipe(source, named, there, config["clip"]["weights"], proposals, options, where)
+            found = _on_engine(engine, recipe, todo)
+        return _with_bar(found, len(held), len(todo), held.name if progress else None)
+
     if output is None:
-        memory = [{INDEX: index, **row} for index, rows in _run(held, named, bench, set(), progress) for row in rows]
-        tables = split_rows(to_table(memory))
+        tables = split_rows(to_table([{INDEX: index, **row} for index, rows in rows_of(()) for row in rows]))
     else:
         from zsris_viz.evaluation.store import RowStore
 
         told = {"hash": labels["config_hash"], "version": __version__, "started": labels["run_id"]}
         with RowStore(output, config, told) as store:
             _check_images(held, store)
-            for index, rows in _run(held, named, bench, store.done, progress):
+            for index, rows in rows_of(store.done):
                 store.add(index, rows)
             tables = store.finish(range(len(held)))
     evaluation = Evaluation.from_tables(*tables, config=config)
@@ -159,43 +196,31 @@ def load_methods(methods: Methods, *, preset: str = "default", dataset: str = ""
     return named
 
 
-def _run(
-    dataset: Dataset, methods: Mapping[str, Method], bench: Bench, done: Collection[int], progress: bool
+def _on_engine(
+    engine: str | DaskEngine, recipe: Recipe, todo: Sequence[int]
 ) -> Iterator[tuple[int, list[dict[str, Any]]]]:
-    """(place, rows) of every image that is not done."""
+    """(place, rows) from a cluster; one that is made here ends here. Without work none is made."""
+    from zsris_viz.evaluation.dask_engine import DaskEngine, read_address
+
+    if not isinstance(engine, DaskEngine):
+        read_address(engine)  # a wrong address is told even where nothing is left to do
+    if not todo:
+        return
+    with contextlib.ExitStack() as stack:
+        used = engine if isinstance(engine, DaskEngine) else stack.enter_context(DaskEngine(engine))
+        yield from used.map(recipe, todo)
+
+
+def _with_bar(
+    found: Iterator[tuple[int, list[dict[str, Any]]]], total: int, todo: int, name: str | None
+) -> Iterator[tuple[int, list[dict[str, Any]]]]:
+    """The same with a progress bar, which has a `name`."""
     from tqdm.auto import tqdm
 
-    todo = [index for index in range(len(dataset)) if index not in done]
-    finished = len(dataset) - len(todo)
-    with tqdm(total=len(dataset), initial=finished, unit="image", disable=not progress, desc=dataset.name) as bar:
-        for index in todo:
-            yield index, evaluate_image(dataset[index], methods, bench)
+    with tqdm(total=total, initial=total - todo, unit="image", disable=name is None, desc=name) as bar:
+        for index, rows in found:
+            yield index, rows
             bar.update()
-
-
-def _load_dataset(
-    dataset: Dataset | str,
-    split: str,
-    limit: int | None,
-    data_root: str | os.PathLike[str] | None,
-    split_by: str | None,
-) -> Dataset:
-    if isinstance(dataset, str):
-        return load_dataset(dataset, split, limit=limit, data_root=data_root, split_by=split_by)
-    if not isinstance(dataset, Dataset):
-        raise InvalidTypeError(
-            f"A dataset was given as {type(dataset).__name__}; give a name, or load_dataset(name, split), "
-            "or an object with name, split, split_by, len() and samples by number."
-        )
-    return dataset if limit is None else Subset(dataset, limit)
-
-
-def _load_clip(clip: Clip | str, device: str | torch.device | None, dtype: torch.dtype) -> Clip:
-    if isinstance(clip, Clip):
-        return clip
-    from zsris_viz.clip import load_clip
-
-    return load_clip(clip, device=device, dtype=dtype)
 
 
 def _check_images(dataset: Dataset, store: RowStore) -> None:

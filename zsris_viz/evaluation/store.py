@@ -23,12 +23,12 @@ from typing import TYPE_CHECKING, Any
 
 from zsris_viz.errors import CorruptFileError, InvalidInputError, ZsrisWarning
 from zsris_viz.evaluation.lock import FolderLock
-from zsris_viz.evaluation.rows import COLUMNS, INDEX, arrow_schema, split_rows, store_schema, to_table
+from zsris_viz.evaluation.rows import COLUMNS, INDEX, LATER, arrow_schema, split_rows, store_schema, to_table
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-FORMAT = 1
+FORMAT = 2  # 1 lacks the columns `rows.LATER`
 PARTS_PER_BLOCK = 200
 IMAGES_KEY = b"zsris_images"  # metadata of a block: the images that it holds, also those without an expression
 
@@ -149,7 +149,8 @@ class RowStore:
                 raise CorruptFileError(f"{path} cannot be read ({error}); give a new output folder.") from error
             if form != FORMAT:
                 raise InvalidInputError(
-                    f"{path} has format {form}, not {FORMAT} as this version; give a new output folder."
+                    f"{path} has format {form}, not {FORMAT} as this version, whose rows hold more; give a new output "
+                    f"folder. A finished run can still be read: Evaluation.load({str(self.folder)!r})."
                 )
             differences = list(config_differences(known, self.config))
             if differences:
@@ -230,7 +231,7 @@ def read_table(path: Path) -> pa.Table:
 
 
 def read_rows(folder: Path) -> tuple[pa.Table, pa.Table]:
-    """rows.parquet and chance.parquet of a finished run."""
+    """rows.parquet and chance.parquet of a finished run; columns that an older format lacks are null."""
     tables = []
     for name in ("rows.parquet", "chance.parquet"):
         if not (folder / name).is_file():
@@ -238,12 +239,20 @@ def read_rows(folder: Path) -> tuple[pa.Table, pa.Table]:
                 f"{folder} holds no finished run ({name} is missing); start the run again: it is continued."
             )
         tables.append(read_table(folder / name))
-    missing = [column for column in COLUMNS if column not in tables[0].column_names]
-    if missing:
-        raise CorruptFileError(
-            f"{folder}/rows.parquet lacks the columns {', '.join(missing)}; it is no result of evaluate()."
-        )
-    return tables[0].select(list(COLUMNS)).cast(arrow_schema(COLUMNS)), tables[1]
+    methods, chance = (_completed(table, folder) for table in tables)
+    return methods.select(list(COLUMNS)).cast(arrow_schema(COLUMNS)), chance
+
+
+def _completed(table: pa.Table, folder: Path) -> pa.Table:
+    import pyarrow as pa
+
+    missing = [column for column in COLUMNS if column not in table.column_names]
+    if set(missing) - set(LATER):
+        raise CorruptFileError(f"{folder} lacks the columns {', '.join(missing)}; it is no result of evaluate().")
+    for column in missing:
+        kind = arrow_schema(COLUMNS).field(column).type
+        table = table.append_column(column, pa.nulls(len(table), kind))
+    return table
 
 
 def _replace(path: Path, write: Any) -> None:

@@ -48,10 +48,7 @@ def metric_table(
     """
     import pandas as pd
 
-    keys = [by] if isinstance(by, str) else list(by or [])
-    for key in keys:
-        if key not in GROUPS:
-            raise InvalidInputError(f"by={key!r} is unknown; use {', '.join(GROUPS)}.")
+    keys = group_keys(by)
     names = [metric.name for metric in find_metrics(None if metrics is None else list(metrics))]
     grouped = add_groups(rows, keys)
     order = pd.CategoricalDtype(list(dict.fromkeys(rows["method"])), ordered=True)
@@ -74,6 +71,15 @@ def metric_table(
         line["seconds"] = float(part["seconds"].mean())
         lines.append(line)
     return pd.DataFrame(lines)
+
+
+def group_keys(by: str | Sequence[str] | None) -> list[str]:
+    """Names of groups as a list. Raises InvalidInputError for an unknown one."""
+    keys = [by] if isinstance(by, str) else list(by or [])
+    for key in keys:
+        if key not in GROUPS:
+            raise InvalidInputError(f"by={key!r} is unknown; use {', '.join(GROUPS)}.")
+    return keys
 
 
 def add_groups(rows: pd.DataFrame, keys: Sequence[str]) -> pd.DataFrame:

@@ -10,6 +10,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from zsris_viz.figures.beside import show_beside, show_sweep
     from zsris_viz.figures.charts import bars_with_intervals, curves, heat_table
     from zsris_viz.figures.choices import Choices, show_choices
     from zsris_viz.figures.interactive import toggle_masks
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from zsris_viz.figures.texts import show_spans
 
 _HOMES = {
+    "beside": ("show_beside", "show_sweep"),
     "charts": ("bars_with_intervals", "curves", "heat_table"),
     "choices": ("Choices", "show_choices"),
     "interactive": ("toggle_masks",),
@@ -60,6 +62,7 @@ __all__ = [
     "new_figure",
     "note_source",
     "overlay_masks",
+    "show_beside",
     "show_choices",
     "show_examples",
     "show_image",
@@ -69,6 +72,7 @@ __all__ = [
     "show_ranking",
     "show_rankings",
     "show_spans",
+    "show_sweep",
     "style",
     "toggle_masks",
 ]

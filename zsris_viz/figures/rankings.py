@@ -53,8 +53,9 @@ def show_rankings(
     overlaps = None if truth is None or not len(scene) else scene.masks.iou(as_mask(truth))[:, 0].tolist()
     for row, (name, ranking) in zip(axes, rankings.items(), strict=True):
         show_image(row[0], scene.image, wrapped(name, 22) if name else None)
-        if ranking.chosen is not None:
-            add_mask(row[0], scene.masks[ranking.chosen], CHOSEN, line=1.1)
+        answer = ranking.answer(scene.masks)
+        if answer is not None:
+            add_mask(row[0], answer, CHOSEN, line=1.1)
         if truth is not None:
             add_mask(row[0], truth, TRUTH, fill=0, line=1.2, dashed=True)
         best = ranking.top(shown)

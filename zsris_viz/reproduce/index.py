@@ -11,10 +11,11 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
-from zsris_viz.outputs import commit, versions
+from zsris_viz.outputs import PICTURES, TABLES, commit, versions
 from zsris_viz.reproduce.plan import Entry, Run
 
 ROWS_SHOWN = 30
+FORMATS = {".tex": "LaTeX"}
 TOLD = ("model", "data", "seconds", "commit", "made", "versions", "parameters")
 STYLE = """
 :root { color-scheme: light dark; --line: #8884; --soft: #8881; --link: #2563b8 }
@@ -64,7 +65,7 @@ def _section(place: Path, run: Run) -> str:
     state = _json(place / ".state" / f"{run.name}.json")
     parts = [
         f'<section id="{escape(run.name)}"><h2>{escape(run.name)}</h2>',
-        f'<p class="note">{_status(place, run, state)}</p>',
+        f'<p class="note">{_status(place, run, state)}</p>{_parts(place, run)}',
     ]
     if state.get("status") == "failed":
         error = state["error"]
@@ -91,6 +92,18 @@ def _status(place: Path, run: Run, state: Mapping[str, Any]) -> str:
     return " · ".join(words)
 
 
+def _parts(place: Path, run: Run) -> str:
+    """A line for each run that made a part of this one's outputs alone."""
+    lines = []
+    for path in sorted((place / ".state").glob(f"{run.name}--*.json")):
+        state, page = _json(path), f"notebooks/{path.stem}.html"
+        if state.get("status") == "done" and (place / page).is_file():
+            shown = {name: value for name, value in state["parameters"].items() if name != "only"}
+            told = [_link(page, path.stem), f"{state['seconds']:.0f} s", *([escape(_pairs(shown))] if shown else [])]
+            lines.append(f'<p class="note">Made alone: {" · ".join(told)}</p>')
+    return "".join(lines)
+
+
 def _article(place: Path, entry: Entry, output: str) -> str:
     told = _json(place / f"{output}.json")
     title = escape(told.get("title") or entry.title)
@@ -100,11 +113,17 @@ def _article(place: Path, entry: Entry, output: str) -> str:
     if not first.is_file():
         return f'<article><h3>{title}</h3>{paper}<p class="note">Not made yet ({escape(output)}).</p></article>'
     if table:
-        shown, links = _table(first), _link(f"{output}.csv", "CSV")
+        shown = _table(first)
+        suffixes: tuple[str, ...] = TABLES
     else:
         picture = f'<img src="{escape(output)}.png" alt="{title}" loading="lazy">'
         shown = f'<a href="{escape(output)}.png">{picture}</a>'
-        links = f"{_link(f'{output}.png', 'PNG')} · {_link(f'{output}.svg', 'SVG')}"
+        suffixes = tuple(PICTURES)
+    links = " · ".join(
+        _link(f"{output}{suffix}", FORMATS.get(suffix, suffix[1:].upper()))
+        for suffix in suffixes
+        if (place / f"{output}{suffix}").is_file()
+    )
     return (
         f"<article{' class=wide' if table else ''}><h3>{title}</h3>{paper}{shown}"
         f'<p class="note">{links} · {escape(entry.id)}</p>{_provenance(told)}</article>'

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -12,9 +12,11 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from zsris_viz.errors import InvalidInputError, UnavailableError
+from zsris_viz.outputs import PICTURES, TABLES
 
+LONGEST_NAME = 120  # characters of a run's name, which names files
 FOLDERS = ("figures/", "tables/")
-SUFFIXES = {"figures/": (".png", ".svg"), "tables/": (".csv",)}
+SUFFIXES = {"figures/": tuple(PICTURES), "tables/": TABLES}
 
 
 class Entry(BaseModel):
@@ -30,6 +32,7 @@ class Entry(BaseModel):
     parameters: dict[str, Any] = Field(default_factory=dict)
     test_parameters: dict[str, Any] = Field(default_factory=dict)
     paper: str | None = None
+    aliases: tuple[str, ...] = ()  # older ids
 
     @field_validator("notebook")
     @classmethod
@@ -74,12 +77,12 @@ class Run:
 
     @property
     def files(self) -> tuple[str, ...]:
-        """The files that must be there after the run: PNG and SVG of a figure, CSV of a table."""
+        """The files that must be there after the run: those of every figure and table."""
         return tuple(name for output in self.outputs for name in files_of(output))
 
 
 def files_of(output: str) -> tuple[str, ...]:
-    """File names of one output: `figures/a` -> `figures/a.png`, `figures/a.svg`; `tables/a` -> `tables/a.csv`."""
+    """Files of one output: `figures/a` -> `figures/a.png`, `.svg`, `.pdf`; `tables/a` -> `tables/a.csv`, `.tex`."""
     folder = output[: output.index("/") + 1]
     return tuple(output + suffix for suffix in SUFFIXES[folder])
 
@@ -131,9 +134,10 @@ def _check(path: Path, entries: Sequence[Entry]) -> None:
     ids: set[str] = set()
     makers: dict[str, str] = {}
     for entry in entries:
-        if entry.id in ids:
-            raise InvalidInputError(f"{path}: two entries have the id {entry.id!r}")
-        ids.add(entry.id)
+        for name in (entry.id, *entry.aliases):
+            if name in ids:
+                raise InvalidInputError(f"{path}: two entries have the id {name!r}")
+            ids.add(name)
         if not (path.parent / f"{entry.notebook}.ipynb").is_file():
             raise InvalidInputError(f"{path}, entry {entry.id}: there is no notebook {entry.notebook}.ipynb beside it")
         for output in entry.outputs:
@@ -152,7 +156,7 @@ def select(entries: Sequence[Entry], wanted: Iterable[str]) -> list[Entry]:
     names = list(wanted)
     for name in names:
         word = name.removesuffix(".ipynb")
-        found = {e.id for e in entries if word in (e.id, e.notebook, e.notebook.split("_")[0])}
+        found = {e.id for e in entries if word in (e.id, *e.aliases, e.notebook, e.notebook.split("_")[0])}
         if not found:
             known = [*(e.id for e in entries), *dict.fromkeys(e.notebook for e in entries)]
             near = difflib.get_close_matches(word, known, n=1)
@@ -162,6 +166,15 @@ def select(entries: Sequence[Entry], wanted: Iterable[str]) -> list[Entry]:
             )
         chosen |= found
     return [e for e in entries if not names or e.id in chosen]
+
+
+def part_of(run: Run, ids: Collection[str]) -> Run:
+    """The run with the entries among `ids` alone, under a name of its own; the run itself if those are all."""
+    members = tuple(entry for entry in run.entries if entry.id in ids)
+    if members == run.entries:
+        return run
+    name = f"{run.name}--{'+'.join(entry.id for entry in members)}"
+    return replace(run, name=name[:LONGEST_NAME], entries=members)
 
 
 def runs_of(entries: Sequence[Entry], notebooks: Path, *, test: bool = False) -> list[Run]:

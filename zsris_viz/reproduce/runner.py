@@ -13,9 +13,42 @@ from filelock import FileLock, Timeout
 from zsris_viz.errors import InvalidInputError, UnavailableError
 from zsris_viz.reproduce.fingerprint import package_hash
 from zsris_viz.reproduce.index import write_index
-from zsris_viz.reproduce.parameters import check_parameters
-from zsris_viz.reproduce.plan import find_notebooks, load_entries, runs_of, select
+from zsris_viz.reproduce.parameters import check_parameters, read_parameters
+from zsris_viz.reproduce.plan import Run, find_notebooks, load_entries, part_of, runs_of, select
 from zsris_viz.reproduce.workshop import Result, Workshop
+
+
+def plan_runs(
+    wanted: Iterable[str] = (),
+    *,
+    parameters: Mapping[str, Any] | None = None,
+    notebooks: str | Path | None = None,
+    test: bool = False,
+) -> tuple[list[Run], list[Run]]:
+    """All runs of figures.yaml, and those that make what is wanted, with their parameters checked.
+
+    A notebook with a parameter `only` makes no more than the ids that are wanted of it.
+
+    Args:
+        wanted, parameters, notebooks, test: as of :func:`reproduce`.
+
+    Raises:
+        InvalidInputError: an unknown id or parameter, a wrong figures.yaml. UnavailableError: no figures.yaml.
+    """
+    folder = find_notebooks(notebooks)
+    entries = load_entries(folder)
+    chosen = {entry.id for entry in select(entries, wanted)}
+    every = runs_of(entries, folder, test=test)
+    runs = []
+    for run in every:
+        if not chosen & {entry.id for entry in run.entries}:
+            continue
+        given = {**run.parameters, **(parameters or {})}
+        part = part_of(run, chosen)
+        if part is not run and "only" not in given and isinstance(read_parameters(run.notebook).get("only"), list):
+            run, given = part, {**given, "only": [entry.id for entry in part.entries]}
+        runs.append(replace(run, parameters=check_parameters(run.notebook, given)))
+    return every, runs
 
 
 @dataclass
@@ -66,14 +99,7 @@ def reproduce(
     if jobs is not None and jobs < 1:
         raise InvalidInputError(f"jobs is {jobs}, must be 1 or more")
     folder = find_notebooks(notebooks)
-    entries = load_entries(folder)
-    chosen = {entry.id for entry in select(entries, wanted)}
-    every = runs_of(entries, folder, test=test)
-    runs = [
-        replace(run, parameters=check_parameters(run.notebook, {**run.parameters, **(parameters or {})}))
-        for run in every
-        if chosen & {entry.id for entry in run.entries}
-    ]
+    every, runs = plan_runs(wanted, parameters=parameters, notebooks=folder, test=test)
     place = Path(output)
     place.mkdir(parents=True, exist_ok=True)
     lock = FileLock(place / ".lock")

@@ -120,6 +120,7 @@ class Scenes:
             references,
             picture,
             instances=lambda: Masks.from_arrays(masks),
+            instance_categories=[thing.noun for thing in layout.objects],
             size=(self.size, self.size),
             captions=captions,
         )

@@ -1,0 +1,31 @@
+"""What a run remembers of its captioner, so that it is not continued with another."""
+
+from types import SimpleNamespace
+
+import pytest
+
+from zsris_viz.evaluation.config import captioner_settings
+from zsris_viz.methods import get_method
+
+
+@pytest.fixture
+def says():
+    return SimpleNamespace(name="says", settings={"weights": "abc", "beams": 1})
+
+
+def test_a_captioner_counts_only_where_one_is_asked(says):
+    assert captioner_settings(says, {"a": get_method("cropping")}) is None
+    for name in ("tas", "text-only"):
+        methods = {"a": get_method("cropping"), "b": get_method(name)}
+        assert captioner_settings(says, methods) == {"name": "says", "weights": "abc", "beams": 1}
+
+
+def test_a_name_stands_for_the_model_itself(says, monkeypatch):
+    import zsris_viz.captioning as captioning
+
+    asked = []
+    monkeypatch.setattr(captioning, "shared_captioner", lambda name: asked.append(name) or says)
+    methods = {"tas": get_method("tas")}
+    assert captioner_settings("git-base", methods) == captioner_settings(None, methods)
+    assert captioner_settings(None, methods)["weights"] == "abc"
+    assert asked == ["git-base", "miniature", "miniature"]

@@ -1,0 +1,55 @@
+"""The notebooks on evaluation take any dataset by parameter: here drawn scenes in RefCOCO's own files."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from zsris_viz.datasets import load_dataset
+from zsris_viz.datasets.export import export
+from zsris_viz.reproduce import reproduce
+
+NOTEBOOKS = Path(__file__).resolve().parents[2] / "notebooks"
+
+
+@pytest.fixture(scope="module")
+def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two images as RefCOCO val: JPEG files, instances.json and a pickle of references."""
+    folder = tmp_path_factory.mktemp("refer")
+    scenes = load_dataset("scenes", "val", limit=2)
+    export(scenes, folder, "refer", images="jpeg", progress=False)
+    return folder
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+def test_evaluation_on_a_benchmark(root: Path, tmp_path: Path) -> None:
+    given = {
+        "dataset": "refcoco", "data_root": str(root), "splits": ["val"], "limit": 2, "clip_rn": "",
+        "methods": ["cropping", "global-local"], "max_masks": 8, "engine": "dask://local:2",
+    }  # fmt: skip
+    report = reproduce(["09"], notebooks=NOTEBOOKS, output=tmp_path, parameters=given, timeout=800)
+    assert report.ok, report.results[0].failure
+    page = (tmp_path / "notebooks/09_evaluation.html").read_text()
+    assert "watch the workers at http://127.0.0.1:" in page and "the same rows as in this process" in page
+    table = pd.read_csv(tmp_path / "tables/evaluation-methods.csv")
+    assert set(table["method"]) == {"Cropping (ViT)", "Global-Local CLIP (ViT)", "chance", "upper bound"}
+    expected = sum(len(list(load_dataset("scenes", "val")[index].pairs())) for index in range(2))
+    assert set(table["n"]) == {expected}
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+def test_one_table_of_a_paper_on_a_benchmark(root: Path, tmp_path: Path) -> None:
+    given = {"dataset": "refcoco", "data_root": str(root), "limit": 2}
+    report = reproduce(["gl-table2"], notebooks=NOTEBOOKS, output=tmp_path, parameters=given, timeout=800)
+    assert report.ok, report.results[0].failure
+    assert sorted(path.name for path in (tmp_path / "tables").glob("*.csv")) == ["gl-table2-wide.csv", "gl-table2.csv"]
+    table = pd.read_csv(tmp_path / "tables/gl-table2.csv").set_index(["line", "dataset"])
+    measured = table[table["measured"].notna()]
+    assert set(measured.index.get_level_values("dataset")) == {"refcoco"} and len(measured) == 5
+    row = table.loc[("Cropping", "refcoco")]
+    assert row["published"] == 36.32 and row["difference"] == pytest.approx(row["measured"] - 36.32, abs=1e-3)
+    assert table["published"].notna().all() and len(table) == 15

@@ -1,0 +1,87 @@
+"""Tables for LaTeX: booktabs rules, numbers on the right, everything escaped."""
+
+from __future__ import annotations
+
+import math
+import re
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+MISSING = "--"
+_SPECIAL = {
+    "\\": r"\textbackslash{}", "&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#", "_": r"\_", "{": r"\{", "}": r"\}",
+    "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "<": r"\textless{}", ">": r"\textgreater{}",
+    "|": r"\textbar{}", "\N{MINUS SIGN}": "$-$", "±": r"$\pm$", "×": r"$\times$", "·": r"$\cdot$",
+    "α": r"$\alpha$", "β": r"$\beta$", "λ": r"$\lambda$", "δ": r"$\delta$", "…": r"\ldots{}",
+}  # fmt: skip
+_PATTERN = re.compile("|".join(map(re.escape, _SPECIAL)))
+
+
+def latex_table(frame: pd.DataFrame, *, notes: list[str] | None = None) -> str:
+    r"""A tabular for `\input`; it needs `\usepackage{booktabs}` and UTF-8.
+
+    A column of numbers stands on the right: whole numbers as they are, others with two decimals, or four where all are
+    below 1. What is missing is a dash. The index is left out: reset it first where it means something.
+
+    Args:
+        frame: any table. notes: lines for comments above it, for example where the numbers come from.
+    """
+    lines = [f"% {line}" for note in notes or [] for line in str(note).splitlines()]
+    columns = [_cells(frame.iloc[:, place].tolist()) for place in range(frame.shape[1])]
+    spec = "".join("r" if right else "l" for _, right in columns)
+    rows = zip(*(cells for cells, _ in columns), strict=True)
+    lines += [
+        rf"\begin{{tabular}}{{{spec}}}",
+        r"\toprule",
+        _line(map(escape, map(_flat, frame.columns))),
+        r"\midrule",
+        *map(_line, rows),
+        r"\bottomrule",
+        r"\end{tabular}",
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def escape(text: str) -> str:
+    """A text with LaTeX's special characters made harmless."""
+    return _PATTERN.sub(lambda found: _SPECIAL[found.group()], text)
+
+
+def _line(cells: Any) -> str:
+    return " & ".join(cells) + r" \\"
+
+
+def _flat(name: Any) -> str:
+    return " ".join(" ".join(map(str, name)).split()) if isinstance(name, tuple) else " ".join(str(name).split())
+
+
+def _cells(values: list[Any]) -> tuple[list[str], bool]:
+    """Texts of a column, and whether it stands on the right."""
+    known = [value for value in values if not _is_missing(value)]
+    numeric = bool(known) and all(_is_number(value) for value in known)
+    if not numeric:
+        return [MISSING if _is_missing(value) else escape(_flat(value)) for value in values], False
+    finite = [float(value) for value in known if math.isfinite(value)]
+    whole = all(value == int(value) for value in finite)
+    decimals = 0 if whole else 4 if max(map(abs, finite)) < 1 else 2
+    return [MISSING if _is_missing(value) else _number(float(value), decimals) for value in values], True
+
+
+def _number(value: float, decimals: int) -> str:
+    if not math.isfinite(value):
+        return r"$\infty$" if value > 0 else r"$-\infty$"
+    text = f"{value:.{decimals}f}"
+    return f"$-${text[1:]}" if text.startswith("-") else text
+
+
+def _is_number(value: Any) -> bool:
+    return not isinstance(value, (bool, str)) and (isinstance(value, (int, float)) or hasattr(value, "__float__"))
+
+
+def _is_missing(value: Any) -> bool:
+    try:
+        return value is None or bool(value == "" or value != value)  # the last is nan
+    except TypeError:  # pandas' NA
+        return True
