@@ -14,6 +14,7 @@ os.environ["TOKENIZERS_PARALLELISM"] = "false"
 os.environ["HF_HUB_OFFLINE"] = "1"
 os.environ["TRANSFORMERS_OFFLINE"] = "1"
 os.environ["MPLBACKEND"] = "Agg"
+os.environ["ZSRIS_CACHE"] = "off"  # no file outside tmp_path, and nothing from an earlier run
 
 import hypothesis
 import pytest

@@ -22,7 +22,7 @@ from zsris_viz import __version__
 from zsris_viz.cli import app
 from zsris_viz.errors import InvalidInputError, ZsrisWarning
 
-COMMANDS = ("segment", "evaluate", "reproduce", "methods", "parse", "doctor", "data")
+COMMANDS = ("segment", "evaluate", "reproduce", "methods", "parse", "explore", "doctor", "data")
 
 
 def zsris(*words: object) -> Result:

@@ -49,3 +49,21 @@ def test_torch_and_kernel_work_here() -> None:
     checks = {check.name: check for look in (doctor._torch, doctor._kernel) for check in look()}
     assert checks["torch"].status == OK, checks["torch"]
     assert set(checks) == {"torch", "cuda", "jupyter kernel"}
+
+
+def test_checkpoints_and_the_cache_are_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("ZSRIS_CACHE", "off")
+    sam, cache = doctor._proposals()
+    assert (sam.status, cache.status) == (OK, OK) and "none" in sam.found and "off" in cache.found
+    file = tmp_path / "data" / "checkpoints" / "sam" / "sam_vit_b_01ec64.pth"
+    file.parent.mkdir(parents=True)
+    file.touch()
+    entry = tmp_path / "kept" / "proposals" / "ab" / "abc.json.gz"
+    entry.parent.mkdir(parents=True)
+    entry.write_bytes(bytes(200_000))
+    monkeypatch.setenv("ZSRIS_CACHE", str(tmp_path / "kept"))
+    sam, cache = doctor._proposals()
+    assert "sam-vit-b" in sam.found and cache.found == f"0.2 MB in {tmp_path / 'kept'}"
+    monkeypatch.setenv("ZSRIS_CACHE", str(file / "below"))
+    assert [check.status for check in doctor._proposals()] == [OK, WARNING]

@@ -21,7 +21,7 @@ import zsris_viz
 
 ROOT = Path(__file__).resolve().parent.parent
 # What conda-forge calls otherwise.
-CONDA_NAMES = {"torch": "pytorch"}
+CONDA_NAMES = {"torch": "pytorch", "playwright": "playwright-python"}
 PROJECT: dict[str, Any] = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 EXTRAS: dict[str, list[str]] = PROJECT["optional-dependencies"]
 

@@ -21,15 +21,26 @@ def drawing() -> Figure:
     return figure
 
 
-def test_figure_has_three_files_and_the_same_bytes_each_time(tmp_path: Path) -> None:
+def test_figure_has_its_files_and_the_same_bytes_each_time(tmp_path: Path) -> None:
     out = Outputs(tmp_path, "00_a", model="miniature", data="scenes val", parameters={"limit": 3})
     path = out.figure(drawing(), "alpha-0.95", title="Alpha", note=np.float32(0.5))
     assert path == tmp_path / "figures/alpha-0.95.png"
-    assert sorted(p.name for p in path.parent.iterdir()) == ["alpha-0.95.json", "alpha-0.95.png", "alpha-0.95.svg"]
-    first = {p.name: p.read_bytes() for p in path.parent.glob("*.[ps][nv]g")}
-    assert first["alpha-0.95.png"][:4] == b"\x89PNG"
+    assert sorted(p.name for p in path.parent.iterdir()) == [
+        f"alpha-0.95.{end}" for end in ("json", "pdf", "png", "svg")
+    ]
+    first = {p.name: p.read_bytes() for p in path.parent.iterdir() if p.suffix != ".json"}
+    assert first["alpha-0.95.png"][:4] == b"\x89PNG" and first["alpha-0.95.pdf"][:5] == b"%PDF-"
+    assert b"/Type0" in first["alpha-0.95.pdf"] and b"/Type3" not in first["alpha-0.95.pdf"]  # TrueType, no bitmaps
     Outputs(tmp_path, "00_a").figure(drawing().axes[0], "alpha-0.95")
-    assert first == {p.name: p.read_bytes() for p in path.parent.glob("*.[ps][nv]g")}
+    assert first == {p.name: p.read_bytes() for p in path.parent.iterdir() if p.suffix != ".json"}
+
+
+def test_the_layout_of_a_figure_is_as_before(tmp_path: Path) -> None:
+    figure = Figure(figsize=(2, 1), layout="constrained")
+    figure.subplots().set_title("A title")
+    engine = figure.get_layout_engine()
+    Outputs(tmp_path, "00_a").figure(figure, "f")
+    assert figure.get_layout_engine() is engine is not None
 
 
 def test_provenance(tmp_path: Path) -> None:
@@ -38,7 +49,9 @@ def test_provenance(tmp_path: Path) -> None:
     out.table(pd.DataFrame({"a": [1]}), "one", model=model, title="One")
     told = json.loads((tmp_path / "tables/one.json").read_text())
     assert (told["model"], told["data"], told["notebook"], told["kind"]) == ("RN50", "scenes val", "00_a", "table")
-    assert told["parameters"] == {"limit": 3} and told["rows"] == 1 and told["files"] == ["one.csv"]
+    assert told["parameters"] == {"limit": 3} and told["rows"] == 1 and told["files"] == ["one.csv", "one.tex"]
+    tex = (tmp_path / "tables/one.tex").read_text()
+    assert tex.startswith("% One\n% model: RN50\n% data: scenes val\n\\begin{tabular}{r}\n")
     assert 0 <= told["seconds"] < 60
     assert set(told) >= {"commit", "versions", "made"}
 

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 from zsris_viz.errors import ZsrisError
 
 if TYPE_CHECKING:
+    from zsris_viz.captioning import load_captioner
     from zsris_viz.clip import load_clip
     from zsris_viz.datasets import load_dataset
     from zsris_viz.evaluation import evaluate
@@ -38,6 +39,7 @@ __all__ = [
     "evaluate",
     "get_method",
     "list_methods",
+    "load_captioner",
     "load_clip",
     "load_dataset",
     "load_parser",
@@ -51,6 +53,7 @@ _HOMES = {
     "evaluate": "zsris_viz.evaluation",
     "get_method": "zsris_viz.methods",
     "list_methods": "zsris_viz.methods",
+    "load_captioner": "zsris_viz.captioning",
     "load_clip": "zsris_viz.clip",
     "load_dataset": "zsris_viz.datasets",
     "load_parser": "zsris_viz.language",

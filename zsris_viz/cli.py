@@ -13,10 +13,12 @@ from zsris_viz import __version__
 from zsris_viz.commands.data import app as data
 from zsris_viz.commands.doctor import doctor
 from zsris_viz.commands.evaluate import evaluate
+from zsris_viz.commands.explore import explore
 from zsris_viz.commands.methods import methods
 from zsris_viz.commands.parse import parse
 from zsris_viz.commands.reproduce import reproduce
 from zsris_viz.commands.segment import segment
+from zsris_viz.commands.train import app as train
 from zsris_viz.errors import ZsrisError, ZsrisWarning
 
 
@@ -73,9 +75,10 @@ def _all(
     os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
 
 
-for command in (segment, evaluate, reproduce, methods, parse, doctor):
+for command in (segment, evaluate, reproduce, methods, parse, explore, doctor):
     app.command()(command)
 app.add_typer(data, name="data")
+app.add_typer(train, name="train")
 
 
 def main() -> None:

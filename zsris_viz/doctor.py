@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import importlib
+import os
 import platform
 import re
 import shutil
@@ -149,6 +150,26 @@ def _miniature() -> Iterator[Check]:
             yield Check(f"miniature {name}", WARNING, f"{told}; no card beside it states a hash")
 
 
+def _proposals() -> Iterator[Check]:
+    """Published SAM checkpoints below ./data, and the folder in which proposals and captions are kept."""
+    checkpoints = importlib.import_module("zsris_viz.proposals.sam_checkpoint")
+    there = [name for name, file in checkpoints.published().items() if (Path("data") / file.path).is_file()]
+    told = f"below ./data: {', '.join(there)}" if there else "none below ./data; the miniature is for drawn scenes only"
+    yield Check("sam", OK, f"published checkpoints {told}")
+    cache = importlib.import_module("zsris_viz.cache")
+    folder = cache.cache_folder()
+    if folder is None:
+        yield Check("cache", OK, f"off ({cache.VARIABLE})")
+        return
+    size = sum(path.stat().st_size for path in folder.rglob("*.json.gz")) if folder.is_dir() else 0
+    nearest = next(path for path in (folder, *folder.parents) if path.exists())
+    if nearest.is_dir() and os.access(nearest, os.W_OK):
+        yield Check("cache", OK, f"{size / 1e6:.1f} MB in {folder}")
+    else:
+        mend = f"set {cache.VARIABLE} to a folder that can be written, or to off"
+        yield Check("cache", WARNING, f"{folder} cannot be written: proposals are made anew each time", mend)
+
+
 def _kernel() -> Iterator[Check]:
     from jupyter_client.kernelspec import KernelSpecManager
 
@@ -181,5 +202,5 @@ def _disk() -> Iterator[Check]:
 
 
 LOOKS: tuple[Callable[[], Iterator[Check]], ...] = (
-    _python, _packages, _torch, _parser, _wordnet, _miniature, _kernel, _browser, _disk,
+    _python, _packages, _torch, _parser, _wordnet, _miniature, _proposals, _kernel, _browser, _disk,
 )  # fmt: skip

@@ -153,3 +153,14 @@ def _to_uint8(array: np.ndarray, given: str) -> np.ndarray:
     if array.dtype.kind in "iu" and array.min() >= 0 and array.max() <= 255:
         return array.astype(np.uint8)
     raise InvalidInputError(f"{given}; uint8 0-255, uint16, bool or float 0-1 is accepted.")
+
+
+def gaussian_blur(pixels: torch.Tensor, sigma: float) -> torch.Tensor:
+    """(3, H, W) uint8 blurred, edges mirrored; radius from sigma by OpenCV's rule (37 pixels for 11.6)."""
+    from scipy.ndimage import gaussian_filter1d
+
+    radius = max(1, round((sigma - 0.8) / 0.3 + 1))
+    values = pixels.numpy().astype(np.float32)
+    for axis in (1, 2):
+        values = gaussian_filter1d(values, sigma, axis=axis, mode="mirror", radius=radius)
+    return torch.from_numpy(values.round().clip(0, 255).astype(np.uint8))

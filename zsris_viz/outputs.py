@@ -1,4 +1,5 @@
-"""What a notebook leaves behind: figures (PNG, SVG) and tables (CSV), each with a JSON file on where it comes from."""
+"""What a notebook leaves behind: figures (PNG, SVG, PDF) and tables (CSV, LaTeX), each with a JSON file on where it
+comes from."""
 
 from __future__ import annotations
 
@@ -15,8 +16,17 @@ from pathlib import Path
 from typing import Any
 
 from zsris_viz.errors import InvalidInputError, InvalidTypeError
+from zsris_viz.latex import latex_table
 
 DPI = 150
+PADDING = 0.1  # inches around a figure
+# Without dates and the like, the same figure gives the same bytes.
+PICTURES: dict[str, dict[str, Any]] = {
+    ".png": {"Software": None},
+    ".svg": {"Date": None},
+    ".pdf": {"CreationDate": None, "Creator": None, "Producer": None},
+}
+TABLES = (".csv", ".tex")
 VERSIONS_TOLD = ("zsris-viz", "torch", "transformers")
 
 
@@ -60,7 +70,7 @@ class Outputs:
     def figure(
         self, fig: Any, name: str, *, title: str | None = None, model: Any = None, data: Any = None, **extra: Any
     ) -> Path:
-        """Write `figures/NAME.png` (150 dots per inch), `.svg` and `.json`.
+        """Write `figures/NAME.png` (150 dots per inch), `.svg`, `.pdf` (vectors, fonts embedded) and `.json`.
 
         Args:
             fig: a matplotlib Figure, or anything that has one (Axes, a seaborn grid).
@@ -86,19 +96,25 @@ class Outputs:
         import matplotlib
 
         stem = self._stem("figures", name)
-        # Without a date and with a fixed salt, the same figure gives the same bytes.
-        with matplotlib.rc_context({"svg.hashsalt": name}):
-            for suffix, metadata in ((".png", {"Software": None}), (".svg", {"Date": None})):
-                part = stem.with_name(f".{stem.name}.part{suffix}")
-                figure.savefig(part, dpi=DPI, bbox_inches="tight", facecolor="white", metadata=metadata)
-                os.replace(part, _with(stem, suffix))
-        self._sidecar(stem, "figure", [".png", ".svg"], title, model, data, extra)
+        figure.draw_without_rendering()
+        layout, box = figure.get_layout_engine(), figure.get_tightbbox().padded(PADDING)
+        # A fixed salt for the same bytes, and TrueType fonts, which publishers ask for.
+        with matplotlib.rc_context({"svg.hashsalt": name, "pdf.fonttype": 42}):
+            try:
+                figure.set_layout_engine("none")  # laid out and measured once: each file would do both again
+                for suffix, metadata in PICTURES.items():
+                    part = stem.with_name(f".{stem.name}.part{suffix}")
+                    figure.savefig(part, dpi=DPI, bbox_inches=box, facecolor="white", metadata=metadata)
+                    os.replace(part, _with(stem, suffix))
+            finally:
+                figure.set_layout_engine(layout)
+        self._sidecar(stem, "figure", list(PICTURES), title, model, data, extra)
         return _with(stem, ".png")
 
     def table(
         self, frame: Any, name: str, *, title: str | None = None, model: Any = None, data: Any = None, **extra: Any
     ) -> Path:
-        """Write `tables/NAME.csv` (six significant digits) and `.json`; the arguments are those of `figure`.
+        """Write `tables/NAME.csv` (six significant digits), `.tex` (booktabs) and `.json`; arguments as of `figure`.
 
         A numbered index (pandas' default) is left out, any other becomes the first columns.
 
@@ -118,7 +134,12 @@ class Outputs:
         part = stem.with_name(f".{stem.name}.part.csv")
         frame.to_csv(part, index=not numbered, float_format="%.6g")
         os.replace(part, _with(stem, ".csv"))
-        self._sidecar(stem, "table", [".csv"], title, model, data, {"rows": len(frame), **extra})
+        told = {"model": self.model if model is None else model, "data": self.data if data is None else data}
+        notes = [title or name, *(f"{kind}: {describe(thing)}" for kind, thing in told.items() if thing is not None)]
+        part = stem.with_name(f".{stem.name}.part.tex")
+        part.write_text(latex_table(frame if numbered else frame.reset_index(), notes=notes), encoding="utf-8")
+        os.replace(part, _with(stem, ".tex"))
+        self._sidecar(stem, "table", list(TABLES), title, model, data, {"rows": len(frame), **extra})
         return _with(stem, ".csv")
 
     def _stem(self, folder: str, name: str) -> Path:

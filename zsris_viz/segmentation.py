@@ -43,7 +43,8 @@ class Segmentation:
 
     Attributes:
         image: the whole image, RGB.
-        mask: (H, W) bool, of the image's size; all False when there was no proposal to choose.
+        mask: (H, W) bool, of the image's size; all False when there was no proposal to choose, or when a method that
+            makes its own mask found no pixel.
         ranking: scores of all proposals, the chosen one, and the method's evidence.
         scene: the image at the working size with the proposals and their features; `scene.masks` is what `ranking`
             counts.
@@ -70,7 +71,7 @@ class Segmentation:
         if ax is None:
             return show_ranking(self.scene, self.ranking, top=top)
         show_image(ax, self.image, f'"{self.expression}"')
-        if self.ranking.chosen is not None:
+        if self.mask.any():
             add_mask(ax, self.mask, "#{:02x}{:02x}{:02x}".format(*COLOUR), line=1.2)
         return ax.figure  # type: ignore[return-value]
 
@@ -105,10 +106,13 @@ class Segmentation:
         return target
 
     def __repr__(self) -> str:
-        if self.ranking.chosen is None:
+        share = f"{100 * self.mask.mean():.1f} % of the image"
+        if self.ranking.mask is not None:
+            found = f"its own mask, {share}"
+        elif self.ranking.chosen is None:
             found = "nothing chosen"
         else:
-            found = f"mask {self.ranking.chosen} of {len(self.scene)}, {100 * self.mask.mean():.1f} % of the image"
+            found = f"mask {self.ranking.chosen} of {len(self.scene)}, {share}"
         return f"Segmentation({self.expression!r}: {found}). {self.note}"
 
     def _repr_png_(self) -> bytes:
@@ -181,7 +185,7 @@ def segment(
     if max_side is not None and max_side < 16:
         raise InvalidInputError(f"max_side={max_side} was given; 16 or more pixels, or None, is accepted.")
     chooser = get_method(method, preset) if isinstance(method, str) else method
-    working, masks = _propose(picture, proposals, max_side)
+    working, masks = _propose(picture, image, proposals, max_side, device)
     if isinstance(clip, Clip):
         model = clip
     else:
@@ -192,24 +196,41 @@ def segment(
         working, masks, model, parser=parser, captioner=captioner, batch_size=batch_size, preprocess=preprocess
     )
     ranking = chooser.rank(scene, expression, parts=parts, **given)
-    if ranking.chosen is None:
+    answer = ranking.answer(masks)
+    if answer is None:
         mask = np.zeros((picture.height, picture.width), dtype=bool)
         _warn_of_nothing(masks)
     else:
-        mask = _at_size(masks[ranking.chosen], picture.height, picture.width)
+        mask = _at_size(answer, picture.height, picture.width)
+        if ranking.mask is not None and not mask.any():
+            warnings.warn(
+                f"{chooser.info.title} found no pixel that the expression means; the mask is empty. Say it in other "
+                "words.",
+                ZsrisWarning,
+                stacklevel=2,
+            )
     source = masks.source or "given masks"
     return Segmentation(picture, mask, ranking, scene, source, _note(model, chooser, source))
 
 
-def _propose(picture: Image.Image, proposals: Proposals, max_side: int | None) -> tuple[Image.Image, Masks]:
+def _propose(
+    picture: Image.Image,
+    image: ImageSource,
+    proposals: Proposals,
+    max_side: int | None,
+    device: str | torch.device | None,
+) -> tuple[Image.Image, Masks]:
     """The image at its working size, and masks of that size."""
     if isinstance(proposals, (str, Proposer)):
+        source = load_proposals(proposals, device=device) if isinstance(proposals, str) else proposals
+        if source.knows_samples:  # masks of the image as it is; a file may know it by its name
+            return picture, source.propose(image)
         longest = max(picture.size)
         working = picture
         if max_side is not None and longest > max_side:
             size = [max(1, round(side * max_side / longest)) for side in picture.size]
             working = picture.resize(size, Image.Resampling.LANCZOS)
-        return working, load_proposals(proposals).propose(working)
+        return working, source.propose(working)
     masks = proposals if isinstance(proposals, Masks) else Masks.from_arrays(proposals, size=picture.size[::-1])
     return picture, masks.validate(picture)
 
@@ -234,6 +255,11 @@ def _note(clip: Clip, method: Method, source: str) -> str:
     """Which model chose among which masks; of the built-in ones, that they know drawn scenes only."""
     used = f"Model {clip.name}, method {method.name}, masks: {source}."
     if not str(clip.name).startswith("miniature"):
+        if source.removesuffix("+filter") == "sam":
+            return (
+                f"{used} The built-in miniature SAM knows nothing but drawn scenes: on a photograph its masks mean "
+                "nothing. For photographs: proposals='sam-vit-h' or 'felzenszwalb'."
+            )
         return used
     return (
         f"{used} The built-in miniature knows nothing but drawn scenes: on a photograph its choice means nothing. "

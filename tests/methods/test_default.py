@@ -106,7 +106,7 @@ def test_score_map_on_vit(vit, image, masks, rows, config):
 def test_clip_surgery(vit, image, masks, rows, others):
     with torch.no_grad():
         layers = plain.vit_layers(vit.model, plain.clip_pixels(image, 64))
-        patches = plain.unit(plain.surgery(vit.model, layers, 2)[1:])
+        patches = plain.unit(plain.surgery(vit.model, layers, 4)[1:])
         cosines = torch.stack(
             [patches @ text(vit, words) for words in ((SENTENCE, *others) if others else (SENTENCE, ""))]
         )

@@ -15,6 +15,7 @@ from zsris_viz.datasets.types import Expression
 from zsris_viz.errors import InvalidInputError, InvalidTypeError, UnavailableError
 from zsris_viz.methods import Method, Ranking, SceneFeatures, get_method, list_methods, method_names
 from zsris_viz.methods.global_local import GlobalLocal, dataset_alpha
+from zsris_viz.methods.paths import second_path
 
 GOLD = Expression(SENTENCE, "1", noun_phrase="the small cat", head="cat", direction="left")
 
@@ -172,6 +173,16 @@ def test_settings_that_do_not_fit_the_tower(vit, image, masks):
         get_method("clip-surgery", size=70).rank(scene, SENTENCE)
     with pytest.raises(InvalidInputError, match="block=4"):
         get_method("grad-cam", block=4).rank(scene, SENTENCE)
+
+
+def test_second_path_takes_six_blocks_or_all_of_a_small_tower(vit):
+    layers = [torch.randn(1, 17, 128, generator=torch.Generator().manual_seed(number)) for number in range(5)]
+
+    def path(depth):
+        return second_path(vit.clip, layers, depth, lambda query, key, value, normed: value)
+
+    torch.testing.assert_close(path(None), path(4))
+    assert not torch.allclose(path(None), path(2))
 
 
 def hooks(clip) -> int:

@@ -100,7 +100,7 @@ def test_clip_surgery(vit, image, masks, present, size, others):
         square = table[1:].T.reshape(1, -1, 4, 4)
         resized = F.interpolate(square, size=(side, side), mode="bilinear")[0].flatten(1).T
         layers = plain.vit_layers(vit.model, plain.clip_pixels(image, size), positions=torch.cat([table[:1], resized]))
-        tokens = plain.surgery(vit.model, layers, 2)
+        tokens = plain.surgery(vit.model, layers, 4)
         tokens = tokens / tokens.norm(dim=0, keepdim=True)  # over tokens, as published
         texts = torch.stack(
             [
@@ -148,6 +148,6 @@ def test_gem(vit, image, iterations):
         texts = torch.stack(
             [plain.text(vit.model, tokenize(vit.clip), f"a photo of a {word}.") for word in ("cat", "bus")]
         )
-        expected = (plain.unit(plain.gem(vit.model, layers, 2, iterations)) @ plain.unit(texts).T).T.reshape(2, 8, 8)
+        expected = (plain.unit(plain.gem(vit.model, layers, 4, iterations)) @ plain.unit(texts).T).T.reshape(2, 8, 8)
     maps = gem_map(vit.clip, SceneFeatures(image, [], vit.clip).pixels(size=128), texts, iterations=iterations)
     torch.testing.assert_close(maps, expected, **TOLERANCE)

@@ -41,6 +41,7 @@ def test_a_card(tmp_path, figures, model):
         "threads": 1,
         "seed": 0,
         "peak_learning_rate": 0.001,
+        "note": "One thing was different.",
     }
     (tmp_path / "run" / "training.json").write_text(json.dumps(training))
     (tmp_path / "figures.json").write_text(json.dumps(figures))
@@ -59,6 +60,7 @@ def test_a_card(tmp_path, figures, model):
     )
     text = (folder / "README.md").read_text()
     assert sha256(weights / "model.safetensors") in text and "1,000 pictures" in text
+    assert "One thing was different." in text
     assert "| crop | 90.0 | 80.0 | 40.0 | 30.0 | 20.0 | 10.0 | 55.5 |" in text
     assert "44.0 over all kinds, +18.0 points" in text
     assert ("| minimal pairs, size | 70 | 71.5 |" in text) == (model == "clip")

@@ -19,9 +19,21 @@ ClipOption = Annotated[
         help='"miniature" or "miniature-rn" (built in), a Hugging Face id, "RN50", or the path of a checkpoint.',
     ),
 ]
+CaptionerOption = Annotated[
+    str | None,
+    typer.Option(
+        "--captioner",
+        metavar="NAME",
+        help='For tas and text-only: "miniature" (built in), "git-base", "blip2-opt-2.7b", an id or a folder.',
+    ),
+]
 DeviceOption = Annotated[
     str | None, typer.Option("--device", metavar="DEVICE", help='"cpu", "cuda", ...; by default CUDA if present.')
 ]
+PROPOSALS_HELP = (
+    "Where the masks come from: felzenszwalb; sam (built in, for scenes), sam-vit-h, -l, -b or sam:FILE; "
+    "mask2former:ID; precomputed:FILE; ground-truth of a data set. +filter behind a name: with TAS's overlap filter."
+)
 DataRootOption = Annotated[
     Path | None, typer.Option("--data-root", metavar="DIR", help="Where a benchmark's files lie; scenes needs none.")
 ]

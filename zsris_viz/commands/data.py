@@ -80,6 +80,11 @@ def export(
     layout: Annotated[str, typer.Option("--format", metavar="FORMAT", help="refer or phrasecut.")],
     split: Annotated[str, typer.Option("--split", metavar="S", help="See `zsris data list`.")] = "val",
     limit: Annotated[int | None, typer.Option("--limit", metavar="N", min=1, help="Only the first N images.")] = None,
+    dataset: Annotated[
+        str | None, typer.Option("--as", metavar="D", help="refer only: refcoco [default], refcoco+ or refcocog.")
+    ] = None,
+    split_by: Annotated[str | None, typer.Option("--split-by", metavar="S", help="refer only: unc, umd, ...")] = None,
+    images: Annotated[str, typer.Option("--images", help="png (exact), or jpeg with COCO's file names.")] = "png",
     as_json: JsonOption = False,
 ) -> None:
     """Write drawn scenes in the files of a benchmark; evaluating these gives the same results."""
@@ -89,13 +94,15 @@ def export(
     if name != "scenes":
         raise InvalidInputError(f"{name!r} cannot be exported; scenes can: zsris data export scenes DIR --format refer")
     data = load_dataset(name, split, limit=limit)
-    written = run(data, folder, layout, progress=not as_json)
-    dataset = "refcoco" if layout == "refer" else "phrasecut"
+    options: dict[str, Any] = {"name": dataset, "split_by": split_by, "images": images}
+    written = run(data, folder, layout, progress=not as_json, **options)
+    dataset = (dataset or "refcoco") if layout == "refer" else "phrasecut"
     if as_json:
         print_json({"folder": written, "dataset": dataset, "split": split, "images": len(data)})
         return
     typer.echo(f"{len(data)} images in {written}")
-    typer.echo(f"zsris evaluate --dataset {dataset} --split {split} --data-root {folder}")
+    scheme = f" --split-by {split_by}" if split_by else ""
+    typer.echo(f"zsris evaluate --dataset {dataset} --split {split}{scheme} --data-root {folder}")
 
 
 def _known(name: str) -> str:

@@ -8,7 +8,16 @@ from typing import Annotated, Any
 
 import typer
 
-from zsris_viz.commands.common import ClipOption, DataRootOption, DeviceOption, JsonOption, print_json, print_table
+from zsris_viz.commands.common import (
+    PROPOSALS_HELP,
+    CaptionerOption,
+    ClipOption,
+    DataRootOption,
+    DeviceOption,
+    JsonOption,
+    print_json,
+    print_table,
+)
 from zsris_viz.errors import InvalidInputError
 
 WITH_INTERVAL = ("miou", "oiou")
@@ -20,9 +29,7 @@ def evaluate(
     methods: Annotated[
         str, typer.Option("--methods", metavar="A,B", help="Names, with commas between; see `zsris methods`.")
     ] = "global-local,cropping",
-    proposals: Annotated[
-        str, typer.Option("--proposals", metavar="P", help="Where the masks come from.")
-    ] = "ground-truth",
+    proposals: Annotated[str, typer.Option("--proposals", metavar="P", help=PROPOSALS_HELP)] = "ground-truth",
     clip: ClipOption = "miniature",
     limit: Annotated[int | None, typer.Option("--limit", metavar="N", min=1, help="Only the first N images.")] = None,
     output: Annotated[
@@ -30,7 +37,15 @@ def evaluate(
         typer.Option("--output", metavar="DIR", help="Keep the rows here; the same command goes on with them."),
     ] = None,
     data_root: DataRootOption = None,
+    split_by: Annotated[
+        str | None, typer.Option("--split-by", metavar="S", help="refcocog: umd [default] or google.")
+    ] = None,
+    engine: Annotated[
+        str | None,
+        typer.Option("--engine", metavar="E", help="dask://HOST:PORT, or dask://local:N for N processes here."),
+    ] = None,
     preset: Annotated[str, typer.Option("--preset", metavar="NAME", help='"default" or "official".')] = "default",
+    captioner: CaptionerOption = None,
     device: DeviceOption = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -43,8 +58,19 @@ def evaluate(
     from zsris_viz.datasets import load_dataset
     from zsris_viz.evaluation import evaluate as run
 
-    data = load_dataset(dataset, split, limit=limit, data_root=data_root)
-    evaluation = run(data, names, proposals=proposals, clip=clip, preset=preset, device=device, output=output)
+    where: dict[str, Any] = {"limit": limit, "data_root": data_root, "split_by": split_by}
+    data = load_dataset(dataset, split, **where)
+    options: dict[str, Any] = {
+        "clip": clip,
+        "preset": preset,
+        "captioner": captioner,
+        "device": device,
+        "output": output,
+    }
+    if engine is None:
+        evaluation = run(data, names, proposals=proposals, data_root=data_root, **options)
+    else:  # by name, so that a worker reads the files itself and they need not travel
+        evaluation = run(dataset, names, split=split, **where, proposals=proposals, engine=engine, **options)
     if as_json:
         settings = {"dataset": dataset, "split": split, "images": len(data), "clip": clip, "proposals": proposals}
         tables = {

@@ -33,6 +33,9 @@ def reproduce(
     ] = None,
     test: Annotated[bool, typer.Option("--test", help="The small parameters that the tests use.")] = False,
     only_list: Annotated[bool, typer.Option("--list", help="Only say what there is to make.")] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Only say what it would need: files, memory of a GPU, hours.")
+    ] = False,
     as_json: JsonOption = False,
 ) -> None:
     """Run the notebooks and gather their figures and tables in DIR/index.html.
@@ -43,11 +46,15 @@ def reproduce(
     if only_list:
         _list(wanted or [], notebooks, as_json)
         return
+    given = dict(map(_pair, parameter or []))
+    if dry_run:
+        _dry_run(wanted or [], given, notebooks, output, as_json)
+        return
     from zsris_viz.reproduce import reproduce as run
 
     report = run(
         wanted or [],
-        parameters=dict(map(_pair, parameter or [])),
+        parameters=given,
         output=output,
         jobs=jobs,
         force=force,
@@ -75,6 +82,18 @@ def _pair(text: str) -> tuple[str, str]:
     if not equals or not name.isidentifier():
         raise InvalidInputError(f"-p {text!r} is not NAME=VALUE, as in -p limit=50")
     return name, value
+
+
+def _dry_run(wanted: list[str], given: dict[str, str], notebooks: Path | None, output: Path, as_json: bool) -> None:
+    from zsris_viz.reproduce.needs import needs_of_wanted
+
+    needs = needs_of_wanted(wanted, parameters=given, notebooks=notebooks, output=output)
+    if as_json:
+        print_json({"runs": [need.to_dict() for need in needs]})
+        return
+    typer.echo("\n\n".join(need.text() for need in needs))
+    missing = dict.fromkeys(part.name for need in needs for part in need.missing)
+    typer.echo(f"\nmissing: {', '.join(missing)}" if missing else "\nnothing is missing")
 
 
 def _list(wanted: list[str], notebooks: Path | None, as_json: bool) -> None:

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from zsris_viz.errors import InvalidInputError, InvalidTypeError, UnavailableError
+from zsris_viz.masks import Masks
 from zsris_viz.methods.scene import SceneFeatures
 from zsris_viz.methods.texts import ExpressionParts
 
@@ -27,7 +28,8 @@ class MethodInfo:
 
     Attributes:
         name: as in `get_method(name)`. title: for tables. paper: authors, venue and equations. towers: "vit", "rn".
-        summary: one sentence. presets: their names, the default first.
+        summary: one sentence. presets: their names, the default first. features_only: it asks a model for features of
+            pictures and texts alone, so BLIP and BLIP-2 (kind "itc") serve as well.
     """
 
     name: str
@@ -36,6 +38,11 @@ class MethodInfo:
     towers: tuple[str, ...]
     summary: str
     presets: tuple[str, ...] = ("default",)
+    features_only: bool = False
+
+    def accepts(self, kind: str) -> bool:
+        """Whether a model of this kind ("vit", "rn", "itc") can serve the method."""
+        return kind in self.towers or (kind == "itc" and self.features_only)
 
 
 @dataclass(frozen=True)
@@ -44,10 +51,12 @@ class Ranking:
 
     Attributes:
         scores: (N,) float32 on the CPU, higher is better; -inf for an empty mask.
-        chosen: index of the best, the first of equals; None when there is no proposal with a pixel.
+        chosen: index of the best, the first of equals; None when there is no proposal with a pixel, and for a method
+            that makes its own mask.
         method: its name. expression: the text.
         evidence: what explains the choice, for drawing: maps, features and part scores, by name (each method's
             docstring lists its own). Tensors are on the CPU.
+        mask: (H, W) bool on the CPU, the answer of a method that makes its own mask instead of choosing; else None.
     """
 
     scores: Tensor
@@ -55,6 +64,14 @@ class Ranking:
     method: str
     expression: str
     evidence: dict[str, Any] = field(default_factory=dict)
+    mask: Tensor | None = None
+
+    def answer(self, masks: Masks) -> Tensor | None:
+        """The mask that is the answer, (H, W) bool: the method's own, or the chosen one of the proposals `masks`; None
+        without any."""
+        if self.mask is not None:
+            return self.mask
+        return None if self.chosen is None else masks[self.chosen]
 
     @property
     def order(self) -> list[int]:
@@ -66,6 +83,9 @@ class Ranking:
         return [(index, float(self.scores[index])) for index in self.order[:count]]
 
     def __repr__(self) -> str:
+        if self.mask is not None:
+            share = 100 * float(self.mask.float().mean())
+            return f"Ranking({self.method!r}, {self.expression!r}: its own mask, {share:.1f} % of the image)"
         best = "none" if self.chosen is None else f"{self.chosen} ({float(self.scores[self.chosen]):.4f})"
         return f"Ranking({self.method!r}, {self.expression!r}: {len(self.scores)} proposals, chosen {best})"
 
@@ -123,7 +143,8 @@ class Method(ABC):
             expression: the text, or an Expression of a dataset, whose gold parts are used only with `parts="gold"`.
             parts: where the text's parts come from that are not given: "parser" or "gold".
             **given: parts that are known: noun_phrase=, head=, context_tokens=, direction=, relation=,
-                relation_object=.
+                relation_object=; for methods that use captions also captions= (a text for each proposal),
+                image_caption= and negatives= (a list of phrases, which may be empty).
 
         Returns:
             Ranking; without proposals its scores are empty and `chosen` is None.
@@ -135,16 +156,16 @@ class Method(ABC):
         return self._rank(scene, ExpressionParts(expression, given, source=parts, parser=scene.load_parser))
 
     def rank_many(
-        self, scene: SceneFeatures, expressions: Sequence[str | Expression], *, parts: str = "parser"
+        self, scene: SceneFeatures, expressions: Sequence[str | Expression], *, parts: str = "parser", **given: Any
     ) -> list[Ranking]:
-        """`rank` for several expressions; all their texts pass the tower in one batch first."""
-        read = [ExpressionParts(expression, source=parts, parser=scene.load_parser) for expression in expressions]
+        """`rank` for several expressions, with what is given for all; their texts pass the tower in one batch first."""
+        read = [ExpressionParts(one, given, source=parts, parser=scene.load_parser) for one in expressions]
         if len(scene):
             scene.text_features([text for one in read for text in self.texts_of(scene, one)])
         return [self._rank(scene, one) for one in read]
 
     def _rank(self, scene: SceneFeatures, text: ExpressionParts) -> Ranking:
-        if scene.clip.kind not in self.info.towers:
+        if not self.info.accepts(scene.clip.kind):
             raise UnavailableError(
                 f"{self.info.title} needs a tower of kind {' or '.join(self.info.towers)}; {scene.clip.name!r} is of "
                 f"kind {scene.clip.kind!r}. Load another, e.g. load_clip('miniature')."

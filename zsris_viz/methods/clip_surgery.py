@@ -25,8 +25,8 @@ class ClipSurgeryConfig:
     """Settings of :class:`ClipSurgery`.
 
     Attributes:
-        depth: how many last blocks the second path replaces; None for 6, or half of the blocks of a tower with fewer
-            than 12.
+        depth: how many last blocks the second path replaces; None for 6, or all blocks of a tower with
+            fewer.
         size: side of the input in pixels, a multiple of the patch size; None for the model's own. The authors also
             use 512.
         others: further texts of the set whose common part is removed; without any, the empty text's feature is

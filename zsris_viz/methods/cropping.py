@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-import torch.nn.functional as F
 from torch import Tensor
 
 from zsris_viz.errors import InvalidInputError
@@ -63,6 +62,7 @@ class Cropping(Method):
         towers=("vit", "rn"),
         summary="Each proposal is cut out on a plain background and compared with the expression.",
         presets=("default", "official", "tas"),
+        features_only=True,
     )
     Config = CroppingConfig
     presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {
@@ -81,7 +81,7 @@ class Cropping(Method):
         (compared,) = self.texts_of(scene, text)
         features = scene.crop_features(self.config.crop, self.config.preprocess)
         text_feature = scene.text(compared)
-        scores = F.cosine_similarity(features, text_feature[None])
+        scores = scene.clip.similarity(features, text_feature[None])[:, 0]
         return scores, {
             "features": features,
             "text_feature": text_feature,

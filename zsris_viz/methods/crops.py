@@ -15,6 +15,7 @@ from torch import Tensor
 
 from zsris_viz.clip.preprocess import CLIP_MEAN, IMAGENET_MEAN, Preprocess
 from zsris_viz.errors import InvalidInputError
+from zsris_viz.images import gaussian_blur
 from zsris_viz.masks import Masks
 
 FILLS = ("black", "mean", "imagenet-mean", "blur", "none")
@@ -168,17 +169,6 @@ def _background(image: Image.Image, pixels: Tensor, variant: CropVariant) -> Ten
 
 def _cut(background: Tensor, left: int, top: int, right: int, bottom: int) -> Tensor:
     return background if background.shape[1:] == (1, 1) else background[:, top:bottom, left:right]
-
-
-def gaussian_blur(pixels: Tensor, sigma: float) -> Tensor:
-    """(3, H, W) uint8 blurred, edges mirrored; radius from sigma by OpenCV's rule (37 pixels for 11.6)."""
-    from scipy.ndimage import gaussian_filter1d
-
-    radius = max(1, round((sigma - 0.8) / 0.3 + 1))
-    values = pixels.numpy().astype(np.float32)
-    for axis in (1, 2):
-        values = gaussian_filter1d(values, sigma, axis=axis, mode="mirror", radius=radius)
-    return torch.from_numpy(values.round().clip(0, 255).astype(np.uint8))
 
 
 def _pad(crop: Tensor, colour: tuple[float, ...], *, symmetric: bool = False) -> Tensor:

@@ -26,7 +26,7 @@ def gem_features(
     Args:
         pixels: (B, 3, H, W), normalised; the authors use 448 x 448, twice the side that the model was trained with.
             Position embeddings are interpolated, bicubic and antialiased.
-        depth: None for 6, or half of the blocks of a tower with fewer than 12.
+        depth: None for 6, or all blocks of a tower with fewer, see :func:`~zsris_viz.methods.paths.second_path`.
         temperature: multiplies the similarities; by default the mean norm of the block's normalised input over the
             square root of the head's width (section 3.4).
 

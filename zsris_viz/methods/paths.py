@@ -79,14 +79,16 @@ def second_path(clip: Any, layers: list[Tensor], depth: int | None, attend: Atte
 
     Args:
         layers: the original path's L + 1 layers.
-        depth: how many last blocks; None for 6, as published for towers of 12, or half of a smaller tower's.
+        depth: how many last blocks; None for 6, as published for towers of 12, or all of a smaller tower's. (On 100
+            training scenes, the miniature's six blocks give CLIP Surgery 55 % right choices, its last three 39 %; GEM's
+            map of the noun phrase 29 and 24 %.)
         attend: queries, keys, values (B, heads, T, C / heads) and the normalised block input (B, T, C) -> mixed
             values, shaped like them.
 
     Returns:
         (B, T, C), the path's last state, before the final LayerNorm.
     """
-    depth = min(6, (clip.num_layers + 1) // 2) if depth is None else depth
+    depth = min(6, clip.num_layers) if depth is None else depth
     first = clip.num_layers - depth
     if not 0 <= first < clip.num_layers:
         raise InvalidInputError(

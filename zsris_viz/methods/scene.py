@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Hashable, Sequence
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 import torch
@@ -11,12 +12,15 @@ from torch import Tensor
 
 from zsris_viz.clip.base import Clip, Trace
 from zsris_viz.clip.preprocess import Preprocess, get_preprocess
-from zsris_viz.errors import InvalidInputError, InvalidTypeError, UnavailableError
+from zsris_viz.errors import InvalidInputError, InvalidTypeError, UnavailableError, ZsrisWarning
 from zsris_viz.images import ImageSource, open_image
 from zsris_viz.masks import Masks
 from zsris_viz.methods.crops import CropVariant, build_crops
 from zsris_viz.methods.masking import masked_features
 from zsris_viz.methods.texts import TextCache
+
+if TYPE_CHECKING:
+    from zsris_viz.captioning.base import Captioner
 
 T = TypeVar("T")
 PreprocessLike = str | Preprocess | None
@@ -35,7 +39,8 @@ class SceneFeatures:
         clip: the model.
         parser: a Parser for expressions whose parts are not given; without one, the package's own is loaded when
             needed.
-        captioner: for the methods that caption regions.
+        captioner: a Captioner, or a name for `load_captioner`, for the methods that use captions; without one, the
+            miniature one is loaded when needed.
         batch_size: crops, or masked copies of the image, at once.
         preprocess: used where a method does not name its own; default `clip.preprocess`.
         texts: a TextCache of the same model, to share text features between images.
@@ -105,6 +110,39 @@ class SceneFeatures:
 
             self.parser = load_parser()
         return self.parser
+
+    # -- captions
+
+    def load_captioner(self) -> Captioner:
+        """The scene's captioner; without one, the miniature's, loaded now and kept.
+
+        The miniature captioner knows drawn scenes only: with another CLIP than the miniature's there is a warning.
+        """
+        from zsris_viz.captioning import load_captioner, shared_captioner
+
+        if self.captioner is None:
+            if not self.clip.name.startswith("miniature"):
+                warnings.warn(
+                    "No captioner was given: the miniature one is used, which knows nothing but drawn scenes. For "
+                    'photographs: captioner=load_captioner("blip2-opt-2.7b").',
+                    ZsrisWarning,
+                    stacklevel=3,
+                )
+            self.captioner = shared_captioner("miniature")
+        elif isinstance(self.captioner, str):
+            self.captioner = shared_captioner(self.captioner)
+        return load_captioner(self.captioner)
+
+    def region_captions(self, style: str = "blur", **shown: Any) -> list[str]:
+        """One caption for each proposal, as the captioner gave it; see `Captioner.caption_regions`."""
+        return self.cached(
+            ("captions", style, tuple(sorted(shown.items()))),
+            lambda: self.load_captioner().caption_regions(self.image, self.masks, style, **shown),
+        )
+
+    def image_caption(self) -> str:
+        """The caption of the whole image."""
+        return self.cached("image caption", lambda: self.load_captioner().caption_images(self.image)[0])
 
     # -- the whole image
 

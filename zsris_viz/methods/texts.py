@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from zsris_viz.datasets.types import Expression
 
 PARTS = ("noun_phrase", "head", "context_tokens", "direction", "relation", "relation_object")
+#: Texts on the scene rather than on the expression, which methods that use captions (TAS, Text-only) can be given.
+EXTRAS = ("captions", "image_caption", "negatives")
 SOURCES = ("parser", "gold")
 
 
@@ -53,7 +55,8 @@ class ExpressionParts:
     Args:
         expression: the text, or an Expression.
         given: parts that are known; a part given as None counts as known to be absent, except the noun phrase, for
-            which None means "not given".
+            which None means "not given". Also captions (one text for each proposal), image_caption (a text) and
+            negatives (a list of texts, which may be empty), of which None means "not given".
         source: "parser" leaves the gold parts of an Expression alone; "gold" takes them.
         parser: a function that returns the parser; called only when a part has to be found.
 
@@ -79,11 +82,13 @@ class ExpressionParts:
             raise InvalidInputError('The expression is empty; give words that describe an object, e.g. "the left cat".')
         if source not in SOURCES:
             raise InvalidInputError(f"parts={source!r} is unknown; use one of {', '.join(SOURCES)}.")
-        unknown = sorted(set(given or {}) - set(PARTS))
+        unknown = sorted(set(given or {}) - {*PARTS, *EXTRAS})
         if unknown:
             raise InvalidTypeError(
-                f"rank() got {', '.join(unknown)}; the parts of an expression that can be given are {', '.join(PARTS)}."
+                f"rank() got {', '.join(unknown)}; the parts of an expression that can be given are "
+                f"{', '.join(PARTS)}; of a scene {', '.join(EXTRAS)}."
             )
+        self.extras = _checked_extras({name: value for name, value in (given or {}).items() if name in EXTRAS})
         self.text = text
         self._parser = parser
         self._known: dict[str, Any] = {}
@@ -94,7 +99,7 @@ class ExpressionParts:
                     'parts="parser", or give the parts: rank(scene, text, noun_phrase="the left cat").'
                 )
             self._known = {part: getattr(expression, part) for part in PARTS}
-        self._known |= dict(given or {})
+        self._known |= {name: value for name, value in (given or {}).items() if name in PARTS}
         if self._known.get("noun_phrase", "") is None:
             del self._known["noun_phrase"]
         phrase = self._known.get("noun_phrase")
@@ -124,7 +129,7 @@ class ExpressionParts:
             return self
         lowered = ExpressionParts(self.text.lower(), self._known, parser=self._parser)
         words = " ".join(token.text for token in lowered.parse.tokens if token.text.strip())
-        return ExpressionParts(words, self._known, parser=self._parser)
+        return ExpressionParts(words, {**self._known, **self.extras}, parser=self._parser)
 
     @property
     def known(self) -> dict[str, Any]:
@@ -137,6 +142,23 @@ class ExpressionParts:
         if name in self._known:
             return self._known[name]
         return getattr(self.parse, name)
+
+
+def _checked_extras(given: dict[str, Any]) -> dict[str, Any]:
+    """Captions and negatives as tuples of texts, the image's caption as a text; what is None is left out."""
+    found: dict[str, Any] = {}
+    for name, value in given.items():
+        if value is None:
+            continue
+        if name == "image_caption":
+            if not isinstance(value, str):
+                raise InvalidTypeError(f"image_caption is a text; {type(value).__name__} was given.")
+            found[name] = value
+        elif isinstance(value, str) or not isinstance(value, Sequence) or not all(isinstance(v, str) for v in value):
+            raise InvalidTypeError(f'{name} is a list of texts, e.g. {name}=["a red cat", "a tree"]; got {value!r}.')
+        else:
+            found[name] = tuple(value)
+    return found
 
 
 def mean_feature(features: Iterable[Tensor]) -> Tensor:

@@ -9,12 +9,22 @@ from importlib import import_module
 COMMANDS = {
     ("train", "clip"): "train_clip",
     ("train", "clip-rn"): "train_clip",
+    ("train", "git"): "train_git",
     ("train", "parser"): "train_parser",
+    ("train", "risclip"): "train_risclip",
+    ("train", "sam"): "train_sam",
     ("measure", "clip"): "measure_clip",
     ("measure", "clip-rn"): "measure_clip",
+    ("measure", "git"): "measure_git",
     ("measure", "parser"): "measure_parser",
+    ("measure", "risclip"): "measure_risclip",
+    ("measure", "sam"): "measure_sam",
     ("card", "clip"): "write_card",
     ("card", "clip-rn"): "write_card",
+    ("card", "git"): "git_card",
+    ("card", "risclip"): "risclip_card",
+    ("card", "sam"): "write_sam_card",
+    ("ablate", "risclip"): "ablate_risclip",
 }
 
 

@@ -7,6 +7,7 @@ import csv
 import hashlib
 import math
 import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -53,7 +54,7 @@ def learning_rate(step: float, total: float, *, peak: float, warmup: float = 0.0
     return peak * (floor + (1 - floor) * 0.5 * (1 + math.cos(math.pi * (done - warmup) / (1 - warmup))))
 
 
-def append_log(path: Path, row: dict[str, float | int | str]) -> None:
+def append_log(path: Path, row: Mapping[str, float | int | str]) -> None:
     """Appends one row to a CSV log, with a header where the file is new."""
     new = not path.exists()
     path.parent.mkdir(parents=True, exist_ok=True)

@@ -24,18 +24,18 @@ GOALS = (
 ABOUT = {
     "clip": """# Miniature CLIP
 
-CLIP's architecture at a small size (transformers' `CLIPModel`: vision 128 wide, 6 blocks, patches of 8 pixels on 112
-x 112, a
-14 x 14 grid; text 128 wide, 4 blocks; joint space of 128 dimensions; QuickGELU), with CLIP's own byte-level BPE whose
-merges come from the words of the drawn world. It knows that world and nothing else: it is of no use on photographs.
+CLIP's architecture at a small size (transformers' `CLIPModel`: vision 128 wide, 6 blocks, patches of 8 pixels on
+112 x 112, a 14 x 14 grid; text 128 wide, 4 blocks; joint space of 128 dimensions; QuickGELU), with CLIP's own
+byte-level BPE whose merges come from the words of the drawn world. It knows that world and nothing else: it is of no
+use on photographs.
 
 **Data.** Pictures of `scenes`, drawn for training with seeds that no split of the benchmark uses, with captions; single
 objects; objects cut out on a plain ground. No mask of a scene is ever seen, so choosing masks stays zero-shot.
 
 **Recipe.** InfoNCE with three true captions and one made wrong in one thing for every picture, in near-duplicate pairs;
 a caption that may be true of another picture is no negative. The same loss, weighted 0.25, on the patch that meets the
-caption best by the value path of the last block (in this run from second 2,309 of 4,203 on). Patches are dropped (28 %
-kept, then 45 %, then all), AdamW with a cosine schedule. The curve is in `training.csv`.
+caption best by the value path of the last block. Patches are dropped (28 % kept, then 45 %, then all), AdamW with a
+cosine schedule. The curve is in `training.csv`.
 """,
     "clip-rn": """# Miniature CLIP with a ResNet tower
 
@@ -50,11 +50,13 @@ as it was, so that the image tower learns to meet texts that already mean someth
 
 def _table(rows: dict[str, dict[str, float]], names: list[str]) -> list[str]:
     lines = ["| | " + " | ".join(KINDS) + " |", "|---|" + "---:|" * len(KINDS)]
-    lines += [
-        f"| {name} | " + " | ".join(f"{rows[name].get(kind, float('nan')):.1f}" for kind in KINDS) + " |"
-        for name in names
-    ]
+    lines += [f"| {name} | " + " | ".join(_figure(rows[name].get(kind)) for kind in KINDS) + " |" for name in names]
     return lines
+
+
+def _figure(value: float | None) -> str:
+    """One decimal; a dash for what was not measured."""
+    return "–" if value is None else f"{value:.1f}"
 
 
 def best_map(rows: dict[str, dict[str, float]]) -> tuple[str, float] | None:
@@ -73,7 +75,7 @@ def card(model: str, training: dict[str, Any], figures: dict[str, Any], digest: 
 
     Args:
         model: "clip" or "clip-rn".
-        training: what the training wrote to training.json.
+        training: what the training wrote to training.json; a `note` added to it by hand is printed as it is.
         figures: what `measure` returned.
         digest: SHA-256 of model.safetensors.
     """
@@ -84,6 +86,8 @@ def card(model: str, training: dict[str, Any], figures: dict[str, Any], digest: 
         f"peak learning rate {training['peak_learning_rate']}. Again: `python -m zsris_viz.miniature train {model}`"
         + (" `--text-from zsris_viz/miniature/clip`." if model == "clip-rn" else ".")
     )
+    if training.get("note"):
+        lines.append(f"\n{training['note']}")
     lines.append(f"\n**Weights.** `model.safetensors`, fp16, SHA-256 `{digest}`.\n")
     lines.append(
         f"**Measured** with `python -m zsris_viz.miniature measure {model}`: right choices among ground-truth masks, "
@@ -109,9 +113,7 @@ def card(model: str, training: dict[str, Any], figures: dict[str, Any], digest: 
         draws = list(figures["choices"])
         lines += ["| asked for | least | " + " | ".join(draws) + " |", "|---|---:|" + "---:|" * len(draws)]
         for row, kind, least in GOALS:
-            measured = " | ".join(
-                f"{rows.get(row, {}).get(kind, float('nan')):.1f}" for rows in figures["choices"].values()
-            )
+            measured = " | ".join(_figure(rows.get(row, {}).get(kind)) for rows in figures["choices"].values())
             lines.append(f"| {row}, {kind} | {least:.0f} | {measured} |")
         gained = " | ".join(f"{best_map(rows)[1]:+.1f}" for rows in figures["choices"].values())  # type: ignore[index]
         lines.append(f"| best map minus shuffled | +8 | {gained} |")
