@@ -40,7 +40,7 @@ def show_beside(frame: pd.DataFrame, metric: str, *, title: str | None = None) -
         ax.plot([], [], "o", color=CHOSEN, label="measured")[0],
         ax.plot([], [], "o", color=NOTE_GREY, markerfacecolor="white", label="published")[0],
     ]
-    ax.legend(handles=handles, loc="lower right", bbox_to_anchor=(1.0, 1.0), ncol=2, frameon=False, borderaxespad=0)
+    ax.legend(handles=handles, loc="upper left", bbox_to_anchor=(1.01, 1.0), frameon=False, borderaxespad=0)
     if title is not None:
         ax.set_title(title, loc="left")
     return fig
