@@ -47,6 +47,7 @@ def test_train_and_ship(tmp_path: Path) -> None:
         "scenes": 500,
         "risclip": {"val": found, "test": found},
         "steps": {name: {"pointing": 50.0, "ranked": 60.0} for name in ("clip", "cfe", "ske", "mask")},
+        "readout": {"0": 12.0, "1": 25.2, "values": 55.3, "most": 9.0},
         "zero_shot": {
             "proposals": "sam", "images": 100, "upper_bound": 84.0,
             "methods": {"cropping": {"all": 50.0}, "global-local": {"all": 61.5, "noun": 70.0}},

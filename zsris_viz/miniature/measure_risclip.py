@@ -108,6 +108,7 @@ def main(argv: list[str]) -> None:
     from ..clip import load_clip
     from ..methods.risclip.checkpoint import load_model
     from ..methods.risclip.method import SHIPPED
+    from .noun_readout import noun_readout
 
     clip = load_clip("miniature")
     figures: dict[str, Any] = {
@@ -117,6 +118,7 @@ def main(argv: list[str]) -> None:
     print(json.dumps(figures, indent=2), flush=True)
     model = load_model(given.checkpoint or SHIPPED["miniature"], clip)
     figures["steps"] = measure_maps(model, min(given.scenes, 200))
+    figures["readout"] = noun_readout(model)
     if given.rivals:
         figures["zero_shot"] = measure_rivals(clip, given.proposals, given.rivals)
         figures["risclip_same_scenes"] = measure_masks(clip, given.checkpoint, "val", given.rivals)

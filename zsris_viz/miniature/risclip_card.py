@@ -70,9 +70,22 @@ def card(training: dict[str, Any], figures: dict[str, Any], size: int, digest: s
     lines += [
         f"| {names[name]} | {row['pointing']:.1f} | {row['ranked']:.1f} |" for name, row in figures["steps"].items()
     ]
+    if "readout" in figures:
+        lines.append(_readout(figures["readout"]))
     if "zero_shot" in figures:
         lines += _rivals(figures)
     return "\n".join(lines) + "\n"
+
+
+def _readout(found: dict[str, float]) -> str:
+    """What the frozen tower itself lets be known."""
+    layers = ", ".join(f"{found[name]:.0f} after {name}" for name in found if name.isdigit() and name != "0")
+    return (
+        "\n**What the frozen tower gives.** A linear readout of the noun from one patch inside an object, fitted on "
+        f"scenes of train and read on val, per cent right by blocks: {layers}; {found['values']:.0f} from the value "
+        f"path that is used here (the most frequent noun: {found['most']:.0f}). CLIP's own weights do not change, so "
+        "the adapters have to make up for what a patch does not say."
+    )
 
 
 def _rivals(figures: dict[str, Any]) -> list[str]:
