@@ -111,20 +111,20 @@ def test_a_killed_run_goes_on_exactly(tmp_path: Path, monkeypatch: pytest.Monkey
     monkeypatch.setattr(train_sam, "learning_rate", lambda done, total, *, peak: peak)  # its length sets the schedule
     train(tmp_path / "whole", steps=6, **RUN)
 
-    save = train_sam.save_checkpoint
+    save = train_sam.save_state
 
     def killed(path: Path, state: dict[str, Any]) -> None:
         save(path, state)
         if state["step"] == 4:
             raise KeyboardInterrupt
 
-    monkeypatch.setattr(train_sam, "save_checkpoint", killed)
+    monkeypatch.setattr(train_sam, "save_state", killed)
     monkeypatch.setattr(train_sam, "SAVE_SECONDS", 0)
     with pytest.raises(KeyboardInterrupt):
         train(tmp_path / "cut", steps=6, **RUN)
     with (tmp_path / "cut" / "log.csv").open("a") as file:  # of steps that the kill threw away
         file.write("5,9,9,9,9,9,9\n")
-    monkeypatch.setattr(train_sam, "save_checkpoint", save)
+    monkeypatch.setattr(train_sam, "save_state", save)
     train(tmp_path / "cut", steps=6, **RUN)
 
     first, second = (load_file(tmp_path / name / "weights" / "model.safetensors") for name in ("whole", "cut"))

@@ -1,44 +1,12 @@
-"""What every training of the package shares: checkpoints that survive a kill, a warm-up-and-cosine schedule, a CSV
-log."""
+"""What the trainings of the miniatures share: a warm-up-and-cosine schedule, a CSV log, hashes."""
 
 from __future__ import annotations
 
 import csv
 import hashlib
 import math
-import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
-
-import torch
-
-from ..errors import CorruptFileError
-
-
-def save_checkpoint(path: Path, state: dict[str, Any]) -> None:
-    """Writes a checkpoint under a temporary name and moves it, so that a kill leaves the last good one."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(path.name + ".tmp")
-    torch.save(state, temporary)
-    os.replace(temporary, path)
-
-
-def load_checkpoint(path: Path) -> dict[str, Any] | None:
-    """The checkpoint at `path`, or None where there is none.
-
-    Raises:
-        CorruptFileError: the file cannot be read.
-    """
-    if not path.exists():
-        return None
-    try:
-        state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:
-        raise CorruptFileError(
-            f"{path} is no readable checkpoint ({error}); delete it to start again, or name another --run folder"
-        ) from error
-    return state
 
 
 def learning_rate(step: float, total: float, *, peak: float, warmup: float = 0.02, floor: float = 0.02) -> float:

@@ -18,7 +18,8 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from .checkpoints import append_log, learning_rate, load_checkpoint, save_checkpoint
+from ..training_state import load_state, save_state
+from .checkpoints import append_log, learning_rate
 from .clip_batches import Batches, contrastive_loss, encode_by_length, patch_logits
 from .clip_towers import SIDE, RnTowers, VitTowers
 from .tokenizer import write_tokenizer
@@ -59,7 +60,7 @@ def train(
     optimizer = torch.optim.AdamW(
         [{"params": decayed, "weight_decay": 0.05}, {"params": others, "weight_decay": 0.0}], lr=peak, betas=(0.9, 0.98)
     )
-    state = load_checkpoint(run / "checkpoint.pt")
+    state = load_state(run / "checkpoint.pt")
     step, seconds = 0, 0.0
     if state is not None:
         towers.load_state_dict(state["towers"])
@@ -113,7 +114,7 @@ def train(
             print(step, step * batch, f"{seconds:.0f} s, loss {loss.item():.3f}", row, flush=True)
             right.clear()
         if time.monotonic() - saved > 120 or (step if steps is not None else seconds) >= total:
-            save_checkpoint(
+            save_state(
                 run / "checkpoint.pt",
                 {"towers": towers.state_dict(), "optimizer": optimizer.state_dict(), "step": step, "seconds": seconds},
             )

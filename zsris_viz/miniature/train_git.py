@@ -17,7 +17,8 @@ import torch
 from torch import Tensor, nn
 
 from ..datasets.scenes.words import COLOURS, NOUNS
-from .checkpoints import append_log, learning_rate, load_checkpoint, save_checkpoint
+from ..training_state import load_state, save_state
+from .checkpoints import append_log, learning_rate
 from .git_model import MEAN, SIDE, STD, build, encode, save, word_ids, write_processor
 from .git_pictures import GitPictures, Pictured
 
@@ -111,7 +112,7 @@ def train(
     optimizer = torch.optim.AdamW(
         [{"params": decayed, "weight_decay": 0.05}, {"params": others, "weight_decay": 0.0}], lr=peak, betas=(0.9, 0.98)
     )
-    state = load_checkpoint(run / "checkpoint.pt")
+    state = load_state(run / "checkpoint.pt")
     step, seconds, shown = 0, 0.0, {"regions": 0, "wholes": 0}
     if state is not None:
         model.load_state_dict(state["model"])
@@ -160,7 +161,7 @@ def train(
             print(step, f"{seconds:.0f} s", row, flush=True)
             noted.clear()
         if time.monotonic() - saved > 120 or done() >= total or step == stop_after:
-            save_checkpoint(
+            save_state(
                 run / "checkpoint.pt",
                 {
                     "model": model.state_dict(),

@@ -18,7 +18,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from .checkpoints import append_log, learning_rate, load_checkpoint, save_checkpoint
+from ..training_state import load_state, save_state
+from .checkpoints import append_log, learning_rate
 from .sam_batches import SamBatch, draw_batch
 from .sam_model import masks_at_points, miniature_sam, save_weights
 
@@ -89,7 +90,7 @@ def train(
         [{"params": matrices, "weight_decay": 0.05}, {"params": vectors, "weight_decay": 0.0}], lr=peak
     )
     step, seconds = 0, 0.0
-    state = load_checkpoint(run / "checkpoint.pt")
+    state = load_state(run / "checkpoint.pt")
     if state is not None:
         sam.load_state_dict(state["sam"])
         optimizer.load_state_dict(state["optimizer"])
@@ -131,7 +132,7 @@ def train(
             sums.zero_()
             # Only after a row of the log, so that a resumed run logs what it would have logged.
             if done or time.monotonic() - saved > SAVE_SECONDS:
-                save_checkpoint(
+                save_state(
                     run / "checkpoint.pt",
                     {"sam": sam.state_dict(), "optimizer": optimizer.state_dict(), "step": step, "seconds": seconds},
                 )

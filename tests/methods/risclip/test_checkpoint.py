@@ -13,7 +13,7 @@ from tests.factories import tiny_hf_model, tiny_vit_clip
 from zsris_viz.clip import load_clip
 from zsris_viz.errors import CorruptFileError, InvalidInputError, UnavailableError
 from zsris_viz.methods.risclip import RisClipModel, load_model, save_model, tower_hash
-from zsris_viz.methods.risclip.checkpoint import load_state, read_metadata, save_state
+from zsris_viz.methods.risclip.checkpoint import read_metadata
 
 
 def test_a_model_comes_back(clip: Any, model: RisClipModel, tmp_path: Path) -> None:
@@ -64,17 +64,6 @@ def test_files_that_are_none(clip: Any, model: RisClipModel, tmp_path: Path) -> 
     save_file({"a": torch.zeros(1)}, path)
     with pytest.raises(InvalidInputError, match="no RISCLIP checkpoint"):
         load_model(path, clip)
-
-
-def test_states(tmp_path: Path) -> None:
-    path = tmp_path / "state.pt"
-    assert load_state(path) is None
-    save_state(path, {"step": 3, "weights": torch.ones(2)})
-    held = load_state(path)
-    assert held is not None and held["step"] == 3 and torch.equal(held["weights"], torch.ones(2))
-    path.write_bytes(path.read_bytes()[:50])
-    with pytest.raises(CorruptFileError, match="delete it to begin again"):
-        load_state(path)
 
 
 def test_a_folder_that_cannot_be_made(model: RisClipModel, tmp_path: Path) -> None:

@@ -16,9 +16,10 @@ import torch
 
 from tests.methods.risclip.conftest import settings
 from tests.methods.risclip.world import Squares
+from zsris_viz import training_state
 from zsris_viz.clip.preprocess import get_preprocess
 from zsris_viz.errors import InvalidInputError, UnavailableError
-from zsris_viz.methods.risclip import Training, checkpoint, load_model, run, tower_hash, train_risclip
+from zsris_viz.methods.risclip import Training, load_model, run, tower_hash, train_risclip
 from zsris_viz.methods.risclip.examples import Pictures
 
 
@@ -143,7 +144,7 @@ def test_a_loss_that_is_no_number_stops_and_keeps_the_last_good_state(
     monkeypatch.setattr(run, "loss_of", poisoned)
     with pytest.raises(UnavailableError, match=r"loss is no number at step 3.*checkpoint of step 2 is kept"):
         trained(clip, tmp_path, settings(checkpoint_minutes=0))
-    state = checkpoint.load_state(tmp_path / "state.pt")
+    state = training_state.load_state(tmp_path / "state.pt")
     assert state is not None and state["progress"]["total"] == 2
     assert all(bool(value.isfinite().all()) for value in state["model"].values())
     monkeypatch.setattr(run, "loss_of", loss_of)
@@ -165,7 +166,7 @@ def test_a_gradient_that_is_no_number_stops_before_the_step(
 
 
 def test_a_full_disk_keeps_the_last_state(clip: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    write = checkpoint.os.fsync
+    write = training_state.os.fsync
     told = settings(checkpoint_minutes=0)
     trained(clip, tmp_path, told, stop_after=2)
     kept = (tmp_path / "state.pt").read_bytes()
@@ -173,14 +174,14 @@ def test_a_full_disk_keeps_the_last_state(clip: Any, tmp_path: Path, monkeypatch
     def full(handle: int) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(checkpoint.os, "fsync", full)
+    monkeypatch.setattr(training_state.os, "fsync", full)
     with pytest.raises(
         UnavailableError, match=r"the disk is full; the last good one is kept.*run the same command again"
     ):
         trained(clip, tmp_path, told)
     assert (tmp_path / "state.pt").read_bytes() == kept
     assert not list(tmp_path.glob("*.tmp"))
-    monkeypatch.setattr(checkpoint.os, "fsync", write)
+    monkeypatch.setattr(training_state.os, "fsync", write)
     straight = trained(clip, tmp_path / "straight", told)
     assert same(straight.path, trained(clip, tmp_path, told).path)
 
