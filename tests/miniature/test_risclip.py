@@ -9,7 +9,9 @@ from typing import Any
 
 import pytest
 
+from zsris_viz.clip import load_clip
 from zsris_viz.datasets.scenes.words import NOUNS
+from zsris_viz.methods.global_local import GlobalLocal
 from zsris_viz.methods.risclip.config import Training, checked
 from zsris_viz.miniature import ablate_risclip, risclip_card, train_risclip
 from zsris_viz.miniature.checkpoints import sha256
@@ -101,3 +103,12 @@ def test_an_ablation_goes_on_where_it_stopped(tmp_path: Path, monkeypatch: pytes
     assert len(written) == len(rows)
     monkeypatch.setattr(ablate_risclip, "run_trial", None)  # nothing is left to do
     assert len(ablate_risclip.ablate(tmp_path, **told)) == len(rows)
+
+
+def test_rivals_have_the_settings_of_the_data_set() -> None:
+    clip = load_clip("miniature")
+    (row,) = ablate_risclip.measure(["global-local"], 6, ["all"], "ground-truth", clip)
+    tuned = GlobalLocal.for_dataset("scenes")
+    (same,) = ablate_risclip.measure({"tuned": tuned}, 6, ["all"], "ground-truth", clip)
+    (other,) = ablate_risclip.measure({"other": GlobalLocal()}, 6, ["all"], "ground-truth", clip)
+    assert row["miou"] == same["miou"] != other["miou"]

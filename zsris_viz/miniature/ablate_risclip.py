@@ -80,13 +80,13 @@ def tests_of(trial: Trial) -> tuple[str, ...]:
 
 
 def measure(
-    methods: Mapping[str, Method], tested: int, names: Sequence[str], proposals: str, clip: Clip
+    methods: Sequence[str] | Mapping[str, Method], tested: int, names: Sequence[str], proposals: str, clip: Clip
 ) -> list[dict[str, Any]]:
     """mIoU in per cent with a 95 % interval (bootstrap over images) on the first images of scenes test.
 
     Args:
-        methods: label -> method. tested: images. names: of the groups of expressions. proposals: what zero-shot methods
-            choose among.
+        methods: names, each with the settings of the data set, or label -> method. tested: images. names: of the groups
+            of expressions. proposals: what zero-shot methods choose among.
 
     Returns:
         A row for each method and group: variant, tested, n, miou, low, high.
@@ -159,7 +159,6 @@ def ablate(
             out. cache: of drawn pictures.
     """
     from ..clip import load_clip
-    from ..methods import get_method
 
     path = run / "ablation.csv"
     rows: list[dict[str, Any]] = []
@@ -168,9 +167,8 @@ def ablate(
             rows = list(csv.DictReader(file))
     clip = load_clip("miniature", device="cpu")
     if proposals != "none" and not any(row["study"] == "zero-shot" for row in rows):
-        methods = {name: get_method(name) for name in ZERO_SHOT}
         shared = {"study": "zero-shot", "images": 0, "steps": 0, "expressions": 0, "parameters": 0, "seconds": 0}
-        rows += [{**shared, **row} for row in measure(methods, tested, GROUPS, proposals, clip)]
+        rows += [{**shared, **row} for row in measure(ZERO_SHOT, tested, GROUPS, proposals, clip)]
         write_table(path, rows)
     for trial in trials(images):
         if any(row["variant"] == trial.variant for row in rows):
