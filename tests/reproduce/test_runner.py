@@ -173,8 +173,10 @@ def test_nothing_to_do(world: World) -> None:
     assert report.ok and "no entries" in report.index.read_text()
 
 
+# A shell's background job ignores SIGINT, and so would what it starts; a run that somebody stops by hand does not.
 SCRIPT = """
-import sys
+import signal, sys
+signal.signal(signal.SIGINT, signal.default_int_handler)
 from zsris_viz.reproduce import reproduce, workshop
 workshop.WORKER = tuple(sys.argv[3:])
 reproduce(notebooks=sys.argv[1], output=sys.argv[2], jobs=2)
