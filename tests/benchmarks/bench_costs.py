@@ -54,7 +54,7 @@ def tower(clip: Any, rounds: int) -> float:
                 method.rank(scene, sentence, **given, context_tokens=(), head=phrase.split()[-1])
 
     print(clip.name, [method.name for method in methods], flush=True)
-    return min(cpu_seconds(work)[0] for _ in range(rounds))
+    return least(work, rounds)
 
 
 def git_base(rounds: int) -> float:
@@ -70,9 +70,7 @@ def git_base(rounds: int) -> float:
         images = CLIPImageProcessor(size={"shortest_edge": 224}, crop_size={"height": 224, "width": 224})
         GitProcessor(images, tokenizer).save_pretrained(folder)
         speaker = load_captioner(folder, cache=False, device="cpu", max_tokens=TOKENS)
-        return (
-            min(cpu_seconds(lambda: speaker.caption_regions(image, masks))[0] for _ in range(rounds)) * MASKS / REGIONS
-        )
+        return least(lambda: speaker.caption_regions(image, masks), rounds) * MASKS / REGIONS
 
 
 def built_in(rounds: int) -> dict[str, float]:
