@@ -11,7 +11,7 @@ import torch
 from PIL import Image
 
 from zsris_viz.captioning.base import Captioner
-from zsris_viz.clip.hub import model_type, read_pretrained
+from zsris_viz.clip.hub import add_weights, model_type, read_pretrained
 from zsris_viz.errors import InvalidInputError, InvalidTypeError, UnavailableError, ZsrisWarning
 
 if TYPE_CHECKING:
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 KINDS = {"git": ("GitForCausalLM", 50, 1), "blip-2": ("Blip2ForConditionalGeneration", 30, 5)}
 BUILTIN = 'load_captioner("miniature")'
 DTYPES = (torch.float32, torch.float16, torch.bfloat16)
+SAMPLED = 64  # numbers of each weight that go into the fingerprint
 
 
 class HubCaptioner(Captioner):
@@ -140,11 +141,7 @@ def _eight_bit(wanted: bool | None, kind: str, device: torch.device) -> bool:
 def _fingerprint(model: torch.nn.Module) -> str:
     """16 digits that tell two trainings of one architecture apart: names, shapes and some numbers of every weight."""
     digest = hashlib.sha256()
-    for name, weight in model.state_dict().items():
-        if isinstance(weight, torch.Tensor):
-            flat = weight.detach().flatten()
-            digest.update(f"{name}{tuple(weight.shape)}".encode())
-            digest.update(flat[:: max(1, len(flat) // 64)].float().cpu().numpy().tobytes())
+    add_weights(digest, model, SAMPLED)
     return digest.hexdigest()[:16]
 
 

@@ -84,3 +84,16 @@ def read_pretrained(
             f"the weights in {source} are incomplete, {len(lacking)} tensors lack, e.g. {lacking[0]}; fetch them again."
         )
     return model.eval().requires_grad_(False), processor
+
+
+def add_weights(digest: Any, module: torch.nn.Module, numbers: int) -> None:
+    """Add every weight's name, shape and about so many of its numbers to a hash: what tells two trainings apart.
+
+    Args:
+        digest: of hashlib. numbers: of each weight, evenly spread.
+    """
+    for name, weight in module.state_dict().items():
+        if isinstance(weight, torch.Tensor):  # quantised modules keep other things there too
+            flat = weight.detach().flatten()
+            digest.update(f"{name}{tuple(weight.shape)}".encode())
+            digest.update(flat[:: max(1, len(flat) // numbers)].float().cpu().numpy().tobytes())

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
+from zsris_viz.clip.hub import add_weights
 from zsris_viz.datasets.types import Subset
 
 if TYPE_CHECKING:
@@ -106,11 +107,7 @@ def weights_fingerprint(clip: Clip) -> str:
         if not isinstance(module, torch.nn.Module) or id(module) in seen:
             continue
         seen.add(id(module))
-        for name, weight in module.state_dict().items():
-            flat = weight.detach().flatten()
-            sample = flat[:: max(1, len(flat) // SAMPLED)].float().cpu().numpy()
-            digest.update(f"{name}{tuple(weight.shape)}".encode())
-            digest.update(sample.tobytes())
+        add_weights(digest, module, SAMPLED)
     return digest.hexdigest()[:16]
 
 
