@@ -81,12 +81,12 @@ def tiny_hf_model(
 
 
 def tiny_vit_clip(seed: int = 0, **overrides: Any) -> Any:
-    """A random ViT :class:`zsris_viz.clip.Clip`: 56 px, 7 x 7 grid, 6 blocks of 64, 4 heads, D = 32, OpenAI's
+    """A random ViT :class:`zsris_viz.models.Clip`: 56 px, 7 x 7 grid, 6 blocks of 64, 4 heads, D = 32, OpenAI's
     tokenizer.
 
     Overrides go to ``load_clip`` (device, dtype, preprocess, attention) or :func:`tiny_hf_model`.
     """
-    from zsris_viz.clip import ClipTokenizer, load_clip
+    from zsris_viz.models import ClipTokenizer, load_clip
 
     loading = {key: overrides.pop(key) for key in ("device", "dtype", "preprocess", "attention") if key in overrides}
     if "vocab_size" in overrides:
@@ -170,13 +170,13 @@ def openai_model(seed: int = 0, *, quick_gelu: bool = True, **overrides: Any) ->
 
 
 def tiny_rn_clip(seed: int = 0, **overrides: Any) -> Any:
-    """A random RN :class:`zsris_viz.clip.Clip`: 64 px, 2 x 2 grid, stages of 1 block, stem 8 wide (map of 256
+    """A random RN :class:`zsris_viz.models.Clip`: 64 px, 2 x 2 grid, stages of 1 block, stem 8 wide (map of 256
     channels), D = 32.
 
     Overrides go to ``load_clip`` (device, dtype, preprocess) or :func:`openai_state_dict`, e.g. ``image_size=224``
     for 7 x 7.
     """
-    from zsris_viz.clip import ClipTokenizer, load_clip
+    from zsris_viz.models import ClipTokenizer, load_clip
 
     loading = {key: overrides.pop(key) for key in ("device", "dtype", "preprocess") if key in overrides}
     state = openai_state_dict(seed, **(TINY_RN | overrides))

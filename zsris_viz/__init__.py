@@ -19,7 +19,6 @@ from zsris_viz.errors import ZsrisError
 
 if TYPE_CHECKING:
     from zsris_viz.captioning import load_captioner
-    from zsris_viz.clip import load_clip
     from zsris_viz.datasets import load_dataset
     from zsris_viz.evaluation import evaluate
     from zsris_viz.images import open_image
@@ -27,6 +26,7 @@ if TYPE_CHECKING:
     from zsris_viz.masks import Masks
     from zsris_viz.methods import get_method, list_methods
     from zsris_viz.methods.base import SceneFeatures
+    from zsris_viz.models import load_clip
     from zsris_viz.segmentation import segment
 
 __version__ = "0.1.0"
@@ -54,7 +54,7 @@ _HOMES = {
     "get_method": "zsris_viz.methods",
     "list_methods": "zsris_viz.methods",
     "load_captioner": "zsris_viz.captioning",
-    "load_clip": "zsris_viz.clip",
+    "load_clip": "zsris_viz.models",
     "load_dataset": "zsris_viz.datasets",
     "load_parser": "zsris_viz.language",
     "open_image": "zsris_viz.images",

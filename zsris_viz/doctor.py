@@ -156,7 +156,7 @@ def _proposals() -> Iterator[Check]:
     there = [name for name, file in checkpoints.published().items() if (Path("data") / file.path).is_file()]
     told = f"below ./data: {', '.join(there)}" if there else "none below ./data; the miniature is for drawn scenes only"
     yield Check("sam", OK, f"published checkpoints {told}")
-    cache = importlib.import_module("zsris_viz.cache")
+    cache = importlib.import_module("zsris_viz.io.cache")
     folder = cache.cache_folder()
     if folder is None:
         yield Check("cache", OK, f"off ({cache.VARIABLE})")

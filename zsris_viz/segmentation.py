@@ -17,13 +17,13 @@ import torch
 from PIL import Image
 from torch.nn import functional as F
 
-from zsris_viz.clip.base import Clip
 from zsris_viz.errors import InvalidInputError, ZsrisWarning
 from zsris_viz.images import ImageSource, open_image
 from zsris_viz.masks import Masks
 from zsris_viz.methods import get_method
 from zsris_viz.methods.base import Method, Ranking, SceneFeatures
 from zsris_viz.methods.texts import ExpressionParts
+from zsris_viz.models.base import Clip
 from zsris_viz.proposals import load_proposals
 from zsris_viz.proposals.base import Proposer
 
@@ -189,7 +189,7 @@ def segment(
     if isinstance(clip, Clip):
         model = clip
     else:
-        from zsris_viz.clip import load_clip
+        from zsris_viz.models import load_clip
 
         model = load_clip(clip, device=device, dtype=dtype)
     scene = SceneFeatures(

@@ -28,11 +28,11 @@ from tests.benchmarks.bench_methods import EXPRESSIONS, SHAPE, cpu_seconds, scen
 from tests.captioning.tiny_models import bert_tokenizer
 from tests.factories import openai_model
 from zsris_viz.captioning import load_captioner
-from zsris_viz.clip import load_clip
 from zsris_viz.datasets import load_dataset
 from zsris_viz.methods import SceneFeatures, get_method, list_methods
+from zsris_viz.models import load_clip
 from zsris_viz.proposals import load_proposals
-from zsris_viz.reproduce.needs import COSTS
+from zsris_viz.reproduce.requirements import COSTS
 
 DEVICE = "one CPU core"
 RN = {"vision_layers": (3, 4, 6, 3), "width": 64, "patch_size": None, "embed_dim": 1024}

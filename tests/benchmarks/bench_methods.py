@@ -31,9 +31,9 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from tests.benchmarks.authors_flow import rank_references
 from tests.factories import openai_model
-from zsris_viz.clip import load_clip
 from zsris_viz.datasets import load_dataset
 from zsris_viz.methods import SceneFeatures, get_method
+from zsris_viz.models import load_clip
 from zsris_viz.proposals import load_proposals
 
 DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16}

@@ -21,8 +21,8 @@ import torch
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-from zsris_viz.clip import load_clip
 from zsris_viz.datasets import load_dataset
+from zsris_viz.models import load_clip
 from zsris_viz.probes import PROBES, run_probes
 
 

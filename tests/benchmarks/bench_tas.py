@@ -29,8 +29,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 from tests.benchmarks.bench_methods import SHAPE, cpu_seconds, scene_of
 from tests.benchmarks.tas_flow import Asked, rank_expressions
 from tests.factories import openai_model
-from zsris_viz.clip import load_clip
 from zsris_viz.methods import SceneFeatures, get_method
+from zsris_viz.models import load_clip
 
 THINGS = ("a man in a red shirt", "a wooden bench", "two brown dogs", "a white car", "the side of a building")
 EXPRESSIONS = [

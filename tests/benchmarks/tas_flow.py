@@ -18,7 +18,7 @@ from torch import Tensor
 
 from tests.benchmarks.authors_flow import plain_features, text_feature
 from tests.methods.plain import tas_crop, unit
-from zsris_viz.clip.preprocess import CLIP_MEAN, CLIP_STD
+from zsris_viz.models.preprocessing import CLIP_MEAN, CLIP_STD
 
 
 @dataclass(frozen=True)

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from zsris_viz.cache import DiskCache
 from zsris_viz.captioning import Captioner, captioner_names, load_captioner
 from zsris_viz.errors import InvalidInputError, InvalidTypeError, UnavailableError, ZsrisWarning
+from zsris_viz.io.cache import DiskCache
 from zsris_viz.masks import Masks
 
 

@@ -27,7 +27,7 @@ def gpt2_tokenizer(folder: Path):
     """OPT's kind of tokenizer: bytes, a few merges, "</s>" before and after."""
     from transformers import GPT2Tokenizer
 
-    from zsris_viz.miniature.tokenizer import _byte_letters
+    from zsris_viz.miniature.training.tokenizer import _byte_letters
 
     folder.mkdir(parents=True, exist_ok=True)
     letters = [letter for _, letter in sorted(_byte_letters().items())]

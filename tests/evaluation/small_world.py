@@ -18,14 +18,14 @@ import pyarrow.parquet  # noqa: F401
 import torch
 from PIL import Image
 
-from zsris_viz.clip.base import Clip
-from zsris_viz.clip.preprocess import get_preprocess
 from zsris_viz.datasets.types import Expression, Reference, Sample
 from zsris_viz.errors import UnavailableError
 from zsris_viz.evaluation import Evaluation, evaluate
 from zsris_viz.evaluation import store as store
 from zsris_viz.masks import Masks
 from zsris_viz.methods.base import Method, MethodInfo
+from zsris_viz.models.base import Clip
+from zsris_viz.models.preprocessing import get_preprocess
 
 SIDE = 24
 KINDS = ("noun", "colour", "position")

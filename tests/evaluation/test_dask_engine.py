@@ -21,7 +21,7 @@ from zsris_viz.errors import InvalidInputError, InvalidTypeError, UnavailableErr
 from zsris_viz.evaluation import DaskEngine, Evaluation, evaluate
 from zsris_viz.evaluation.config import weights_fingerprint
 from zsris_viz.evaluation.dask_engine import read_address
-from zsris_viz.evaluation.recipe import ClipSource, DatasetSource, Recipe
+from zsris_viz.evaluation.worker_spec import ClipSource, DatasetSource, Recipe
 
 VARYING = ["run_id", "seconds"]
 

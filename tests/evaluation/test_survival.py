@@ -20,9 +20,9 @@ from tests.evaluation.small_world import ByHash, NoClip, SmallWorld, run, run_sl
 from zsris_viz.datasets.types import Subset
 from zsris_viz.errors import CorruptFileError, InvalidInputError, UnavailableError, ZsrisWarning
 from zsris_viz.evaluation import Evaluation, evaluate
-from zsris_viz.evaluation.lock import FolderLock
 from zsris_viz.evaluation.rows import COLUMNS, LATER
 from zsris_viz.evaluation.store import IMAGES_KEY, RowStore
+from zsris_viz.io.lock import FolderLock
 
 VARYING = ["run_id", "seconds"]
 STABLE = [name for name in COLUMNS if name not in (*VARYING, "config_hash")]  # the delay is a setting

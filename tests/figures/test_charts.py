@@ -10,7 +10,7 @@ from PIL import Image
 
 from zsris_viz import figures
 from zsris_viz.errors import InvalidInputError
-from zsris_viz.methods.maps import upsample
+from zsris_viz.methods.map_pooling import upsample
 
 IMAGE = Image.new("RGB", (12, 8), "white")
 LOW, HIGH = np.full((2, 3), 0.1), np.array([[0.2, 0.4, 0.6], [0.8, 1.0, 0.2]])

@@ -9,11 +9,11 @@ from typing import Any
 
 import pytest
 
-from zsris_viz.clip.tokenizer import ClipTokenizer
 from zsris_viz.datasets.types import Expression
 from zsris_viz.errors import InvalidInputError, InvalidTypeError, UnavailableError, ZsrisWarning
 from zsris_viz.language import Parser, load_parser, models
-from zsris_viz.miniature.measure_parser import read_style, score_scenes, score_style
+from zsris_viz.miniature.training.measure_parser import read_style, score_scenes, score_style
+from zsris_viz.models.tokenizer import ClipTokenizer
 
 STYLE = Path(__file__).parent / "refcoco_style.tsv"
 

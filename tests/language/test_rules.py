@@ -7,10 +7,10 @@ import json
 import pytest
 
 from tests.language.trees import read, read_gold, tokens
-from zsris_viz.datasets.scenes.grammar import gold_examples
 from zsris_viz.language.lexicon import is_ordinal
-from zsris_viz.language.mend import split_run_together
 from zsris_viz.language.parse import read_tree
+from zsris_viz.language.tree_repair import split_run_together
+from zsris_viz.miniature.world.grammar import gold_examples
 
 
 @pytest.mark.parametrize("style", ["refcoco", "refcoco+", "refcocog"])

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from zsris_viz.datasets.scenes.trees import GoldTree
 from zsris_viz.language.parse import Parse, read_tree
 from zsris_viz.language.spans import Token
+from zsris_viz.miniature.world.trees import GoldTree
 
 
 def tokens(rows: str) -> tuple[str, tuple[Token, ...]]:

@@ -11,7 +11,7 @@ import torch
 from PIL import Image
 
 from tests.factories import openai_model
-from zsris_viz.clip import load_clip
+from zsris_viz.models import load_clip
 
 VIT = {"vision_layers": 4, "width": 128, "image_size": 64, "patch_size": 16}
 RN = {"vision_layers": (1, 1, 1, 1), "width": 8, "image_size": 96, "patch_size": None}

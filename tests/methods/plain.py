@@ -12,7 +12,7 @@ from PIL import Image
 from torch import Tensor
 
 from tests.benchmarks.authors_flow import MEAN, STD, freesolo_box
-from zsris_viz.clip.preprocess import CLIP_MEAN, CLIP_STD
+from zsris_viz.models.preprocessing import CLIP_MEAN, CLIP_STD
 
 
 def unit(features: Tensor) -> Tensor:

@@ -26,8 +26,8 @@ from zsris_viz.methods.copatch.patches import (
     similarity_map,
 )
 from zsris_viz.methods.copatch.relations import guided_scores, relation_matrix, relation_of
+from zsris_viz.methods.copatch.text_spans import find_words, with_context
 from zsris_viz.methods.copatch.texts import fused_feature, fusion_block, hybrid_text
-from zsris_viz.methods.copatch.words import find_words, with_context
 from zsris_viz.methods.texts import ExpressionParts
 
 TOLERANCE = {"atol": 2e-5, "rtol": 1e-4}

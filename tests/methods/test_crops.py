@@ -11,10 +11,10 @@ from PIL import Image
 
 from tests.benchmarks.authors_flow import freesolo_box
 from tests.methods import plain
-from zsris_viz.clip import get_preprocess
 from zsris_viz.errors import InvalidInputError
 from zsris_viz.masks import Masks
 from zsris_viz.methods.crops import CropVariant, build_crops, crop_boxes, freesolo_boxes, gaussian_blur
+from zsris_viz.models import get_preprocess
 
 PREPROCESS = get_preprocess("clip", 64)
 LEVEL = 1 / 255 / 0.26  # one of 256 grey levels after normalisation

@@ -10,8 +10,8 @@ import torch.nn.functional as F
 
 from tests.methods import plain
 from tests.methods.conftest import EMPTY, PHRASE, SENTENCE, SPECK
-from zsris_viz.clip import load_clip
 from zsris_viz.methods import SceneFeatures, get_method
+from zsris_viz.models import load_clip
 
 TOLERANCE = {"atol": 2e-5, "rtol": 1e-4}
 METHODS = ["grad-cam", "score-map", "clip-surgery", "region-token", "cropping", "global-local"]

@@ -10,8 +10,8 @@ from tests.benchmarks.authors_flow import rank_references
 from tests.factories import FULL_SIZES, openai_model
 from tests.methods import plain
 from tests.methods.conftest import PHRASE, SENTENCE
-from zsris_viz.clip import load_clip
 from zsris_viz.methods import SceneFeatures, get_method
+from zsris_viz.models import load_clip
 
 TOLERANCE = {"atol": 1e-4, "rtol": 0}
 

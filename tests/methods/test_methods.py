@@ -15,7 +15,7 @@ from zsris_viz.datasets.types import Expression
 from zsris_viz.errors import InvalidInputError, InvalidTypeError, UnavailableError
 from zsris_viz.methods import Method, Ranking, SceneFeatures, get_method, list_methods, method_names
 from zsris_viz.methods.global_local import GlobalLocal, dataset_alpha
-from zsris_viz.methods.paths import second_path
+from zsris_viz.methods.vit_forward import second_path
 
 GOLD = Expression(SENTENCE, "1", noun_phrase="the small cat", head="cat", direction="left")
 

@@ -3,10 +3,18 @@
 import numpy as np
 import pytest
 
-from zsris_viz.datasets.scenes.layout import SceneLayout, SceneObject, sample_layout
-from zsris_viz.datasets.scenes.words import vocabulary
-from zsris_viz.miniature.captions import caption, corrupted
-from zsris_viz.miniature.facts import COLOUR_INDEX, NOUN_INDEX, RELATIONS, Claim, Mention, facts_of, possible
+from zsris_viz.miniature.training.caption_truth import (
+    COLOUR_INDEX,
+    NOUN_INDEX,
+    RELATIONS,
+    Claim,
+    Mention,
+    facts_of,
+    possible,
+)
+from zsris_viz.miniature.training.captions import caption, corrupted
+from zsris_viz.miniature.world.layout import SceneLayout, SceneObject, sample_layout
+from zsris_viz.miniature.world.words import vocabulary
 
 
 def thing(noun, colour, x, y, size="small", extent=0.2):

@@ -6,9 +6,9 @@ import pytest
 
 import zsris_viz.miniature
 from zsris_viz.captioning import load_captioner
-from zsris_viz.miniature.checkpoints import sha256
-from zsris_viz.miniature.git_model import tokens
-from zsris_viz.miniature.measure_git import measure
+from zsris_viz.miniature.training.git_model import tokens
+from zsris_viz.miniature.training.measure_git import measure
+from zsris_viz.miniature.training.schedule import sha256
 
 FOLDER = Path(zsris_viz.miniature.__file__).parent / "git"
 

@@ -9,12 +9,12 @@ from typing import Any
 
 import pytest
 
-from zsris_viz.clip import load_clip
-from zsris_viz.datasets.scenes.words import NOUNS
 from zsris_viz.methods.global_local import GlobalLocal
 from zsris_viz.methods.risclip.config import Training, checked
-from zsris_viz.miniature import ablate_risclip, risclip_card, train_risclip
-from zsris_viz.miniature.checkpoints import sha256
+from zsris_viz.miniature.training import ablate_risclip, risclip_card, train_risclip
+from zsris_viz.miniature.training.schedule import sha256
+from zsris_viz.miniature.world.words import NOUNS
+from zsris_viz.models import load_clip
 
 KINDS = {"all": 80.0, "noun": 90.0, "colour": 85.5}
 TINY: dict[str, Any] = {

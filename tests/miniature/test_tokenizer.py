@@ -4,8 +4,8 @@ import json
 
 import pytest
 
-from zsris_viz.datasets.scenes.words import vocabulary
-from zsris_viz.miniature.tokenizer import CONTEXT_LENGTH, END, START, learn_merges, word_ids, write_tokenizer
+from zsris_viz.miniature.training.tokenizer import CONTEXT_LENGTH, END, START, learn_merges, word_ids, write_tokenizer
+from zsris_viz.miniature.world.words import vocabulary
 
 
 @pytest.fixture(scope="module")

@@ -7,11 +7,11 @@ import pytest
 import torch
 
 from zsris_viz.errors import UnavailableError
-from zsris_viz.miniature.checkpoints import learning_rate
-from zsris_viz.miniature.clip_batches import Batches, contrastive_loss, patch_logits
-from zsris_viz.miniature.clip_towers import RnTowers, busy_patches
-from zsris_viz.miniature.pictures import PictureStore
-from zsris_viz.miniature.train_clip import train
+from zsris_viz.miniature.training.clip_batches import Batches, contrastive_loss, patch_logits
+from zsris_viz.miniature.training.clip_towers import RnTowers, busy_patches
+from zsris_viz.miniature.training.schedule import learning_rate
+from zsris_viz.miniature.training.train_clip import train
+from zsris_viz.miniature.training.training_data import PictureStore
 
 
 def settings(**more):

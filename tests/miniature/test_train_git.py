@@ -7,12 +7,9 @@ import pytest
 import torch
 
 from zsris_viz.captioning import Captioner, load_captioner
-from zsris_viz.datasets.scenes.layout import sample_layout
-from zsris_viz.datasets.scenes.words import COLOURS, NOUNS
 from zsris_viz.errors import CorruptFileError
-from zsris_viz.miniature.git_card import card
-from zsris_viz.miniature.git_model import build, encode, tokens, word_ids
-from zsris_viz.miniature.git_pictures import (
+from zsris_viz.miniature.training.git_card import card
+from zsris_viz.miniature.training.git_data import (
     GIT_SEEDS,
     GitPictures,
     cells_of,
@@ -21,8 +18,11 @@ from zsris_viz.miniature.git_pictures import (
     whole_caption,
     whole_picture,
 )
-from zsris_viz.miniature.measure_git import colours_of, measure, nouns_of, precision_recall
-from zsris_viz.miniature.train_git import PatchReader, as_tensors, caption_loss, train
+from zsris_viz.miniature.training.git_model import build, encode, tokens, word_ids
+from zsris_viz.miniature.training.measure_git import colours_of, measure, nouns_of, precision_recall
+from zsris_viz.miniature.training.train_git import PatchReader, as_tensors, caption_loss, train
+from zsris_viz.miniature.world.layout import sample_layout
+from zsris_viz.miniature.world.words import COLOURS, NOUNS
 
 SMALL = {"minutes": 1.0, "regions": 4, "wholes": 2, "seed": 0, "peak": 1e-3, "threads": 1, "window": (2, 2)}
 
@@ -161,7 +161,7 @@ class Knows(Captioner):
 
 
 def test_measuring():
-    from zsris_viz.datasets.scenes.dataset import Scenes
+    from zsris_viz.miniature.world.dataset import Scenes
 
     data = Scenes("val", limit=3)
     layouts = [data.layout(index) for index in range(3)]

@@ -10,11 +10,11 @@ import pytest
 
 from zsris_viz.errors import CorruptFileError, UnavailableError
 from zsris_viz.language.parser import Parser
-from zsris_viz.miniature.clear_style import Word, to_clear_style
-from zsris_viz.miniature.fragments import FragmentMaker
-from zsris_viz.miniature.measure_parser import folder_hash, score_treebank, write_card
-from zsris_viz.miniature.train_parser import Recipe, as_typed, expressions, train
-from zsris_viz.miniature.treebank import load_split, read_conllu, to_doc
+from zsris_viz.miniature.training.fragments import FragmentMaker
+from zsris_viz.miniature.training.measure_parser import folder_hash, score_treebank, write_card
+from zsris_viz.miniature.training.train_parser import Recipe, as_typed, expressions, train
+from zsris_viz.miniature.training.treebank import load_split, read_conllu, to_doc
+from zsris_viz.miniature.training.ud_to_clear import Word, to_clear_style
 
 
 def words(rows: str) -> list[Word]:

@@ -12,18 +12,18 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from zsris_viz.datasets.scenes.layout import sample_layout
-from zsris_viz.datasets.scenes.plan import scene_seed
-from zsris_viz.datasets.scenes.render import render_arrays
 from zsris_viz.errors import CorruptFileError
-from zsris_viz.miniature import train_sam
 from zsris_viz.miniature.__main__ import main
-from zsris_viz.miniature.checkpoints import sha256
-from zsris_viz.miniature.measure_sam import measure
-from zsris_viz.miniature.pictures import SEED_BASE
-from zsris_viz.miniature.sam_batches import SamBatch, draw_batch, horizon
-from zsris_viz.miniature.sam_model import LOW_SIDE, SIDE, masks_at_points, miniature_sam
-from zsris_viz.miniature.train_sam import loss_of, mask_losses, train, true_iou
+from zsris_viz.miniature.training import train_sam
+from zsris_viz.miniature.training.measure_sam import measure
+from zsris_viz.miniature.training.sam_batches import SamBatch, draw_batch, horizon
+from zsris_viz.miniature.training.sam_model import LOW_SIDE, SIDE, masks_at_points, miniature_sam
+from zsris_viz.miniature.training.schedule import sha256
+from zsris_viz.miniature.training.train_sam import loss_of, mask_losses, train, true_iou
+from zsris_viz.miniature.training.training_data import SEED_BASE
+from zsris_viz.miniature.world.layout import sample_layout
+from zsris_viz.miniature.world.render import render_arrays
+from zsris_viz.miniature.world.sampling import scene_seed
 
 RUN: dict[str, Any] = {"minutes": 1.0, "scenes": 2, "prompts": 2}
 

@@ -13,11 +13,11 @@ from hypothesis import strategies as st
 
 from zsris_viz.masks import Masks
 from zsris_viz.probes import localisation, minimal_pairs, run_probes, spatial_sensitivity
-from zsris_viz.probes.changes import changed_copies, content_copy
+from zsris_viz.probes.caption_pairs import swap_side, swap_word
 from zsris_viz.probes.decoding import ridge_errors
 from zsris_viz.probes.localising import area_under_curve, overlap, pointing
 from zsris_viz.probes.masking import masked_texts
-from zsris_viz.probes.pairs import swap_side, swap_word
+from zsris_viz.probes.perturbations import changed_copies, content_copy
 
 OPTIONS: dict[str, Any] = {"parts": "gold", "resamples": 20, "controls": ("shuffled",)}
 

@@ -16,9 +16,9 @@ import torch
 from PIL import Image
 
 from tests.proposals.sam_files import saved_sam
-from zsris_viz import cache as disk
 from zsris_viz import evaluate, load_dataset
 from zsris_viz.errors import InvalidInputError, InvalidTypeError, ZsrisWarning
+from zsris_viz.io import cache as disk
 from zsris_viz.masks import Masks
 from zsris_viz.proposals import CachedProposals, Filtered, GroundTruth, Proposer, load_proposals
 

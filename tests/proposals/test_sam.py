@@ -16,9 +16,9 @@ from safetensors.torch import save_file
 
 from tests.proposals.sam_files import random_sam, saved_sam
 from zsris_viz import evaluate, load_dataset, segment
-from zsris_viz.cache import cache_folder
 from zsris_viz.datasets.manifests import File
 from zsris_viz.errors import CorruptFileError, InvalidInputError, InvalidTypeError, UnavailableError, ZsrisWarning
+from zsris_viz.io.cache import cache_folder
 from zsris_viz.proposals import CachedProposals, Filtered, Sam, load_proposals, proposal_names, sam_checkpoint
 from zsris_viz.proposals.sam import FOR_MINIATURE, PAPER
 from zsris_viz.proposals.sam_checkpoint import build_sam, find_weights, kind_of, read_state

@@ -12,7 +12,7 @@ import nbformat
 import pytest
 import yaml
 
-from zsris_viz.reproduce import workshop
+from zsris_viz.reproduce import executor as workshop
 
 PARAMETERS = 'limit = 3  # scenes\nalpha = 0.95\nclip = "miniature"\nlayers = [1, 2]\noutput_dir = "outputs"'
 DRAW = """

@@ -177,7 +177,8 @@ def test_nothing_to_do(world: World) -> None:
 SCRIPT = """
 import signal, sys
 signal.signal(signal.SIGINT, signal.default_int_handler)
-from zsris_viz.reproduce import reproduce, workshop
+from zsris_viz.reproduce import reproduce
+from zsris_viz.reproduce import executor as workshop
 workshop.WORKER = tuple(sys.argv[3:])
 reproduce(notebooks=sys.argv[1], output=sys.argv[2], jobs=2)
 """
@@ -186,7 +187,7 @@ reproduce(notebooks=sys.argv[1], output=sys.argv[2], jobs=2)
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
 def test_killed_run_leaves_no_half_output(world: World, fake_worker: Install, how: signal.Signals) -> None:
     """The good notebook's files are whole, the other's are not there, and the next run takes up the rest."""
-    from zsris_viz.reproduce import workshop
+    from zsris_viz.reproduce import executor as workshop
 
     half = "p = pathlib.Path(request['parameters']['output_dir'], 'figures'); p.mkdir(parents=True);"
     log = fake_worker(f"if name == '01_b': {half} (p / '01_b-curve.png').write_text('half'); time.sleep(60)")

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from zsris_viz.errors import InvalidInputError, InvalidTypeError, UnavailableError
+from zsris_viz.miniature import WEIGHTS
 
 if TYPE_CHECKING:
     from zsris_viz.captioning.base import Captioner
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 
 #: Name -> Hugging Face id; "miniature" is in the package.
 PUBLISHED = {"git-base": "microsoft/git-base", "blip2-opt-2.7b": "Salesforce/blip2-opt-2.7b"}
-MINIATURE = Path(__file__).parents[1] / "miniature" / "git"
+MINIATURE = WEIGHTS / "git"
 _HOMES = {"Captioner": "base", "HubCaptioner": "hub", "region_images": "regions"}
 __all__ = ["Captioner", "HubCaptioner", "captioner_names", "load_captioner", "region_images", "shared_captioner"]
 

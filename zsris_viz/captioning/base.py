@@ -11,10 +11,10 @@ import numpy as np
 import torch
 from PIL import Image
 
-from zsris_viz.cache import DiskCache, cache_folder, image_fingerprint, key_of
 from zsris_viz.captioning.regions import SIGMA, check_style, region_images
 from zsris_viz.errors import InvalidInputError, InvalidTypeError
 from zsris_viz.images import ImageSource, open_image
+from zsris_viz.io.cache import DiskCache, cache_folder, image_fingerprint, key_of
 from zsris_viz.masks import Masks
 
 #: Changes when captions would come out otherwise for the same settings, so that old entries are not taken.
@@ -29,7 +29,7 @@ class Captioner(ABC):
 
     Args:
         name: shown in tables. batch_size: pictures at once; of no influence on the captions.
-        cache: True for the user's cache folder (see :func:`zsris_viz.cache.cache_folder`), a DiskCache, or False for
+        cache: True for the user's cache folder (see :func:`zsris_viz.io.cache.cache_folder`), a DiskCache, or False for
             none.
 
     Attributes:

@@ -11,11 +11,11 @@ import torch
 from PIL import Image
 
 from zsris_viz.captioning.base import Captioner
-from zsris_viz.clip.hub import add_weights, model_type, read_pretrained
 from zsris_viz.errors import InvalidInputError, InvalidTypeError, UnavailableError, ZsrisWarning
+from zsris_viz.models.huggingface import add_weights, model_type, read_pretrained
 
 if TYPE_CHECKING:
-    from zsris_viz.cache import DiskCache
+    from zsris_viz.io.cache import DiskCache
 
 #: model_type of config.json -> (class in transformers, longest caption in tokens, beams).
 KINDS = {"git": ("GitForCausalLM", 50, 1), "blip-2": ("Blip2ForConditionalGeneration", 30, 5)}

@@ -14,11 +14,11 @@ if TYPE_CHECKING:
 # name -> (module, class). A class takes (split, *, limit=None, ...) and refuses an unknown split with the list of those
 # it has. One whose files lie in a folder says needs_files = True and also takes data_root= and split_by=.
 _DATASETS: dict[str, tuple[str, str]] = {
-    "scenes": ("scenes.dataset", "Scenes"),
-    "refcoco": ("refer", "RefCOCO"),
-    "refcoco+": ("refer", "RefCOCOPlus"),
-    "refcocog": ("refer", "RefCOCOg"),
-    "phrasecut": ("phrasecut", "PhraseCut"),
+    "scenes": ("zsris_viz.miniature.world.dataset", "Scenes"),
+    "refcoco": ("zsris_viz.datasets.refer", "RefCOCO"),
+    "refcoco+": ("zsris_viz.datasets.refer", "RefCOCOPlus"),
+    "refcocog": ("zsris_viz.datasets.refer", "RefCOCOg"),
+    "phrasecut": ("zsris_viz.datasets.phrasecut", "PhraseCut"),
 }
 __all__ = ["Dataset", "Expression", "Reference", "Sample", "Subset", "dataset_class", "dataset_names", "load_dataset"]
 
@@ -33,7 +33,7 @@ def dataset_class(name: str) -> Any:
     if name not in _DATASETS:
         raise InvalidInputError(f"dataset {name!r} is unknown; use one of {', '.join(_DATASETS)}.")
     module, cls = _DATASETS[name]
-    return getattr(importlib.import_module(f"{__name__}.{module}"), cls)
+    return getattr(importlib.import_module(module), cls)
 
 
 def load_dataset(

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from zsris_viz.evaluation.dask_engine import DaskEngine
-    from zsris_viz.evaluation.image import Bench, evaluate_image
+    from zsris_viz.evaluation.error_analysis import OUTCOMES, example_page, outcome_table
     from zsris_viz.evaluation.metrics import METRICS, Metric, mask_iou, measure
+    from zsris_viz.evaluation.per_image import Bench, evaluate_image
     from zsris_viz.evaluation.results import Evaluation
     from zsris_viz.evaluation.runner import evaluate
     from zsris_viz.evaluation.statistics import Comparison, compare_methods
     from zsris_viz.evaluation.tables import metric_table
-    from zsris_viz.evaluation.taxonomy import OUTCOMES, example_page, outcome_table
 
 _HOMES = {
     "METRICS": "metrics",
@@ -22,15 +22,15 @@ _HOMES = {
     "measure": "metrics",
     "DaskEngine": "dask_engine",
     "Evaluation": "results",
-    "Bench": "image",
+    "Bench": "per_image",
     "evaluate": "runner",
-    "evaluate_image": "image",
+    "evaluate_image": "per_image",
     "Comparison": "statistics",
     "compare_methods": "statistics",
     "metric_table": "tables",
-    "OUTCOMES": "judge",
-    "example_page": "taxonomy",
-    "outcome_table": "taxonomy",
+    "OUTCOMES": "matching",
+    "example_page": "error_analysis",
+    "outcome_table": "error_analysis",
 }
 __all__ = [
     "METRICS",

@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from zsris_viz.clip.hub import add_weights
 from zsris_viz.datasets.types import Subset
+from zsris_viz.models.huggingface import add_weights
 
 if TYPE_CHECKING:
-    from zsris_viz.clip.base import Clip
     from zsris_viz.datasets.types import Dataset
     from zsris_viz.methods.base import Method
+    from zsris_viz.models.base import Clip
     from zsris_viz.proposals.base import Proposer
 
 SAMPLED = 256  # numbers of each weight that go into the fingerprint

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from zsris_viz.errors import InvalidInputError, InvalidTypeError, UnavailableError
 
 if TYPE_CHECKING:
-    from zsris_viz.evaluation.recipe import Recipe
+    from zsris_viz.evaluation.worker_spec import Recipe
 
 SCHEME = "dask://"
 LOCAL = "local"

@@ -10,8 +10,8 @@ from distributed import WorkerPlugin
 
 if TYPE_CHECKING:
     from zsris_viz.datasets.types import Dataset
-    from zsris_viz.evaluation.image import Bench
-    from zsris_viz.evaluation.recipe import Recipe
+    from zsris_viz.evaluation.per_image import Bench
+    from zsris_viz.evaluation.worker_spec import Recipe
 
 Rows = list[tuple[int, list[dict[str, Any]]]]
 _RECIPES: dict[str, bytes] = {}
@@ -43,7 +43,7 @@ def run_shard(token: str, places: Sequence[int]) -> Rows:
     """(place, rows) of a few images; the first call in a process loads the models."""
     from distributed.protocol.pickle import loads
 
-    from zsris_viz.evaluation.image import evaluate_image
+    from zsris_viz.evaluation.per_image import evaluate_image
 
     with _ONE_AT_A_TIME:
         if token not in _LOADED:

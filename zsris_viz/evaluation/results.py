@@ -116,8 +116,8 @@ class Evaluation:
         return pd.concat(frames, ignore_index=True) if frames else pd.DataFrame()
 
     def taxonomy(self, by: str | Sequence[str] | None = None, **options: Any) -> pd.DataFrame:
-        """In which way choices are wrong, see :func:`~zsris_viz.evaluation.taxonomy.outcome_table`."""
-        from zsris_viz.evaluation.taxonomy import outcome_table
+        """In which way choices are wrong, see :func:`~zsris_viz.evaluation.error_analysis.outcome_table`."""
+        from zsris_viz.evaluation.error_analysis import outcome_table
 
         return outcome_table(self.rows, by, **options)
 

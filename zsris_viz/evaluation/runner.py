@@ -12,18 +12,18 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from zsris_viz import __version__
-from zsris_viz.cache import DiskCache
-from zsris_viz.clip.base import Clip
 from zsris_viz.datasets.types import Dataset
 from zsris_viz.errors import InvalidInputError, InvalidTypeError, UnavailableError
 from zsris_viz.evaluation.config import config_hash, run_config
-from zsris_viz.evaluation.image import Bench, evaluate_image
-from zsris_viz.evaluation.recipe import ClipSource, DatasetSource, Recipe
+from zsris_viz.evaluation.per_image import Bench, evaluate_image
 from zsris_viz.evaluation.results import Evaluation
-from zsris_viz.evaluation.reuse import RowCache
+from zsris_viz.evaluation.row_cache import RowCache
 from zsris_viz.evaluation.rows import CHANCE, INDEX, split_rows, to_table
+from zsris_viz.evaluation.worker_spec import ClipSource, DatasetSource, Recipe
+from zsris_viz.io.cache import DiskCache
 from zsris_viz.methods import get_method, method_class
 from zsris_viz.methods.base import Method
+from zsris_viz.models.base import Clip
 from zsris_viz.proposals import load_proposals
 from zsris_viz.proposals.base import Proposer
 

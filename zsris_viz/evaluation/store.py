@@ -22,8 +22,8 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 from zsris_viz.errors import CorruptFileError, InvalidInputError, ZsrisWarning
-from zsris_viz.evaluation.lock import FolderLock
 from zsris_viz.evaluation.rows import COLUMNS, INDEX, LATER, arrow_schema, split_rows, store_schema, to_table
+from zsris_viz.io.lock import FolderLock
 
 if TYPE_CHECKING:
     import pyarrow as pa

@@ -10,9 +10,9 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from zsris_viz.figures.beside import show_beside, show_sweep
     from zsris_viz.figures.charts import bars_with_intervals, curves, heat_table
     from zsris_viz.figures.choices import Choices, show_choices
+    from zsris_viz.figures.comparison import show_beside, show_sweep
     from zsris_viz.figures.interactive import toggle_masks
     from zsris_viz.figures.layout import close_rest, new_figure, note_source, style
     from zsris_viz.figures.maps import show_map_grid, show_maps
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from zsris_viz.figures.texts import show_spans
 
 _HOMES = {
-    "beside": ("show_beside", "show_sweep"),
+    "comparison": ("show_beside", "show_sweep"),
     "charts": ("bars_with_intervals", "curves", "heat_table"),
     "choices": ("Choices", "show_choices"),
     "interactive": ("toggle_masks",),

@@ -187,7 +187,7 @@ def enlarged(values: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     """A map bilinear to (H, W), exactly as methods average it; (H, W) itself stays."""
     import torch
 
-    from zsris_viz.methods.maps import upsample
+    from zsris_viz.methods.map_pooling import upsample
 
     if values.shape == size:
         return values

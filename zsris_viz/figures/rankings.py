@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
     from zsris_viz.methods.base import Ranking
-    from zsris_viz.methods.scene import SceneFeatures
+    from zsris_viz.methods.features import SceneFeatures
 
 
 def show_ranking(

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from zsris_viz.errors import InvalidInputError, UnavailableError, ZsrisWarning
+from zsris_viz.miniature import WEIGHTS
 
 if TYPE_CHECKING:
     from spacy.language import Language
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
 #: Installed pipelines that are preferred, best first.
 PREFERRED = ("en_core_web_lg", "en_core_web_md", "en_core_web_sm")
 BUILTIN = "builtin"
-BUILTIN_FOLDER = Path(__file__).parents[1] / "miniature" / "parser"
+BUILTIN_FOLDER = WEIGHTS / "parser"
 
 
 def available_models() -> list[str]:

@@ -9,10 +9,10 @@ from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from zsris_viz.errors import InvalidInputError, InvalidTypeError
-from zsris_viz.language.mend import split_run_together
 from zsris_viz.language.models import load_pipeline
 from zsris_viz.language.parse import Parse, read_tree
 from zsris_viz.language.spans import Token
+from zsris_viz.language.tree_repair import split_run_together
 
 if TYPE_CHECKING:
     from spacy.tokens import Doc

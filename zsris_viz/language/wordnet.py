@@ -49,7 +49,7 @@ def load_wordnet(source: str | None = None) -> WordNetCorpusReader:
 
 def _reader(files: NounFiles) -> WordNetCorpusReader:
     try:
-        from zsris_viz.language.noun_reader import NounReader
+        from zsris_viz.language.wordnet_reader import NounReader
     except ImportError as error:
         raise UnavailableError("WordNet needs NLTK; install it: pip install nltk") from error
     return NounReader(files)

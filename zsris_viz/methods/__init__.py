@@ -27,7 +27,7 @@ _EXPORTS = {
     "Method": "base",
     "MethodInfo": "base",
     "Ranking": "base",
-    "SceneFeatures": "scene",
+    "SceneFeatures": "features",
     "TextCache": "texts",
     "CropVariant": "crops",
     "GlobalLocal": "global_local",

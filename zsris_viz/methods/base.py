@@ -13,7 +13,7 @@ from torch import Tensor
 
 from zsris_viz.errors import InvalidInputError, InvalidTypeError, UnavailableError
 from zsris_viz.masks import Masks
-from zsris_viz.methods.scene import SceneFeatures
+from zsris_viz.methods.features import SceneFeatures
 from zsris_viz.methods.texts import ExpressionParts
 
 if TYPE_CHECKING:

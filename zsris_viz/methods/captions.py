@@ -6,7 +6,7 @@ import warnings
 from dataclasses import dataclass
 
 from zsris_viz.errors import InvalidInputError, ZsrisWarning
-from zsris_viz.methods.scene import SceneFeatures
+from zsris_viz.methods.features import SceneFeatures
 from zsris_viz.methods.texts import ExpressionParts
 
 #: What stands in for a caption without words: a text that is as true of every mask.

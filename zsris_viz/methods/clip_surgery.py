@@ -10,12 +10,12 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from zsris_viz.clip.blocks import autograd_mode
 from zsris_viz.errors import InvalidInputError, InvalidTypeError
 from zsris_viz.methods.base import Method, MethodInfo, SceneFeatures
-from zsris_viz.methods.maps import mean_inside
-from zsris_viz.methods.paths import layers_of, second_path
+from zsris_viz.methods.map_pooling import mean_inside
 from zsris_viz.methods.texts import ExpressionParts, mean_feature
+from zsris_viz.methods.vit_forward import layers_of, second_path
+from zsris_viz.models.blocks import autograd_mode
 
 NORMALISATIONS = ("features", "tokens")
 

@@ -1,7 +1,7 @@
 """Crops of an image around its proposals: box rules, backgrounds, squares, and the two ways of resizing.
 
 One :class:`CropVariant` says everything about a crop but colours' normalisation and interpolation, which belong to
-the :class:`~zsris_viz.clip.preprocess.Preprocess` it is used with.
+the :class:`~zsris_viz.models.preprocessing.Preprocess` it is used with.
 """
 
 from __future__ import annotations
@@ -13,10 +13,10 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from zsris_viz.clip.preprocess import CLIP_MEAN, IMAGENET_MEAN, Preprocess
 from zsris_viz.errors import InvalidInputError
 from zsris_viz.images import gaussian_blur
 from zsris_viz.masks import Masks
+from zsris_viz.models.preprocessing import CLIP_MEAN, IMAGENET_MEAN, Preprocess
 
 FILLS = ("black", "mean", "imagenet-mean", "blur", "none")
 SQUARES = ("squash", "pad")

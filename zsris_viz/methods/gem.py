@@ -9,9 +9,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from zsris_viz.clip.base import Clip
-from zsris_viz.clip.blocks import autograd_mode
-from zsris_viz.methods.paths import layers_of, require_vit, second_path
+from zsris_viz.methods.vit_forward import layers_of, require_vit, second_path
+from zsris_viz.models.base import Clip
+from zsris_viz.models.blocks import autograd_mode
 
 
 def gem_features(
@@ -26,7 +26,7 @@ def gem_features(
     Args:
         pixels: (B, 3, H, W), normalised; the authors use 448 x 448, twice the side that the model was trained with.
             Position embeddings are interpolated, bicubic and antialiased.
-        depth: None for 6, or all blocks of a tower with fewer, see :func:`~zsris_viz.methods.paths.second_path`.
+        depth: None for 6, or all blocks of a tower with fewer, see :func:`~zsris_viz.methods.vit_forward.second_path`.
         temperature: multiplies the similarities; by default the mean norm of the block's normalised input over the
             square root of the head's width (section 3.4).
 

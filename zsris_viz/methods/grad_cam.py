@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from zsris_viz.errors import InvalidInputError
 from zsris_viz.methods.base import Method, MethodInfo, SceneFeatures
-from zsris_viz.methods.maps import mean_inside
+from zsris_viz.methods.map_pooling import mean_inside
 from zsris_viz.methods.texts import ExpressionParts
 
 

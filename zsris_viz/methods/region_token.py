@@ -10,11 +10,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from zsris_viz.clip.blocks import autograd_mode, feed_forward, merge_heads, query_key_value
 from zsris_viz.errors import InvalidInputError
 from zsris_viz.methods.base import Method, MethodInfo, SceneFeatures
-from zsris_viz.methods.paths import layers_of
 from zsris_viz.methods.texts import ExpressionParts
+from zsris_viz.methods.vit_forward import layers_of
+from zsris_viz.models.blocks import autograd_mode, feed_forward, merge_heads, query_key_value
 
 MEMBERSHIPS = ("half", "nearest")
 

@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from zsris_viz.methods.base import Method, MethodInfo, SceneFeatures
-from zsris_viz.methods.maps import mean_inside
+from zsris_viz.methods.map_pooling import mean_inside
 from zsris_viz.methods.texts import ExpressionParts
 
 

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
-from zsris_viz.clip.base import Clip
 from zsris_viz.errors import InvalidInputError, InvalidTypeError
+from zsris_viz.models.base import Clip
 
 if TYPE_CHECKING:
     from zsris_viz.datasets.types import Expression

@@ -19,11 +19,11 @@ COMMANDS = {
     ("measure", "parser"): "measure_parser",
     ("measure", "risclip"): "measure_risclip",
     ("measure", "sam"): "measure_sam",
-    ("card", "clip"): "write_card",
-    ("card", "clip-rn"): "write_card",
+    ("card", "clip"): "clip_card",
+    ("card", "clip-rn"): "clip_card",
     ("card", "git"): "git_card",
     ("card", "risclip"): "risclip_card",
-    ("card", "sam"): "write_sam_card",
+    ("card", "sam"): "sam_card",
     ("ablate", "risclip"): "ablate_risclip",
 }
 
@@ -37,7 +37,7 @@ def main(argv: list[str] | None = None) -> int:
         print(f"usage (each has --help):\n{known}", file=sys.stderr)
         return 2
     arguments = words[2:] if words[1] not in ("clip", "clip-rn") else ["--model", words[1], *words[2:]]
-    import_module(f"{__package__}.{module}").main(arguments)
+    import_module(f"{__package__}.training.{module}").main(arguments)
     return 0
 
 

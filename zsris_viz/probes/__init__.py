@@ -10,8 +10,8 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from zsris_viz.probes.changes import changed_copies, content_copy
     from zsris_viz.probes.controls import untrained_tower
+    from zsris_viz.probes.perturbations import changed_copies, content_copy
     from zsris_viz.probes.run import (
         PROBES,
         context_attention,
@@ -28,8 +28,8 @@ if TYPE_CHECKING:
 _HOMES = {
     "COLUMNS": "table",
     "PROBES": "run",
-    "changed_copies": "changes",
-    "content_copy": "changes",
+    "changed_copies": "perturbations",
+    "content_copy": "perturbations",
     "context_attention": "run",
     "context_masking": "run",
     "end_token_attention": "tokens",

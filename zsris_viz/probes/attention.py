@@ -6,10 +6,10 @@ from typing import Any
 
 import numpy as np
 
-from zsris_viz.clip.base import Clip
+from zsris_viz.models.base import Clip
+from zsris_viz.probes.inputs import Material
 from zsris_viz.probes.table import Tally
 from zsris_viz.probes.tokens import GROUPS, WORDS, end_token_attention, token_groups
-from zsris_viz.probes.view import Material
 
 PROBE = "context-token attention"
 

@@ -6,9 +6,9 @@ from typing import Any
 
 import torch
 
-from zsris_viz.clip.base import Clip
-from zsris_viz.clip.vit import ViTClip
 from zsris_viz.errors import UnavailableError
+from zsris_viz.models.base import Clip
+from zsris_viz.models.vit import ViTClip
 
 
 def untrained_tower(clip: Clip, seed: int = 0) -> Clip:

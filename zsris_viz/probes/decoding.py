@@ -6,8 +6,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from zsris_viz.probes.inputs import View
 from zsris_viz.probes.table import Tally
-from zsris_viz.probes.view import View
 
 PROBE = "position decodability"
 STRENGTHS = (1e-4, 1e-3, 1e-2, 1e-1, 1.0, 10.0, 100.0, 1e4)

@@ -5,8 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from zsris_viz.probes.inputs import View
 from zsris_viz.probes.table import Tally
-from zsris_viz.probes.view import View
 
 PROBE = "localisation"
 MEASURES = ("pointing game", "IoU", "AUC")

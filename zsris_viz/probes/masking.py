@@ -10,11 +10,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from zsris_viz.clip.base import Clip
-from zsris_viz.clip.trace import Trace
+from zsris_viz.models.base import Clip
+from zsris_viz.models.trace import Trace
+from zsris_viz.probes.inputs import View
 from zsris_viz.probes.table import Tally
 from zsris_viz.probes.tokens import WORDS, positions_of, token_groups
-from zsris_viz.probes.view import View
 
 PROBE = "context masking"
 

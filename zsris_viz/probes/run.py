@@ -5,18 +5,18 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from zsris_viz.clip.base import Clip
 from zsris_viz.datasets.types import Dataset, Sample
 from zsris_viz.errors import InvalidInputError
+from zsris_viz.models.base import Clip
 from zsris_viz.probes.attention import ContextAttention
+from zsris_viz.probes.caption_pairs import MinimalPairs
 from zsris_viz.probes.controls import untrained_tower
 from zsris_viz.probes.decoding import PositionDecodability
+from zsris_viz.probes.inputs import Material, prepare, views
 from zsris_viz.probes.localising import Localisation
 from zsris_viz.probes.masking import ContextMasking
-from zsris_viz.probes.pairs import MinimalPairs
 from zsris_viz.probes.sensitivity import SpatialSensitivity
 from zsris_viz.probes.table import RESAMPLES, Tally
-from zsris_viz.probes.view import Material, prepare, views
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -6,8 +6,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from zsris_viz.probes.inputs import View
 from zsris_viz.probes.table import Tally
-from zsris_viz.probes.view import View
 
 PROBE = "spatial sensitivity"
 READOUTS = ("CLS", "mean patch", "patch by patch")

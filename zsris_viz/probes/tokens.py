@@ -8,10 +8,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from zsris_viz.clip.tokenizer import TextTokens
-from zsris_viz.clip.trace import Trace
 from zsris_viz.errors import InvalidInputError
-from zsris_viz.methods.copatch.words import find_words
+from zsris_viz.methods.copatch.text_spans import find_words
+from zsris_viz.models.tokenizer import TextTokens
+from zsris_viz.models.trace import Trace
 
 #: Groups of tokens. "noun phrase" is what of it is no context token ("the", "cat" of "the left cat").
 GROUPS = ("noun phrase", "context", "other", "start", "end")

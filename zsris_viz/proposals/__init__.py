@@ -90,7 +90,7 @@ def load_proposals(
             "mask2former:ID" a model of the Hugging Face hub or a folder. "+filter" behind any name puts the overlap
             filter of TAS behind the source, with its defaults (:class:`~.filtered.Filtered`).
         cache: keep the masks on disk: True, False, or a folder. Default: for the sources that run a model, in the
-            folder that :func:`zsris_viz.cache.cache_folder` says (environment variable ZSRIS_CACHE, "off" for never).
+            folder that :func:`zsris_viz.io.cache.cache_folder` says (variable ZSRIS_CACHE, "off" for never).
         device: of a source that runs a model; others need none.
         data_root: where `zsris data fetch` put a checkpoint; for "sam-vit-h" and the like.
         **settings: of the source, for example `max_masks=50`.

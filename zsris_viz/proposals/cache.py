@@ -6,10 +6,10 @@ import os
 import warnings
 from typing import Any
 
-from zsris_viz.cache import DiskCache, cache_folder, image_fingerprint, key_of
 from zsris_viz.datasets.types import Sample
 from zsris_viz.errors import ZsrisError, ZsrisWarning
 from zsris_viz.images import ImageSource, open_image
+from zsris_viz.io.cache import DiskCache, cache_folder, image_fingerprint, key_of
 from zsris_viz.masks import Masks
 from zsris_viz.proposals.base import Proposer
 
@@ -26,7 +26,7 @@ class CachedProposals(Proposer):
 
     Args:
         proposer: the source; its `settings` must hold everything that changes its masks.
-        folder: where entries go; default the package's cache folder, see :func:`zsris_viz.cache.cache_folder`. Where
+        folder: where entries go; default the package's cache folder, see :func:`zsris_viz.io.cache.cache_folder`. Where
             that is switched off, nothing is kept.
         max_bytes: of all entries; when there is more, those that were not used for longest go.
 

@@ -13,10 +13,10 @@ from typing import Any
 import torch
 from PIL import Image
 
-from zsris_viz.cache import image_fingerprint
 from zsris_viz.datasets.types import Sample
 from zsris_viz.errors import CorruptFileError, InvalidInputError, UnavailableError
 from zsris_viz.images import ImageSource, open_image
+from zsris_viz.io.cache import image_fingerprint
 from zsris_viz.masks import Masks
 from zsris_viz.proposals.base import Proposer
 from zsris_viz.proposals.cache import packed

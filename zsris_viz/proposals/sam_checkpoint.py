@@ -16,12 +16,13 @@ from torch import Tensor, nn
 
 from zsris_viz.datasets.manifests import File, manifests
 from zsris_viz.errors import CorruptFileError, InvalidInputError, InvalidTypeError, UnavailableError
+from zsris_viz.miniature import WEIGHTS
 
 if TYPE_CHECKING:
     from segment_anything.modeling import Sam
 
 MINIATURE = "miniature"
-MINIATURE_FILE = Path(__file__).parents[1] / "miniature" / "sam" / "model.safetensors"
+MINIATURE_FILE = WEIGHTS / "sam" / "model.safetensors"
 KINDS = {(1280, 32): "vit-h", (1024, 24): "vit-l", (768, 12): "vit-b"}  # width and depth of the image encoder
 DECODER_HEADS = 8  # of every published SAM; the tensors do not tell
 # Of every published SAM; segment-anything does not keep them in its files.

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from zsris_viz.reproduce.executor import Failure, Result
 from zsris_viz.reproduce.plan import Entry, Run, find_notebooks, load_entries, runs_of, select
 from zsris_viz.reproduce.runner import Report, reproduce
-from zsris_viz.reproduce.workshop import Failure, Result
 
 __all__ = [
     "Entry",

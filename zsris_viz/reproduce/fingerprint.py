@@ -15,7 +15,7 @@ from zsris_viz.reproduce.plan import Run
 
 PACKAGE = Path(__file__).resolve().parents[1]
 # What starts notebooks has no part in their results.
-ABOVE = ("reproduce", "commands", "cli.py", "doctor.py")
+ABOVE = ("reproduce", "cli", "doctor.py")
 LIBRARIES = (
     "torch", "torchvision", "transformers", "open_clip_torch", "segment-anything", "grad-cam", "spacy", "nltk",
     "numpy", "scipy", "pillow", "scikit-image", "pycocotools", "pandas", "matplotlib", "seaborn", "plotly",

@@ -11,11 +11,11 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 from zsris_viz.errors import InvalidInputError, UnavailableError
+from zsris_viz.reproduce.executor import Result, Workshop
 from zsris_viz.reproduce.fingerprint import package_hash
 from zsris_viz.reproduce.index import write_index
 from zsris_viz.reproduce.parameters import check_parameters, read_parameters
 from zsris_viz.reproduce.plan import Run, find_notebooks, load_entries, part_of, runs_of, select
-from zsris_viz.reproduce.workshop import Result, Workshop
 
 
 def plan_runs(

@@ -8,8 +8,8 @@ import pytest
 import torch
 
 from tests.factories import tiny_vit_clip
-from zsris_viz.clip.vit import ViTClip
 from zsris_viz.methods.risclip import Architecture, RisClipModel, Training
+from zsris_viz.models.vit import ViTClip
 
 SMALL: dict[str, Any] = {
     "cfe_pairs": 2, "cfe_width": 8, "cfe_heads": 2, "ske_layers": 1, "ske_width": 16, "ske_heads": 2,

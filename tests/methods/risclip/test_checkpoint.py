@@ -10,10 +10,10 @@ import pytest
 import torch
 
 from tests.factories import tiny_hf_model, tiny_vit_clip
-from zsris_viz.clip import load_clip
 from zsris_viz.errors import CorruptFileError, InvalidInputError, UnavailableError
 from zsris_viz.methods.risclip import RisClipModel, load_model, save_model, tower_hash
 from zsris_viz.methods.risclip.checkpoint import read_metadata
+from zsris_viz.models import load_clip
 
 
 def test_a_model_comes_back(clip: Any, model: RisClipModel, tmp_path: Path) -> None:

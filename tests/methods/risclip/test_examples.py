@@ -11,11 +11,11 @@ import pytest
 import torch
 
 from tests.methods.risclip.world import Squares
-from zsris_viz.clip.preprocess import Preprocess, get_preprocess
 from zsris_viz.errors import CorruptFileError, InvalidInputError, UnavailableError
 from zsris_viz.methods.risclip import examples
 from zsris_viz.methods.risclip.batches import StepBatches, make_batch
 from zsris_viz.methods.risclip.examples import Pictures, picture_of, squash
+from zsris_viz.models.preprocessing import Preprocess, get_preprocess
 
 SQUASHED: Preprocess = get_preprocess("clip", 56)
 

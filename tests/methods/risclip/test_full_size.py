@@ -9,11 +9,11 @@ from typing import Any
 import pytest
 import torch
 
-from zsris_viz.clip.preprocess import get_preprocess
-from zsris_viz.clip.tokenizer import ClipTokenizer
-from zsris_viz.clip.vit import ViTClip
 from zsris_viz.methods.risclip import Architecture, RisClipModel, load_model, save_model, tower_hash
 from zsris_viz.methods.risclip.losses import mask_loss
+from zsris_viz.models.preprocessing import get_preprocess
+from zsris_viz.models.tokenizer import ClipTokenizer
+from zsris_viz.models.vit import ViTClip
 
 SHAPES = {
     "ViT-B/16": ({"hidden_size": 768, "num_hidden_layers": 12, "num_attention_heads": 12, "patch_size": 16}, 512),

@@ -10,10 +10,10 @@ import torch.nn.functional as F
 
 from tests.factories import tiny_rn_clip
 from tests.methods.risclip.conftest import SMALL, scramble
-from zsris_viz.clip.vit import ViTClip
 from zsris_viz.errors import InvalidInputError, UnavailableError
 from zsris_viz.methods.risclip import Architecture, RisClipModel
 from zsris_viz.methods.risclip.optim import stages_of, start_stage
+from zsris_viz.models.vit import ViTClip
 
 TEXTS = ["the red square", "a much longer text about the blue one on the left"]
 

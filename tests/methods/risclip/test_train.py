@@ -16,11 +16,11 @@ import torch
 
 from tests.methods.risclip.conftest import settings
 from tests.methods.risclip.world import Squares
-from zsris_viz import training_state
-from zsris_viz.clip.preprocess import get_preprocess
 from zsris_viz.errors import InvalidInputError, UnavailableError
+from zsris_viz.io import training_state
 from zsris_viz.methods.risclip import Training, load_model, run, tower_hash, train_risclip
 from zsris_viz.methods.risclip.examples import Pictures
+from zsris_viz.models.preprocessing import get_preprocess
 
 
 def squares(count: int = 6, **told: Any) -> Pictures:

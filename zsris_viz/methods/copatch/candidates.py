@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from zsris_viz.masks import Masks
-from zsris_viz.methods.maps import upsample
+from zsris_viz.methods.map_pooling import upsample
 
 
 @dataclass(frozen=True)

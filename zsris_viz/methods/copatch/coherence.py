@@ -14,9 +14,9 @@ from torch import Tensor
 
 from zsris_viz.errors import InvalidInputError
 from zsris_viz.masks import Masks
+from zsris_viz.methods.features import SceneFeatures
 from zsris_viz.methods.gem import gem_features
-from zsris_viz.methods.maps import upsample
-from zsris_viz.methods.scene import SceneFeatures
+from zsris_viz.methods.map_pooling import upsample
 
 PROMPT = "a photo of a {}."  # GEM's own
 OUTSIDE = {"bigger": 1.95, "smaller": 1.5}  # by relation; 1.8 otherwise

@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from zsris_viz.methods.base import Method, MethodInfo, SceneFeatures
-from zsris_viz.methods.copatch.base import visual_features
+from zsris_viz.methods.copatch.base_scores import visual_features
 from zsris_viz.methods.copatch.candidates import Candidates, find_candidates
 from zsris_viz.methods.copatch.clusters import find_clusters
 from zsris_viz.methods.copatch.coherence import PROMPT, SIDES, coherence, heat_map, shaded

@@ -6,10 +6,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from zsris_viz.clip.base import Clip
 from zsris_viz.errors import InvalidInputError
 from zsris_viz.methods.copatch.config import AVERAGE
-from zsris_viz.methods.scene import PreprocessLike, SceneFeatures
+from zsris_viz.methods.features import PreprocessLike, SceneFeatures
+from zsris_viz.models.base import Clip
 
 
 def exit_layer(clip: Clip, layer: int | str | None = None) -> int | str:

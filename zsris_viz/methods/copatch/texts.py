@@ -11,13 +11,13 @@ from dataclasses import dataclass
 import torch.nn.functional as F
 from torch import Tensor
 
-from zsris_viz.clip.base import Clip
-from zsris_viz.clip.blocks import autograd_mode, feed_forward, run_block, self_attention
 from zsris_viz.errors import InvalidInputError
 from zsris_viz.methods.copatch.config import CoPatchConfig
-from zsris_viz.methods.copatch.words import with_context
-from zsris_viz.methods.scene import SceneFeatures
+from zsris_viz.methods.copatch.text_spans import with_context
+from zsris_viz.methods.features import SceneFeatures
 from zsris_viz.methods.texts import ExpressionParts
+from zsris_viz.models.base import Clip
+from zsris_viz.models.blocks import autograd_mode, feed_forward, run_block, self_attention
 
 
 @dataclass(frozen=True)

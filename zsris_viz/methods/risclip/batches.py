@@ -12,10 +12,10 @@ from torch import Tensor
 from torch.utils.data import DataLoader
 from torch.utils.data import Dataset as TorchDataset
 
-from zsris_viz.clip.preprocess import Preprocess
-from zsris_viz.clip.tokenizer import ClipTokenizer
 from zsris_viz.errors import InvalidInputError
 from zsris_viz.methods.risclip.examples import Picture, Pictures
+from zsris_viz.models.preprocessing import Preprocess
+from zsris_viz.models.tokenizer import ClipTokenizer
 
 TRIES = 1000  # pictures in a row without anybody to speak of, after which there is none
 

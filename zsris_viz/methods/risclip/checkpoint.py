@@ -12,11 +12,11 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from zsris_viz.clip.base import Clip
 from zsris_viz.errors import CorruptFileError, InvalidInputError, UnavailableError
+from zsris_viz.io.training_state import write_atomically
 from zsris_viz.methods.risclip.config import Architecture, checked
 from zsris_viz.methods.risclip.model import RisClipModel
-from zsris_viz.training_state import write_atomically
+from zsris_viz.models.base import Clip
 
 FORMAT = "zsris-risclip/1"
 

@@ -16,9 +16,9 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
-from zsris_viz.clip.preprocess import Preprocess
 from zsris_viz.datasets.types import Dataset, Reference, Sample
 from zsris_viz.errors import CorruptFileError, InvalidInputError, UnavailableError
+from zsris_viz.models.preprocessing import Preprocess
 
 SHARD = 500  # pictures in a file of the cache
 

@@ -12,17 +12,18 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from zsris_viz.clip.base import Clip
 from zsris_viz.errors import InvalidInputError, UnavailableError
 from zsris_viz.methods.base import Method, MethodInfo, Ranking, SceneFeatures
 from zsris_viz.methods.risclip.checkpoint import load_model
 from zsris_viz.methods.risclip.model import Grounding, RisClipModel, Seen
 from zsris_viz.methods.texts import ExpressionParts
+from zsris_viz.miniature import WEIGHTS
+from zsris_viz.models.base import Clip
 
 if TYPE_CHECKING:
     from zsris_viz.datasets.types import Expression
 
-SHIPPED = {"miniature": Path(__file__).parents[2] / "miniature" / "risclip" / "model.safetensors"}
+SHIPPED = {"miniature": WEIGHTS / "risclip" / "model.safetensors"}
 
 
 @dataclass(frozen=True)

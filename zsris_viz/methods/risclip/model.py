@@ -10,14 +10,14 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
-from zsris_viz.clip.base import Clip
-from zsris_viz.clip.blocks import run_block
-from zsris_viz.clip.vit import ViTClip
 from zsris_viz.errors import InvalidInputError, UnavailableError
 from zsris_viz.methods.risclip.adapters import AdapterPair, end_mask, spread_layers, text_layer
 from zsris_viz.methods.risclip.config import Architecture
 from zsris_viz.methods.risclip.decoder import Decoder, enlarged
 from zsris_viz.methods.risclip.exploitation import Exploitation
+from zsris_viz.models.base import Clip
+from zsris_viz.models.blocks import run_block
+from zsris_viz.models.vit import ViTClip
 
 KERNEL = "sdpa"  # no attention weights are asked for
 

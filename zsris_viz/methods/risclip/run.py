@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from zsris_viz.errors import InvalidInputError, UnavailableError
+from zsris_viz.io.training_state import load_state, save_state
 from zsris_viz.methods.risclip.batches import Batch, StepBatches, make_batch
 from zsris_viz.methods.risclip.checkpoint import load_model, save_model, tower_hash
 from zsris_viz.methods.risclip.config import Training, checked
@@ -21,7 +22,6 @@ from zsris_viz.methods.risclip.examples import Picture, Pictures
 from zsris_viz.methods.risclip.log import TrainingLog
 from zsris_viz.methods.risclip.model import RisClipModel
 from zsris_viz.methods.risclip.optim import Stage, ious, learning_rate, loss_of, stages_of, start_stage
-from zsris_viz.training_state import load_state, save_state
 
 #: Settings that a run may be continued with when they changed: they do not decide the weights. Of the tower not its
 #: name counts but its hash.

@@ -10,7 +10,6 @@ from typing import Any
 
 import torch
 
-from zsris_viz.clip.base import Clip
 from zsris_viz.errors import UnavailableError
 from zsris_viz.methods.risclip.batches import StepBatches
 from zsris_viz.methods.risclip.checkpoint import tower_hash
@@ -18,6 +17,7 @@ from zsris_viz.methods.risclip.config import Data, Training
 from zsris_viz.methods.risclip.examples import Pictures
 from zsris_viz.methods.risclip.model import RisClipModel
 from zsris_viz.methods.risclip.run import Run, Trained
+from zsris_viz.models.base import Clip
 
 __all__ = ["Trained", "pictures_of", "train_risclip"]
 
@@ -114,7 +114,7 @@ def start_accelerator(settings: Training, clip: Clip | None) -> Any:
 
 
 def _load_tower(settings: Training, device: torch.device) -> Clip:
-    from zsris_viz.clip import load_clip
+    from zsris_viz.models import load_clip
 
     return load_clip(settings.clip, device=device)
 

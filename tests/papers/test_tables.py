@@ -1,0 +1,217 @@
+"""The papers' tables as questions: every printed number has its row, and what is measured is what evaluate says."""
+
+from __future__ import annotations
+
+import functools
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from tests.evaluation.small_world import ByHash, NeedsMore, NoClip, SmallWorld
+from zsris_viz.datasets import load_dataset
+from zsris_viz.datasets.export import export
+from zsris_viz.errors import InvalidInputError, UnavailableError
+from zsris_viz.evaluation import evaluate
+from zsris_viz.methods import get_method, method_names
+from zsris_viz.methods.base import MethodInfo
+from zsris_viz.papers.comparison import beside_table, column_title, wide_table
+from zsris_viz.papers.experiment import Workplace, _short
+from zsris_viz.papers.published import published
+from zsris_viz.papers.tables import BOUND, TABLES, Column, Line, PaperTable, find_table, table_ids
+
+VAL: Column = ("refcoco", "val", "unc")
+
+
+class Nowhere(Workplace):
+    """Has no images."""
+
+    def data(self, column: Column) -> None:
+        return None
+
+
+class ForRN(ByHash):
+    info = MethodInfo("for-rn", "For RN", "none", ("rn",), "")
+
+
+class Small(Workplace):
+    """The small world for RefCOCO's val, with methods without sense."""
+
+    evaluated = 0
+
+    def data(self, column: Column) -> Any:
+        return SmallWorld(4) if column == VAL else None
+
+    def model(self, role: str) -> Any:
+        if role != "vit":
+            raise UnavailableError(f"no model was given for {role!r}. Give one")
+        return NoClip()
+
+    def source(self, role: str) -> Any:
+        return super().source("ground-truth")
+
+    def method(self, line: Line, dataset: str) -> Any:
+        if line.title == "needs":
+            return NeedsMore()
+        if line.title == "for rn":
+            return ForRN()
+        return super().method(line, dataset) if line.method is None else ByHash(salt=len(line.title))
+
+    def _answers(self, *args: Any) -> Any:
+        self.evaluated += 1
+        return super()._answers(*args)
+
+
+@pytest.mark.parametrize("id", [id for id, table in TABLES.items() if table.paper])
+def test_every_printed_number_has_one_row(id: str) -> None:
+    table = find_table(id)
+    printed = published(paper=table.paper, table=table.number)
+    keys = ["dataset", "split", "split_by", "metric"]
+    printed = printed.drop_duplicates([*keys, "method", "encoder", "proposals", "variant"])  # Table 3 of TAS: one twice
+    found = unmeasured(id)
+    assert found["measured"].isna().all() and (found["note"] != "").all()
+    there = found[found["published"].notna()]
+    assert sorted(there["published"]) == sorted(printed["value"])
+    assert there.groupby(keys).size().to_dict() == printed.groupby(keys).size().to_dict()
+    assert not there.duplicated([*keys, "line"]).any()
+
+
+@functools.cache
+def unmeasured(id: str) -> pd.DataFrame:
+    return beside_table(Nowhere(), find_table(id))
+
+
+def test_cells_stand_in_their_rows() -> None:
+    def cell(id: str, line: str, dataset: str, split: str, metric: str, split_by: str = "unc") -> float:
+        found = unmeasured(id).set_index(["line", "dataset", "split", "split_by", "metric"])
+        return found.loc[(line, dataset, split, split_by, metric), "published"]
+
+    assert cell("gl-table1", "Cropping (RN50)", "refcoco+", "testA", "oIoU") == 22.03
+    assert cell("gl-table1", "upper bound", "refcoco", "val", "mIoU") == 48.25
+    assert cell("gl-table3", "Global-Local visual, Local textual", "refcocog", "val", "oIoU", "umd") == 27.94
+    assert cell("tas-table1", "Global-Local CLIP (ViT-B/32)", "refcoco", "val", "mIoU") == 32.93
+    assert cell("tas-table1", "Global-Local CLIP (ViT-B/32), FreeSOLO", "refcoco", "val", "mIoU") == 26.20
+    assert cell("tas-table3", "alpha 0.1, lambda 0.5", "refcoco", "val", "mIoU") == 39.97
+    assert cell("tas-table4", "V + P", "refcoco", "val", "mIoU") == 35.94
+    assert cell("tas-table5", "captioner blur, CLIP crop", "refcoco", "val", "oIoU") == 29.53
+    assert cell("tas-table6", "TAS, GIT-base (RN50)", "refcoco+", "testA", "mIoU") == 50.55
+    assert cell("tas-table7", "BLIP-2-TAS", "refcocog", "val", "mIoU", "umd") == 50.07
+
+
+@pytest.mark.parametrize("id", table_ids())
+def test_settings_are_those_of_the_methods(id: str) -> None:
+    table = find_table(id, layers=6)
+    assert len({line.title for line in table.lines}) == len(table.lines)
+    for line in table.lines:
+        if line.method is None:
+            assert line.reason
+        elif line.method != BOUND:
+            if line.method not in method_names():  # a method that this version does not have is said to be missing
+                assert "no method" in str(Workplace(limit=1).rows(line, VAL))
+                continue
+            config = get_method(line.method, **line.settings).config
+            assert all(getattr(config, name) == value for name, value in line.settings.items())
+
+
+def test_every_setting_of_an_ablation_is_another_question() -> None:
+    for id in table_ids():
+        table = find_table(id, layers=12)
+        asked = {(line.method, str(sorted(line.settings.items())), line.tower, line.captioner, line.proposals)
+                 for line in table.lines if line.method}  # fmt: skip
+        assert len(asked) == sum(line.method is not None for line in table.lines), id
+    assert {line.settings["layer"] for line in find_table("copatch-exit", 12).lines} == {*range(1, 13), "avg"}
+    with pytest.raises(InvalidInputError, match="gl-table1"):
+        find_table("gl-table9")
+
+
+LINES = (
+    Line("one", "x", {"method": "Cropping", "encoder": "ViT-B/32"}),
+    Line("another", "x"),
+    Line("best", BOUND),
+    Line("needs", "x"),
+    Line("for rn", "x"),
+    Line("elsewhere", "x", tower="rn"),
+    Line("trained", None, {"method": "LAVT"}, reason="trained with supervision"),
+)
+
+
+def test_measured_values_are_those_of_evaluate() -> None:
+    place = Small(seed=3)
+    table = PaperTable("t", "T", LINES, "global-local", "1", columns=(VAL, ("refcoco", "testA", "unc")))
+    found = beside_table(place, table, resamples=100).set_index(["line", "split", "metric"])
+    methods = {"one": ByHash(salt=3), "another": ByHash(salt=7)}
+    plain = evaluate(SmallWorld(4), methods, clip=NoClip(), parts="gold", progress=False)
+    expected = plain.table(metrics=["miou", "oiou", "upper_bound_oiou"], resamples=100, seed=3).set_index("method")
+    for line in methods:
+        for metric, name in (("mIoU", "miou"), ("oIoU", "oiou")):
+            row = found.loc[(line, "val", metric)]
+            assert row["measured"] == expected.loc[line, name] and row["low"] == expected.loc[line, f"{name}_low"]
+            assert row["n"] == expected.loc[line, "n"] and row["measured_on"] == "small val"
+    row = found.loc[("one", "val", "oIoU")]
+    assert row["published"] == 22.73 and row["difference"] == pytest.approx(row["measured"] - 22.73)
+    assert found.loc[("best", "val", "oIoU"), "measured"] == expected.loc["one", "upper_bound_oiou"]
+    assert np.isnan(found.loc[("one", "testA", "oIoU"), "measured"])
+    notes = {line: found.loc[(line, "val", "mIoU"), "note"] for line in ("needs", "for rn", "elsewhere")}
+    assert notes == {
+        "needs": "no captioner; get one",
+        "for rn": "For RN needs a tower of kind rn, not vit",
+        "elsewhere": "no model was given for 'rn'",
+    }
+    assert found.loc[("trained", "val", "oIoU"), "note"] == "trained with supervision"
+    assert found.loc[("one", "testA", "oIoU"), "note"] == "not measured in this run"
+    asked = place.evaluated
+    beside_table(place, table, resamples=100)
+    assert place.evaluated == asked  # nothing is asked twice
+
+
+def test_reasons_are_short_and_name_no_folder() -> None:
+    error = UnavailableError("The weights are missing (/home/x/model.pt). Train them (again): zsris train")
+    assert _short(error) == "The weights are missing"
+    assert _short(UnavailableError("no model (of that kind). Give one")) == "no model (of that kind)"
+
+
+def test_rows_can_be_kept(tmp_path: Path) -> None:
+    table = PaperTable("t", "T", LINES[:2], columns=(VAL,))
+    first = beside_table(Small(rows_dir=tmp_path), table, resamples=10)
+    (folder,) = tmp_path.iterdir()
+    assert (folder / "rows.parquet").is_file() and folder.name.startswith("refcoco-val-unc-")
+    pd.testing.assert_frame_equal(beside_table(Small(rows_dir=tmp_path), table, resamples=10), first)
+
+
+def test_as_it_is_printed() -> None:
+    table = PaperTable("t", "T", LINES[:1], "global-local", "1", columns=(VAL, ("refcocog", "val", "umd")))
+    wide = wide_table(beside_table(Small(), table, resamples=10), ("mIoU", "oIoU"))
+    assert list(wide) == ["metric", "line", "RefCOCO val", "RefCOCOg val(U)"]
+    assert wide["metric"].tolist() == ["mIoU", "oIoU"] and wide.loc[1, "RefCOCO val"].endswith(" (22.73)")
+    assert wide.loc[0, "RefCOCOg val(U)"] == "– (31.88)"
+    assert column_title("phrasecut", "test", "") == "PhraseCut test"
+
+
+def test_drawn_twins_and_real_columns(tmp_path: Path) -> None:
+    place = Workplace(limit=2)
+    data = place.data(("refcoco+", "testB", "unc"))
+    assert data is not None and (data.name, data.split, data.style) == ("scenes", "testB", "refcoco+")
+    assert place.measured_on(("refcoco+", "testB", "unc")) == "scenes testB like RefCOCO+"
+    assert place.data(("refcocog", "val", "google")) is None and place.measured_on(("refcocog", "val", "google")) == ""
+    twin = place.data(("refcoco", "", ""))
+    assert twin is not None and twin.split == "val"  # Table 2 of Global-Local does not say
+    export(load_dataset("scenes", "val", limit=2, size=64), tmp_path, "refer", progress=False)
+    real = Workplace(dataset="refcoco", data_root=tmp_path)
+    assert len(real.data(VAL) or []) == 2 and real.data(("refcoco+", "val", "unc")) is None
+    assert Workplace(dataset="all", data_root=tmp_path).data(("refcocog", "test", "google")) is None  # not public
+
+
+def test_who_is_missing_is_said() -> None:
+    place = Workplace(limit=1, models={"vit": "miniature"}, captioners={})
+    with pytest.raises(UnavailableError, match="no model was given for 'rn'"):
+        place.model("rn")
+    with pytest.raises(UnavailableError, match="no proposals given for 'sam'"):
+        place.source("sam")
+    with pytest.raises(UnavailableError, match="no method 'nonsense'"):
+        place.method(Line("x", "nonsense"), "scenes")
+    broken = Workplace(models={"vit": "nobody/nothing"})
+    for _ in range(2):
+        with pytest.raises(UnavailableError):
+            broken.model("vit")

@@ -1,0 +1,29 @@
+"""`zsris doctor`."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import typer
+
+from zsris_viz.cli.common import JsonOption, print_json
+
+MARKS = {"ok": "ok     ", "warning": "WARNING", "problem": "PROBLEM"}
+
+
+def doctor(as_json: JsonOption = False) -> None:
+    """Check versions, models, WordNet and disk; the exit code is 1 when something is wrong."""
+    from zsris_viz.doctor import PROBLEM, examine
+
+    checks = examine()
+    ok = all(check.status != PROBLEM for check in checks)
+    if as_json:
+        print_json({"ok": ok, "checks": [dataclasses.asdict(check) for check in checks]})
+    else:
+        width = max(len(check.name) for check in checks)
+        for check in checks:
+            typer.echo(f"{MARKS[check.status]}  {check.name:<{width}}  {check.found}")
+            if check.mend:
+                typer.echo(f"{'':9}{'':<{width}}  -> {check.mend}")
+    if not ok:
+        raise typer.Exit(1)

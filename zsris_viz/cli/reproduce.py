@@ -1,0 +1,127 @@
+"""`zsris reproduce`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from zsris_viz.cli.common import JsonOption, print_json, print_table
+from zsris_viz.errors import InvalidInputError
+
+if TYPE_CHECKING:
+    from zsris_viz.reproduce import Report
+
+
+def reproduce(
+    wanted: Annotated[
+        list[str] | None, typer.Argument(metavar="[ID]...", help="Figure or table ids, notebooks, or their numbers.")
+    ] = None,
+    parameter: Annotated[
+        list[str] | None,
+        typer.Option("-p", "--parameter", metavar="NAME=VALUE", help="A notebook parameter; may be repeated."),
+    ] = None,
+    output: Annotated[Path, typer.Option("--output", metavar="DIR", help="Where the results go.")] = Path("outputs"),
+    jobs: Annotated[int | None, typer.Option("--jobs", min=1, help="Notebooks at a time [default: 2].")] = None,
+    force: Annotated[bool, typer.Option("--force", help="Run even what is up to date.")] = False,
+    notebooks: Annotated[
+        Path | None, typer.Option("--notebooks", metavar="DIR", help="Folder with figures.yaml [default: notebooks].")
+    ] = None,
+    timeout: Annotated[
+        float | None, typer.Option("--timeout", metavar="SECONDS", min=0, help="End a notebook after this long.")
+    ] = None,
+    test: Annotated[bool, typer.Option("--test", help="The small parameters that the tests use.")] = False,
+    only_list: Annotated[bool, typer.Option("--list", help="Only say what there is to make.")] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Only say what it would need: files, memory of a GPU, hours.")
+    ] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Run the notebooks and gather their figures and tables in DIR/index.html.
+
+    What is up to date is skipped, a notebook that fails does not stop the others, and a second run takes up what is
+    missing. The exit code is 1 when a notebook failed.
+    """
+    if only_list:
+        _list(wanted or [], notebooks, as_json)
+        return
+    given = dict(map(_pair, parameter or []))
+    if dry_run:
+        _dry_run(wanted or [], given, notebooks, output, as_json)
+        return
+    from zsris_viz.reproduce import reproduce as run
+
+    report = run(
+        wanted or [],
+        parameters=given,
+        output=output,
+        jobs=jobs,
+        force=force,
+        notebooks=notebooks,
+        timeout=timeout,
+        test=test,
+        told=lambda line: typer.echo(line, err=True),
+    )
+    if as_json:
+        _print_report(report)
+    else:
+        for result in report.results:
+            if result.failure is not None:
+                text = f"\n{result.run.notebook}: {result.failure}\n{result.failure.traceback}"
+                typer.echo(text.rstrip(), err=True)
+        done = [result.status for result in report.results]
+        counts = ", ".join(f"{done.count(status)} {status}" for status in ("done", "skipped", "failed"))
+        typer.echo(f"{counts}: {report.index}")
+    if not report.ok:
+        raise typer.Exit(1)
+
+
+def _pair(text: str) -> tuple[str, str]:
+    name, equals, value = text.partition("=")
+    if not equals or not name.isidentifier():
+        raise InvalidInputError(f"-p {text!r} is not NAME=VALUE, as in -p limit=50")
+    return name, value
+
+
+def _dry_run(wanted: list[str], given: dict[str, str], notebooks: Path | None, output: Path, as_json: bool) -> None:
+    from zsris_viz.reproduce.requirements import needs_of_wanted
+
+    needs = needs_of_wanted(wanted, parameters=given, notebooks=notebooks, output=output)
+    if as_json:
+        print_json({"runs": [need.to_dict() for need in needs]})
+        return
+    typer.echo("\n\n".join(need.text() for need in needs))
+    missing = dict.fromkeys(part.name for need in needs for part in need.missing)
+    typer.echo(f"\nmissing: {', '.join(missing)}" if missing else "\nnothing is missing")
+
+
+def _list(wanted: list[str], notebooks: Path | None, as_json: bool) -> None:
+    from zsris_viz.reproduce import find_notebooks, load_entries, select
+
+    entries = [entry.model_dump() for entry in select(load_entries(find_notebooks(notebooks)), wanted)]
+    if as_json:
+        print_json(entries)
+    else:
+        print_table(entries, ["id", "kind", "notebook", "title"])
+
+
+def _print_report(report: Report) -> None:
+    print_json(
+        {
+            "ok": report.ok,
+            "index": report.index,
+            "notebooks": [
+                {
+                    "name": result.run.name,
+                    "status": result.status,
+                    "seconds": result.seconds,
+                    "outputs": result.run.outputs,
+                    "undeclared": result.undeclared,
+                    "error": None if result.failure is None else str(result.failure),
+                    "traceback": None if result.failure is None else result.failure.traceback,
+                }
+                for result in report.results
+            ],
+        }
+    )

@@ -1,0 +1,101 @@
+"""`zsris segment`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from zsris_viz.cli.common import (
+    PROPOSALS_HELP,
+    CaptionerOption,
+    ClipOption,
+    DeviceOption,
+    JsonOption,
+    print_json,
+    print_pairs,
+)
+from zsris_viz.errors import InvalidInputError
+
+if TYPE_CHECKING:
+    from zsris_viz.segmentation import Segmentation
+
+PICTURES = (".png", ".jpg", ".jpeg", ".webp")
+
+
+def segment(
+    image: Annotated[Path, typer.Argument(metavar="IMAGE", help="An image file.")],
+    expression: Annotated[str, typer.Argument(metavar="EXPRESSION", help='Such as "the dog on the left".')],
+    method: Annotated[str, typer.Option("--method", metavar="M", help="See `zsris methods`.")] = "global-local",
+    clip: ClipOption = "miniature",
+    proposals: Annotated[str, typer.Option("--proposals", metavar="NAME", help=PROPOSALS_HELP)] = "felzenszwalb",
+    preset: Annotated[str, typer.Option("--preset", metavar="NAME", help='"default" or "official".')] = "default",
+    captioner: CaptionerOption = None,
+    device: DeviceOption = None,
+    save: Annotated[
+        Path | None, typer.Option("--save", metavar="FILE", help="Write the image with the mask on it (PNG, JPEG).")
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Find what an expression means in an image, and say which model was used."""
+    if save is not None:
+        _check_target(save)
+    from zsris_viz.segmentation import segment as run
+
+    options: dict[str, Any] = {"method": method, "clip": clip, "proposals": proposals, "preset": preset}
+    found = run(image, expression, **options, captioner=captioner, device=device)
+    if save is not None:
+        found.save(save)
+    told = describe(found)
+    if as_json:
+        asked = {"image": image, "expression": expression, "method": method, "clip": clip, "proposals": proposals}
+        print_json({**asked, "preset": preset, **told, "note": found.note, "saved": save})
+        return
+    box = told["box"]
+    print_pairs(
+        {
+            "expression": expression,
+            "chosen": _choice(told),
+            "place": f"x {box[0]} to {box[2]}, y {box[1]} to {box[3]}, {told['area']} pixels" if box else None,
+            "saved": save,
+        }
+    )
+    typer.echo(found.note)
+
+
+def _choice(told: dict[str, Any]) -> str:
+    """What was chosen, in words."""
+    if told["box"] is None:
+        return "no mask"
+    if told["chosen"] is None:
+        return "a mask of the method's own"
+    return f"mask {told['chosen']} of {told['candidates']}, score {told['score']:.4f}"
+
+
+def describe(found: Segmentation) -> dict[str, Any]:
+    """Number, score, box (XYXY, right and bottom exclusive), area and COCO run-length code of the chosen mask; a
+    method's own mask has no number and no score."""
+    from zsris_viz.masks import Masks
+
+    ranking = found.ranking
+    told: dict[str, Any] = {"size": list(found.mask.shape), "candidates": len(ranking.scores)}
+    told |= dict.fromkeys(("chosen", "score", "box", "area", "rle"))
+    if not found.mask.any():
+        return told
+    mask = Masks.from_arrays([found.mask])
+    if ranking.chosen is not None:
+        told["chosen"] = int(ranking.chosen)
+        told["score"] = float(ranking.scores[ranking.chosen])
+    told["box"] = mask.boxes[0].tolist()
+    told["area"] = int(mask.areas[0])
+    told["rle"] = mask.to_rle()[0]
+    return told
+
+
+def _check_target(save: Path) -> None:
+    """Refuse a place that cannot be written to before the model runs."""
+    if save.suffix.lower() not in PICTURES:
+        raise InvalidInputError(f"--save {save}: name a picture file, one of {', '.join(PICTURES)}, as in overlay.png")
+    if not save.parent.is_dir():
+        raise InvalidInputError(f"--save {save}: there is no folder {save.parent}; make it first")

@@ -1,0 +1,168 @@
+"""The rows of one image: what a worker computes, wherever it runs."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from zsris_viz.datasets.types import Expression, Reference, Sample
+from zsris_viz.errors import CorruptFileError, UnavailableError
+from zsris_viz.evaluation.matching import Judge
+from zsris_viz.evaluation.rows import CHANCE
+from zsris_viz.methods.base import Method, Ranking, SceneFeatures
+from zsris_viz.methods.texts import TextCache
+from zsris_viz.models.base import Clip
+from zsris_viz.proposals.base import Proposer
+
+if TYPE_CHECKING:
+    from zsris_viz.evaluation.row_cache import RowCache
+
+MAX_TEXTS = 20_000  # text features that are kept between images
+Answer = tuple[Ranking | None, str | None]  # a ranking, or the error that there is instead
+
+
+@dataclass
+class Bench:
+    """What the evaluation of every image shares: the models and where the parts of expressions come from.
+
+    Attributes:
+        clip, proposer: the model and the source of proposals. parser, captioner: for the methods that need them;
+            without a parser the package's own is loaded by the first method that asks.
+        parts: "parser", or "gold" for a dataset that knows the noun phrases of its expressions.
+        preprocess: used where a method does not name its own; None for the model's. batch_size: crops at once.
+        labels: columns that all rows share: run_id, dataset, split, split_by, clip, proposals, config_hash.
+        texts: features of texts met before; made anew when there are too many.
+        reuse: rows that were worked out before, or None.
+    """
+
+    clip: Clip
+    proposer: Proposer
+    parser: Any = None
+    captioner: Any = None
+    parts: str = "parser"
+    preprocess: Any = None
+    batch_size: int = 64
+    labels: dict[str, Any] = field(default_factory=dict)
+    texts: TextCache | None = None
+    reuse: RowCache | None = None
+
+    def scene(self, sample: Sample) -> SceneFeatures:
+        """The sample with its proposals."""
+        masks = self.proposer.propose_for(sample).validate(sample.size)
+        if self.texts is None or len(self.texts) > MAX_TEXTS:
+            self.texts = TextCache(self.clip)
+        return SceneFeatures(
+            sample.image,
+            masks,
+            self.clip,
+            parser=self.parser,
+            captioner=self.captioner,
+            batch_size=self.batch_size,
+            preprocess=self.preprocess,
+            texts=self.texts,
+        )
+
+
+def evaluate_image(sample: Sample, methods: Mapping[str, Method], bench: Bench) -> list[dict[str, Any]]:
+    """The rows of one image: for each expression one for each method and one for the chance baseline.
+
+    Depends on nothing but its arguments, so that images can be evaluated in any order and anywhere.
+    """
+    pairs = list(sample.pairs())
+    if not pairs:
+        return []
+    judged, keys = _known(sample, pairs, methods, bench)
+    missing = {label: method for label, method in methods.items() if label not in judged}
+    if missing or CHANCE not in judged:
+        made = _judged(sample, pairs, missing, bench)
+        for label in made:
+            if bench.reuse is not None:
+                bench.reuse.put(keys, label, made[label])
+        judged |= made
+    rows = []
+    for number, (reference, expression) in enumerate(pairs):
+        shared = _shared_columns(sample, reference, expression, bench)
+        rows += [{**shared, "method": label, **judged[label][number]} for label in (*methods, CHANCE)]
+    return rows
+
+
+def _known(
+    sample: Sample, pairs: Sequence[tuple[Reference, Expression]], methods: Mapping[str, Method], bench: Bench
+) -> tuple[dict[str, list[dict[str, Any]]], dict[str, str]]:
+    """Judged columns that were worked out before, by label, and the keys for the others."""
+    if bench.reuse is not None:
+        with contextlib.suppress(Exception):  # of a bad image nothing is known
+            return bench.reuse.take(sample, pairs, methods)
+    return {}, {}
+
+
+def _judged(
+    sample: Sample, pairs: Sequence[tuple[Reference, Expression]], methods: Mapping[str, Method], bench: Bench
+) -> dict[str, list[dict[str, Any]]]:
+    """The judged columns, seconds and error of every expression, for each method and for chance."""
+    failure, scene, judge = None, None, Judge(pairs)
+    try:
+        scene = bench.scene(sample)
+        judge.look(scene.masks, sample.instances, sample.instance_categories)
+    except Exception as error:  # a bad image must not end the run, nor drop out of the denominator
+        failure = _describe(error)
+    judged: dict[str, list[dict[str, Any]]] = {}
+    for label, method in methods.items():
+        start = time.perf_counter()
+        answers: list[Answer] = [(None, failure)] * len(pairs)
+        if scene is not None and failure is None:
+            answers = _ask(method, scene, pairs, bench.parts)
+        seconds = (time.perf_counter() - start) / len(pairs)
+        judged[label] = []
+        for number, (ranking, reason) in enumerate(answers):
+            chosen = None if ranking is None else ranking.chosen
+            own = None if ranking is None else ranking.mask
+            row = judge.row(number, chosen, failed=reason is not None, mask=own)
+            judged[label].append({**row, "seconds": seconds, "error": reason})
+    if scene is not None and bench.parser is None:
+        bench.parser = scene.parser  # loaded by a method: the next image need not
+    expected = [judge.chance_row(number) for number in range(len(pairs))]
+    return judged | {CHANCE: [{**row, "seconds": 0.0, "error": failure} for row in expected]}
+
+
+def _ask(
+    method: Method, scene: SceneFeatures, pairs: Sequence[tuple[Reference, Expression]], parts: str
+) -> list[Answer]:
+    """A ranking or an error for each expression; one that fails does not take the others with it."""
+    expressions = [expression for _, expression in pairs]
+    with contextlib.suppress(Exception):  # which expression it was is found out below
+        return [(ranking, None) for ranking in method.rank_many(scene, expressions, parts=parts)]
+    answers: list[Answer] = []
+    for expression in expressions:
+        try:
+            answers.append((method.rank(scene, expression, parts=parts), None))
+        except Exception as error:
+            answers.append((None, _describe(error)))
+    return answers
+
+
+def _describe(error: Exception) -> str:
+    """The error in one line. What is no fault of the image, such as a missing model, ends the run instead.
+
+    Raises:
+        UnavailableError: the error itself, unless it is a damaged file.
+    """
+    if isinstance(error, UnavailableError) and not isinstance(error, CorruptFileError):
+        raise error
+    return f"{type(error).__name__}: {' '.join(str(error).split())}"[:500]
+
+
+def _shared_columns(sample: Sample, reference: Reference, expression: Expression, bench: Bench) -> dict[str, Any]:
+    """The columns that do not depend on a method."""
+    return {
+        **bench.labels,
+        "image_id": str(sample.image_id),
+        "ref_id": str(reference.ref_id),
+        "sentence_id": str(expression.sentence_id),
+        "expression": expression.text,
+        "kind": expression.kind,
+        "distractors": reference.distractors,
+    }

@@ -1,0 +1,238 @@
+"""What AttentionExplorer shows, without widgets: attention of both towers, and scores with tokens masked."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from zsris_viz.errors import InvalidInputError, UnavailableError
+from zsris_viz.explorers.state import State, checked_text, in_range, one_of, propose
+from zsris_viz.images import ImageSource
+from zsris_viz.methods import get_method
+from zsris_viz.methods.base import Method
+from zsris_viz.methods.texts import ExpressionParts
+from zsris_viz.models.trace import Trace
+from zsris_viz.probes.tokens import token_groups
+
+SETTINGS = ("expression", "masked", "layer", "image_layer", "image_head", "query", "truth")
+
+
+@dataclass(frozen=True)
+class Choice:
+    """The proposals' scores with and without the masked tokens.
+
+    Attributes:
+        before, after: (N,) float32, cosine of each proposal's feature with the text's; -inf for an empty mask.
+        chosen_before, chosen_after: the best of each. iou_before, iou_after: with the truth; None without.
+    """
+
+    before: Tensor
+    after: Tensor
+    chosen_before: int
+    chosen_after: int
+    iou_before: float | None
+    iou_after: float | None
+
+
+class AttentionState(State):
+    """Text attention from the end token, token masking, and image attention from CLS or a patch.
+
+    A masked token cannot be looked at by any other, nor by itself, in any block of the text tower: an attention mask of
+    -inf in its column. Its place stays, so the tokens behind it keep their positions. Scores are cosines of each
+    proposal's feature under `method` with the whole expression's feature (no noun phrase is mixed in).
+
+    Args:
+        image, clip, truth, parser: see :class:`~zsris_viz.explorers.state.State`.
+        expression: the text.
+        proposals: a name for `load_proposals`, a Proposer, or masks.
+        method: one that gives each proposal a feature: "global-local", "cropping", "region-token", or a Method.
+        layer: text layer, 1 to the last (default): the attention of the block that made it.
+        image_layer: the same in the image tower.
+        query: (row, column) of the patch whose attention is shown; None for CLS.
+
+    Attributes:
+        expression, masked (positions of tokens), layer, image_layer, image_head (None: the mean), query: as set last;
+        change them with :meth:`set`.
+
+    Raises:
+        InvalidInputError: an empty expression, no proposal, a layer that does not exist, a method without features.
+    """
+
+    def __init__(
+        self,
+        image: ImageSource,
+        expression: str,
+        clip: Any = "miniature",
+        *,
+        proposals: Any = "felzenszwalb",
+        method: str | Method = "global-local",
+        truth: Any = None,
+        layer: int | None = None,
+        image_layer: int | None = None,
+        query: tuple[int, int] | None = None,
+        parser: Any = None,
+    ) -> None:
+        super().__init__(image, clip, propose(image, proposals), truth=truth, parser=parser)
+        self.method = _with_features(method)
+        self.expression, self.masked = "", frozenset[int]()
+        self.layer, self.image_layer = self.clip.text_layers, self.clip.num_layers
+        self.image_head: int | None = None
+        self.query: tuple[int, int] | None = None
+        self._texts: dict[str, Trace] = {}
+        self._groups: dict[str, list[str]] = {}
+        self._features: Tensor | None = None
+        wanted = {"layer": layer, "image_layer": image_layer, "query": query}
+        self.set(expression=expression, **{name: value for name, value in wanted.items() if value is not None})
+
+    def set(self, **changes: Any) -> None:
+        """Change any of `SETTINGS`; all of them, or none if one is wrong. Another expression has no token masked.
+
+        Raises:
+            InvalidInputError, InvalidTypeError: a value that is not accepted.
+        """
+        for name in changes:
+            one_of(name, SETTINGS, "setting")
+        expression = checked_text(changes.get("expression", self.expression))
+        kept = self.masked if expression == self.expression else frozenset()
+        masked = frozenset(changes.get("masked", kept))
+        last = self._trace(expression).layers[0].shape[1] - 1
+        for place in masked:
+            in_range(place, 1, last - 1, "token (the start and the end of the text cannot be masked)")
+        layer = in_range(changes.get("layer", self.layer), 1, self.clip.text_layers, "text layer")
+        image_layer = in_range(changes.get("image_layer", self.image_layer), 1, self.clip.num_layers, "image layer")
+        head = changes.get("image_head", self.image_head)
+        if head is not None:
+            head = in_range(head, 0, self.clip.heads - 1, "head")
+        query = changes.get("query", self.query)
+        if query is not None:
+            rows, columns = self.clip.grid
+            query = (in_range(query[0], 0, rows - 1, "row"), in_range(query[1], 0, columns - 1, "column"))
+        if "truth" in changes:
+            self.set_truth(changes["truth"])
+        self.expression, self.masked, self.layer, self.image_layer = expression, masked, layer, image_layer
+        self.image_head, self.query = head, query
+
+    @property
+    def groups(self) -> list[str]:
+        """For each token "noun phrase", "context" (words that say where), "other", "start" or "end", by the parser."""
+        if self.expression not in self._groups:
+            held = self._trace(self.expression).tokens
+            assert held is not None
+            parts = ExpressionParts(self.expression, parser=self.scene.load_parser)
+            self._groups[self.expression] = token_groups(held, parts.noun_phrase, parts.context_tokens)
+        return self._groups[self.expression]
+
+    def toggle(self, place: int) -> None:
+        """Mask a token that is not masked, and the other way round."""
+        self.set(masked=self.masked ^ {place})
+
+    # -- the text
+
+    def _trace(self, expression: str) -> Trace:
+        if expression not in self._texts:
+            self._texts[expression] = self.clip.trace_texts(expression)
+        return self._texts[expression]
+
+    @property
+    def tokens(self) -> list[str]:
+        """The expression's tokens, start and end included, without the mark of a word's end."""
+        held = self._trace(self.expression).tokens
+        assert held is not None
+        inner = [piece.replace("</w>", "") for piece in held.pieces[0][1:-1]]
+        return ["start", *inner, "end"]
+
+    def text_attention(self) -> Tensor:
+        """(1 + heads, T) float32, rows sum to 1: from the end token to every token, the mean of all heads first.
+
+        With tokens masked, it is the attention of the masked run.
+        """
+        weights = (
+            self._masked_run()[1][self.layer - 1]
+            if self.masked
+            else self._trace(self.expression).attentions[self.layer]
+        )
+        assert weights is not None
+        row = weights[0, :, -1].float().cpu()
+        return torch.cat([row.mean(dim=0, keepdim=True), row])
+
+    def _masked_run(self) -> tuple[Tensor, list[Tensor | None]]:
+        """The text's feature (D,) and every block's attention, with the masked tokens hidden from all."""
+        trace, tower = self._trace(self.expression), self.clip.text
+        length = trace.layers[0].shape[1]
+        hidden_from_all = torch.zeros(1, 1, length, length, device=trace.layers[0].device)
+        hidden_from_all[..., sorted(self.masked)] = -torch.inf
+        weights: list[Tensor | None] = []
+        self.clip.calls.resumed += 1
+        with torch.inference_mode():
+            last = tower.run(trace.layers[0], mask=hidden_from_all, attentions=weights)
+            return tower.project(last[0, -1]), weights
+
+    def text_feature(self) -> Tensor:
+        """(D,) fp32: the expression's feature, with the masked tokens hidden."""
+        if not self.masked:
+            return self.clip.project_text(self._trace(self.expression).layers[-1][0, -1])
+        return self._masked_run()[0]
+
+    # -- the proposals
+
+    def features(self) -> Tensor:
+        """(N, D): each proposal's feature under the method; computed once."""
+        if self._features is None:
+            evidence = self.method.rank(self.scene, self.expression).evidence
+            self._features = evidence["visual"] if "visual" in evidence else evidence["features"]
+        return self._features
+
+    def choice(self) -> Choice:
+        """Scores and chosen proposals with all tokens and with the masked ones hidden."""
+        whole = self.clip.project_text(self._trace(self.expression).layers[-1][0, -1])
+        rows = [self._scores(text) for text in (whole, self.text_feature())]
+        best = [int(row.argmax()) for row in rows]
+        overlaps = [self.iou(self.scene.masks[index]) for index in best]
+        return Choice(rows[0], rows[1], best[0], best[1], overlaps[0], overlaps[1])
+
+    def _scores(self, text: Tensor) -> Tensor:
+        scores = F.cosine_similarity(self.features().float(), text.float().cpu()[None])
+        scores[self.scene.empty] = -torch.inf
+        return scores
+
+    # -- the image
+
+    def image_attention(self) -> Tensor:
+        """(rows, columns) float32: from CLS, or from the patch `query`, to every patch; what CLS gets is left out.
+
+        Raises:
+            UnavailableError: an RN, whose tower has no attention between patches.
+        """
+        if self.clip.kind != "vit":
+            raise UnavailableError(
+                f"{self.clip.name!r} is an RN: its patches do not attend to each other before the pooling. Use a ViT, "
+                "e.g. clip='miniature'."
+            )
+        clip, pixels = self.clip, self.scene.pixels()
+        weights = self.scene.cached(
+            "explorer attentions",
+            lambda: [None if one is None else one[0].half().cpu() for one in clip.trace_image(pixels).attentions],
+        )[self.image_layer]
+        assert weights is not None
+        rows, columns = self.clip.grid
+        place = 0 if self.query is None else 1 + self.query[0] * columns + self.query[1]
+        looks = weights[:, place, 1:].float()
+        row = looks.mean(dim=0) if self.image_head is None else looks[self.image_head]
+        return row.reshape(rows, columns)
+
+
+def _with_features(method: str | Method) -> Method:
+    """A method whose evidence has a feature for each proposal; with Global-Local CLIP, the sentence alone is read."""
+    if isinstance(method, Method):
+        return method
+    features = ("global-local", "cropping", "region-token")
+    if method not in features:
+        raise InvalidInputError(
+            f"method={method!r} gives proposals no feature that a masked text could be compared with; use one of "
+            f"{', '.join(features)}."
+        )
+    return get_method(method, **({"textual": "global"} if method == "global-local" else {}))

@@ -1,0 +1,196 @@
+"""What LayerExplorer shows, without widgets: patch-text maps of every layer, their clusters, and IoU by layer."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from zsris_viz.errors import UnavailableError
+from zsris_viz.explorers.state import State, checked_text, ends, in_range, one_of
+from zsris_viz.images import ImageSource
+from zsris_viz.masks import Masks
+from zsris_viz.methods.copatch.candidates import clusters_on_image
+from zsris_viz.methods.copatch.clusters import find_clusters
+from zsris_viz.methods.copatch.patches import exit_layer, layer_maps, projected_patches
+from zsris_viz.models.blocks import autograd_mode
+from zsris_viz.probes.localising import overlap, pointing
+
+#: How patch tokens meet the text: name -> what it says in the widget.
+PROJECTIONS = {
+    "head": "tokens, final LayerNorm, projection",
+    "patch-axis": "the same, each channel normalised over the patches (CoPatch's code)",
+    "values": "value path of the block (MaskCLIP), then the same",
+}
+MOST_CLUSTERS = 3
+
+
+@dataclass(frozen=True)
+class LayerView:
+    """One layer's answer.
+
+    Attributes:
+        layer: its number. map: (rows, columns) float32 similarity of each patch with the text.
+        clusters: (K, H, W) bool, at most three, in order of peak similarity. delta: the threshold they were found at.
+        cluster_iou: IoU of the first cluster with the truth, on the image.
+        map_iou: IoU of the patches above the middle of the map's range with the truth on the token grid; hit: whether
+            the centre of the most similar patch lies inside the truth: both as the localisation probe measures them.
+            All three None without truth.
+    """
+
+    layer: int
+    map: Tensor
+    clusters: Tensor
+    delta: float
+    cluster_iou: float | None
+    map_iou: float | None
+    hit: bool | None
+
+
+class LayerState(State):
+    """Patch-text similarity of one image and one expression at every layer.
+
+    The image passes the tower once, each expression the text tower once; every layer's view is computed once for each
+    setting and kept.
+
+    Args:
+        image, clip, masks, truth, parser: see :class:`~zsris_viz.explorers.state.State`.
+        expression: the text; its own feature is compared, without a noun phrase mixed in.
+        layer: 0 (embeddings) to L; None for CoPatch's exit, three quarters of the way.
+        negate: flip the sign of the patch tokens first.
+        projection: one of `PROJECTIONS`.
+
+    Attributes:
+        expression, layer, negate, projection: as set last; change them with :meth:`set`.
+
+    Raises:
+        UnavailableError: an RN, which has no patch tokens; a model whose weights are gone. InvalidInputError: an empty
+            expression, a layer or projection that does not exist, a truth of another size.
+    """
+
+    def __init__(
+        self,
+        image: ImageSource,
+        expression: str,
+        clip: Any = "miniature",
+        *,
+        masks: Any = (),
+        truth: Any = None,
+        layer: int | None = None,
+        negate: bool = True,
+        projection: str = "head",
+        parser: Any = None,
+    ) -> None:
+        super().__init__(image, clip, masks, truth=truth, parser=parser)
+        if self.clip.kind != "vit":
+            raise UnavailableError(
+                f"{self.clip.name!r} is an RN: it has no patch tokens to follow from layer to layer. "
+                "Use a ViT, e.g. clip='miniature'; for an RN see MethodExplorer with the method 'score-map'."
+            )
+        self.expression, self.negate, self.projection = "", True, "head"
+        self.layer = int(exit_layer(self.clip))
+        self._views: dict[tuple[Any, ...], LayerView] = {}
+        self._maps: dict[tuple[str, bool, str], Tensor] = {}
+        first = self.layer if layer is None else layer
+        self.set(expression=expression, layer=first, negate=negate, projection=projection)
+
+    def set(self, **changes: Any) -> None:
+        """Change any of `expression`, `layer`, `negate`, `projection`, `truth`; all of them, or none if one is wrong.
+
+        Raises:
+            InvalidInputError, InvalidTypeError: a value that is not accepted.
+        """
+        one_of_names = ("expression", "layer", "negate", "projection", "truth")
+        for name in changes:
+            one_of(name, one_of_names, "setting")
+        expression = checked_text(changes.get("expression", self.expression))
+        projection = one_of(changes.get("projection", self.projection), tuple(PROJECTIONS), "projection")
+        wanted = changes.get("layer", self.layer)
+        if "layer" not in changes:
+            wanted = max(wanted, first_layer(projection))
+        layer = in_range(wanted, first_layer(projection), self.clip.num_layers, "layer")
+        if "truth" in changes:
+            self.set_truth(changes["truth"])
+            self._views.clear()
+        self.expression, self.projection, self.layer = expression, projection, layer
+        self.negate = bool(changes.get("negate", self.negate))
+
+    @property
+    def layers(self) -> list[int]:
+        """The layers that there are: from 0, or from 1 for the value path, which needs a block; to L."""
+        return list(range(first_layer(self.projection), self.clip.num_layers + 1))
+
+    @property
+    def maps(self) -> Tensor:
+        """(len(layers), rows, columns) float32 on the CPU: similarities with the expression at every layer."""
+        key = (self.expression, self.negate, self.projection)
+        if key not in self._maps:
+            patches = self.scene.cached(("explorer patches", self.negate, self.projection), self._patches)
+            how = "patches" if self.projection == "patch-axis" else "features"
+            grid = self.scene.trace().grid
+            assert grid is not None
+            self._maps[key] = layer_maps(patches, self.scene.text(self.expression), grid, how).float().cpu()
+        return self._maps[key]
+
+    def _patches(self) -> Tensor:
+        """Patches of every layer in the joint space: (len(layers), P, D)."""
+        if self.projection != "values":
+            return projected_patches(self.scene, negate=self.negate)
+        trace, blocks = self.scene.trace(), getattr(self.clip, "blocks", ())
+        with autograd_mode(False):
+            values = [
+                block.self_attn.out_proj(block.self_attn.v_proj(block.layer_norm1(trace.patches(index))))
+                for index, block in enumerate(blocks)
+            ]
+        return self.clip.project(torch.cat(values), negate=self.negate)
+
+    @property
+    def limits(self) -> tuple[float, float]:
+        """Smallest and largest similarity over all layers: the ends of the shared colour scale."""
+        return ends(self.maps)
+
+    def view(self, layer: int | None = None) -> LayerView:
+        """Map, clusters and measures of one layer; default the one that is set."""
+        layers = self.layers  # asks the model, which may be gone, even for a view that is kept
+        layer = self.layer if layer is None else in_range(layer, layers[0], layers[-1], "layer")
+        key = (self.expression, self.negate, self.projection, layer)
+        if key not in self._views:
+            self._views[key] = self._look(layer)
+        return self._views[key]
+
+    def _look(self, layer: int) -> LayerView:
+        similarity = self.maps[layer - self.layers[0]]
+        found = find_clusters(similarity)
+        clusters = clusters_on_image(found.masks(MOST_CLUSTERS), self.size)
+        if self.truth is None:
+            return LayerView(layer, similarity, clusters, found.delta, None, None, None)
+        first = clusters[0] if len(clusters) else torch.zeros(self.size, dtype=torch.bool)
+        flat = similarity.reshape(1, 1, -1)
+        on_grid = Masks.from_arrays(self.truth).to_grid(*similarity.shape).flatten(1)
+        covered = overlap(flat, on_grid, 0.5).item()
+        hit = pointing(flat, centres_inside(self.truth, (similarity.shape[0], similarity.shape[1]))).item()
+        return LayerView(layer, similarity, clusters, found.delta, self.iou(first), covered, bool(hit))
+
+    def curves(self) -> dict[str, list[float | None]]:
+        """IoU by layer, a value for each of `layers`; empty without truth."""
+        if self.truth is None:
+            return {}
+        views = [self.view(layer) for layer in self.layers]
+        return {
+            "first cluster": [view.cluster_iou for view in views],
+            "map above the middle of its range": [view.map_iou for view in views],
+        }
+
+
+def first_layer(projection: str) -> int:
+    """The first layer that a projection has: the embeddings were made by no block, so they have no value path."""
+    return 1 if projection == "values" else 0
+
+
+def centres_inside(mask: np.ndarray, grid: tuple[int, int]) -> Tensor:
+    """Whether the centre of each patch lies in an (H, W) mask: (1, P) bool."""
+    rows, columns = ((np.arange(cells) + 0.5) * side / cells for cells, side in zip(grid, mask.shape, strict=True))
+    return torch.from_numpy(mask[rows.astype(int)][:, columns.astype(int)].reshape(1, -1))

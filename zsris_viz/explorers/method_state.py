@@ -1,0 +1,221 @@
+"""What MethodExplorer and CompareExplorer show, without widgets: rankings by any method, among masks of any source."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from zsris_viz.explorers.state import State, checked_text, in_range, one_of, propose
+from zsris_viz.images import ImageSource
+from zsris_viz.masks import Masks
+from zsris_viz.methods import get_method, method_names
+from zsris_viz.methods import method_class as class_of
+from zsris_viz.methods.base import Ranking
+from zsris_viz.methods.features import SceneFeatures
+from zsris_viz.proposals import proposal_names
+
+GIVEN = "given masks"
+_NEED_MORE = ("ground-truth", "precomputed", "none")  # than an image, or give nothing to rank
+_PARTS = ("base", "coherence", "unrectified")  # scores of proposals whose names do not say so
+
+
+def source_names() -> list[str]:
+    """Sources of proposals that need nothing but an image."""
+    return [name for name in proposal_names() if name not in _NEED_MORE]
+
+
+def methods_for(kind: str) -> list[str]:
+    """Names of the methods that can use a kind of tower, "vit" or "rn"."""
+    return [name for name in method_names() if kind in class_of(name).info.towers]
+
+
+class RankingState(State):
+    """Rankings of one image's proposals; each is computed once and kept. Features are shared between them.
+
+    Args:
+        image, clip, truth, parser: see :class:`~zsris_viz.explorers.state.State`.
+        proposals: a name for `load_proposals`, a Proposer, or masks.
+    """
+
+    def __init__(self, image: ImageSource, clip: Any, proposals: Any, *, truth: Any = None, parser: Any = None) -> None:
+        named = isinstance(proposals, str)
+        self.source: str = proposals if named else GIVEN
+        super().__init__(image, clip, propose(image, proposals), truth=truth, parser=parser)
+        self.sources = source_names()
+        if self.source not in self.sources:
+            self.sources.insert(0, self.source)
+        self._scenes: dict[str, SceneFeatures] = {self.source: self.scene}
+        self._rankings: dict[tuple[str, ...], Ranking] = {}
+
+    def scene_of(self, source: str) -> SceneFeatures:
+        """The image with the proposals of a source; text features are shared.
+
+        Raises:
+            InvalidInputError, UnavailableError: a source that finds nothing or is not there.
+        """
+        one_of(source, self.sources, "proposals")
+        if source not in self._scenes:
+            here = self.scene
+            masks = propose(here.image, source)
+            self._scenes[source] = SceneFeatures(
+                here.image, masks, self.clip, parser=here.parser, captioner=here.captioner, texts=here.texts
+            )
+        return self._scenes[source]
+
+    def ranking_of(self, expression: str, method: str, preset: str = "default") -> Ranking:
+        """The proposals in use, ranked by a method; computed once."""
+        key = (self.source, expression, method, preset)
+        scene = self.scene
+        if key not in self._rankings:
+            self._rankings[key] = get_method(method, preset).rank(scene, expression)
+        return self._rankings[key]
+
+    def close(self) -> None:
+        """See `State.close`."""
+        super().close()
+        self._scenes.clear()
+        self._rankings.clear()
+
+
+@dataclass(frozen=True)
+class Place:
+    """One proposal in a ranking: its place from 1, number, score, part scores by name, and IoU with the truth."""
+
+    place: int
+    mask: int
+    score: float
+    parts: dict[str, float]
+    iou: float | None
+
+
+class MethodState(RankingState):
+    """One method's ranking of the proposals, and which masks are shown on the image.
+
+    Args:
+        image, clip, proposals, truth, parser: see :class:`RankingState`.
+        expression: the text. method, preset: names.
+
+    Attributes:
+        expression, method, preset, source: as set last; change them with :meth:`set`.
+        ranking: of these. shown: numbers of the masks on the image; the chosen one after every change of ranking.
+
+    Raises:
+        InvalidInputError: an empty expression, an unknown name, no proposal. UnavailableError: a method that cannot
+            use the model, or a model that is not there.
+    """
+
+    def __init__(
+        self,
+        image: ImageSource,
+        expression: str,
+        clip: Any = "miniature",
+        *,
+        method: str = "global-local",
+        preset: str = "default",
+        proposals: Any = "felzenszwalb",
+        truth: Any = None,
+        parser: Any = None,
+    ) -> None:
+        super().__init__(image, clip, proposals, truth=truth, parser=parser)
+        self.expression, self.method, self.preset = "", method, preset
+        self.ranking: Ranking
+        self.shown: frozenset[int] = frozenset()
+        self.set(expression=expression)
+
+    def set(self, **changes: Any) -> None:
+        """Change any of `expression`, `method`, `preset`, `source`, `truth`; all of them, or none if one is wrong.
+
+        Another method starts with its preset "default".
+        """
+        for name in changes:
+            one_of(name, ("expression", "method", "preset", "source", "truth"), "setting")
+        expression = checked_text(changes.get("expression", self.expression))
+        method = changes.get("method", self.method)
+        preset = changes.get("preset", self.preset if method == self.method else "default")
+        source = changes.get("source", self.source)
+        before, held = self.source, self._scene
+        try:
+            self._scene, self.source = self.scene_of(source), source
+            ranking = self.ranking_of(expression, method, preset)
+            if "truth" in changes:
+                self.set_truth(changes["truth"])
+        except Exception:
+            self.source, self._scene = before, held
+            raise
+        self.expression, self.method, self.preset, self.ranking = expression, method, preset, ranking
+        self.shown = frozenset() if ranking.chosen is None else frozenset({ranking.chosen})
+
+    @property
+    def presets(self) -> list[str]:
+        """The method's presets."""
+        return list(class_of(self.method).presets)
+
+    def show(self, masks: Any) -> None:
+        """Show these masks on the image. Raises InvalidInputError for a number that does not exist."""
+        last = len(self.scene) - 1
+        self.shown = frozenset(in_range(number, 0, last, "mask") for number in masks)
+
+    def toggle(self, mask: int) -> None:
+        """Show a mask that is hidden, and the other way round."""
+        self.show(self.shown ^ {mask})
+
+    def places(self, count: int = 10) -> list[Place]:
+        """The best `count` proposals, with their part scores."""
+        parts = part_scores(self.ranking)
+        overlaps = None if self.truth is None else self.scene.masks.iou(self.truth)[:, 0].tolist()
+        return [
+            Place(
+                place,
+                index,
+                score,
+                {name: float(values[index]) for name, values in parts.items()},
+                None if overlaps is None else overlaps[index],
+            )
+            for place, (index, score) in enumerate(self.ranking.top(count), start=1)
+        ]
+
+
+def part_scores(ranking: Ranking) -> dict[str, Tensor]:
+    """What a score is made of, (N,) each: from the evidence, by name.
+
+    Taken are vectors of one number for each proposal whose names end in "_scores", some others by name, what stands in
+    the evidence under "by_text", and CoPatch's `selection`, which only its candidates have (nan for the others).
+    """
+    count, found = len(ranking.scores), {}
+    for name, value in ranking.evidence.items():
+        named = name.endswith("_scores") or name in _PARTS
+        if named and isinstance(value, Tensor) and value.shape == (count,) and value.is_floating_point():
+            found[name.removesuffix("_scores")] = value
+        if name == "by_text":
+            found |= {f"by {text.replace('_', ' ')}": scores for text, scores in value.items()}
+    candidates, selection = ranking.evidence.get("candidates"), ranking.evidence.get("selection")
+    if isinstance(candidates, list) and isinstance(selection, Tensor) and len(candidates) == len(selection):
+        spread = torch.full((count,), torch.nan)
+        for index, value in zip(reversed(candidates), reversed(selection.tolist()), strict=True):
+            spread[index] = value
+        found["selection"] = spread
+    return found
+
+
+def painted_scores(ranking: Ranking, masks: Masks) -> np.ndarray:
+    """A ranking as a map, so that two can be subtracted: (H, W) float32.
+
+    Scores are standardised over the proposals (mean 0, standard deviation 1), since methods score on different scales.
+    A pixel has the mean of the standardised scores of the masks that cover it, and 0 where there is none. With a
+    single proposal, or equal scores, everything is 0.
+    """
+    real = ranking.scores.isfinite()
+    scores = torch.zeros(len(real))
+    if int(real.sum()) > 1:
+        kept = ranking.scores[real]
+        spread = float(kept.std(correction=0))
+        scores[real] = (kept - kept.mean()) / spread if spread > 1e-12 else torch.zeros_like(kept)
+    covered = masks.data.sum(dim=0).clamp(min=1)
+    total = torch.zeros(masks.size)
+    for mask, score in zip(masks, scores, strict=True):
+        total += mask * score
+    return (total / covered).numpy()

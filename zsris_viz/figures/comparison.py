@@ -1,0 +1,98 @@
+"""Measured beside published numbers, and what varying one setting changes."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from zsris_viz.errors import InvalidInputError
+from zsris_viz.figures.charts import bars_with_intervals, curves
+from zsris_viz.figures.layout import CHOSEN, NOTE_GREY, new_figure
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.figure import Figure
+
+
+def show_beside(frame: pd.DataFrame, metric: str, *, title: str | None = None) -> Figure:
+    """A line for each row of a table: the measured value (vermilion, with its interval) and the published one (hollow).
+
+    With several columns both are means over the columns that were measured; the interval is then left out. A row that
+    was not measured says why.
+
+    Args:
+        frame: what :func:`zsris_viz.papers.comparison.beside_table` gives. metric: "mIoU" or "oIoU".
+
+    Raises:
+        InvalidInputError: a metric that the table does not have.
+    """
+    part = frame[frame["metric"] == metric]
+    if part.empty:
+        raise InvalidInputError(f"the table has no {metric!r}; it has {', '.join(dict.fromkeys(frame['metric']))}.")
+    names = list(dict.fromkeys(part["line"]))
+    fig, axes = new_figure(size=(6.4, 0.9 + 0.27 * len(names)))
+    ax = axes[0, 0]
+    for place, name in enumerate(names):
+        _draw_line(ax, place, part[part["line"] == name])
+    ax.set_yticks(range(len(names)), names)
+    ax.set(xlabel=f"{metric}, %", ylim=(len(names) - 0.4, -0.6))
+    ax.grid(False, axis="y")
+    handles = [
+        ax.plot([], [], "o", color=CHOSEN, label="measured")[0],
+        ax.plot([], [], "o", color=NOTE_GREY, markerfacecolor="white", label="published")[0],
+    ]
+    ax.legend(handles=handles, loc="upper left", bbox_to_anchor=(1.01, 1.0), frameon=False, borderaxespad=0)
+    if title is not None:
+        ax.set_title(title, loc="left")
+    return fig
+
+
+def _draw_line(ax: Any, place: int, cells: pd.DataFrame) -> None:
+    """The two points of one row, and the difference between them."""
+    measured = cells[cells["measured"].notna()]
+    printed = (measured if len(measured) else cells)["published"]
+    there = float(printed.mean()) if printed.notna().any() else None
+    here = float(measured["measured"].mean()) if len(measured) else None
+    if there is not None:
+        ax.plot([there], [place], "o", color=NOTE_GREY, markerfacecolor="white", zorder=3)
+    if here is None:
+        reason = next(iter(cells["note"]), "")
+        said = ax.annotate(
+            f"not measured: {_cut(reason)}", (there if there is not None else 0, place), xytext=(8, 0),
+            textcoords="offset points", va="center", fontsize=6.5, color=NOTE_GREY,
+        )  # fmt: skip
+        said.set_in_layout(False)  # a long reason must not push the axes together
+        return
+    if there is not None:
+        ax.plot([here, there], [place, place], color=NOTE_GREY, linewidth=0.8, zorder=1)
+    if len(measured) == 1:
+        low, high = measured["low"].iloc[0], measured["high"].iloc[0]
+        ax.plot([low, high], [place, place], color=CHOSEN, linewidth=2.4, alpha=0.45, zorder=2)
+    ax.plot([here], [place], "o", color=CHOSEN, zorder=4)
+
+
+def _cut(text: str, letters: int = 60) -> str:
+    return text if len(text) <= letters else text[: letters - 1] + "…"
+
+
+def show_sweep(frame: pd.DataFrame, metric: str, *, varied: str, title: str | None = None) -> Figure:
+    """What one varied setting changes: a curve where its values are numbers, else bars; published values beside.
+
+    Args:
+        frame: what :func:`zsris_viz.papers.comparison.beside_table` gives, with one column. metric: "mIoU" or "oIoU".
+        varied: what the rows are values of; written below.
+
+    Raises:
+        InvalidInputError: nothing was measured.
+    """
+    import pandas as pd
+
+    part = frame[(frame["metric"] == metric) & frame["measured"].notna()]
+    if part.empty:
+        raise InvalidInputError(f"nothing was measured: {', '.join(dict.fromkeys(frame['note']))}.")
+    values = pd.to_numeric(part["line"], errors="coerce")
+    wanted: dict[str, Any] = {"low": "low", "high": "high", "title": title}
+    if values.notna().all():
+        shown = part.assign(value=values)
+        return curves(shown, "value", "measured", xlabel=varied, ylabel=f"{metric}, %", **wanted)
+    size = (6.4, 0.9 + 0.3 * len(part))
+    return bars_with_intervals(part, "line", "measured", horizontal=True, ylabel=f"{metric}, %", size=size, **wanted)

@@ -1,0 +1,1 @@
+"""Atomic writes, hashes, JSON, locks and the cache on disk."""

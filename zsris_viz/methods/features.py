@@ -1,0 +1,289 @@
+"""Everything that depends on an image and its proposals but not on the expression, computed once for all methods."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Hashable, Sequence
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from zsris_viz.errors import InvalidInputError, InvalidTypeError, UnavailableError, ZsrisWarning
+from zsris_viz.images import ImageSource, open_image
+from zsris_viz.masks import Masks
+from zsris_viz.methods.crops import CropVariant, build_crops
+from zsris_viz.methods.texts import TextCache
+from zsris_viz.methods.token_masking import masked_features
+from zsris_viz.models.base import Clip, Trace
+from zsris_viz.models.preprocessing import Preprocess, get_preprocess
+
+if TYPE_CHECKING:
+    from zsris_viz.captioning.base import Captioner
+
+T = TypeVar("T")
+PreprocessLike = str | Preprocess | None
+
+
+class SceneFeatures:
+    """One image with its proposals, seen through one CLIP: features are computed on first use and kept.
+
+    Every method takes one of these, so that with many methods and expressions the image passes the tower once for
+    each preprocessing, each crop once for each kind of crop, and each distinct text once.
+
+    Args:
+        image: anything :func:`zsris_viz.images.open_image` takes.
+        masks: the proposals, of the image's size: Masks, an (N, H, W) array or tensor, or a list of (H, W) ones. May
+            be none.
+        clip: the model.
+        parser: a Parser for expressions whose parts are not given; without one, the package's own is loaded when
+            needed.
+        captioner: a Captioner, or a name for `load_captioner`, for the methods that use captions; without one, the
+            miniature one is loaded when needed.
+        batch_size: crops, or masked copies of the image, at once.
+        preprocess: used where a method does not name its own; default `clip.preprocess`.
+        texts: a TextCache of the same model, to share text features between images.
+
+    Attributes:
+        image: RGB PIL. masks: Masks. size: (H, W). clip, parser, captioner, batch_size, texts: as given.
+
+    Raises:
+        InvalidInputError: masks of another size than the image, an unknown preprocess, a TextCache of another model.
+    """
+
+    def __init__(
+        self,
+        image: ImageSource,
+        masks: Masks | Tensor | np.ndarray | Sequence[np.ndarray],
+        clip: Clip,
+        *,
+        parser: Any = None,
+        captioner: Any = None,
+        batch_size: int = 64,
+        preprocess: PreprocessLike = None,
+        texts: TextCache | None = None,
+    ) -> None:
+        if not isinstance(clip, Clip):
+            raise InvalidTypeError(
+                f"clip is {type(clip).__name__}; give a model: SceneFeatures(image, masks, load_clip('miniature'))."
+            )
+        if texts is not None and texts.clip is not clip:
+            raise InvalidInputError("texts is the cache of another model; make one with TextCache(clip).")
+        if batch_size < 1:
+            raise InvalidInputError(f"batch_size={batch_size} was given; it is at least 1.")
+        self.image = open_image(image)
+        self.size = (self.image.height, self.image.width)
+        held = masks if isinstance(masks, Masks) else Masks.from_arrays(masks, size=self.size)
+        self.masks = held.validate(self.size).to("cpu")
+        self.clip = clip
+        self.parser = parser
+        self.captioner = captioner
+        self.batch_size = batch_size
+        self.texts = TextCache(clip) if texts is None else texts
+        self._preprocess = clip.preprocess if preprocess is None else get_preprocess(preprocess, clip.image_size)
+        self._cache: dict[Hashable, Any] = {}
+
+    def __len__(self) -> int:
+        """How many proposals."""
+        return len(self.masks)
+
+    def __repr__(self) -> str:
+        height, width = self.size
+        return f"SceneFeatures({len(self)} proposals on {height} x {width} pixels, {self.clip.name!r})"
+
+    def cached(self, key: Hashable, make: Callable[[], T]) -> T:
+        """What `make()` returned when `key` was first asked for. Methods keep here what they compute for the image."""
+        if key not in self._cache:
+            self._cache[key] = make()
+        return self._cache[key]
+
+    @property
+    def empty(self) -> Tensor:
+        """(N,) bool: proposals without a pixel."""
+        return self.masks.areas == 0
+
+    def load_parser(self) -> Any:
+        """The scene's parser; without one, the package's own, loaded now and kept."""
+        if self.parser is None:
+            from zsris_viz.language import load_parser
+
+            self.parser = load_parser()
+        return self.parser
+
+    # -- captions
+
+    def load_captioner(self) -> Captioner:
+        """The scene's captioner; without one, the miniature's, loaded now and kept.
+
+        The miniature captioner knows drawn scenes only: with another CLIP than the miniature's there is a warning.
+        """
+        from zsris_viz.captioning import load_captioner, shared_captioner
+
+        if self.captioner is None:
+            if not self.clip.name.startswith("miniature"):
+                warnings.warn(
+                    "No captioner was given: the miniature one is used, which knows nothing but drawn scenes. For "
+                    'photographs: captioner=load_captioner("blip2-opt-2.7b").',
+                    ZsrisWarning,
+                    stacklevel=3,
+                )
+            self.captioner = shared_captioner("miniature")
+        elif isinstance(self.captioner, str):
+            self.captioner = shared_captioner(self.captioner)
+        return load_captioner(self.captioner)
+
+    def region_captions(self, style: str = "blur", **shown: Any) -> list[str]:
+        """One caption for each proposal, as the captioner gave it; see `Captioner.caption_regions`."""
+        return self.cached(
+            ("captions", style, tuple(sorted(shown.items()))),
+            lambda: self.load_captioner().caption_regions(self.image, self.masks, style, **shown),
+        )
+
+    def image_caption(self) -> str:
+        """The caption of the whole image."""
+        return self.cached("image caption", lambda: self.load_captioner().caption_images(self.image)[0])
+
+    # -- the whole image
+
+    def preprocess(self, preset: PreprocessLike = None, size: int | None = None) -> Preprocess:
+        """The scene's preprocessing, or another preset, for the tower's input or another `size`."""
+        return get_preprocess(self._preprocess if preset is None else preset, size or self.clip.image_size)
+
+    def pixels(self, preset: PreprocessLike = None, size: int | None = None) -> Tensor:
+        """The image as the tower's input: (1, 3, S, S) float32."""
+        preprocess = self.preprocess(preset, size)
+        return self.cached(("pixels", preprocess), lambda: preprocess.image(self.image)[None])
+
+    def trace(self, preset: PreprocessLike = None, size: int | None = None) -> Trace:
+        """Every layer of the image tower, one run for each preprocessing; attentions are not kept.
+
+        Raises:
+            InvalidInputError: a preprocessing that crops, so that masks would not lie where the tokens are.
+        """
+        preprocess = self.preprocess(preset, size)
+        if preprocess.resize != "squash":
+            raise InvalidInputError(
+                f"the preprocessing {preprocess.name!r} crops the image, so masks would not fit its tokens; use "
+                "'clip', which squashes it."
+            )
+        return self.cached(
+            ("trace", preprocess), lambda: self.clip.trace_image(self.pixels(preset, size), attentions=False)
+        )
+
+    def image_feature(self, preset: PreprocessLike = None) -> Tensor:
+        """The whole image in the joint space: (1, D) fp32, not normalised."""
+        if self.clip.kind == "rn":
+            return self.cached(("image", self.preprocess(preset)), lambda: self._pool(self.feature_map(preset)))
+        return self.cached(("image", self.preprocess(preset)), lambda: self.clip.project(self.trace(preset).cls(-1)))
+
+    def feature_map(self, preset: PreprocessLike = None) -> Tensor:
+        """RN only: the map before attention pooling, (1, C, g, g).
+
+        Raises:
+            UnavailableError: a ViT, which has no such map.
+        """
+        if self.clip.kind != "rn":
+            raise UnavailableError(
+                f"{self.clip.name!r} is a ViT, without a map before attention pooling; use trace() and its patches."
+            )
+        return self.trace(preset).map(-1)
+
+    # -- the proposals
+
+    def grid_masks(self, *, keep_one: bool = True, grid: tuple[int, int] | None = None) -> Tensor:
+        """Masks on the token grid as fractions: (N, g, g) float32 on the tower's device. See `Masks.to_grid`."""
+        grid = grid or self.clip.grid
+        return self.cached(
+            ("grid", keep_one, grid), lambda: self.masks.to_grid(*grid, keep_one=keep_one).to(self.clip.device)
+        )
+
+    def crops(self, variant: CropVariant | None = None, preset: PreprocessLike = None) -> Tensor:
+        """All crops as the tower's input, (N, 3, S, S) float32 on the CPU. Only their features are kept."""
+        return build_crops(self.image, self.masks, variant or CropVariant(), self.preprocess(preset))
+
+    def crop_features(self, variant: CropVariant | None = None, preset: PreprocessLike = None) -> Tensor:
+        """Crops in the joint space: (N, D) fp32, not normalised; zeros for an empty mask."""
+        variant, preprocess = variant or CropVariant(), self.preprocess(preset)
+        return self.cached(("crops", variant, preprocess), lambda: self._crop_features(variant, preprocess))
+
+    def _crop_features(self, variant: CropVariant, preprocess: Preprocess) -> Tensor:
+        features = torch.zeros(len(self), self.clip.embed_dim, device=self.clip.device)
+        present = (~self.empty).nonzero()[:, 0]
+        if len(present):
+            crops = build_crops(self.image, self.masks.select(present), variant, preprocess)
+            features[present] = self.clip.embed_images(crops, batch_size=self.batch_size, crops=True)
+        return features
+
+    def global_features(
+        self,
+        masked_blocks: int | None = None,
+        *,
+        keep_one: bool = True,
+        unit_map: bool = False,
+        preset: PreprocessLike = None,
+    ) -> Tensor:
+        """Global-context features of Global-Local CLIP (eq. 3): (N, D) fp32, not normalised.
+
+        ViT: before each of the last `masked_blocks` blocks every patch token is multiplied by its mask value; the
+        blocks before run once for all masks. RN: the feature map before attention pooling is multiplied by the mask,
+        then pooled.
+
+        Args:
+            masked_blocks: k, ViT only; default 3. 0 masks nothing.
+            keep_one: a mask that vanishes on the grid keeps its largest cell; without, it stays empty (official).
+            unit_map: RN only: L2-normalise the map at each position first (official).
+
+        Raises:
+            InvalidInputError: more blocks than there are. UnavailableError: `masked_blocks` for an RN, which has no
+                tokens to mask.
+        """
+        if self.clip.kind == "rn":
+            if masked_blocks is not None:
+                raise UnavailableError(
+                    f"{self.clip.name!r} is an RN: it has no blocks whose tokens could be masked. Leave "
+                    "masked_blocks=None: its feature map is masked before attention pooling instead."
+                )
+            key: Hashable = ("global", keep_one, unit_map, self.preprocess(preset))
+            return self.cached(key, lambda: self._masked_pooling(keep_one, unit_map, preset))
+        blocks = 3 if masked_blocks is None else masked_blocks
+        if not 0 <= blocks <= self.clip.num_layers:
+            raise InvalidInputError(
+                f"masked_blocks={blocks} was given; {self.clip.name!r} has 0 to {self.clip.num_layers}."
+            )
+        key = ("global", blocks, keep_one, self.preprocess(preset))
+        return self.cached(key, lambda: self._masked_tokens(blocks, keep_one, preset))
+
+    def _masked_tokens(self, blocks: int, keep_one: bool, preset: PreprocessLike) -> Tensor:
+        if not len(self):
+            return torch.zeros(0, self.clip.embed_dim, device=self.clip.device)
+        if not blocks:
+            return self.image_feature(preset).repeat(len(self), 1)
+        layer = self.clip.num_layers - blocks
+        trace = self.trace(preset)
+        masks = self.grid_masks(keep_one=keep_one, grid=trace.grid).flatten(1)
+        return masked_features(self.clip, trace.layers[layer], layer, masks, batch_size=self.batch_size)
+
+    def _masked_pooling(self, keep_one: bool, unit_map: bool, preset: PreprocessLike) -> Tensor:
+        feature_map = self.feature_map(preset)
+        if unit_map:
+            feature_map = feature_map / feature_map.norm(dim=1, keepdim=True).clamp_min(1e-12)
+        masks = self.grid_masks(keep_one=keep_one, grid=(feature_map.shape[-2], feature_map.shape[-1]))
+        chunks = [
+            self._pool(feature_map * chunk[:, None].to(feature_map.dtype)) for chunk in masks.split(self.batch_size)
+        ]
+        return torch.cat(chunks) if len(self) else torch.zeros(0, self.clip.embed_dim, device=self.clip.device)
+
+    def _pool(self, feature_map: Tensor) -> Tensor:
+        clip: Any = self.clip
+        return clip.pool(feature_map)
+
+    # -- texts
+
+    def text(self, text: str) -> Tensor:
+        """One text in the joint space: (D,) fp32, not normalised."""
+        return self.texts.features([text])[0]
+
+    def text_features(self, texts: Sequence[str]) -> Tensor:
+        """Texts in the joint space: (n, D) fp32, not normalised; each distinct one is embedded once."""
+        return self.texts.features(texts)

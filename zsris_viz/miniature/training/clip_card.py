@@ -1,0 +1,148 @@
+"""Writes the model card of a miniature CLIP from what its training and its measuring left behind: no figure is typed
+in."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+from zsris_viz.miniature import WEIGHTS
+from zsris_viz.miniature.training.schedule import sha256
+
+KINDS = ("noun", "colour", "size", "position", "relation", "ordinal", "all")
+
+#: What the ViT miniature must reach, per cent: (row, kind or "all", least).
+GOALS = (
+    ("crop, short", "noun", 99.0),
+    ("crop, short", "colour", 99.0),
+    ("global-local", "all", 70.0),
+    ("score map", "all", 48.0),
+)
+
+ABOUT = {
+    "clip": """# Miniature CLIP
+
+CLIP's architecture at a small size (transformers' `CLIPModel`: vision 128 wide, 6 blocks, patches of 8 pixels on
+112 x 112, a 14 x 14 grid; text 128 wide, 4 blocks; joint space of 128 dimensions; QuickGELU), with CLIP's own
+byte-level BPE whose merges come from the words of the drawn world. It knows that world and nothing else: it is of no
+use on photographs.
+
+**Data.** Pictures of `scenes`, drawn for training with seeds that no split of the benchmark uses, with captions; single
+objects; objects cut out on a plain ground. No mask of a scene is ever seen, so choosing masks stays zero-shot.
+
+**Recipe.** InfoNCE with three true captions and one made wrong in one thing for every picture, in near-duplicate pairs;
+a caption that may be true of another picture is no negative. The same loss, weighted 0.25, on the patch that meets the
+caption best by the value path of the last block. Patches are dropped (28 % kept, then 45 %, then all), AdamW with a
+cosine schedule. The curve is in `training.csv`.
+""",
+    "clip-rn": """# Miniature CLIP with a ResNet tower
+
+CLIP's ModifiedResNet at a small size (open_clip's class: stages of 1, 1, 2, 1 blocks, 16 wide, attention pooling over a
+5 x 5 grid, input 160 x 160; joint space of 128 dimensions). The text tower is the ViT miniature's, taken over and kept
+as it was, so that the image tower learns to meet texts that already mean something.
+
+**Data and loss.** As the ViT miniature's. The curve is in `training.csv`.
+""",
+}
+
+
+def _table(rows: dict[str, dict[str, float]], names: list[str]) -> list[str]:
+    lines = ["| | " + " | ".join(KINDS) + " |", "|---|" + "---:|" * len(KINDS)]
+    lines += [f"| {name} | " + " | ".join(_figure(rows[name].get(kind)) for kind in KINDS) + " |" for name in names]
+    return lines
+
+
+def _figure(value: float | None) -> str:
+    """One decimal; a dash for what was not measured."""
+    return "–" if value is None else f"{value:.1f}"
+
+
+def best_map(rows: dict[str, dict[str, float]]) -> tuple[str, float] | None:
+    """The layer whose patch-text map gains most over shuffled texts: (row, points gained); None where no map was
+    measured."""
+    gains = {
+        name: round(row["all"] - rows[f"{name} shuffled"]["all"], 1)
+        for name, row in rows.items()
+        if name.startswith("patch map") and not name.endswith("shuffled")
+    }
+    return max(gains.items(), key=lambda pair: pair[1]) if gains else None
+
+
+def card(model: str, training: dict[str, Any], figures: dict[str, Any], digest: str) -> str:
+    """The text of the card.
+
+    Args:
+        model: "clip" or "clip-rn".
+        training: what the training wrote to training.json; a `note` added to it by hand is printed as it is.
+        figures: what `measure` returned.
+        digest: SHA-256 of model.safetensors.
+    """
+    lines = [ABOUT[model]]
+    lines.append(
+        f"**Training run.** {training['images']:,} pictures in {training['steps']:,} steps of {training['batch']}, "
+        f"{training['seconds'] / 60:.0f} minutes on {training['threads']} CPU thread(s), seed {training['seed']}, "
+        f"peak learning rate {training['peak_learning_rate']}. Again: `python -m zsris_viz.miniature train {model}`"
+        + (" `--text-from zsris_viz/miniature/weights/clip`." if model == "clip-rn" else ".")
+    )
+    if training.get("note"):
+        lines.append(f"\n{training['note']}")
+    lines.append(f"\n**Weights.** `model.safetensors`, fp16, SHA-256 `{digest}`.\n")
+    lines.append(
+        f"**Measured** with `python -m zsris_viz.miniature measure {model}`: right choices among ground-truth masks, "
+        f"per cent of expressions, {figures['scenes']} held-out scenes a draw, Global-Local with alpha "
+        f"{figures['alpha']}; short: expressions of at most 4 words.\n"
+    )
+    for draw, rows in figures["choices"].items():
+        lines.append(f"Scenes {draw}\n")
+        lines += _table(
+            rows, [name for name in ("chance", "crop", "global", "global-local", "score map") if name in rows]
+        )
+        best = best_map(rows)
+        if best:
+            lines.append(
+                f"\nBest patch-text map: {best[0].removeprefix('patch map ')}, {rows[best[0]]['all']:.1f} over all "
+                f"kinds, {best[1]:+.1f} points over shuffled texts.\n"
+            )
+        else:
+            lines.append("")
+    pairs = ", ".join(f"{kind} {value:.1f}" for kind, value in figures["minimal_pairs"].items())
+    lines.append(f"Minimal pairs (a true caption against the same made wrong in one thing; chance 50): {pairs}.\n")
+    if model == "clip":
+        draws = list(figures["choices"])
+        lines += ["| asked for | least | " + " | ".join(draws) + " |", "|---|---:|" + "---:|" * len(draws)]
+        for row, kind, least in GOALS:
+            measured = " | ".join(_figure(rows.get(row, {}).get(kind)) for rows in figures["choices"].values())
+            lines.append(f"| {row}, {kind} | {least:.0f} | {measured} |")
+        gained = " | ".join(f"{best_map(rows)[1]:+.1f}" for rows in figures["choices"].values())  # type: ignore[index]
+        lines.append(f"| best map minus shuffled | +8 | {gained} |")
+        size = figures["minimal_pairs"]["size"]
+        lines.append("| minimal pairs, size | 70 | " + " | ".join([f"{size:.1f}"] * len(figures["choices"])) + " |\n")
+        lines.append(
+            "Position and relation near chance are no defect: published CLIP is near chance there too, and the "
+            "methods of this package exist because of it.\n"
+        )
+    return "\n".join(lines)
+
+
+def main(argv: list[str]) -> None:
+    """The command line of `python -m zsris_viz.miniature card clip`."""
+    parser = argparse.ArgumentParser(prog="python -m zsris_viz.miniature card clip", description=__doc__)
+    parser.add_argument("--model", choices=("clip", "clip-rn"), default="clip")
+    parser.add_argument("--run", type=Path, required=True, help="the folder of the training run")
+    parser.add_argument("--figures", type=Path, required=True, help="the JSON file that measure wrote")
+    parser.add_argument(
+        "--folder", type=Path, default=None, help="where weights and card go (the package's own folder)"
+    )
+    given = parser.parse_args(argv)
+    folder = given.folder or WEIGHTS / given.model
+    folder.mkdir(parents=True, exist_ok=True)
+    for file in (given.run / "weights").iterdir():
+        shutil.copy2(file, folder / file.name)
+    shutil.copy2(given.run / "log.csv", folder / "training.csv")
+    training = json.loads((given.run / "training.json").read_text())
+    figures = json.loads(given.figures.read_text())
+    (folder / "README.md").write_text(card(given.model, training, figures, sha256(folder / "model.safetensors")))
+    print(folder / "README.md")

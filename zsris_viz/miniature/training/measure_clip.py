@@ -1,0 +1,175 @@
+"""Measures a miniature CLIP on held-out scenes with ground-truth masks: the figures of its model card."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections import defaultdict
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from tqdm.auto import tqdm
+
+from zsris_viz.miniature.training.caption_truth import facts_of
+from zsris_viz.miniature.training.captions import caption, corrupted
+
+if TYPE_CHECKING:
+    from zsris_viz.methods.base import SceneFeatures
+    from zsris_viz.models.base import Clip
+
+#: The three draws of held-out scenes; none is ever trained on.
+DRAWS = ("val", "test", "testA+testB")
+PAIR_SEED = 1 << 60
+#: Expressions of at most so many words are short.
+SHORT = 4
+
+
+def _scenes(draw: str, count: int) -> Iterator:
+    from zsris_viz.datasets import load_dataset
+
+    names = draw.split("+")
+    for name in names:
+        dataset = load_dataset("scenes", name)
+        for index in range(count // len(names)):
+            yield dataset[index]
+
+
+def patch_scores(scene: SceneFeatures, sentence: torch.Tensor, layer: int, *, negate: bool) -> torch.Tensor:
+    """Mean of the patch-text map of one layer inside each mask, (N,); the map drawn bilinearly at the size of the
+    image."""
+    patches = scene.cached(
+        ("measured patches", layer, negate),
+        lambda: F.normalize(scene.clip.project(scene.trace().patches(layer), negate=negate)[0], dim=-1),
+    )
+    grid = scene.clip.grid
+    heat = (patches @ F.normalize(sentence, dim=-1)).view(1, 1, *grid).cpu()
+    return scene.masks.mean_of(F.interpolate(heat, scene.size, mode="bilinear", align_corners=False)[0, 0])
+
+
+def choose_among_masks(clip: Clip, draw: str, count: int, *, alpha: float) -> dict[str, dict[str, float]]:
+    """Share of expressions, in per cent, for which the right ground-truth mask is chosen, by method and kind.
+
+    Args:
+        clip: the model.
+        draw: "val", "test" or "testA+testB".
+        count: scenes.
+        alpha: weight of the global feature in Global-Local.
+    """
+    from zsris_viz.methods import get_method
+    from zsris_viz.methods.base import SceneFeatures
+
+    ways = {
+        "crop": get_method("cropping"),
+        "global": get_method("global-local", visual="global", textual="global"),
+        "global-local": get_method("global-local", alpha=alpha),
+        "score map": get_method("score-map"),
+    }
+    right: dict[str, dict[str, list[float]]] = defaultdict(lambda: defaultdict(list))
+    rng = np.random.default_rng(0)
+    samples = list(_scenes(draw, count))
+    texts = [expression.text for sample in samples for _, expression in sample.pairs()]
+    for sample in tqdm(samples, desc=f"scenes {draw}", leave=False):
+        scene = SceneFeatures(sample.image, sample.instances, clip)
+        for reference, expression in sample.pairs():
+            answer = int(scene.masks.iou(reference.mask).flatten().argmax())
+            kind = expression.kind or "noun"
+
+            def note(way: str, good: float, kind: str = kind) -> None:
+                right[way][kind].append(good)
+                right[way]["all"].append(good)
+
+            note("chance", 1 / len(scene))
+            for name, method in ways.items():
+                good = float(method.rank(scene, expression, parts="gold").chosen == answer)
+                note(name, good)
+                # A crop cannot know the other objects that long expressions name; short ones name the referent alone.
+                if name == "crop" and len(expression.text.split()) <= SHORT:
+                    note("crop, short", good)
+            if clip.kind == "vit":
+                shuffled = scene.text(texts[int(rng.integers(len(texts)))])
+                sentence = scene.text(expression.text)
+                for layer in range(1, clip.num_layers + 1):
+                    for negate in (False, True):
+                        name = f"patch map {'negated ' if negate else ''}layer {layer}"
+                        note(name, float(patch_scores(scene, sentence, layer, negate=negate).argmax() == answer))
+                        note(
+                            f"{name} shuffled",
+                            float(patch_scores(scene, shuffled, layer, negate=negate).argmax() == answer),
+                        )
+    return {
+        way: {kind: round(100 * float(np.mean(good)), 1) for kind, good in kinds.items()}
+        for way, kinds in right.items()
+    }
+
+
+def minimal_pairs(clip: Clip, count: int, *, seed: int = 0) -> dict[str, float]:
+    """Share of pictures, in per cent, that are nearer to a true caption than to the same caption made wrong in one
+    thing.
+
+    Args:
+        clip: the model.
+        count: pictures; each gives one pair of captions. Chance is 50.
+    """
+    from PIL import Image
+
+    from zsris_viz.miniature.world.layout import sample_layout
+    from zsris_viz.miniature.world.render import render_arrays
+
+    rng = np.random.default_rng(PAIR_SEED + seed)
+    pictures, true, wrong, kinds = [], [], [], []
+    for index in range(count):
+        layout = sample_layout(PAIR_SEED + seed * count + index, least=2, most=4)
+        facts = facts_of(layout)
+        text, claim = caption(rng, facts)
+        slip, _, kind = corrupted(rng, claim, facts)
+        pictures.append(Image.fromarray(render_arrays(layout, 224)[0]))
+        true.append(text)
+        wrong.append(slip)
+        kinds.append(kind)
+    images = F.normalize(clip.embed_images(pictures), dim=-1)
+    margin = (
+        ((F.normalize(clip.embed_texts(true), dim=-1) - F.normalize(clip.embed_texts(wrong), dim=-1)) * images)
+        .sum(-1)
+        .cpu()
+        .numpy()
+    )
+    named = np.array(kinds)
+    return {
+        kind: round(100 * float((margin[named == kind] > 0).mean()), 1)
+        for kind in ("noun", "colour", "size", "position", "relation")
+    }
+
+
+def measure(clip: Clip, *, count: int = 500, draws: tuple[str, ...] = DRAWS, alpha: float = 0.5) -> dict:
+    """All figures of the card: choices by draw, and minimal pairs."""
+    result: dict = {
+        "alpha": alpha,
+        "scenes": count,
+        "choices": {draw: choose_among_masks(clip, draw, count, alpha=alpha) for draw in draws},
+    }
+    result["minimal_pairs"] = minimal_pairs(clip, 4 * count)
+    return result
+
+
+def main(argv: list[str]) -> None:
+    """The command line of `python -m zsris_viz.miniature measure clip`."""
+    parser = argparse.ArgumentParser(prog="python -m zsris_viz.miniature measure clip", description=__doc__)
+    parser.add_argument("--model", choices=("clip", "clip-rn"), default="clip")
+    parser.add_argument("--weights", default=None, help="a folder of weights; default: the shipped ones")
+    parser.add_argument("--scenes", type=int, default=500)
+    parser.add_argument("--draws", nargs="+", default=list(DRAWS), choices=DRAWS)
+    parser.add_argument("--alpha", type=float, default=0.5)
+    parser.add_argument("--output", type=Path, default=None, help="JSON file for the figures")
+    given = parser.parse_args(argv)
+    from zsris_viz.models import load_clip
+
+    clip = load_clip(given.weights or {"clip": "miniature", "clip-rn": "miniature-rn"}[given.model])
+    figures = measure(clip, count=given.scenes, draws=tuple(given.draws), alpha=given.alpha)
+    text = json.dumps(figures, indent=2)
+    if given.output:
+        given.output.write_text(text)
+    print(text)

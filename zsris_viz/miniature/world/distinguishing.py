@@ -1,0 +1,179 @@
+"""Which facts tell an object from its like: the core of an expression, by the kind of what is needed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from zsris_viz.miniature.world.predicates import (
+    Closest,
+    Colour,
+    Corner,
+    Extent,
+    Fact,
+    Form,
+    Half,
+    Ordinal,
+    Outermost,
+    Relation,
+    Size,
+)
+from zsris_viz.miniature.world.semantics import Judge, same_noun
+
+#: Least share of an object that must be in sight for it to be referred to.
+LEAST_VISIBLE = 0.4
+
+KINDS = ("noun", "colour", "size", "position", "relation", "ordinal")
+STYLES = ("refcoco", "refcoco+", "refcocog")
+
+_SIDES = ("left", "right", "top", "bottom")
+#: Relations without a word for a direction, which is what RefCOCO+ allows.
+_PLACELESS = ("near", "bigger", "smaller")
+_OPPOSITES = (("left", "right"), ("above", "below"))
+
+
+def is_position(fact: Fact) -> bool:
+    """Whether a fact is said with a word for a direction."""
+    if isinstance(fact, Relation):
+        return fact.name not in _PLACELESS
+    return isinstance(fact, Half | Corner | Outermost | Ordinal)
+
+
+def allowed(fact: Fact, style: str) -> bool:
+    """Whether a style may say a fact: RefCOCO+ has no directions."""
+    return style != "refcoco+" or not is_position(fact)
+
+
+def plain_form(judge: Judge, index: int) -> Form | None:
+    """The shortest form, of noun, colour and size only, that fits one object alone; None if there is none.
+
+    A person's colour is not used, since "the man in red" would need a phrase within the phrase.
+    """
+    item = judge.layout.objects[index]
+    tries: list[tuple[Fact, ...]] = [
+        (),
+        (Colour(item.colour),),
+        (Size(item.size),),
+        (Size(item.size), Colour(item.colour)),
+    ]
+    if item.is_person:
+        tries = [(), (Size(item.size),)]
+    for facts in tries:
+        form = Form(item.noun, facts)
+        if judge.only(form, index):
+            return form
+    return None
+
+
+def relations_of(judge: Judge, target: int) -> list[Relation | Closest]:
+    """Every relation to another object that surely holds of the target, even if it holds of its like too."""
+    found: list[Relation | Closest] = []
+    noun = judge.layout.objects[target].noun
+    rivals = same_noun(judge.layout, target)
+    for other, item in enumerate(judge.layout.objects):
+        if other == target:
+            continue
+        if item.noun == noun:
+            form = None
+            if len(rivals) != 1:
+                continue
+        else:
+            form = plain_form(judge, other)
+            if form is None:
+                continue
+        for name in ("left", "right", "above", "below", "near", "bigger", "smaller"):
+            if form is None and name == "near":
+                continue
+            fact = Relation(name, form)
+            if judge.holds(fact, target):
+                found.append(fact)
+        if form is not None and rivals and judge.holds(Closest(form), target):
+            found.append(Closest(form))
+    return found
+
+
+def _tries(judge: Judge, target: int, kind: str) -> list[Fact]:
+    """The facts of a kind that may tell an object from its like."""
+    item = judge.layout.objects[target]
+    if kind == "colour":
+        return [Colour(item.colour)]
+    if kind == "size":
+        return [Size(item.size), Extent(item.size)]
+    if kind == "relation":
+        return list(relations_of(judge, target))
+    if kind == "position":
+        around = (*_SIDES, "middle")
+        corners = [Corner(vertical, horizontal) for vertical in ("top", "bottom") for horizontal in ("left", "right")]
+        return [*(Outermost(side) for side in around), *(Half(side) for side in around), *corners]
+    count = len(same_noun(judge.layout, target)) + 1
+    return [Ordinal(rank, side) for side in _SIDES for rank in range(1, min(4, count) + 1)] if count >= 3 else []
+
+
+def _cores(judge: Judge, target: int, kind: str) -> list[Fact]:
+    """The facts of a kind that, each alone with the noun, fit the target and nothing else; found once."""
+    key = (target, kind)
+    if key not in judge.cores:
+        noun = judge.layout.objects[target].noun
+        judge.cores[key] = [
+            fact
+            for fact in _tries(judge, target, kind)
+            if judge.holds(fact, target) and judge.only(Form(noun, (fact,)), target)
+        ]
+    return judge.cores[key]
+
+
+def cores(
+    judge: Judge, target: int, kind: str, style: str, *, visible: Sequence[float] | None = None
+) -> list[Fact | None]:
+    """The facts of a kind of which each alone, with the noun, fits the target and nothing else.
+
+    Args:
+        judge: of the scene.
+        target: index of the object.
+        kind: one of `KINDS`.
+        style: one of `STYLES`.
+        visible: for every object the share that is in sight; None for all in full sight. What is hidden by more
+            than 60 % is not referred to, and its like are not counted off.
+
+    Returns:
+        Facts to choose from; [None] for a noun that needs no fact; empty if the object cannot be singled out so.
+    """
+    if visible is not None and visible[target] < LEAST_VISIBLE:
+        return []
+    rivals = same_noun(judge.layout, target)
+    if kind == "noun" or not rivals:
+        return [None] if kind == "noun" and not rivals else []
+    if kind == "ordinal" and visible is not None and any(visible[rival] < LEAST_VISIBLE for rival in rivals):
+        return []
+    if style == "refcoco+" and kind in ("position", "ordinal"):
+        return []
+    return [fact for fact in _cores(judge, target, kind) if allowed(fact, style)]
+
+
+def extras(judge: Judge, target: int, core: Fact | None, style: str) -> list[Fact]:
+    """Facts that may be said besides the core: they hold of the target, and would not tell it from its like.
+
+    Returns:
+        Facts that may be said alone or together: whatever is chosen of them fits another object of the noun too.
+    """
+    item = judge.layout.objects[target]
+    rivals = same_noun(judge.layout, target)
+    candidates: list[Fact] = [Colour(item.colour), Size(item.size)]
+    if style == "refcocog":
+        candidates += relations_of(judge, target)
+    if style != "refcoco+":
+        candidates += [
+            fact for fact in (Half("left"), Half("right"), Half("top"), Half("bottom")) if judge.holds(fact, target)
+        ]
+    if isinstance(core, Size | Extent):
+        candidates = [
+            fact for fact in candidates if not (isinstance(fact, Relation) and fact.name in ("bigger", "smaller"))
+        ]
+    candidates = [fact for fact in candidates if fact != core and allowed(fact, style)]
+    if not rivals:
+        return candidates
+    best: list[Fact] = []
+    for rival in rivals:
+        shared = [fact for fact in candidates if judge.holds(fact, rival)]
+        if len(shared) > len(best):
+            best = shared
+    return best

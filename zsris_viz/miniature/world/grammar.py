@@ -1,0 +1,217 @@
+"""Referring expressions for drawn scenes, in the manner of RefCOCO, RefCOCO+ and RefCOCOg, with gold trees.
+
+An expression says a noun, the core that is needed to tell the object from its like (:mod:`.cores`), and now and then
+more that is true. It fits its target and no other object of the scene; :func:`.facts.denotes` says so.
+
+- "refcoco": short, with directions: "left guy red shirt", "2nd dog from left".
+- "refcoco+": short, without directions: "man in red", "bigger cup".
+- "refcocog": long, with clauses: "a small red cup that is next to the big blue chair".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from zsris_viz.errors import InvalidInputError
+from zsris_viz.miniature.world.distinguishing import KINDS, STYLES, cores, extras
+from zsris_viz.miniature.world.layout import SceneLayout, sample_layout
+from zsris_viz.miniature.world.phrases import chance, pick
+from zsris_viz.miniature.world.predicates import (
+    Closest,
+    Colour,
+    Corner,
+    Extent,
+    Fact,
+    Form,
+    Half,
+    Ordinal,
+    Outermost,
+    Relation,
+    Size,
+)
+from zsris_viz.miniature.world.realizer import Draft
+from zsris_viz.miniature.world.semantics import Judge
+from zsris_viz.miniature.world.trees import GoldTree, flatten
+from zsris_viz.miniature.world.words import AMBIGUOUS, names_of
+
+#: How often an expression says more than is needed.
+_EXTRA_CHANCE = {"refcoco": 0.3, "refcoco+": 0.35, "refcocog": 0.9}
+
+
+@dataclass(frozen=True)
+class SceneExpression:
+    """A referring expression with all that is known of it.
+
+    Attributes:
+        text: words joined by blanks.
+        kind: what is needed to tell the target from other objects of its noun; "noun" if there are none.
+        style: "refcoco", "refcoco+" or "refcocog".
+        tree: the dependency tree.
+        noun_phrase: the base noun phrase that holds the root, determiner included.
+        head: the root of the tree, a noun.
+        context_tokens: in the order of the text every preposition ("than" and the "next" of "next to" included),
+            comparative and direction, and the nouns to which prepositions lead.
+        direction: "left", "right", "top", "bottom", "middle", or a vertical and a horizontal one ("top left"), if the
+            target is named by its place in the picture; None in "2nd dog from left" and "cat left of the bus".
+        relation: "left", "right", "above", "below", "near", "bigger" or "smaller", if another object is spoken of.
+        relation_object: the noun phrase of that object, determiner included.
+        form: the meaning.
+        target: index of the object in the layout.
+    """
+
+    text: str
+    kind: str
+    style: str
+    tree: GoldTree
+    noun_phrase: str
+    head: str
+    context_tokens: tuple[str, ...]
+    direction: str | None
+    relation: str | None
+    relation_object: str | None
+    form: Form
+    target: int
+
+
+def expressions(
+    layout: SceneLayout,
+    target: int,
+    *,
+    style: str,
+    rng: np.random.Generator,
+    visible: Sequence[float] | None = None,
+    kinds: Sequence[str] | None = None,
+    judge: Judge | None = None,
+) -> list[SceneExpression]:
+    """Unambiguous expressions for one object, one for each kind that is possible.
+
+    Args:
+        layout: the scene.
+        target: index of the object in `layout.objects`.
+        style: "refcoco", "refcoco+" or "refcocog".
+        rng: source of randomness.
+        visible: for every object the share that is in sight, 0-1; None for all in full sight. What is hidden by more
+            than 60 % is not referred to, and its like are not counted off.
+        kinds: kinds to try; None for all.
+        judge: of this layout, if there is one already.
+
+    Returns:
+        Expressions in the order of `kinds`; empty if the object cannot be told from its like, or is hardly in sight.
+
+    Raises:
+        InvalidInputError: an unknown style or kind, or no such object.
+    """
+    if style not in STYLES:
+        raise InvalidInputError(f"style {style!r} is unknown; styles are {', '.join(STYLES)}")
+    unknown = sorted(set(kinds or ()) - set(KINDS))
+    if unknown:
+        raise InvalidInputError(f"kind {unknown[0]!r} is unknown; kinds are {', '.join(KINDS)}")
+    if not 0 <= target < len(layout.objects):
+        raise InvalidInputError(f"target {target} was given; the scene has objects 0 to {len(layout.objects) - 1}")
+    judge = judge or Judge(layout)
+    made = []
+    for kind in kinds or KINDS:
+        possible = cores(judge, target, kind, style, visible=visible)
+        if possible:
+            made.append(_express(judge, target, kind, pick(rng, possible), style, rng))
+    return made
+
+
+def _name(layout: SceneLayout, target: int, style: str, rng: np.random.Generator) -> str:
+    """The noun or a synonym that nobody would take for something else in the scene."""
+    item = layout.objects[target]
+    present = {other.noun for other in layout.objects}
+    names = [name for name in names_of(item.noun) if not present & set(AMBIGUOUS.get(name, ()))]
+    return pick(rng, names[1:]) if len(names) > 1 and chance(rng, 0.3 if style != "refcocog" else 0.15) else names[0]
+
+
+def _express(
+    judge: Judge, target: int, kind: str, core: Fact | None, style: str, rng: np.random.Generator
+) -> SceneExpression:
+    chosen: list[Fact] = [] if core is None else [core]
+    if chance(rng, _EXTRA_CHANCE[style]):
+        more = extras(judge, target, core, style)
+        wanted = 1 + int(rng.integers(3)) if style == "refcocog" else 1
+        for index in rng.permutation(len(more)):
+            fact = more[int(index)]
+            if len(chosen) < wanted + (core is not None) and not any(_same_object(fact, other) for other in chosen):
+                chosen.append(fact)
+    name = _name(judge.layout, target, style, rng)
+    draft = Draft(judge, target, name, style, rng)
+    said = tuple(fact for fact in sorted(chosen, key=_order) if draft.say(fact))
+    if core is not None and core not in said:
+        draft = Draft(judge, target, name, style, rng)
+        said = (core,) if draft.say(core) else ()
+    tree, cues = flatten(draft.build())
+    left = tree.left_edges()[tree.root]
+    relation = next((fact for fact in said if isinstance(fact, Relation | Closest)), None)
+    return SceneExpression(
+        text=tree.text,
+        kind=kind,
+        style=style,
+        tree=tree,
+        noun_phrase=tree.phrase((left, tree.root + 1)),
+        head=tree.words[tree.root],
+        context_tokens=tuple(word for word, cue in zip(tree.words, cues, strict=True) if cue),
+        direction=next((place for place in map(_direction, said) if place), None),
+        relation=None if relation is None else relation.name if isinstance(relation, Relation) else "near",
+        relation_object=draft.relation_object,
+        form=Form(name, said),
+        target=target,
+    )
+
+
+#: Facts in the order in which they are put into words: what clings to the noun is not said after another object.
+_SAID_FIRST = (Ordinal, Outermost, Extent, Colour, Size, Half, Corner, Closest, Relation)
+
+
+def _order(fact: Fact) -> int:
+    return _SAID_FIRST.index(type(fact))
+
+
+def _same_object(first: Fact, second: Fact) -> bool:
+    """Whether both speak of the same other object, which would be named twice."""
+    if isinstance(first, Relation | Closest) and isinstance(second, Relation | Closest):
+        return first.other == second.other
+    return False
+
+
+def _direction(fact: Fact) -> str | None:
+    if isinstance(fact, Corner):
+        return f"{fact.vertical} {fact.horizontal}"
+    return fact.value if isinstance(fact, Half | Outermost) else None
+
+
+GoldExample = tuple[GoldTree, str, str, tuple[str, ...], str | None, str | None]
+
+
+def gold_examples(seed: int, count: int, style: str | None = None) -> Iterator[GoldExample]:
+    """Expressions of random scenes without drawing them, to train a parser.
+
+    Args:
+        seed: the same seed gives the same expressions.
+        count: how many.
+        style: one style, or None for all three in turn.
+
+    Yields:
+        (tree, noun phrase, head, context tokens, direction, relation).
+
+    Raises:
+        InvalidInputError: an unknown style.
+    """
+    if style is not None and style not in STYLES:
+        raise InvalidInputError(f"style {style!r} is unknown; styles are {', '.join(STYLES)}, or None for all")
+    rng = np.random.default_rng(seed)
+    made = 0
+    while made < count:
+        layout = sample_layout(int(rng.integers(1 << 62)), same_noun=0.75)
+        judge = Judge(layout)
+        for target in range(len(layout.objects)):
+            for one in expressions(layout, target, style=style or STYLES[made % 3], rng=rng, judge=judge):
+                yield one.tree, one.noun_phrase, one.head, one.context_tokens, one.direction, one.relation
+                made += 1
+                if made == count:
+                    return

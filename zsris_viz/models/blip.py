@@ -1,0 +1,216 @@
+"""Image-text models other than CLIP behind the same two calls: BLIP (as ALBEF) and BLIP-2 (TAS, Table 7)."""
+
+from __future__ import annotations
+
+import os
+import warnings
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NoReturn
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from zsris_viz.errors import InvalidInputError, InvalidTypeError, UnavailableError, ZsrisWarning
+from zsris_viz.models.base import Clip, Images, Texts, check_batch_size
+from zsris_viz.models.blocks import autograd_mode
+from zsris_viz.models.huggingface import model_type, read_pretrained
+from zsris_viz.models.preprocessing import Preprocess
+from zsris_viz.models.tokenizer import TextTokens
+from zsris_viz.models.trace import ClipCounter, Trace
+
+#: model_type of config.json -> (class in transformers, longest text in tokens, as the authors set it).
+KINDS = {"blip": ("BlipForImageTextRetrieval", 35), "blip-2": ("Blip2ForImageTextRetrieval", 32)}
+_BUILTIN = 'load_clip("miniature")'
+
+
+class ItcClip(Clip):
+    """BLIP or BLIP-2 by its image-text contrastive head. Made by `load_clip` or `load_itc`.
+
+    BLIP (Li et al., 2022), whose contrastive head is that of ALBEF: one feature an image, one a text, their cosine.
+    BLIP-2 (Li et al., 2023): an image has a feature for each of its Q query tokens, and its similarity to a text is
+    the largest of their cosines; `embed_images` returns all of them in one row, and `similarity` takes them apart.
+
+    Only whole pictures and crops can be compared: no layers, no token grid, no masking in the tower. What needs these
+    raises UnavailableError; Cropping, Text-only and TAS work.
+
+    Attributes:
+        name, device, dtype, compute_dtype, image_size, preprocess, calls, context_length: as for every Clip.
+        kind: "itc". family: "blip" or "blip-2". model, processor: transformers' own. queries: Q, 1 for BLIP.
+        embed_dim: length of an image's row, Q * D. text_dim: D.
+    """
+
+    kind = "itc"
+    supports_token_masking = False
+
+    def __init__(self, name: str, source: str | os.PathLike[str], *, device: torch.device, dtype: torch.dtype) -> None:
+        self.family = model_type(source, KINDS, _BUILTIN)
+        cls, self.context_length = KINDS[self.family]
+        model, self.processor = read_pretrained(source, cls, dtype=dtype, builtin=_BUILTIN)
+        self.name, self.device, self.dtype, self.compute_dtype = name, device, dtype, dtype
+        self.model = model.to(device)
+        config = model.config
+        limit = config.qformer_config if self.family == "blip-2" else config.text_config
+        self.context_length = min(self.context_length, limit.max_position_embeddings)
+        self.queries = config.num_query_tokens if self.family == "blip-2" else 1
+        self.text_dim: int = config.image_text_hidden_size
+        self.embed_dim: int = self.queries * self.text_dim
+        self.image_size: int = config.vision_config.image_size
+        images = self.processor.image_processor
+        mean, std = tuple(images.image_mean), tuple(images.image_std)
+        self.preprocess = Preprocess(mean=mean, std=std, size=self.image_size)
+        self.activation = str(config.vision_config.hidden_act)
+        self.calls = ClipCounter()
+
+    def __repr__(self) -> str:
+        return f"ItcClip({self.name!r}, {self.family}, {self.image_size} px, {self.queries} x {self.text_dim})"
+
+    def _encode_images(self, pixels: Tensor) -> Tensor:
+        if not len(pixels):
+            return torch.zeros(0, self.embed_dim, device=self.device)
+        seen = self.model.vision_model(pixel_values=pixels).last_hidden_state
+        if self.family == "blip":
+            return self.model.vision_proj(seen[:, 0]).float()
+        queries = self.model.query_tokens.expand(len(seen), -1, -1)
+        out = self.model.qformer(
+            query_embeds=queries,
+            encoder_hidden_states=seen,
+            encoder_attention_mask=torch.ones(seen.shape[:-1], dtype=torch.long, device=seen.device),
+        ).last_hidden_state
+        return self.model.vision_projection(out.to(self.model.vision_projection.weight.dtype)).flatten(1).float()
+
+    def embed_texts(
+        self, texts: Texts, *, batch_size: int = 256, allow_empty: bool = False, grad: bool = False
+    ) -> Tensor:
+        """Text features in the joint space, not normalised: (B, D) fp32, in the order given.
+
+        A text of more than `context_length` tokens is cut, with a ZsrisWarning.
+
+        Raises:
+            InvalidInputError: an empty text without `allow_empty`. InvalidTypeError: CLIP's tokens.
+        """
+        listed = _texts(texts, allow_empty)
+        self.calls.texts += len(listed)
+        parts = []
+        with autograd_mode(grad):
+            for start in range(0, len(listed), check_batch_size(batch_size)):
+                parts.append(self._encode_texts(listed[start : start + batch_size]))
+        return torch.cat(parts) if parts else torch.zeros(0, self.text_dim, device=self.device)
+
+    def _encode_texts(self, texts: list[str]) -> Tensor:
+        tokenizer = self.processor.tokenizer
+        lengths = [len(ids) for ids in tokenizer(texts)["input_ids"]]
+        cut = [text for text, length in zip(texts, lengths, strict=True) if length > self.context_length]
+        if cut:
+            warnings.warn(
+                f"{len(cut)} text(s) have more than the {self.context_length} tokens that {self.name!r} reads and are "
+                f"cut, the first: {cut[0][:80]!r}",
+                ZsrisWarning,
+                stacklevel=4,
+            )
+        tokens = tokenizer(
+            texts, padding=True, truncation=True, max_length=self.context_length, return_tensors="pt"
+        ).to(self.device)
+        mask = tokens["attention_mask"]
+        if self.family == "blip":
+            hidden = self.model.text_encoder(input_ids=tokens["input_ids"], attention_mask=mask).last_hidden_state
+            return self.model.text_proj(hidden[:, 0]).float()
+        embedded = self.model.embeddings(input_ids=tokens["input_ids"])
+        hidden = self.model.qformer(query_embeds=embedded, query_length=0, attention_mask=mask).last_hidden_state
+        return self.model.text_projection(hidden[:, 0].to(self.model.text_projection.weight.dtype)).float()
+
+    def similarity(self, images: Tensor, texts: Tensor) -> Tensor:
+        """(B, T) fp32: the cosine, or with several queries the largest of theirs."""
+        queries = F.normalize(images.reshape(len(images), self.queries, self.text_dim), dim=-1)
+        return torch.einsum("bqd,td->bqt", queries, F.normalize(texts, dim=-1)).amax(dim=1)
+
+    # ---- what these models do not have
+
+    def _refuse(self, what: str) -> NoReturn:
+        raise UnavailableError(
+            f"{self.name!r} is a {self.family} model known by its contrastive features alone: it has no {what}. Use it "
+            f"with cropping, text-only or tas, or load a CLIP, e.g. {_BUILTIN}."
+        )
+
+    def __getattr__(self, name: str) -> Any:
+        if name in ("grid", "patch_size", "num_layers", "text_layers", "width", "text_width", "heads", "text",
+                    "tokenizer", "logit_scale"):  # fmt: skip
+            self._refuse(name.replace("_", " "))
+        raise AttributeError(name)
+
+    def _trace_images(self, pixels: Tensor, attentions: bool) -> Trace:
+        self._refuse("traced layers")
+
+    def project(self, hidden: Tensor, *, negate: bool = False, grad: bool = False) -> Tensor:
+        """Not to be had: UnavailableError."""
+        self._refuse("projection of patches")
+
+    def resume(self, hidden: Tensor, layer: int, **options: Any) -> Tensor | tuple[Tensor, Tensor]:
+        """Not to be had: UnavailableError."""
+        self._refuse("blocks to resume, hence no token masking")
+
+    def dense_values(self, source: Trace | Images, **options: Any) -> Tensor:
+        """Not to be had: UnavailableError."""
+        self._refuse("dense features")
+
+    def tokenize(self, texts: str | Sequence[str], **options: Any) -> TextTokens:
+        """Not to be had: UnavailableError. `processor.tokenizer` is the model's own."""
+        self._refuse("CLIP tokens")
+
+    def trace_texts(self, texts: Texts, **options: Any) -> Trace:
+        """Not to be had: UnavailableError."""
+        self._refuse("traced layers")
+
+    def project_text(self, hidden: Tensor, *, grad: bool = False) -> Tensor:
+        """Not to be had: UnavailableError."""
+        self._refuse("projection of text tokens")
+
+    def resume_text(self, hidden: Tensor, layer: int, end: Tensor | TextTokens, **options: Any) -> Any:
+        """Not to be had: UnavailableError."""
+        self._refuse("text blocks to resume")
+
+
+def _texts(texts: Any, allow_empty: bool) -> list[str]:
+    listed = [texts] if isinstance(texts, str) else texts
+    if isinstance(listed, TextTokens) or not all(isinstance(text, str) for text in listed):
+        raise InvalidTypeError(
+            "texts are a string or a list of strings here; CLIP's tokens mean nothing to this model."
+        )
+    if not allow_empty and not all(text.strip() for text in listed):
+        raise InvalidInputError("an empty text was given; give words, or pass allow_empty=True.")
+    return list(listed)
+
+
+def is_itc(source: Any) -> bool:
+    """Whether a folder, or the name of a Hugging Face id, is that of a BLIP or BLIP-2 model."""
+    if isinstance(source, Path):
+        import json
+
+        try:
+            return json.loads((source / "config.json").read_text()).get("model_type") in KINDS
+        except (OSError, ValueError, AttributeError):
+            return False
+    return isinstance(source, str) and source.count("/") == 1 and "blip" in source.lower()
+
+
+def load_itc(
+    source: str | os.PathLike[str],
+    *,
+    name: str | None = None,
+    device: str | torch.device | None = None,
+    dtype: torch.dtype = torch.float32,
+) -> ItcClip:
+    """A BLIP or BLIP-2 model by its contrastive head; `load_clip` with the same name does the same.
+
+    Args:
+        source: a Hugging Face id such as "Salesforce/blip-itm-base-coco" or "Salesforce/blip2-itm-vit-g", or a folder
+            in that format, processor files included. name: shown in tables; default the source.
+        device: default CUDA if present, else CPU. dtype: of the model.
+
+    Raises:
+        UnavailableError: files that are missing or cannot be fetched. CorruptFileError: damaged ones.
+            InvalidInputError: a model of another kind.
+    """
+    where = torch.device(device if device is not None else "cuda" if torch.cuda.is_available() else "cpu")
+    return ItcClip(name or os.fspath(source), source, device=where, dtype=dtype)

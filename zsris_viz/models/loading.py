@@ -1,0 +1,228 @@
+"""``load_clip``: from a name, a folder, a file, a state dict or a model to a :class:`Clip`."""
+
+from __future__ import annotations
+
+import copy
+import os
+import warnings
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from zsris_viz.errors import InvalidInputError, InvalidTypeError, UnavailableError, ZsrisWarning
+from zsris_viz.miniature import WEIGHTS
+from zsris_viz.models.base import Clip
+from zsris_viz.models.blip import is_itc, load_itc
+from zsris_viz.models.checkpoints import (
+    TOKENIZER_FILES,
+    WEIGHT_FILES,
+    check_state_dict,
+    read_hf_model,
+    read_json,
+    read_state_dict,
+)
+from zsris_viz.models.openai_layout import build_clip_model, is_openai_layout, read_shape
+from zsris_viz.models.preprocessing import Preprocess, get_preprocess
+from zsris_viz.models.resnet import RNClip
+from zsris_viz.models.resnet_modules import build_rn_model, read_rn_folder, set_dtype
+from zsris_viz.models.tokenizer import OPENAI_VOCABULARY, ClipTokenizer
+from zsris_viz.models.vit import ViTClip
+
+MINIATURES = {"miniature": "clip", "miniature-rn": "clip-rn"}
+OPENAI_MODELS = ("RN50", "RN101", "RN50x4", "RN50x16", "RN50x64", "ViT-B/32", "ViT-B/16", "ViT-L/14", "ViT-L/14@336px")
+_ACTIVATIONS = {None: "quick_gelu", "openai": "quick_gelu", "open_clip": "gelu"}
+_DTYPES = (torch.float32, torch.bfloat16, torch.float16, torch.float64)
+
+
+def load_clip(
+    name: str | os.PathLike[str] | Mapping[str, torch.Tensor] | Any = "miniature",
+    *,
+    device: str | torch.device | None = None,
+    dtype: torch.dtype = torch.float32,
+    preprocess: str | Preprocess = "clip",
+    attention: str = "eager",
+    kind: str | None = None,
+    tokenizer: str | os.PathLike[str] | ClipTokenizer | None = None,
+) -> Clip:
+    """A CLIP model with every layer in reach.
+
+    Args:
+        name: "miniature" or "miniature-rn" (built in); a Hugging Face id such as "openai/clip-vit-base-patch16"; one
+            of OpenAI's models by name, such as "RN50" (found in ~/.cache/clip, else downloaded through open_clip); a
+            Hugging Face folder, or one written by ``save_clip_rn``; an OpenAI checkpoint file (TorchScript archive,
+            state dict or safetensors); a state dict in OpenAI's layout; a transformers ``CLIPModel``. BLIP and BLIP-2
+            by id or folder, e.g. "Salesforce/blip-itm-base-coco", for the methods that need no layers: see
+            :class:`~zsris_viz.models.blip.ItcClip`.
+        device: default CUDA if present, else CPU. dtype: of the towers; features are fp32 in any case. On a CPU without
+            16-bit arithmetic the weights are rounded to a 16-bit dtype but computed with in fp32, see
+            ``clip.compute_dtype``.
+        preprocess: a preset ("clip", "clip-center", "glclip", "hybridgl", "copatch") or a Preprocess.
+        attention: "eager", or "sdpa" for torch's fused kernel (a trace's attentions are computed either way).
+        kind: how a state dict in OpenAI's layout was trained, which its tensors do not tell: "openai" (QuickGELU; the
+            default for this layout) or "open_clip" (GELU, e.g. LAION's models). Other sources say it themselves;
+            ``clip.activation`` shows it.
+        tokenizer: a folder with tokenizer files, or a ClipTokenizer, instead of the model's own.
+
+    Raises:
+        InvalidInputError: an unknown name, kind or preset. InvalidTypeError: a source of another type.
+            UnavailableError: weights that are not there. CorruptFileError: weights or settings that cannot be read.
+    """
+    if kind not in _ACTIVATIONS:
+        raise InvalidInputError(f"kind={kind!r} is unknown; use 'openai' (QuickGELU) or 'open_clip' (GELU).")
+    if attention not in ("eager", "sdpa"):
+        raise InvalidInputError(f"attention={attention!r} is unknown; use 'eager' or 'sdpa'.")
+    if dtype not in _DTYPES:
+        raise InvalidInputError(f"dtype={dtype!r} is no float type; use torch.float32 or torch.bfloat16.")
+    where = torch.device(device if device is not None else "cuda" if torch.cuda.is_available() else "cpu")
+    title, source = _resolve(name)
+    if is_itc(source):
+        return _load_itc(title, source, where, dtype, preprocess, kind=kind, tokenizer=tokenizer)
+    model, words = _load(source, dtype, kind)
+    computing = compute_dtype(dtype, where)
+    if computing != dtype:
+        model = model.to(computing)
+    model = model.to(where).eval().requires_grad_(False)
+    is_vit = hasattr(model, "vision_model")
+    size = model.config.vision_config.image_size if is_vit else model.visual.image_size
+    shared: dict[str, Any] = {
+        "name": title,
+        "device": where,
+        "dtype": dtype,
+        "compute_dtype": computing,
+        "preprocess": get_preprocess(preprocess, size),
+        "tokenizer": _tokenizer(tokenizer if tokenizer is not None else words, model.text_model.config),
+    }
+    return ViTClip(model, attention=attention, **shared) if is_vit else RNClip(model, attention=attention, **shared)
+
+
+def _load_itc(
+    title: str,
+    source: str | Path,
+    device: torch.device,
+    dtype: torch.dtype,
+    preprocess: str | Preprocess,
+    *,
+    kind: str | None,
+    tokenizer: Any,
+) -> Clip:
+    """BLIP or BLIP-2, whose folder says most of what may be given for CLIP; "clip" stands for its own mean and std."""
+    if kind is not None or tokenizer is not None:
+        raise InvalidInputError(f"{title} is no CLIP: kind and tokenizer cannot be given for it; leave them out.")
+    model = load_itc(source, name=title, device=device, dtype=compute_dtype(dtype, device))
+    if preprocess != "clip":
+        model.preprocess = get_preprocess(preprocess, model.image_size)
+    return model
+
+
+def compute_dtype(dtype: torch.dtype, device: torch.device) -> torch.dtype:
+    """What towers of ``dtype`` compute in: fp32 on a CPU that would emulate 16-bit products, else ``dtype``."""
+    if device.type != "cpu" or dtype not in (torch.bfloat16, torch.float16):
+        return dtype
+    check = "_is_mkldnn_bf16_supported" if dtype == torch.bfloat16 else "_is_mkldnn_fp16_supported"
+    try:
+        supported = bool(getattr(torch.ops.mkldnn, check)())
+    except (AttributeError, RuntimeError):  # a torch built without oneDNN
+        supported = False
+    return dtype if supported else torch.float32
+
+
+def _load(source: Any, dtype: torch.dtype, kind: str | None) -> tuple[Any, str | Path | None]:
+    """The model on the CPU in ``dtype``, and where its tokenizer files are, if anywhere."""
+    if isinstance(source, Path) and source.is_file():
+        return _from_state_dict(read_state_dict(source), kind, dtype), None
+    if isinstance(source, Mapping):
+        return _from_state_dict(check_state_dict(source, "the given dictionary"), kind, dtype), None
+    if kind is not None:
+        raise InvalidInputError(
+            f"kind={kind!r} is for checkpoints in OpenAI's layout, and a Hugging Face model says it itself: "
+            "leave kind out."
+        )
+    if isinstance(source, Path):
+        is_rn = read_json(source / "config.json").get("model_type") == "clip_rn"
+        return read_rn_folder(source, dtype) if is_rn else read_hf_model(source, dtype), source
+    if isinstance(source, str):
+        return read_hf_model(source, dtype, local=False), source
+    return set_dtype(copy.deepcopy(source), dtype), None  # a copy: the caller may go on training the original
+
+
+def _resolve(name: Any) -> tuple[str, Any]:
+    """The name to show, and a folder or file (Path), Hugging Face id (str), state dict or model."""
+    if isinstance(name, Mapping):
+        return "state dict", name
+    if hasattr(name, "text_model") and (hasattr(name, "vision_model") or hasattr(name, "visual")):
+        return str(getattr(getattr(name, "config", None), "_name_or_path", "") or type(name).__name__), name
+    if not isinstance(name, str | os.PathLike):
+        raise InvalidTypeError(
+            f"load_clip takes a name, path, state dict or CLIPModel; {type(name).__name__} was given."
+        )
+    text = os.fspath(name)
+    if text in MINIATURES:
+        folder = WEIGHTS / MINIATURES[text]
+        if not any((folder / file).is_file() for file in WEIGHT_FILES):
+            raise UnavailableError(
+                f"the weights of {text!r} are missing ({folder}). Reinstall the package, or train them again: "
+                f"python -m zsris_viz.miniature train {MINIATURES[text]}"
+            )
+        return text, folder
+    path = Path(text).expanduser()
+    if text.strip() and path.exists():
+        return text, path
+    if text in OPENAI_MODELS:
+        return text, _openai_file(text)
+    if text.count("/") == 1 and not text.startswith((".", "~", "/")) and path.suffix != ".pt":
+        return text, text
+    raise InvalidInputError(
+        f"there is no model or path {text!r}. Use {', '.join(MINIATURES)}, a Hugging Face id such as "
+        f"'openai/clip-vit-base-patch16', one of {', '.join(OPENAI_MODELS)}, or the path of a folder or .pt file."
+    )
+
+
+def _openai_file(name: str) -> Path:
+    """One of OpenAI's checkpoints: where OpenAI's own package leaves it, else downloaded by open_clip."""
+    kept = Path("~/.cache/clip").expanduser() / f"{name.replace('/', '-')}.pt"
+    if kept.is_file():
+        return kept
+    from open_clip.pretrained import download_pretrained, get_pretrained_cfg
+
+    try:
+        return Path(download_pretrained(get_pretrained_cfg(name.replace("/", "-").replace("@336px", "-336"), "openai")))
+    except Exception as error:
+        raise UnavailableError(
+            f"OpenAI's {name} is not at {kept} and could not be downloaded ({type(error).__name__}). "
+            'Put the .pt file there, give its path, or use "miniature-rn" or "miniature", which need no download.'
+        ) from error
+
+
+def _from_state_dict(state: Mapping[str, torch.Tensor], kind: str | None, dtype: torch.dtype) -> Any:
+    if not is_openai_layout(state):
+        raise InvalidInputError(
+            f"the state dict is not in OpenAI's layout (its first key is {next(iter(state))!r}), and nothing else says "
+            "which activation and how many heads it has. Pass a Hugging Face folder, or the CLIPModel itself."
+        )
+    build = build_clip_model if read_shape(state).kind == "vit" else build_rn_model
+    return build(state, _ACTIVATIONS[kind], dtype)
+
+
+def _tokenizer(source: Any, config: Any) -> ClipTokenizer:
+    """The given tokenizer, the model's own, or OpenAI's where the model brings none."""
+    context = config.max_position_embeddings
+    if isinstance(source, ClipTokenizer):
+        words = source
+    elif isinstance(source, str) and not Path(source).exists():
+        words = ClipTokenizer.from_hub(source, context_length=context)
+    elif source is not None and any((Path(source) / file).is_file() for file in TOKENIZER_FILES):
+        words = ClipTokenizer.from_folder(source, context_length=context)
+    elif source is not None and config.vocab_size != OPENAI_VOCABULARY:
+        raise UnavailableError(f"{source} has no tokenizer files; one of {', '.join(TOKENIZER_FILES)} is needed.")
+    else:
+        if config.vocab_size < OPENAI_VOCABULARY:
+            message = f"no tokenizer was given: the first {config.vocab_size} entries of OpenAI's vocabulary are used."
+            warnings.warn(message, ZsrisWarning, stacklevel=3)
+        words = ClipTokenizer.openai(vocab_size=min(config.vocab_size, OPENAI_VOCABULARY), context_length=context)
+    if words.vocab_size > config.vocab_size:
+        raise InvalidInputError(
+            f"the tokenizer has {words.vocab_size} tokens and the model {config.vocab_size}; give the model's own."
+        )
+    return words

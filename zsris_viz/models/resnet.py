@@ -1,0 +1,181 @@
+"""CLIP with a ModifiedResNet and attention pooling, on open_clip's modules."""
+
+from __future__ import annotations
+
+from typing import Any, NoReturn
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from zsris_viz.errors import InvalidInputError, UnavailableError
+from zsris_viz.models.base import Clip, Images, check_batch_size
+from zsris_viz.models.blocks import autograd_mode, merge_heads, resize_positions, split_heads
+from zsris_viz.models.resnet_modules import RNModel
+from zsris_viz.models.text_tower import TextTower
+from zsris_viz.models.trace import Trace
+
+
+class RNClip(Clip):
+    """An RN CLIP with its stages and its attention pooling in reach; see :class:`Clip`.
+
+    ``layers`` of its traces are the maps of the stem and of the four stages. There are no tokens before the attention
+    pooling, so a mask acts on the last map: ``clip.pool(clip.feature_map(image) * mask)``.
+
+    Attributes:
+        model: the :class:`RNModel`, frozen. width: channels of the last map, 32 times the stem's.
+    """
+
+    kind = "rn"
+    supports_token_masking = False
+    num_layers = 4
+    patch_size = 32
+
+    def __init__(self, model: RNModel, *, attention: str = "eager", **shared: Any) -> None:
+        super().__init__(
+            text=TextTower(model.text_model, model.text_projection, attention=attention),
+            logit_scale=float(model.logit_scale.detach().float().exp()),
+            activation=str(model.text_model.config.hidden_act),
+            **shared,
+        )
+        self.model = model
+        self.image_size = model.visual.image_size
+        self.grid = (self.image_size // 32,) * 2
+        self.width = model.visual.attnpool.v_proj.in_features
+        self.heads = model.visual.attnpool.num_heads
+
+    def _stages(self, pixels: Tensor) -> list[Tensor]:
+        """The maps of the stem and the four stages, each (B, C, h, w)."""
+        height, width = pixels.shape[-2:]
+        if height % 32 or width % 32 or not height or not width:
+            near = tuple(max(1, round(side / 32)) * 32 for side in (height, width))
+            raise InvalidInputError(
+                f"pixels of {height} x {width} are no multiples of 32; use {near[0]} x {near[1]}, e.g. "
+                f"clip.preprocess.resize_tensor(pixels, {near})."
+            )
+        visual = self.model.visual
+        maps = [visual.stem(pixels)]
+        for stage in (visual.layer1, visual.layer2, visual.layer3, visual.layer4):
+            maps.append(stage(maps[-1]))
+        return maps
+
+    def _encode_images(self, pixels: Tensor) -> Tensor:
+        return self._pool(self._stages(pixels)[-1])[0]
+
+    def _trace_images(self, pixels: Tensor, attentions: bool) -> Trace:
+        maps = self._stages(pixels)
+        layers = [features.flatten(2).transpose(1, 2) for features in maps]
+        grids = [(features.shape[-2], features.shape[-1]) for features in maps]
+        return Trace(layers, [None] * len(layers), grids=grids, has_cls=False)
+
+    def feature_map(self, images: Images, *, batch_size: int = 64, grad: bool = False) -> Tensor:
+        """The last map before attention pooling: images as in ``embed_images`` -> (B, C, h, w) in the model's dtype,
+        not negative.
+
+        A result of inference mode cannot require gradients; ``clip.feature_map(image).clone().requires_grad_()`` can
+        (Grad-CAM).
+        """
+        pixels = self.pixels(images)
+        self.calls.images += len(pixels)
+        with autograd_mode(grad):
+            return torch.cat(
+                [self._stages(self._to_tower(part))[-1] for part in pixels.split(check_batch_size(batch_size))]
+            )
+
+    def _check_map(self, features: Tensor) -> Tensor:
+        if features.ndim != 4 or features.shape[1] != self.width:
+            raise InvalidInputError(
+                f"a feature map must be (B, {self.width}, h, w), {tuple(features.shape)} was given; "
+                "use clip.feature_map(image)."
+            )
+        return self._to_tower(features)
+
+    def _pool(self, features: Tensor) -> tuple[Tensor, Tensor]:
+        """Attention pooling: (B, C, h, w) -> (B, D) and the weights (B, heads, 1 + h * w)."""
+        pool = self.model.visual.attnpool
+        tokens = features.flatten(2).transpose(1, 2)
+        tokens = torch.cat([tokens.mean(dim=1, keepdim=True), tokens], dim=1)
+        tokens = tokens + resize_positions(pool.positional_embedding, (features.shape[-2], features.shape[-1]))
+        query = split_heads(pool.q_proj(tokens[:, :1]), pool.num_heads)
+        key, value = (split_heads(linear(tokens), pool.num_heads) for linear in (pool.k_proj, pool.v_proj))
+        scores = query @ key.transpose(-1, -2) * query.shape[-1] ** -0.5
+        exact = torch.promote_types(scores.dtype, torch.float32)
+        weights = scores.softmax(dim=-1, dtype=exact).to(value.dtype)
+        pooled = merge_heads(weights @ value)[:, 0].to(exact)
+        return F.linear(pooled, pool.c_proj.weight.to(exact), pool.c_proj.bias.to(exact)), weights[:, :, 0]
+
+    def pool(
+        self, feature_map: Tensor, *, return_weights: bool = False, batch_size: int = 256, grad: bool = False
+    ) -> Tensor | tuple[Tensor, Tensor]:
+        """Attention pooling of any map of the last stage's shape.
+
+        Query (the mean position), keys and values all come from the given map, so a masked map, ``feature_map *
+        mask``, gives Global-Local CLIP's global feature for RN (masked attention pooling, eq. 3 and Figure 3a
+        there). A map of another size than the model's interpolates the position embeddings.
+
+        Args:
+            feature_map: (B, C, h, w). return_weights: also return the mean position's attention (B, heads, 1 + h *
+                w), rows summing to 1. batch_size: maps at once.
+
+        Returns:
+            (B, D) fp32, not normalised; or that and the weights.
+
+        Raises:
+            InvalidInputError: a map of another shape.
+        """
+        features = self._check_map(feature_map)
+        self.calls.resumed += len(features)
+        with autograd_mode(grad):
+            parts = [self._pool(part) for part in features.split(check_batch_size(batch_size))]
+            pooled = torch.cat([part for part, _ in parts])
+            return (pooled, torch.cat([weights for _, weights in parts])) if return_weights else pooled
+
+    def project(self, hidden: Tensor, *, negate: bool = False, grad: bool = False) -> Tensor:
+        """Positions of the last map in the joint space by the pooling's value and output projections: (..., C) ->
+        (..., D) fp32.
+
+        Raises:
+            UnavailableError: positions of an earlier stage, which have other channels and no way to the joint space.
+        """
+        if hidden.shape[-1] != self.width:
+            raise UnavailableError(
+                f"only the last stage of an RN ({self.width} channels) has a way to the joint space; "
+                f"{tuple(hidden.shape)} was given. Use trace.patches(4), or a ViT for earlier layers."
+            )
+        pool = self.model.visual.attnpool
+        with autograd_mode(grad):
+            hidden = self._to_tower(hidden)
+            values = pool.v_proj(-hidden if negate else hidden)
+            exact = torch.promote_types(values.dtype, torch.float32)
+            return F.linear(values.to(exact), pool.c_proj.weight.to(exact), pool.c_proj.bias.to(exact))
+
+    def dense_values(self, source: Trace | Images, *, grad: bool = False) -> Tensor:  # type: ignore[override]
+        """A map in the joint space: attention pooling reduced to its value and output projections.
+
+        MaskCLIP (Zhou et al., ECCV 2022): both are 1 x 1 convolutions with their biases, without attention and without
+        position embeddings.
+
+        Args:
+            source: a map (B, C, h, w), a Trace of this tower, or images as in ``embed_images``.
+
+        Returns:
+            (B, D, h, w) fp32, not normalised.
+        """
+        if isinstance(source, Trace):
+            features = source.map(-1)
+        elif isinstance(source, Tensor) and source.ndim == 4 and source.shape[1] != 3:
+            features = self._check_map(source)
+        else:
+            features = self.feature_map(source, grad=grad)
+        return self.project(features.movedim(1, -1), grad=grad).movedim(-1, 1)
+
+    def resume(self, hidden: Tensor, layer: int, **options: Any) -> NoReturn:
+        """An RN has no tokens to mask and resume with.
+
+        Raises:
+            UnavailableError: always; it names masked attention pooling.
+        """
+        raise UnavailableError(
+            f"{self.name} is an RN: it has no tokens, so no token masking by block. Mask its last map instead: "
+            "clip.pool(clip.feature_map(image) * mask), which is what Global-Local CLIP does for RN; or load a ViT."
+        )

@@ -1,0 +1,148 @@
+"""The modules of an RN CLIP (open_clip's ModifiedResNet, transformers' text model), and the folder that keeps one."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from zsris_viz.errors import CorruptFileError, UnavailableError
+from zsris_viz.models.checkpoints import read_json, read_state_dict
+from zsris_viz.models.openai_layout import assign_weights, read_shape, text_config, to_transformers
+from zsris_viz.models.text_tower import TextTower
+
+WEIGHTS = "model.safetensors"
+
+
+class RNModel(nn.Module):
+    """Image tower, text tower and scale of an RN CLIP as one trainable module.
+
+    Args:
+        config: {"model_type": "clip_rn", "embed_dim": D, "vision": {"layers": blocks of the 4 stages, "width": of the
+            stem, "image_size": a multiple of 32, "heads": of the attention pooling, dividing 32 * width}, "text":
+            settings of transformers' ``CLIPTextConfig``}, what config.json of its folder holds.
+
+    Attributes:
+        visual: open_clip's ``ModifiedResNet``. text_model: transformers' ``CLIPTextModel``. text_projection:
+            ``nn.Linear``.
+        logit_scale: scalar parameter, before the exponential.
+    """
+
+    def __init__(self, config: Mapping[str, Any]) -> None:
+        from open_clip.modified_resnet import ModifiedResNet
+        from transformers import CLIPTextConfig, CLIPTextModel
+
+        super().__init__()
+        self.settings = json.loads(json.dumps({"model_type": "clip_rn", **config}))
+        vision, text = self.settings["vision"], self.settings["text"]
+        self.visual = ModifiedResNet(
+            layers=vision["layers"],
+            output_dim=self.settings["embed_dim"],
+            heads=vision["heads"],
+            image_size=vision["image_size"],
+            width=vision["width"],
+        )
+        self.text_model = CLIPTextModel._from_config(CLIPTextConfig(**text), attn_implementation="eager")
+        self.text_projection = nn.Linear(text["hidden_size"], self.settings["embed_dim"], bias=False)
+        self.logit_scale = nn.Parameter(torch.tensor(2.6592))
+
+    def encode_image(self, pixels: Tensor) -> Tensor:
+        """(B, 3, S, S) -> (B, D), not normalised, as in training: batch statistics when in train mode."""
+        return self.visual(pixels)
+
+    def encode_text(self, ids: Tensor, end: Tensor) -> Tensor:
+        """Token ids (B, T) int64 and end positions (B,) int64 -> (B, D), not normalised."""
+        tower = TextTower(self.text_model, self.text_projection)
+        return tower.project(tower.run(tower.embed(ids), end=end)[:, 0])
+
+
+def set_dtype(model: nn.Module, dtype: torch.dtype) -> nn.Module:
+    """Cast a model; batch norms stay in fp32 or better, because their statistics do not survive 8 bits of precision."""
+    model.to(dtype)
+    for module in model.modules():
+        if isinstance(module, nn.BatchNorm2d):
+            module.to(torch.promote_types(dtype, torch.float32))
+    return model
+
+
+def build_rn_model(state: Mapping[str, Tensor], activation: str, dtype: torch.dtype) -> RNModel:
+    """An :class:`RNModel` with the weights of a state dict in OpenAI's layout, copied, on the CPU.
+
+    Raises:
+        CorruptFileError: tensors missing, superfluous or of the wrong shape.
+    """
+    shape = read_shape(state)
+    vision = {
+        "layers": list(shape.vision_layers),
+        "width": shape.vision_width,
+        "image_size": shape.image_size,
+        "heads": shape.vision_heads,
+    }
+    config = {"embed_dim": shape.embed_dim, "vision": vision, "text": text_config(shape, activation)}
+    return _filled(config, to_transformers(state), dtype)
+
+
+def _filled(config: Mapping[str, Any], weights: Mapping[str, Tensor], dtype: torch.dtype) -> RNModel:
+    with torch.device("meta"):  # the weights come next: nothing to initialise
+        model = RNModel(config)
+    assign_weights(model, weights, torch.promote_types(dtype, torch.float32))
+    set_dtype(model, dtype)
+    return model
+
+
+def save_clip_rn(
+    model: RNModel, folder: str | Path, *, tokenizer: Any = None, dtype: torch.dtype = torch.float16
+) -> Path:
+    """Write an RN CLIP as a folder that ``load_clip`` reads.
+
+    Args:
+        model: its weights and settings. folder: made if missing. tokenizer: a transformers tokenizer or a
+            ClipTokenizer, whose files are written too. dtype: of the stored weights; batch norms are stored in fp32.
+
+    Returns:
+        The folder, with config.json, model.safetensors and, given a tokenizer, its files.
+    """
+    from safetensors.torch import save_file
+
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    exact = {
+        f"{name}.{entry}"
+        for name, module in model.named_modules()
+        if isinstance(module, nn.BatchNorm2d)
+        for entry in module.state_dict()
+    }
+    weights = {
+        key: value.detach().cpu().to(value.dtype if key in exact else dtype).contiguous()
+        for key, value in model.state_dict().items()
+    }
+    save_file(weights, folder / WEIGHTS, metadata={"format": "pt"})
+    (folder / "config.json").write_text(json.dumps(model.settings, indent=2) + "\n", encoding="utf-8")
+    if tokenizer is not None:
+        getattr(tokenizer, "hf", tokenizer).save_pretrained(str(folder))
+    return folder
+
+
+def read_rn_folder(folder: Path, dtype: torch.dtype) -> RNModel:
+    """An :class:`RNModel` from a folder written by :func:`save_clip_rn`, on the CPU.
+
+    Raises:
+        UnavailableError: config or weights missing. CorruptFileError: either cannot be read, or they do not fit
+        together.
+    """
+    config = read_json(folder / "config.json")
+    if not (folder / WEIGHTS).is_file():
+        raise UnavailableError(f"{folder} has no weights; {WEIGHTS} is needed, as save_clip_rn writes it.")
+    state = read_state_dict(folder / WEIGHTS)
+    try:
+        return _filled(config, state, dtype)
+    except (KeyError, TypeError, ValueError, RuntimeError) as error:
+        if isinstance(error, CorruptFileError):
+            raise
+        raise CorruptFileError(
+            f"{folder}/config.json does not describe an RN CLIP ({error!r}); fetch it again."
+        ) from error

@@ -1,0 +1,260 @@
+"""CLIP with a Vision Transformer, on the modules of transformers' ``CLIPModel``."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from zsris_viz.errors import InvalidInputError
+from zsris_viz.models.base import Clip, Images, check_batch_size, check_layer
+from zsris_viz.models.blocks import autograd_mode, feed_forward, norm_and_project, resize_positions, run_block
+from zsris_viz.models.text_tower import TextTower
+from zsris_viz.models.trace import Trace
+
+
+class ViTClip(Clip):
+    """A ``CLIPModel`` with every block in reach; see :class:`Clip`.
+
+    Attributes:
+        model: the transformers ``CLIPModel``, frozen. blocks: its image blocks (``CLIPEncoderLayer``), for use with
+            ``zsris_viz.models.blocks``. attention: "eager" or "sdpa".
+    """
+
+    kind = "vit"
+    supports_token_masking = True
+
+    def __init__(self, model: Any, *, attention: str = "eager", **shared: Any) -> None:
+        super().__init__(
+            text=TextTower(model.text_model, model.text_projection, attention=attention),
+            logit_scale=float(model.logit_scale.detach().float().exp()),
+            activation=str(model.config.vision_config.hidden_act),
+            **shared,
+        )
+        vision = model.config.vision_config
+        self.model = model
+        self.attention = attention
+        self.blocks = model.vision_model.encoder.layers
+        self.width = vision.hidden_size
+        self.num_layers = vision.num_hidden_layers
+        self.image_size = vision.image_size
+        self.patch_size = vision.patch_size
+        self.heads = vision.num_attention_heads
+        self.grid = (self.image_size // self.patch_size,) * 2
+
+    def embed_pixels(self, pixels: Tensor, *, grad: bool = False) -> Tensor:
+        """Layer 0: patch and CLS embeddings plus positions, after the first LayerNorm.
+
+        Args:
+            pixels: (B, 3, H, W), normalised; sides are multiples of the patch size. For another size than S the
+                position embeddings are interpolated (bicubic) for this call; the model's own stay as they are.
+
+        Returns:
+            (B, 1 + rows * columns, C), CLS first.
+
+        Raises:
+            InvalidInputError: a side that is no multiple of the patch size.
+        """
+        height, width = pixels.shape[-2:]
+        patch = self.patch_size
+        if height % patch or width % patch or not height or not width:
+            near = tuple(max(1, round(side / patch)) * patch for side in (height, width))
+            raise InvalidInputError(
+                f"pixels of {height} x {width} do not divide into patches of {patch}; use {near[0]} x {near[1]}, e.g. "
+                f"clip.preprocess.resize_tensor(pixels, {near})."
+            )
+        embeddings, vision = self.model.vision_model.embeddings, self.model.vision_model
+        with autograd_mode(grad):
+            patches = embeddings.patch_embedding(self._to_tower(pixels)).flatten(2).transpose(1, 2)
+            tokens = torch.cat([embeddings.class_embedding.expand(len(patches), 1, -1), patches], dim=1)
+            positions = resize_positions(embeddings.position_embedding.weight, (height // patch, width // patch))
+            return vision.pre_layrnorm(tokens + positions)
+
+    def _encode_images(self, pixels: Tensor) -> Tensor:
+        hidden = self.embed_pixels(pixels, grad=torch.is_grad_enabled())
+        return self._project(self._run(hidden, 0, pool=True)[:, 0])
+
+    def _run(
+        self,
+        hidden: Tensor,
+        layer: int,
+        *,
+        stop: int | None = None,
+        mask: Tensor | None = None,
+        token_mask: Tensor | None = None,
+        first_masked: int = 0,
+        pool: bool = False,
+    ) -> Tensor:
+        """Blocks ``layer`` to ``stop``; with ``pool`` the last one runs for CLS only and (B, 1, C) comes back."""
+        for index in range(layer, self.num_layers if stop is None else stop):
+            if token_mask is not None and index >= first_masked:
+                hidden = torch.cat([hidden[:, :1], hidden[:, 1:] * token_mask], dim=1)
+            last = pool and index == self.num_layers - 1
+            rows = torch.zeros(len(hidden), dtype=torch.long, device=hidden.device) if last else None
+            hidden, _ = run_block(self.blocks[index], hidden, mask, attention=self.attention, rows=rows)
+        return hidden
+
+    def _trace_images(self, pixels: Tensor, attentions: bool) -> Trace:
+        hidden = self.embed_pixels(pixels, grad=torch.is_grad_enabled())
+        layers: list[Tensor] = [hidden]
+        kept: list[Tensor | None] = [None]
+        for block in self.blocks:
+            hidden, weights = run_block(block, hidden, attention=self.attention, weights=attentions)
+            layers.append(hidden)
+            kept.append(weights)
+        grid = (pixels.shape[-2] // self.patch_size, pixels.shape[-1] // self.patch_size)
+        return Trace(layers, kept, grids=[grid] * len(layers))
+
+    def _project(self, hidden: Tensor) -> Tensor:
+        return norm_and_project(hidden, self.model.vision_model.post_layernorm, self.model.visual_projection)
+
+    def project(self, hidden: Tensor, *, negate: bool = False, grad: bool = False) -> Tensor:
+        """Tokens of any layer in the joint space: final LayerNorm and visual projection, (..., C) -> (..., D) fp32.
+
+        Args:
+            negate: flip the sign of the tokens first (CoPatch: intermediate patch tokens point away from the text
+                they show).
+
+        Raises:
+            InvalidInputError: the last dimension is not the tower's width.
+        """
+        if hidden.shape[-1] != self.width:
+            raise InvalidInputError(
+                f"tokens of width {self.width} are needed, {tuple(hidden.shape)} was given; take them from a Trace."
+            )
+        with autograd_mode(grad):
+            hidden = self._to_tower(hidden)
+            return self._project(-hidden if negate else hidden)
+
+    def resume(  # type: ignore[override]
+        self,
+        hidden: Tensor,
+        layer: int,
+        *,
+        token_mask: Tensor | None = None,
+        first_masked: int | None = None,
+        attention_mask: Tensor | None = None,
+        return_hidden: bool = False,
+        batch_size: int = 64,
+        grad: bool = False,
+    ) -> Tensor | tuple[Tensor, Tensor]:
+        """Run the blocks that remain after ``layer`` and pool CLS.
+
+        Args:
+            hidden: (B, T, C), the state after ``layer`` blocks (``trace.layers[layer]``), CLS first. One image (B =
+                1) serves any number of masks. ``layer`` may be L: then only the head runs.
+            token_mask: (N, T - 1) floats, multiplied into the tokens after CLS before *every* remaining block, so
+                that a fraction compounds (Global-Local CLIP, eq. 3 and Figure 3b); CLS is untouched.
+            first_masked: the first block, counted from 0, before which the mask is applied; default ``layer``. The
+                blocks before it run once for all masks. Global-Local CLIP masks before blocks 9, 10, 11 of 12:
+                ``resume(trace.layers[9], 9, ...)``.
+            attention_mask: additive, broadcastable to (N, heads, T, T), the same in every block: 0 keeps, -inf forbids.
+            return_hidden: also return the last state (N, T, C), before the final LayerNorm.
+            batch_size: masks at once.
+
+        Returns:
+            (N, D) fp32, not normalised; or that and the state.
+
+        Raises:
+            InvalidInputError: a layer or block that does not exist, or shapes that do not match.
+        """
+        check_layer(layer, self.num_layers)
+        first = layer if first_masked is None else first_masked
+        if not layer <= first <= self.num_layers:
+            raise InvalidInputError(
+                f"first_masked={first} must be a block from {layer} (the next) to {self.num_layers} (none)."
+            )
+        hidden = self._to_tower(hidden)
+        if hidden.ndim != 3 or hidden.shape[-1] != self.width:
+            raise InvalidInputError(
+                f"hidden must be (B, T, {self.width}), {tuple(hidden.shape)} was given; use trace.layers[{layer}]."
+            )
+        mask = _broadcastable(attention_mask, hidden, self.device)
+        tokens = _token_mask(token_mask, hidden)
+        sizes = {len(part) for part in (hidden, mask, tokens) if part is not None and len(part) != 1}
+        if len(sizes) > 1:
+            raise InvalidInputError(
+                f"hidden, token_mask and attention_mask have batches of {sorted(sizes)}; they must be equal, or 1."
+            )
+        total = sizes.pop() if sizes else 1
+        self.calls.resumed += total
+        with autograd_mode(grad):
+            if tokens is not None and first > layer and len(hidden) == 1 and (mask is None or len(mask) == 1):
+                hidden, layer = self._run(hidden, layer, stop=first, mask=mask), first
+            pooled, states = [], []
+            for start in range(0, total, check_batch_size(batch_size)):
+                rows = slice(start, min(start + batch_size, total))
+                state = self._run(
+                    _slice(hidden, rows),
+                    layer,
+                    mask=_slice(mask, rows),
+                    token_mask=_slice(tokens, rows),
+                    first_masked=first,
+                    pool=not return_hidden,
+                )
+                pooled.append(self._project(state[:, 0]))
+                states.append(state)
+            features = torch.cat(pooled)
+            return (features, torch.cat(states)) if return_hidden else features
+
+    def dense_values(  # type: ignore[override]
+        self, source: Trace | Images, *, residual: bool = True, mlp: bool = True, grad: bool = False
+    ) -> Tensor:
+        """Patch features by the value path of the last block (MaskCLIP, Zhou et al., ECCV 2022).
+
+        In the last block the attention's output is replaced by its value path: LayerNorm, value projection and output
+        projection, each patch for itself. Then, as in the authors' ViT code, the residual and the feed-forward part
+        of the block, the final LayerNorm and the projection. ClearCLIP (Lan et al. 2024) drops the first two:
+        ``residual=False, mlp=False``.
+
+        Args:
+            source: a Trace of this tower, or images as in ``embed_images``, which are run first.
+            residual: add the block's input. mlp: run the feed-forward part with its own residual.
+
+        Returns:
+            (B, rows * columns, D) fp32, row by row, CLS left out.
+        """
+        if not isinstance(source, Trace):
+            source = self.trace_image(source, attentions=False, grad=grad)
+        block = self.blocks[-1]
+        with autograd_mode(grad):
+            hidden = source.patches(self.num_layers - 1)
+            values = block.self_attn.out_proj(block.self_attn.v_proj(block.layer_norm1(hidden)))
+            if residual:
+                values = values + hidden
+            if mlp:
+                values = values + feed_forward(block, values)
+            return self._project(values)
+
+
+def _broadcastable(mask: Tensor | None, hidden: Tensor, device: torch.device) -> Tensor | None:
+    """The attention mask on the device, checked to be (N, heads or 1, T, T), floating."""
+    if mask is None:
+        return None
+    length = hidden.shape[1]
+    if mask.ndim != 4 or mask.shape[-2:] != (length, length) or not mask.is_floating_point():
+        raise InvalidInputError(
+            f"attention_mask must be floats (N, 1 or heads, {length}, {length}), 0 to keep and -inf to forbid; "
+            f"{mask.dtype} {tuple(mask.shape)} was given."
+        )
+    return mask.to(device)
+
+
+def _token_mask(mask: Tensor | None, hidden: Tensor) -> Tensor | None:
+    """The token mask as (N, T - 1, 1) in the tower's dtype, checked."""
+    if mask is None:
+        return None
+    if mask.ndim != 2 or mask.shape[1] != hidden.shape[1] - 1:
+        raise InvalidInputError(
+            f"token_mask must be (N, {hidden.shape[1] - 1}), a value for each token after CLS; "
+            f"{tuple(mask.shape)} was given. Masks.to_grid(rows, columns).flatten(1) makes one."
+        )
+    return mask.to(device=hidden.device, dtype=hidden.dtype).unsqueeze(-1)
+
+
+def _slice(tensor: Any, rows: slice) -> Any:
+    """Rows of a batch; a batch of one is expanded."""
+    if tensor is None:
+        return None
+    return tensor[rows] if len(tensor) != 1 else tensor.expand(rows.stop - rows.start, *tensor.shape[1:])

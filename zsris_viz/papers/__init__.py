@@ -1,0 +1,1 @@
+"""The papers' tables: what they hold, measured beside published, and ablations."""

@@ -1,0 +1,109 @@
+"""Ablations without published numbers, in the form of the papers' tables: one setting of a method is varied."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from zsris_viz.papers.table_spec import Column, Line, PaperTable
+
+SHORT: Column = ("refcoco", "val", "unc")  # expressions as in RefCOCO
+LONG: Column = ("refcocog", "val", "umd")
+TERMS = {"use_base": "Global-Local", "use_relation": "relation", "use_coherence": "coherence"}
+
+
+def sweep(
+    id: str, title: str, method: str, settings: Mapping[str, Mapping[str, Any]], column: Column, varied: str
+) -> PaperTable:
+    """One setting varied, with ground-truth masks.
+
+    Args:
+        settings: label -> settings of the method, over those for the dataset. column: where it is measured.
+        varied: what the labels are values of.
+    """
+    lines = (Line(label, method, settings=given, proposals="ground-truth") for label, given in settings.items())
+    return PaperTable(id, title, tuple(lines), columns=(column,), varied=varied)
+
+
+def sweeps(layers: int) -> dict[str, PaperTable]:
+    """All sweeps, by id.
+
+    Args:
+        layers: of the ViT tower.
+    """
+    last_blocks = sorted({0, 1, 2, 3, 4, layers // 2, layers})
+    exits: list[tuple[int | str, bool]] = [
+        (layer, negate) for negate in (True, False) for layer in (*range(1, layers + 1), "avg")
+    ]
+    alone = {name: dict.fromkeys(sorted(set(TERMS) - {term}), False) for term, name in TERMS.items()}
+    found = (
+        sweep(
+            "gl-alpha",
+            "The weight of the global visual feature",
+            "global-local",
+            {f"{alpha:g}": {"alpha": alpha} for alpha in (0, 0.25, 0.5, 0.75, 0.85, 0.95, 1)},
+            LONG,
+            "alpha",
+        ),
+        sweep(
+            "gl-beta",
+            "The weight of the sentence",
+            "global-local",
+            {f"{beta:g}": {"beta": beta} for beta in (0, 0.25, 0.5, 0.75, 1)},
+            LONG,
+            "beta",
+        ),
+        sweep(
+            "gl-masked-blocks",
+            "In how many of the last blocks tokens are masked",
+            "global-local",
+            {str(count): {"masked_blocks": count} for count in last_blocks},
+            LONG,
+            "masked blocks",
+        ),
+        sweep(
+            "copatch-exit",
+            "Where the patch path leaves the tower, negated or not",
+            "copatch",
+            {f"{layer}{'' if negate else ', as it is'}": {"layer": layer, "negate": negate} for layer, negate in exits},
+            SHORT,
+            "layer",
+        ),
+        sweep(
+            "copatch-delta",
+            "Where the threshold of the clusters starts",
+            "copatch",
+            {f"{delta:g}": {"delta": delta} for delta in (0.1, 0.2, 0.3, 0.4, 0.5)},
+            SHORT,
+            "delta",
+        ),
+        sweep(
+            "copatch-top-k",
+            "How many clusters propose a candidate",
+            "copatch",
+            {str(count): {"top_k": count} for count in (0, 1, 2, 3, 5)},
+            SHORT,
+            "clusters",
+        ),
+        sweep(
+            "copatch-terms",
+            "The terms of the selection",
+            "copatch",
+            {
+                "all": {},
+                **{f"without {name}": {term: False} for term, name in TERMS.items()},
+                **{f"{name} alone": settings for name, settings in alone.items()},
+            },
+            SHORT,
+            "terms",
+        ),
+        sweep(
+            "copatch-text",
+            "The hybrid text",
+            "copatch",
+            {text: {"text": text} for text in ("ensemble", "context", "fusion")},
+            LONG,
+            "text",
+        ),
+    )
+    return {table.id: table for table in found}

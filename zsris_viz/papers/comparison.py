@@ -1,0 +1,158 @@
+"""Measured beside published: the papers' tables with the numbers of this run, and the difference."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from zsris_viz.errors import InvalidInputError
+from zsris_viz.evaluation.statistics import RESAMPLES, compare_methods
+from zsris_viz.evaluation.tables import metric_table
+from zsris_viz.papers.experiment import TITLES, Workplace
+from zsris_viz.papers.published import published
+from zsris_viz.papers.tables import BOUND, Column, Line, PaperTable
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+SCHEMES = {"umd": "(U)", "google": "(G)"}
+METRICS = {"oIoU": "oiou", "mIoU": "miou"}
+BOUNDS = {"oIoU": "upper_bound_oiou", "mIoU": "upper_bound"}
+
+
+def beside_table(place: Workplace, table: PaperTable, *, resamples: int = RESAMPLES) -> pd.DataFrame:
+    """Measured beside published: a line for each row, column and metric.
+
+    Args:
+        place: who plays which role. table: what to measure. resamples: of the bootstrap.
+
+    Returns:
+        The columns line, dataset, split, split_by, metric, measured, low, high (per cent, 95 % interval over
+        images; nan where not measured), published, difference (measured minus published), n, images, seconds,
+        measured_on, note (why a row was not measured, or what is to be said of the published number).
+    """
+    import pandas as pd
+
+    place.work([table])
+    printed, lines = _printed(table), []
+    for line in table.lines:
+        for column in place.columns(table):
+            rows = place.rows(line, column)
+            measured = {} if isinstance(rows, str) else _measures(rows, line, table.metrics, resamples, place.seed)
+            for metric in table.metrics:
+                value, note = _published(printed, line, column, metric)
+                if value is None and not measured and line.published is not None:
+                    continue  # neither printed nor measured
+                entry: dict[str, Any] = dict(
+                    zip(("line", "dataset", "split", "split_by"), (line.title, *column), strict=True)
+                )
+                entry |= {"metric": metric, **measured.get(metric, {}), "published": value}
+                entry |= {"measured_on": place.measured_on(column), "note": rows if isinstance(rows, str) else note}
+                lines.append(entry)
+    order = ["line", "dataset", "split", "split_by", "metric", "measured", "low", "high", "published", "difference"]
+    frame = pd.DataFrame(lines).reindex(columns=[*order, "n", "images", "seconds", "measured_on", "note"])
+    numbers = ["measured", "low", "high", "published", "seconds"]
+    frame[numbers] = frame[numbers].astype(float)
+    return frame.assign(difference=frame["measured"] - frame["published"])
+
+
+def paired_table(
+    place: Workplace,
+    table: PaperTable,
+    reference: str | None = None,
+    metric: str = "mIoU",
+    *,
+    resamples: int = RESAMPLES,
+) -> pd.DataFrame:
+    """Every row of a table minus another on the same images: paired bootstrap, which sees far smaller differences.
+
+    Args:
+        place: who plays which role. table: what to compare.
+        reference: the row that is taken away from all others, by title; None: from each its own `base`.
+        metric: "mIoU" or "oIoU". resamples: of the bootstrap.
+
+    Returns:
+        The columns line, minus, dataset, split, measured_on, difference, low, high (points, 95 % interval), p, n,
+        images; no rows where nothing was measured.
+
+    Raises:
+        InvalidInputError: no such row.
+    """
+    import pandas as pd
+
+    known = {line.title: line for line in table.lines}
+    if reference is not None and reference not in known:
+        raise InvalidInputError(f"{table.id!r} has no row {reference!r}; it has {', '.join(known)}.")
+    place.work([table])
+    lines = []
+    for line in table.lines:
+        base = known.get(reference or line.base or "")
+        for column in place.columns(table) if base not in (None, line) else ():
+            rows, others = place.rows(line, column), place.rows(base, column)  # type: ignore[arg-type]
+            if isinstance(rows, str) or isinstance(others, str):
+                continue
+            found = compare_methods(rows, others, METRICS[metric], resamples=resamples, seed=place.seed)
+            entry = {"line": line.title, "minus": base.title}  # type: ignore[union-attr]
+            entry |= {"dataset": column[0], "split": column[1], "measured_on": place.measured_on(column)}
+            ends = {name: 100 * getattr(found, name) for name in ("difference", "low", "high")}
+            lines.append({**entry, **ends, "p": found.p_value, "n": found.n, "images": found.images})
+    order = ["line", "minus", "dataset", "split", "measured_on", "difference", "low", "high", "p", "n", "images"]
+    return pd.DataFrame(lines, columns=order)
+
+
+def wide_table(frame: pd.DataFrame, order: Sequence[str] | None = None) -> pd.DataFrame:
+    """A table as it is printed: a row for each metric and method, a column for each split, "measured (published)".
+
+    Args:
+        frame: what `Workplace.table` gives. order: of the metrics.
+    """
+    import pandas as pd
+
+    names = [column_title(*one) for one in frame[["dataset", "split", "split_by"]].itertuples(index=False)]
+    cells = [
+        f"{'–' if pd.isna(one.measured) else f'{one.measured:.1f}'}"
+        + ("" if pd.isna(one.published) else f" ({one.published:.2f})")
+        for one in frame.itertuples()
+    ]
+    long = frame[["metric", "line"]].assign(column=names, cell=cells)
+    wide = long.pivot(index=["metric", "line"], columns="column", values="cell").fillna("–")
+    rows = [
+        (metric, line) for metric in order or dict.fromkeys(frame["metric"]) for line in dict.fromkeys(frame["line"])
+    ]
+    wide = wide.reindex(index=[row for row in rows if row in wide.index], columns=list(dict.fromkeys(names)))
+    return wide.rename_axis(columns=None).reset_index()
+
+
+def column_title(dataset: str, split: str, split_by: str) -> str:
+    """A column's head: "RefCOCOg val(U)"."""
+    return f"{TITLES.get(dataset, dataset)} {split}{SCHEMES.get(split_by, '')}".strip()
+
+
+def _printed(table: PaperTable) -> list[dict[str, Any]]:
+    return published(paper=table.paper, table=table.number).to_dict("records") if table.paper else []
+
+
+def _published(
+    printed: Sequence[Mapping[str, Any]], line: Line, column: Column, metric: str
+) -> tuple[float | None, str]:
+    """The printed number of a row and column with its note; None if there is none."""
+    if line.published is None:
+        return None, ""
+    wanted = {**line.published, "metric": metric}
+    wanted |= dict(zip(("dataset", "split", "split_by"), column, strict=True))
+    found = [row for row in printed if all(row[name] == value for name, value in wanted.items())]
+    if len({row["value"] for row in found}) > 1:
+        raise InvalidInputError(f"{line.title!r} stands for several published numbers: {found}.")
+    return (float(found[0]["value"]), str(found[0]["note"])) if found else (None, "")
+
+
+def _measures(
+    rows: pd.DataFrame, line: Line, metrics: Sequence[str], resamples: int, seed: int
+) -> dict[str, dict[str, Any]]:
+    names = [(BOUNDS if line.method == BOUND else METRICS)[metric] for metric in metrics]
+    found = metric_table(rows, metrics=names, resamples=resamples, seed=seed).iloc[0]
+    shared = {"n": int(found["n"]), "images": int(found["images"]), "seconds": float(found["seconds"])}
+    return {
+        metric: {"measured": found[name], "low": found[f"{name}_low"], "high": found[f"{name}_high"], **shared}
+        for metric, name in zip(metrics, names, strict=True)
+    }

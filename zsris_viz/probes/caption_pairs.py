@@ -1,0 +1,126 @@
+"""Minimal pairs by layer: whether "the left cat" is nearer than "the right cat" to a picture of the left one."""
+
+from __future__ import annotations
+
+import random
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from zsris_viz.methods.copatch.text_spans import find_words
+from zsris_viz.probes.inputs import View
+from zsris_viz.probes.table import Tally
+
+PROBE = "minimal pairs"
+SWAPS = {"left": "right", "right": "left", "leftmost": "rightmost", "rightmost": "leftmost"}
+
+
+class MinimalPairs:
+    """The share of expressions that are nearer to their object than the same with one word exchanged (chance 0.5).
+
+    Kinds: "left/right", the first such word exchanged; "noun", the head noun exchanged for one of an earlier image,
+        which
+    shows what a difference that CLIP knows looks like. Variants: "image layer, object" and "image layer, object,
+    negated", the mean of the object's projected patches at each image layer against the texts; "image layer, CLS",
+    the whole image; "text layer, object" (the last image layer's patches) and "text layer, CLS", against the end
+    token's state at each text layer. "text distance", 1 - cos between the two end tokens' states at each text layer,
+    needs no image.
+
+    Shuffled control: the object of the image before.
+    """
+
+    name = PROBE
+
+    def __init__(self, tally: Tally, control: str = "model", *, shuffled: bool = True, seed: int = 0) -> None:
+        self.tally, self.control, self.shuffled = tally, control, shuffled
+        self._random = random.Random(seed)
+        self._nouns: list[set[str]] = []
+        self._before: dict[str, Tensor] | None = None
+
+    def add(self, view: View) -> None:
+        """Take in one image."""
+        nouns = set().union(*self._nouns[:-1])  # not of the image before, which is the shuffled control
+        self._nouns.append({part.head for part in view.parts if part.head})
+        features = self._features(view)
+        pairs = [
+            (number, kind, one.text, swapped)
+            for number, one in enumerate(view.parts)
+            for kind, swapped in (
+                ("left/right", swap_side(one.text)),
+                ("noun", self._swap_noun(one.text, one.head, nouns)),
+            )
+            if swapped
+        ]
+        if pairs:
+            trace = view.clip.trace_texts([text for _, _, *both in pairs for text in both], attentions=False)
+            ends = torch.stack([layer[torch.arange(len(layer)), trace.tokens.end] for layer in trace.layers])
+            texts = F.normalize(view.clip.project_text(ends), dim=-1).cpu().unflatten(1, (-1, 2))  # (L, pairs, 2, D)
+            one, other = ends.float().cpu().unflatten(1, (-1, 2)).unbind(dim=2)
+            apart = 1 - F.cosine_similarity(one, other, dim=-1)
+            for place, (number, kind, *_) in enumerate(pairs):
+                self._add(view, kind, "text distance", apart[:, place], range(len(apart)), self.control)
+                self._compare(view, kind, texts[:, place], {name: values[number] for name, values in features.items()})
+                if self.shuffled and self._before is not None:
+                    before = {name: values[0] for name, values in self._before.items()}
+                    self._compare(view, kind, texts[:, place], before, "shuffled")
+        self._before = features
+
+    def _features(self, view: View) -> dict[str, Tensor]:
+        """Image features for each expression: name -> (E, layers, D), normalised."""
+        weights = view.truth_on_grid()
+        weights = weights / weights.sum(dim=1, keepdim=True).clamp(min=1e-9)
+        found = {"image layer, CLS": view.projected(view.tokens[:, 0]).cpu().expand(len(view.pairs), -1, -1)}
+        for name, negate in (("image layer, object", False), ("image layer, object, negated", True)):
+            patches = view.projected(view.tokens[:, 1:], negate=negate).cpu()
+            found[name] = F.normalize(torch.einsum("ep,lpd->eld", weights, patches), dim=-1)
+        return found
+
+    def _compare(
+        self, view: View, kind: str, texts: Tensor, features: dict[str, Tensor], control: str | None = None
+    ) -> None:
+        """One pair: texts (text layers, 2, D), the true one first; features name -> (layers, D)."""
+        control = control or self.control
+        for name, values in features.items():
+            gap = values @ (texts[-1, 0] - texts[-1, 1])
+            self._add(view, kind, name, _share(gap), view.layers, control)
+        for name in ("CLS", "object"):
+            gap = (texts[:, 0] - texts[:, 1]) @ features[f"image layer, {name}"][-1]
+            self._add(view, kind, f"text layer, {name}", _share(gap), range(len(texts)), control)
+
+    def _add(
+        self, view: View, kind: str, variant: str, values: Tensor, layers: range | list[int], control: str
+    ) -> None:
+        key = {"probe": PROBE, "kind": kind, "variant": variant, "control": control}
+        self.tally.add_layers(view.number, values.tolist(), list(layers), **key)
+
+    def _swap_noun(self, text: str, head: str | None, nouns: set[str]) -> str | None:
+        others = sorted(noun for noun in nouns if head and noun.lower() != head.lower())
+        return swap_word(text, head, self._random.choice(others)) if head and others else None
+
+    def finish(self) -> None:
+        """Nothing is left to do."""
+
+
+def swap_side(text: str) -> str | None:
+    """The text with its first left or right exchanged, or None.
+
+    >>> swap_side("the left cat"), swap_side("the cat")
+    ('the right cat', None)
+    """
+    places = [(place, word) for word in SWAPS for place in find_words(text, [word]) if place]
+    if not places:
+        return None
+    (start, end), word = min(places)
+    return text[:start] + SWAPS[word] + text[end:]
+
+
+def swap_word(text: str, word: str, other: str) -> str | None:
+    """The text with the first `word` exchanged, or None where it does not stand."""
+    (place,) = find_words(text, [word])
+    return None if place is None else text[: place[0]] + other + text[place[1] :]
+
+
+def _share(gap: Tensor) -> Tensor:
+    """1 where the true text is nearer, 0 where the false one is, a half where they are equal."""
+    return (gap > 0).float() + 0.5 * (gap == 0).float()

@@ -1,0 +1,188 @@
+"""One pass over the images of a dataset: what every image probe looks at."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from zsris_viz.datasets.types import Dataset, Expression, Reference, Sample
+from zsris_viz.errors import InvalidInputError, UnavailableError
+from zsris_viz.masks import Masks
+from zsris_viz.methods.features import SceneFeatures
+from zsris_viz.methods.texts import ExpressionParts, TextCache
+from zsris_viz.models.base import Clip, check_layer
+from zsris_viz.probes.perturbations import changed_copies, content_copy
+
+Pair = tuple[Reference, Expression]
+
+
+@dataclass
+class View:
+    """One image as the probes see it.
+
+    Attributes:
+        number: its place among the images. sample: the image with its references. pairs: every expression with its
+            reference. parts: the expressions' parts. clip: the tower. scene: its proposals and features.
+        layers: the layers that are looked at. tokens: (layers, 1 + P, C) hidden states, CLS first. grid: of its
+            patches.
+        copies, contents: change -> (layers, 1 + P, C), of the image with that change of place, and of the same pixels
+            with another image's content.
+        others: texts of other images, one for each of `pairs`.
+    """
+
+    number: int
+    sample: Sample
+    pairs: list[Pair]
+    parts: list[ExpressionParts]
+    clip: Any
+    scene: SceneFeatures
+    layers: list[int]
+    tokens: Tensor
+    grid: tuple[int, int]
+    copies: dict[str, Tensor] = field(default_factory=dict)
+    contents: dict[str, Tensor] = field(default_factory=dict)
+    others: list[str] = field(default_factory=list)
+
+    def projected(self, tokens: Tensor, *, negate: bool = False) -> Tensor:
+        """Tokens of any layers in the joint space, normalised: (..., C) to (..., D)."""
+        return F.normalize(self.clip.project(tokens, negate=negate), dim=-1)
+
+    def truth_on_grid(self) -> Tensor:
+        """The references' masks on the token grid as fractions, one for each of `pairs`: (E, P) float32."""
+        masks = Masks.from_arrays([reference.mask for reference, _ in self.pairs], size=self.sample.size)
+        return masks.to_grid(*self.grid).flatten(1)
+
+
+@dataclass
+class Material:
+    """The images and expressions of a run, prepared once for all towers.
+
+    Attributes:
+        samples: with their expressions and parts. pixels: (n, 3, S, S), the tower's input. other_texts: for every
+            expression one of another image.
+    """
+
+    samples: list[Sample]
+    pairs: list[list[Pair]]
+    parts: list[list[ExpressionParts]]
+    pixels: Tensor
+    other_texts: list[list[str]]
+
+
+def prepare(dataset: Dataset | Sequence[Sample], clip: Clip, *, parts: str, limit: int | None, seed: int) -> Material:
+    """Read the first `limit` images that have expressions, with the parts of these.
+
+    Raises:
+        InvalidInputError: no image with an expression; `parts="gold"` for a dataset that has none.
+    """
+    from zsris_viz.language import load_parser
+
+    samples, pairs, read = [], [], []
+    for index in range(len(dataset) if limit is None else min(limit, len(dataset))):
+        sample = dataset[index]
+        if list(sample.pairs()):
+            samples.append(sample)
+            pairs.append(list(sample.pairs()))
+    if not samples:
+        raise InvalidInputError("no image with an expression was given; the probes need at least one.")
+    if parts == "parser":  # one batch is faster than many single texts; the parser keeps what it has read
+        load_parser().parse_all([expression.text for group in pairs for _, expression in group])
+    for group in pairs:
+        read.append([ExpressionParts(one, source=parts, parser=load_parser) for _, one in group])
+    pixels = torch.stack([clip.preprocess.image(sample.image) for sample in samples])
+    return Material(samples, pairs, read, pixels, _other_texts(pairs, seed))
+
+
+def _other_texts(pairs: list[list[Pair]], seed: int) -> list[list[str]]:
+    """For every expression the text of one of another image, drawn at random; its own if there is no other image."""
+    generator = torch.Generator().manual_seed(seed)
+    flat = [(number, expression.text) for number, group in enumerate(pairs) for _, expression in group]
+    chosen: list[list[str]] = []
+    for number, group in enumerate(pairs):
+        elsewhere = [text for image, text in flat if image != number] or [group[0][1].text]
+        draws = torch.randint(len(elsewhere), (len(group),), generator=generator).tolist()
+        chosen.append([elsewhere[draw] for draw in draws])
+    return chosen
+
+
+def views(
+    material: Material,
+    clip: Clip,
+    *,
+    layers: Sequence[int] | None = None,
+    changes: bool = True,
+    limit: int | None = None,
+    seed: int = 0,
+) -> Iterator[View]:
+    """The images one by one; each passes the tower once, and its copies in one batch.
+
+    Args:
+        layers: which layers; default all. changes: run the changed copies too. limit: only the first so many images.
+        seed: of the patch shuffles.
+
+    Raises:
+        UnavailableError: a tower without patch tokens by layer (an RN). InvalidInputError: a layer out of range.
+    """
+    if clip.kind != "vit":
+        raise UnavailableError(
+            f"probes of layers need the patch tokens of a ViT; {clip.name!r} is an RN, whose stages have grids and "
+            "widths of their own. Load a ViT, e.g. load_clip('miniature'); the probes of the text tower work with both."
+        )
+    chosen = list(range(clip.num_layers + 1)) if layers is None else list(layers)
+    for layer in chosen:
+        check_layer(layer, clip.num_layers)
+    texts = TextCache(clip)
+    before: Tensor | None = None
+    for number, sample in enumerate(material.samples[:limit]):
+        held = sample.instances
+        if held is None:
+            held = Masks.from_arrays([reference.mask for reference in sample.references], size=sample.size)
+        scene = SceneFeatures(sample.image, held, clip, texts=texts)
+        own = scene.trace()  # kept by the scene, so that proposals need no second run
+        view = View(
+            number=number,
+            sample=sample,
+            pairs=material.pairs[number],
+            parts=material.parts[number],
+            clip=clip,
+            scene=scene,
+            layers=chosen,
+            tokens=torch.stack([own.layers[layer][0] for layer in chosen]),
+            grid=own.grids[-1],
+            others=material.other_texts[number],
+        )
+        if changes:
+            other = material.pixels[number - 1 if number else min(1, len(material.samples) - 1)]
+            _change(view, material.pixels[number], other, before, seed + number)
+            before = view.tokens
+        yield view
+
+
+def _change(view: View, image: Tensor, other: Tensor, before: Tensor | None, seed: int) -> None:
+    """Run all copies of an image in one batch; `before` are the tokens of `other`, if they are there already."""
+    mask, avoid = _at_input(view.sample.references[0].mask, view.scene.masks, view.clip.image_size)
+    copies = changed_copies(image, patch=view.clip.patch_size, mask=mask, avoid=avoid, seed=seed)
+    contents = {name: content_copy(image, copy, other) for name, copy in copies.items()}
+    whole = [name for name, copy in contents.items() if torch.equal(copy, other)]
+    batch: list[tuple[str, bool, Tensor]] = [(name, True, copy) for name, copy in copies.items()]
+    batch += [(name, False, copy) for name, copy in contents.items() if name not in whole]
+    if whole and before is None:
+        batch.append((whole[0], False, other))
+    trace = view.clip.trace_image(torch.stack([copy for _, _, copy in batch]), attentions=False)
+    stacked = torch.stack([trace.layers[layer] for layer in view.layers], dim=1)
+    for (name, of_place, _), tokens in zip(batch, stacked, strict=True):
+        (view.copies if of_place else view.contents)[name] = tokens
+    for name in whole:
+        view.contents[name] = view.contents[whole[0]] if before is None else before
+
+
+def _at_input(mask: Any, held: Masks, side: int) -> tuple[Tensor, Tensor]:
+    """An object's mask and all proposals together at the tower's input size: (S, S) bool each."""
+    both = torch.stack([torch.as_tensor(mask), held.data.any(dim=0).cpu()])[:, None].float()
+    small = F.interpolate(both, size=(side, side), mode="nearest")[:, 0] > 0.5
+    return small[0], small[1]

@@ -1,0 +1,173 @@
+"""What a notebook's parameters name: splits of datasets, their files, models; found by name, nothing is opened."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from zsris_viz.datasets.manifests import Manifest, manifests
+from zsris_viz.errors import InvalidInputError
+from zsris_viz.reproduce.plan import Run
+
+BUILT_IN = ("miniature", "miniature-rn", "sam", "felzenszwalb", "ground-truth", "none")
+# parameters of notebooks that name a model, or several
+MODELS = ("clip", "clip_rn", "itc", "proposals", "freesolo", "sam", "captioner", "captioner_2")
+# roles in the papers' tables -> parameter
+ROLES = {"vit": "clip", "rn": "clip_rn", "blip-2": "itc", "albef": "itc", "freesolo": "freesolo", "sam": "sam"}
+SPEAKERS = {"blip-2": "captioner", "git": "captioner_2"}
+SPEAKING = ("tas", "text-only")  # methods that ask a captioner
+
+
+@dataclass(frozen=True)
+class Part:
+    """Something that must be there: a dataset's file, a checkpoint, a model.
+
+    Attributes:
+        name: a manifest's or a file's. kind: "data" or "model". there: whether it was found; None if unknown.
+        size: bytes, None if not published. detail: where it was looked for, or how to get it.
+    """
+
+    name: str
+    kind: str
+    there: bool | None
+    size: int | None = None
+    detail: str = ""
+
+
+def splits_of(run: Run, values: Mapping[str, Any]) -> Iterator[tuple[str, str, str]]:
+    """(dataset, split, scheme) of everything that is measured."""
+    dataset = str(values.get("dataset", "scenes"))
+    tables = _tables(run)
+    if tables:
+        from zsris_viz.papers.experiment import Workplace
+
+        place = Workplace(dataset="scenes", limit=1)
+        columns = dict.fromkeys(column for table in tables for column in place.columns(table))
+        for name, split, split_by in columns:
+            if dataset == "scenes" and split_by != "google":
+                yield "scenes", split or "val", ""
+            elif dataset in ("all", name):
+                yield name, split or "val", split_by
+        return
+    given = values.get("splits", values.get("split", "val"))
+    for split in [given] if isinstance(given, str) else given:
+        yield dataset, str(split), str(values.get("split_by") or "")
+
+
+def _tables(run: Run) -> list[Any]:
+    """The papers' tables among what a run makes."""
+    from zsris_viz.papers.tables import find_table
+
+    found = []
+    for entry in run.entries:
+        try:
+            found.append(find_table(entry.id))
+        except InvalidInputError:
+            continue
+    return found
+
+
+def count_split(values: Mapping[str, Any], dataset: str, split: str, split_by: str) -> tuple[int | None, int | None]:
+    """Images and expressions of a split after `limit`; None where nobody has published them."""
+    limit = values.get("limit")
+    if dataset == "scenes":
+        from zsris_viz.miniature.world.dataset import SPLITS
+
+        images, said = SPLITS.get(split), None
+    else:
+        manifest = manifests().get(dataset)
+        found = [one for one in manifest.splits if one.split == split] if manifest else []
+        found = [one for one in found if not split_by or one.split_by == split_by] or found
+        images, said = (found[0].images, found[0].expressions) if found else (None, None)
+    if limit is None or (images is not None and images <= limit):
+        return images, said
+    return int(limit), round(said * limit / images) if said and images else None
+
+
+def data_parts(values: Mapping[str, Any], splits: Sequence[tuple[str, str, str]]) -> Iterator[Part]:
+    """The files of the benchmarks, and of what they need."""
+    names = dict.fromkeys(name for name, _, _ in splits if name != "scenes")
+    root = str(values.get("data_root") or "")
+    for name in names:
+        manifest = manifests().get(name)
+        if manifest is None:
+            continue
+        for other in (manifest, *(manifests()[need] for need in manifest.needs if need in manifests())):
+            yield from _file_parts(other, root, "data")
+
+
+def _file_parts(manifest: Manifest, root: str, kind: str) -> Iterator[Part]:
+    """The files of a manifest, found by name alone: hashes are for `zsris data verify`."""
+    get = f"zsris data fetch {manifest.name} --data-root {root or 'DIR'}"
+    for file in (one for one in manifest.files if not one.optional):
+        places = [file.path, *file.provides]
+        there = bool(root) and (
+            (Path(root) / file.path).is_file()
+            or (bool(file.provides) and all((Path(root) / place).exists() for place in file.provides))
+        )
+        name = manifest.name if kind == "model" else places[0]
+        yield Part(name, kind, there, file.size, "" if there else f"{get}{'' if root else ' (data_root is not set)'}")
+
+
+def model_parts(values: Mapping[str, Any], run: Run) -> list[Part]:
+    """Every model that a parameter names, once; for tables of the papers those that their rows ask for."""
+    named: list[str] = []
+    for parameter in _asked(run):
+        value = values.get(parameter)
+        many = value.values() if isinstance(value, Mapping) else value if isinstance(value, (list, tuple)) else [value]
+        named += [str(one).removesuffix("+filter") for one in many if isinstance(one, str) and one]
+    return [_model(name, str(values.get("data_root") or "")) for name in dict.fromkeys(named)]
+
+
+def _asked(run: Run) -> list[str]:
+    """The parameters whose models are used."""
+    tables = _tables(run)
+    if not tables or len(tables) < len(run.entries):  # something else is made, too: pictures, for example
+        return list(MODELS)
+    lines = [line for table in tables for line in table.lines if line.method is not None]
+    roles = {line.tower for line in lines} | {line.proposals for line in lines}
+    asked = [name for role, name in ROLES.items() if role in roles]
+    if {line.method for line in lines} & set(SPEAKING):
+        asked += [name for role, name in SPEAKERS.items() if any(line.captioner == role for line in lines)]
+    return list(dict.fromkeys(asked))
+
+
+def _model(name: str, root: str) -> Part:
+    if name in BUILT_IN:
+        return Part(name, "model", True, None, "built in")
+    kind, _, file = name.partition(":")
+    if file and kind in ("precomputed", "sam", "mask2former"):
+        there = Path(file).expanduser().exists()
+        return Part(kind if kind == "precomputed" else name, "model", there, None, "" if there else f"no file {file}")
+    if Path(name).expanduser().exists():
+        return Part(name, "model", True)
+    manifest = _manifest_of(name)
+    if manifest is None:
+        return Part(name, "model", None, None, "not in data_manifests: its size and place are unknown")
+    size = sum(one.size or 0 for one in manifest.files) or None
+    if manifest.hub is not None and _in_hub_cache(manifest.hub.repo):
+        return Part(manifest.name, "model", True, size, "in the Hugging Face cache")
+    parts = list(_file_parts(manifest, root, "model"))
+    if any(part.there for part in parts):
+        return parts[0]
+    get = f"zsris data fetch {manifest.name}" + (f" --data-root {root or 'DIR'}" if manifest.hub is None else "")
+    return Part(manifest.name, "model", False, size, get)
+
+
+def _manifest_of(name: str) -> Manifest | None:
+    """The record of a model by its own name, its repository, or OpenAI's name ("RN50", "ViT-B/32")."""
+    plain = name.lower().replace("/", "").replace("-", "")
+    for manifest in manifests().values():
+        called = {manifest.name.lower(), (manifest.hub.repo.lower() if manifest.hub else "")}
+        short = manifest.name.removeprefix("clip-").replace("-", "")
+        if name.lower() in called or (manifest.name.startswith("clip-") and short == plain):
+            return manifest
+    return None
+
+
+def _in_hub_cache(repo: str) -> bool:
+    from huggingface_hub import try_to_load_from_cache
+
+    return isinstance(try_to_load_from_cache(repo, "config.json"), str)
