@@ -22,7 +22,7 @@ OK, WARNING, PROBLEM = "ok", "warning", "problem"
 
 
 @dataclass(frozen=True)
-class Check:
+class Diagnosis:
     """One thing looked at: `status` is "ok", "warning" (works, but not as tested or not all of it) or "problem"."""
 
     name: str
@@ -31,23 +31,23 @@ class Check:
     mend: str | None = None
 
 
-def examine() -> list[Check]:
+def examine() -> list[Diagnosis]:
     """Look at everything; no check stops the others, none uses the network."""
-    checks: list[Check] = []
+    checks: list[Diagnosis] = []
     for look in LOOKS:
         try:
             checks += look()
         except Exception as error:
             name = look.__name__.strip("_")
-            checks.append(Check(name, PROBLEM, f"{type(error).__name__}: {error}", "reinstall: make clean env"))
+            checks.append(Diagnosis(name, PROBLEM, f"{type(error).__name__}: {error}", "reinstall: make clean env"))
     return checks
 
 
-def _python() -> Iterator[Check]:
-    yield Check("python", OK, f"{platform.python_version()} on {platform.system()} {platform.machine()}")
+def _python() -> Iterator[Diagnosis]:
+    yield Diagnosis("python", OK, f"{platform.python_version()} on {platform.system()} {platform.machine()}")
 
 
-def _packages() -> Iterator[Check]:
+def _packages() -> Iterator[Diagnosis]:
     """Installed versions of the package's dependencies against those that were tested together."""
     tested = tested_versions()
     wanted = {_normal(re.split(r"[^\w.-]", line)[0]) for line in requires("zsris-viz") or [] if "extra ==" not in line}
@@ -63,13 +63,15 @@ def _packages() -> Iterator[Check]:
         else:
             other.append(f"{name} {installed} (tested: {tested[name]})")
     if missing:
-        yield Check("packages", PROBLEM, f"missing: {', '.join(missing)}", "pip install -c constraints.txt -e .")
+        yield Diagnosis("packages", PROBLEM, f"missing: {', '.join(missing)}", "pip install -c constraints.txt -e .")
     elif other:
-        yield Check("packages", WARNING, f"not as tested: {', '.join(other)}", "pip install -c constraints.txt -e .")
+        yield Diagnosis(
+            "packages", WARNING, f"not as tested: {', '.join(other)}", "pip install -c constraints.txt -e ."
+        )
     elif not tested:
-        yield Check("packages", OK, f"{same} installed; no constraints.txt to compare them with outside a clone")
+        yield Diagnosis("packages", OK, f"{same} installed; no constraints.txt to compare them with outside a clone")
     else:
-        yield Check("packages", OK, f"{same} installed, all in the versions that were tested together")
+        yield Diagnosis("packages", OK, f"{same} installed, all in the versions that were tested together")
 
 
 def tested_versions() -> dict[str, str]:
@@ -84,7 +86,7 @@ def _normal(name: str) -> str:
     return re.sub(r"[-_.]+", "-", name).lower()
 
 
-def _torch() -> Iterator[Check]:
+def _torch() -> Iterator[Diagnosis]:
     """Import torch and torchvision, and call one operator that torchvision has compiled against torch."""
     import torch
     import torchvision
@@ -93,18 +95,18 @@ def _torch() -> Iterator[Check]:
     kept = torchvision.ops.nms(boxes, scores, 0.5).tolist()
     told = f"torch {torch.__version__} with torchvision {torchvision.__version__}, {torch.get_num_threads()} threads"
     if kept == [1]:
-        yield Check("torch", OK, told)
+        yield Diagnosis("torch", OK, told)
     else:
         mend = "install versions that belong together: make clean env"
-        yield Check("torch", PROBLEM, f"{told}: torchvision's operators give a wrong result", mend)
+        yield Diagnosis("torch", PROBLEM, f"{told}: torchvision's operators give a wrong result", mend)
     if torch.cuda.is_available():
         names = ", ".join(torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count()))
-        yield Check("cuda", OK, names)
+        yield Diagnosis("cuda", OK, names)
     else:
-        yield Check("cuda", OK, "none; everything runs on the CPU")
+        yield Diagnosis("cuda", OK, "none; everything runs on the CPU")
 
 
-def _parser() -> Iterator[Check]:
+def _parser() -> Iterator[Diagnosis]:
     """Parse one expression with the pipeline that is taken by default."""
     language = importlib.import_module("zsris_viz.language")
     models = language.available_models()
@@ -112,29 +114,29 @@ def _parser() -> Iterator[Check]:
         parser = language.load_parser()
         phrase = parser.parse("the small dog left of the bus").noun_phrase
     except Exception as error:
-        yield Check("parser", PROBLEM, str(error))
+        yield Diagnosis("parser", PROBLEM, str(error))
         return
     told = f"{parser.name} in use; found: {', '.join(models)}"
     if phrase == "the small dog":
-        yield Check("parser", OK, told)
+        yield Diagnosis("parser", OK, told)
     else:
         mend = 'take the other parser: zsris parse --model builtin "..."'
-        yield Check("parser", WARNING, f'{told}; it reads "the small dog left of the bus" as "{phrase}"', mend)
+        yield Diagnosis("parser", WARNING, f'{told}; it reads "the small dog left of the bus" as "{phrase}"', mend)
 
 
-def _wordnet() -> Iterator[Check]:
+def _wordnet() -> Iterator[Diagnosis]:
     """Read the first source that is there, and look up one noun."""
     wordnet = importlib.import_module("zsris_viz.language.wordnet")
     sources = wordnet.available_sources()
     senses = len(wordnet.load_wordnet().synsets("dog", "n"))
-    yield Check("wordnet", OK if senses else PROBLEM, f"{sources[0]} in use; found: {', '.join(sources)}")
+    yield Diagnosis("wordnet", OK if senses else PROBLEM, f"{sources[0]} in use; found: {', '.join(sources)}")
 
 
-def _miniature() -> Iterator[Check]:
+def _miniature() -> Iterator[Diagnosis]:
     """Each file of weights in the package, against the SHA-256 in a card (.md or .json) beside it."""
     weights = sorted(PACKAGE.glob("miniature/*/*.safetensors"))
     if not weights:
-        yield Check("miniature", PROBLEM, "no weights in the package", "reinstall the package")
+        yield Diagnosis("miniature", PROBLEM, "no weights in the package", "reinstall the package")
     for path in weights:
         name = f"{path.parent.name}/{path.name}"
         cards = [p for p in path.parent.iterdir() if p.suffix in (".md", ".json")]
@@ -142,65 +144,65 @@ def _miniature() -> Iterator[Check]:
         digest = hashlib.sha256(path.read_bytes()).hexdigest()
         told = f"{path.stat().st_size / 1e6:.1f} MB, sha256 {digest[:12]}"
         if digest in stated:
-            yield Check(f"miniature {name}", OK, told)
+            yield Diagnosis(f"miniature {name}", OK, told)
         elif stated:
             mend = "reinstall the package, or: git checkout zsris_viz/miniature"
-            yield Check(f"miniature {name}", PROBLEM, f"{told} is not the hash in its card", mend)
+            yield Diagnosis(f"miniature {name}", PROBLEM, f"{told} is not the hash in its card", mend)
         else:
-            yield Check(f"miniature {name}", WARNING, f"{told}; no card beside it states a hash")
+            yield Diagnosis(f"miniature {name}", WARNING, f"{told}; no card beside it states a hash")
 
 
-def _proposals() -> Iterator[Check]:
+def _proposals() -> Iterator[Diagnosis]:
     """Published SAM checkpoints below ./data, and the folder in which proposals and captions are kept."""
     checkpoints = importlib.import_module("zsris_viz.proposals.sam_checkpoint")
     there = [name for name, file in checkpoints.published().items() if (Path("data") / file.path).is_file()]
     told = f"below ./data: {', '.join(there)}" if there else "none below ./data; the miniature is for drawn scenes only"
-    yield Check("sam", OK, f"published checkpoints {told}")
+    yield Diagnosis("sam", OK, f"published checkpoints {told}")
     cache = importlib.import_module("zsris_viz.io.cache")
     folder = cache.cache_folder()
     if folder is None:
-        yield Check("cache", OK, f"off ({cache.VARIABLE})")
+        yield Diagnosis("cache", OK, f"off ({cache.VARIABLE})")
         return
     size = sum(path.stat().st_size for path in folder.rglob("*.json.gz")) if folder.is_dir() else 0
     nearest = next(path for path in (folder, *folder.parents) if path.exists())
     if nearest.is_dir() and os.access(nearest, os.W_OK):
-        yield Check("cache", OK, f"{size / 1e6:.1f} MB in {folder}")
+        yield Diagnosis("cache", OK, f"{size / 1e6:.1f} MB in {folder}")
     else:
         mend = f"set {cache.VARIABLE} to a folder that can be written, or to off"
-        yield Check("cache", WARNING, f"{folder} cannot be written: proposals are made anew each time", mend)
+        yield Diagnosis("cache", WARNING, f"{folder} cannot be written: proposals are made anew each time", mend)
 
 
-def _kernel() -> Iterator[Check]:
+def _kernel() -> Iterator[Diagnosis]:
     from jupyter_client.kernelspec import KernelSpecManager
 
     argv = KernelSpecManager().get_kernel_spec("python3").argv
     # Jupyter takes a bare "python" for the interpreter that it runs in itself.
     if Path(argv[0]).name == argv[0] or Path(argv[0]) == Path(sys.executable):
-        yield Check("jupyter kernel", OK, "python3 is this interpreter")
+        yield Diagnosis("jupyter kernel", OK, "python3 is this interpreter")
     else:
         mend = (
             f"{sys.executable} -m ipykernel install --sys-prefix (`zsris reproduce` uses this interpreter in any case)"
         )
-        yield Check("jupyter kernel", WARNING, f"python3 is {argv[0]}", mend)
+        yield Diagnosis("jupyter kernel", WARNING, f"python3 is {argv[0]}", mend)
 
 
-def _browser() -> Iterator[Check]:
+def _browser() -> Iterator[Diagnosis]:
     found = next(filter(None, map(shutil.which, BROWSERS)), None)
     if found:
-        yield Check("browser", OK, found)
+        yield Diagnosis("browser", OK, found)
     else:
-        yield Check("browser", OK, "none here; open JupyterLab's address from another machine")
+        yield Diagnosis("browser", OK, "none here; open JupyterLab's address from another machine")
 
 
-def _disk() -> Iterator[Check]:
+def _disk() -> Iterator[Diagnosis]:
     free = shutil.disk_usage(Path.cwd()).free / 1e9
     if free >= FREE_GB:
-        yield Check("disk", OK, f"{free:.1f} GB free here")
+        yield Diagnosis("disk", OK, f"{free:.1f} GB free here")
     else:
         mend = f"make room: results of a benchmark want {FREE_GB:.0f} GB"
-        yield Check("disk", WARNING, f"{free:.1f} GB free here", mend)
+        yield Diagnosis("disk", WARNING, f"{free:.1f} GB free here", mend)
 
 
-LOOKS: tuple[Callable[[], Iterator[Check]], ...] = (
+LOOKS: tuple[Callable[[], Iterator[Diagnosis]], ...] = (
     _python, _packages, _torch, _parser, _wordnet, _miniature, _proposals, _kernel, _browser, _disk,
 )  # fmt: skip

@@ -195,7 +195,7 @@ def segment(
     scene = SceneFeatures(
         working, masks, model, parser=parser, captioner=captioner, batch_size=batch_size, preprocess=preprocess
     )
-    ranking = chooser.rank(scene, expression, parts=parts, **given)
+    ranking = chooser.predict(scene, expression, parts=parts, **given)
     answer = ranking.answer(masks)
     if answer is None:
         mask = np.zeros((picture.height, picture.width), dtype=bool)

@@ -51,7 +51,7 @@ def tower(clip: Any, rounds: int) -> float:
         for method in methods:
             for sentence, phrase in EXPRESSIONS[:3]:
                 given = {"noun_phrase": phrase, "direction": None, "relation": None, "relation_object": None}
-                method.rank(scene, sentence, **given, context_tokens=(), head=phrase.split()[-1])
+                method.predict(scene, sentence, **given, context_tokens=(), head=phrase.split()[-1])
 
     print(clip.name, [method.name for method in methods], flush=True)
     return least(work, rounds)

@@ -80,7 +80,7 @@ def ours(clip: Any, image: Image.Image, masks: Tensor, expressions: list[tuple[s
     """Official scores for every expression."""
     scene, method = SceneFeatures(image, masks, clip), get_method("global-local", "official")
     scene.text_features([text for pair in expressions for text in pair])
-    return [method.rank(scene, sentence, noun_phrase=phrase).scores for sentence, phrase in expressions]
+    return [method.predict(scene, sentence, noun_phrase=phrase).scores for sentence, phrase in expressions]
 
 
 def compare(
@@ -149,7 +149,7 @@ def trained_agreement(images: int) -> dict[str, float]:
         said = [expression.text for _, expression in sample.pairs()]
         scenes = {name: SceneFeatures(sample.image, masks, tower) for name, tower in towers.items()}
         for text in said:
-            exact, rough = (method.rank(scenes[name], text).scores.float() for name in ("fp32", "bf16"))
+            exact, rough = (method.predict(scenes[name], text).scores.float() for name in ("fp32", "bf16"))
             pairs.append((exact, rough))
     return told_of(pairs)
 

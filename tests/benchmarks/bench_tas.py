@@ -53,7 +53,7 @@ def ours(clip: Any, image: Image.Image, masks: Tensor, captions: list[str]) -> l
         [*captions, *(one.sentence for one in EXPRESSIONS), *(f"a photo of {phrase}" for phrase in THINGS)]
     )
     return [
-        method.rank(
+        method.predict(
             scene,
             one.sentence,
             captions=captions,

@@ -15,7 +15,7 @@ from tests.datasets.benchmark_files import make_phrasecut, make_refer
 from zsris_viz.cli import app
 from zsris_viz.datasets import dataset_names
 from zsris_viz.datasets.manifests import File, Manifest, get_manifest, manifest_folder, manifests, read_manifests
-from zsris_viz.datasets.verify import Check, check_file, passed, verify
+from zsris_viz.datasets.verify import VerificationResult, check_file, passed, verify
 from zsris_viz.errors import CorruptFileError, InvalidInputError
 
 TOTALS = {"refcoco": (142_210, 19_994), "refcoco+": (141_564, 19_992), "refcocog": (104_560, 26_711)}
@@ -25,7 +25,7 @@ def zsris(*words: object) -> Result:
     return CliRunner().invoke(app, [str(word) for word in words])
 
 
-def by_name(checks: list[Check]) -> dict[str, Check]:
+def by_name(checks: list[VerificationResult]) -> dict[str, VerificationResult]:
     return {check.what: check for check in checks}
 
 

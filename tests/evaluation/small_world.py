@@ -67,9 +67,9 @@ class ByHash(Method):
     info = MethodInfo("by-hash", "By hash", "none", ("vit",), "Chooses by a hash.")
     Config = HashConfig
 
-    def rank_many(self, scene: Any, expressions: Any, *, parts: str = "parser") -> list[Any]:
+    def predict_many(self, scene: Any, expressions: Any, *, parts: str = "parser") -> list[Any]:
         time.sleep(self.config.delay)
-        return super().rank_many(scene, expressions, parts=parts)
+        return super().predict_many(scene, expressions, parts=parts)
 
     def texts_of(self, scene: Any, text: Any) -> list[str]:
         return []

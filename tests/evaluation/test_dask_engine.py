@@ -21,7 +21,7 @@ from zsris_viz.errors import InvalidInputError, InvalidTypeError, UnavailableErr
 from zsris_viz.evaluation import DaskEngine, Evaluation, evaluate
 from zsris_viz.evaluation.config import weights_fingerprint
 from zsris_viz.evaluation.dask_engine import read_address
-from zsris_viz.evaluation.worker_spec import ClipSource, DatasetSource, Recipe
+from zsris_viz.evaluation.worker_spec import ClipSource, DatasetSource, WorkerSpec
 
 VARYING = ["run_id", "seconds"]
 
@@ -128,10 +128,12 @@ def test_no_scheduler(monkeypatch: pytest.MonkeyPatch) -> None:
         run(images=1, engine="dask://127.0.0.1:1")
 
 
-def recipe(**changes: Any) -> Recipe:
+def recipe(**changes: Any) -> WorkerSpec:
     clip = NoClip()
     settings = {"weights": weights_fingerprint(clip), "proposals": "ground-truth", "options": {"parts": "gold"}}
-    return Recipe(DatasetSource(SmallWorld(3), limit=2), {"a": ByHash()}, ClipSource(clip), **{**settings, **changes})
+    return WorkerSpec(
+        DatasetSource(SmallWorld(3), limit=2), {"a": ByHash()}, ClipSource(clip), **{**settings, **changes}
+    )
 
 
 def test_a_recipe_is_whole_and_checked() -> None:

@@ -15,7 +15,7 @@ from zsris_viz.datasets.types import Expression, Reference, Sample
 from zsris_viz.errors import InvalidInputError
 from zsris_viz.evaluation import OUTCOMES, Evaluation, example_page, mask_iou, outcome_table
 from zsris_viz.evaluation.error_analysis import find_samples
-from zsris_viz.evaluation.matching import Judge
+from zsris_viz.evaluation.matching import ProposalMatcher
 from zsris_viz.masks import Masks
 from zsris_viz.proposals import load_proposals
 
@@ -48,7 +48,7 @@ def judged(chosen: str | None, given: list[str] | None = None, **look: Any) -> d
     """The row of "the cat" for a choice among the proposals."""
     names = list(PROPOSALS) if given is None else given
     reference = Reference("r", (Expression("the cat", "s"),), CAT, look.pop("own", "cat"))
-    judge = Judge([(reference, reference.expressions[0])])
+    judge = ProposalMatcher([(reference, reference.expressions[0])])
     things = {"things": Masks(np.stack(THINGS)), "classes": CLASSES} | look
     judge.look(Masks.from_arrays([PROPOSALS[name] for name in names], size=(SIDE, SIDE)), **things)
     failed = look.get("failed", False)
@@ -93,7 +93,7 @@ def test_a_part_of_the_target_is_no_rival() -> None:
     """A phrase in the plural means several things; one of them is a part of the answer, not another instance."""
     both = CAT | OTHER_CAT
     reference = Reference("r", (Expression("cats", "s"),), both, "cat")
-    judge = Judge([(reference, reference.expressions[0])])
+    judge = ProposalMatcher([(reference, reference.expressions[0])])
     judge.look(Masks(np.stack([CAT, DOG, both])), Masks(np.stack(THINGS)), CLASSES)
     assert judge.row(0, 0)["outcome"] == "part of object" and judge.row(0, 1)["outcome"] == "wrong class"
 

@@ -9,7 +9,7 @@ import pytest
 from tests.evaluation.small_world import ByHash, NeedsMore, NoClip, SmallWorld, run
 from zsris_viz.datasets.types import Expression, Reference, Sample, Subset
 from zsris_viz.errors import InvalidInputError, InvalidTypeError, UnavailableError, ZsrisWarning
-from zsris_viz.evaluation import Bench, Evaluation, evaluate, evaluate_image, mask_iou
+from zsris_viz.evaluation import Evaluation, ImageEvaluator, evaluate, evaluate_image, mask_iou
 from zsris_viz.evaluation.config import run_config, weights_fingerprint
 from zsris_viz.evaluation.rows import COLUMNS, LATER
 from zsris_viz.methods.base import MethodInfo
@@ -167,7 +167,7 @@ def test_limit_and_order_do_not_change_an_images_rows() -> None:
     whole = run(images=4).rows[columns]
     some = run(images=4, limit=2).rows[columns]
     pd.testing.assert_frame_equal(some, whole[whole["image_id"].isin(["image-0", "image-1"])])
-    bench = Bench(NoClip(), load_proposals("ground-truth"), parts="gold")
+    bench = ImageEvaluator(NoClip(), load_proposals("ground-truth"), parts="gold")
     alone = [
         row["iou"] for row in evaluate_image(SmallWorld()[3], {"a": ByHash(salt=1)}, bench) if row["method"] == "a"
     ]

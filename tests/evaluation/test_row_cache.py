@@ -12,7 +12,7 @@ import pytest
 
 from tests.evaluation.small_world import ByHash, NoClip, SmallWorld, run
 from zsris_viz.errors import ZsrisWarning
-from zsris_viz.evaluation import Bench, Evaluation, evaluate, evaluate_image
+from zsris_viz.evaluation import Evaluation, ImageEvaluator, evaluate, evaluate_image
 from zsris_viz.evaluation import per_image as image_module
 from zsris_viz.io.cache import DiskCache
 from zsris_viz.methods.base import SceneFeatures
@@ -131,7 +131,7 @@ def test_features_of_an_image_go_with_it_and_text_features_are_bounded(monkeypat
             scene.texts._features[text.text] = None  # as if it had been embedded
             return super()._score(scene, text)
 
-    bench = Bench(NoClip(), load_proposals("ground-truth"), parts="gold")
+    bench = ImageEvaluator(NoClip(), load_proposals("ground-truth"), parts="gold")
     most = 0
     for index in range(6):
         evaluate_image(SmallWorld()[index], {"a": Texts(), "b": Texts(salt=2)}, bench)

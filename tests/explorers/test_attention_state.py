@@ -63,7 +63,7 @@ def test_masking_is_the_probes(vit, state):
 
 def test_scores_are_cosines_of_the_methods_features(vit, image, masks, state):
     scene = SceneFeatures(image, masks, vit)
-    ranking = get_method("global-local", textual="global").rank(scene, TEXT)
+    ranking = get_method("global-local", textual="global").predict(scene, TEXT)
     choice = state.choice()
     torch.testing.assert_close(choice.before, ranking.scores, atol=1e-5, rtol=0)
     assert choice.chosen_before == choice.chosen_after == ranking.chosen

@@ -24,7 +24,7 @@ def state(vit, image, masks, parser):
 
 
 def test_places_are_the_ranking_with_its_parts(vit, image, masks, parser, state):
-    expected = get_method("global-local").rank(SceneFeatures(image, masks, vit, parser=parser), TEXT)
+    expected = get_method("global-local").predict(SceneFeatures(image, masks, vit, parser=parser), TEXT)
     places = state.places()
     assert [one.mask for one in places] == expected.order and [one.place for one in places] == [1, 2, 3, 4]
     assert places[0].score == pytest.approx(float(expected.scores.max()))

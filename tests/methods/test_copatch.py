@@ -85,7 +85,9 @@ def official_flow(vit: Any, image: Any, masks: torch.Tensor) -> dict[str, Any]:
 def test_official_preset_is_the_authors_flow(vit, image, masks):
     with torch.no_grad():
         expected = official_flow(vit, image, masks[USABLE])
-    ranking = get_method("copatch", "official").rank(SceneFeatures(image, masks[USABLE], vit.clip), SENTENCE, **GIVEN)
+    ranking = get_method("copatch", "official").predict(
+        SceneFeatures(image, masks[USABLE], vit.clip), SENTENCE, **GIVEN
+    )
     for name, value in expected.items():
         if isinstance(value, torch.Tensor):
             torch.testing.assert_close(ranking.evidence[name], value, atol=3e-5, rtol=1e-4)
@@ -94,22 +96,22 @@ def test_official_preset_is_the_authors_flow(vit, image, masks):
     assert ranking.chosen == expected["candidates"][int(expected["selection"].argmax())]
 
 
-def rank(vit: Any, image: Any, masks: Any, expression: str = SENTENCE, given: Any = None, **config: Any) -> Any:
+def predict(vit: Any, image: Any, masks: Any, expression: str = SENTENCE, given: Any = None, **config: Any) -> Any:
     scene = SceneFeatures(image, masks, vit.clip)
-    return get_method("copatch", **config).rank(scene, expression, **(GIVEN if given is None else given))
+    return get_method("copatch", **config).predict(scene, expression, **(GIVEN if given is None else given))
 
 
 def test_default_scores_are_global_local_s(vit, image, masks):
     """Under one text, CoPatch starts from what Global-Local CLIP computes."""
-    ranking = rank(vit, image, masks, text="ensemble", alpha=0.8)
-    expected = get_method("global-local", alpha=0.8).rank(SceneFeatures(image, masks, vit.clip), SENTENCE, **GIVEN)
+    ranking = predict(vit, image, masks, text="ensemble", alpha=0.8)
+    expected = get_method("global-local", alpha=0.8).predict(SceneFeatures(image, masks, vit.clip), SENTENCE, **GIVEN)
     present = [row for row in range(7) if row != EMPTY]
     torch.testing.assert_close(ranking.evidence["base_scores"][present], expected.scores[present])
     assert ranking.evidence["candidates"][0] == expected.chosen
 
 
 def test_the_default_selection_by_hand(vit, image, masks):
-    ranking = rank(vit, image, masks, text="ensemble")
+    ranking = predict(vit, image, masks, text="ensemble")
     found = ranking.evidence
     cosines, candidates = found["base_scores"].double(), found["candidates"]
     base = (cosines * vit.clip.logit_scale).softmax(dim=0)
@@ -132,7 +134,7 @@ def test_the_default_selection_by_hand(vit, image, masks):
 
 
 def test_other_proposals_come_below_the_candidates(vit, image, masks):
-    ranking = rank(vit, image, masks, top_k=1)
+    ranking = predict(vit, image, masks, top_k=1)
     candidates = ranking.evidence["candidates"]
     order = [index for index in ranking.order if index not in candidates and index != EMPTY]
     assert set(ranking.order[: len(candidates)]) == set(candidates)
@@ -148,7 +150,7 @@ EVIDENCE = {
 
 
 def test_evidence(vit, image, masks):
-    found = rank(vit, image, masks).evidence
+    found = predict(vit, image, masks).evidence
     assert set(found) == EVIDENCE
     assert found["layer_maps"].shape == (5, 4, 4) and found["layer"] == 3
     assert torch.equal(found["layer_maps"][3], found["map"])
@@ -162,40 +164,40 @@ def test_evidence(vit, image, masks):
 def test_every_term_can_be_switched_off(vit, image, masks):
     everything = {"use_base": False, "use_relation": False, "use_coherence": False}
     for off in ({"use_base": False}, {"use_relation": False}, {"use_coherence": False}, everything):
-        found = rank(vit, image, masks, **off).evidence
+        found = predict(vit, image, masks, **off).evidence
         assert ("base" in found) == ("use_base" not in off)
         assert ("relation_matrix" in found) == ("use_relation" not in off)
         assert ("heat" in found) == ("use_coherence" not in off)
-    nothing = rank(vit, image, masks, **everything)
+    nothing = predict(vit, image, masks, **everything)
     assert nothing.chosen == nothing.evidence["candidates"][0], "with every term off, the Global-Local choice stands"
-    alone = rank(vit, image, masks, use_relation=False, use_coherence=False)
+    alone = predict(vit, image, masks, use_relation=False, use_coherence=False)
     base = alone.evidence["base"][alone.evidence["candidates"]]
     torch.testing.assert_close(alone.evidence["selection"], base / base.sum())
-    twice = rank(vit, image, masks, sharing="softmax", use_coherence=False, use_relation=False).evidence
+    twice = predict(vit, image, masks, sharing="softmax", use_coherence=False, use_relation=False).evidence
     torch.testing.assert_close(twice["selection"], base.softmax(dim=0))
-    assert rank(vit, image, masks, top_k=0).evidence["candidates"] == alone.evidence["candidates"][:1]
+    assert predict(vit, image, masks, top_k=0).evidence["candidates"] == alone.evidence["candidates"][:1]
 
 
 def test_a_place_is_checked_against_the_other_candidates(vit, image, masks):
     given = {**GIVEN, "direction": "left", "relation": None, "relation_object": None}
-    found = rank(vit, image, masks, "the left cat", {**given, "noun_phrase": "the left cat"}).evidence
+    found = predict(vit, image, masks, "the left cat", {**given, "noun_phrase": "the left cat"}).evidence
     assert found["relation"] == "left" and found["others"] == found["candidates"] and found["other_scores"] is None
     assert found["side"] == "left"
     assert found["relation_matrix"].diagonal().sum() == 0
     given["direction"] = "top"
-    assert rank(vit, image, masks, given=given).evidence["side"] == "top"
-    assert rank(vit, image, masks, given=given, vertical_ramp=False).evidence["side"] is None
+    assert predict(vit, image, masks, given=given).evidence["side"] == "top"
+    assert predict(vit, image, masks, given=given, vertical_ramp=False).evidence["side"] is None
 
 
 def test_ramp_towards_another_thing_is_the_authors(vit, image, masks):
-    assert rank(vit, image, masks).evidence["side"] is None
-    assert rank(vit, image, masks, relation_ramp=True).evidence["side"] == "left"
+    assert predict(vit, image, masks).evidence["side"] is None
+    assert predict(vit, image, masks, relation_ramp=True).evidence["side"] == "left"
 
 
 @pytest.mark.parametrize("text", ["ensemble", "context", "fusion"])
 @pytest.mark.parametrize("layer", [None, 0, 4, "avg"])
 def test_texts_and_layers(vit, image, masks, text, layer):
-    ranking = rank(vit, image, masks, text=text, layer=layer)
+    ranking = predict(vit, image, masks, text=text, layer=layer)
     assert ranking.chosen in ranking.evidence["candidates"] and ranking.evidence["hybrid"] == text
     assert ranking.evidence["layer"] == (3 if layer is None else layer)
 
@@ -205,7 +207,7 @@ def test_many_expressions_pass_the_towers_once(vit, image, masks):
     method = get_method("copatch", gem_size=64)
     vit.clip.calls.reset()
     for relation in ("left", "right", "above"):
-        method.rank(scene, SENTENCE, **{**GIVEN, "relation": relation})
+        method.predict(scene, SENTENCE, **{**GIVEN, "relation": relation})
     assert vit.clip.calls.images == 2, "one pass for all layers, one for GEM"
     assert vit.clip.calls.crops == 6 and vit.clip.calls.texts == 4
 
@@ -225,7 +227,7 @@ def test_published_grids_and_depths(image, masks, layers, patch_size, size, exit
     )
     scene = SceneFeatures(image, masks, clip)
     for preset in ("default", "official"):
-        found = get_method("copatch", preset, gem_size=size).rank(scene, SENTENCE, **GIVEN).evidence
+        found = get_method("copatch", preset, gem_size=size).predict(scene, SENTENCE, **GIVEN).evidence
         assert found["layer"] == exit_layer and found["layer_maps"].shape == (layers + 1, grid, grid)
         assert found["clusters"].shape == (grid, grid)
 
@@ -235,7 +237,7 @@ def test_published_grids_and_depths(image, masks, layers, patch_size, size, exit
 
 def test_an_rn_has_no_patch_tokens(rn, image, masks):
     with pytest.raises(UnavailableError, match="vit"):
-        get_method("copatch").rank(SceneFeatures(image, masks, rn.clip), SENTENCE, **GIVEN)
+        get_method("copatch").predict(SceneFeatures(image, masks, rn.clip), SENTENCE, **GIVEN)
 
 
 @pytest.mark.parametrize(
@@ -249,7 +251,7 @@ def test_an_rn_has_no_patch_tokens(rn, image, masks):
 )
 def test_what_a_tower_does_not_have(vit, image, masks, setting, message):
     with pytest.raises(InvalidInputError, match=message):
-        rank(vit, image, masks, **setting)
+        predict(vit, image, masks, **setting)
 
 
 @pytest.mark.parametrize(
@@ -272,26 +274,26 @@ def test_layers_of_another_type():
 
 def test_a_single_proposal_is_chosen(vit, image, masks):
     for preset in ("default", "official"):
-        ranking = get_method("copatch", preset).rank(SceneFeatures(image, masks[:1], vit.clip), SENTENCE, **GIVEN)
+        ranking = get_method("copatch", preset).predict(SceneFeatures(image, masks[:1], vit.clip), SENTENCE, **GIVEN)
         assert ranking.chosen == 0 and torch.isfinite(ranking.scores).all()
 
 
 def test_no_proposal_and_only_empty_ones(vit, image, masks):
-    assert rank(vit, image, []).chosen is None
-    assert rank(vit, image, masks[[EMPTY, EMPTY]]).chosen is None
+    assert predict(vit, image, []).chosen is None
+    assert predict(vit, image, masks[[EMPTY, EMPTY]]).chosen is None
 
 
 def test_a_constant_map(vit, image, masks, monkeypatch):
     """Nothing stands out: one cluster of the whole image, and a heat map that says nothing."""
     scene = SceneFeatures(image, masks, vit.clip)
     monkeypatch.setattr(vit.clip, "project", lambda hidden, **_: torch.ones(*hidden.shape[:-1], 32))
-    found = get_method("copatch").rank(scene, SENTENCE, **GIVEN).evidence
+    found = get_method("copatch").predict(scene, SENTENCE, **GIVEN).evidence
     assert found["clusters"].unique().tolist() == [1] and not found["coherence"].any()
     assert 2 in found["candidates"], "the proposal that fills the image fits best"
 
 
 def test_without_a_cluster_the_global_local_choice_stands(vit, image, masks):
-    ranking = rank(vit, image, masks, delta=2.0, lowest=1.9)
+    ranking = predict(vit, image, masks, delta=2.0, lowest=1.9)
     assert ranking.evidence["candidates"] == [ranking.chosen]
     assert ranking.chosen == int(ranking.evidence["base_scores"].argmax())
     assert len(ranking.evidence["cluster_masks"]) == 0 and not ranking.evidence["clusters"].any()
@@ -299,13 +301,13 @@ def test_without_a_cluster_the_global_local_choice_stands(vit, image, masks):
 
 def test_an_expression_without_context_tokens(vit, image, masks):
     given = {"noun_phrase": "cat", "context_tokens": (), "direction": None, "relation": None}
-    ranking = rank(vit, image, masks, "cat", given)
+    ranking = predict(vit, image, masks, "cat", given)
     assert ranking.chosen is not None and ranking.evidence["relation"] is None
 
 
 def test_parts_come_from_the_parser_when_they_are_not_given(vit, image, masks):
     scene = SceneFeatures(image, masks, vit.clip)
-    found = get_method("copatch", gem_size=64).rank(scene, SENTENCE).evidence
+    found = get_method("copatch", gem_size=64).predict(scene, SENTENCE).evidence
     assert found["relation"] == "left" and found["other_phrases"] == ["the bus"]
     assert found["phrase"] == "the small cat"
 

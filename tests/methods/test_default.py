@@ -55,7 +55,7 @@ def test_global_local_grid_of_variants(vit, image, masks, rows, visual, textual)
             crop = plain.unit(vit.model.encode_image(crops[row][None])[0])
             expected.append(plain.unit(alpha * whole + (1 - alpha) * crop) @ plain.unit(mixed_text))
     method = get_method("global-local", alpha=0.7, beta=0.4, masked_blocks=2, visual=visual, textual=textual)
-    ranking = method.rank(scene, SENTENCE, noun_phrase=PHRASE)
+    ranking = method.predict(scene, SENTENCE, noun_phrase=PHRASE)
     torch.testing.assert_close(ranking.scores[rows], torch.stack(expected), **TOLERANCE)
     assert ("global_scores" in ranking.evidence, "local_scores" in ranking.evidence) == (
         visual != "local",
@@ -76,7 +76,7 @@ def test_global_local_on_rn(rn, image, masks, rows):
             whole = plain.unit(rn.model.visual.attnpool(feature_map * grid_weights(masks[row], 3))[0])
             crop = plain.unit(rn.model.encode_image(scene.crops()[row][None])[0])
             expected.append(plain.unit(0.95 * whole + 0.05 * crop) @ mixed_text)
-    ranking = get_method("global-local").rank(scene, SENTENCE, noun_phrase=PHRASE)
+    ranking = get_method("global-local").predict(scene, SENTENCE, noun_phrase=PHRASE)
     torch.testing.assert_close(ranking.scores[rows], torch.stack(expected), **TOLERANCE)
 
 
@@ -88,7 +88,7 @@ def test_cropping(vit, image, masks, rows, config):
     method = get_method("cropping", **config)
     with torch.no_grad():
         expected = plain.unit(vit.model.encode_image(scene.crops(method.config.crop)[rows])) @ text(vit, SENTENCE)
-    torch.testing.assert_close(method.rank(scene, SENTENCE).scores[rows], expected, **TOLERANCE)
+    torch.testing.assert_close(method.predict(scene, SENTENCE).scores[rows], expected, **TOLERANCE)
 
 
 @pytest.mark.parametrize("config", [{}, {"residual": True, "mlp": True}])
@@ -97,7 +97,7 @@ def test_score_map_on_vit(vit, image, masks, rows, config):
         layers = plain.vit_layers(vit.model, plain.clip_pixels(image, 64))
         values = plain.value_path(vit.model, layers, residual=bool(config), feed_forward=bool(config))
         grid_map = (plain.unit(values) @ text(vit, SENTENCE)).reshape(4, 4)
-    ranking = get_method("score-map", **config).rank(SceneFeatures(image, masks, vit.clip), SENTENCE)
+    ranking = get_method("score-map", **config).predict(SceneFeatures(image, masks, vit.clip), SENTENCE)
     torch.testing.assert_close(ranking.scores[rows], plain.mean_inside(grid_map, masks[rows]), **TOLERANCE)
     torch.testing.assert_close(ranking.evidence["map"], grid_map, **TOLERANCE)
 
@@ -111,14 +111,14 @@ def test_clip_surgery(vit, image, masks, rows, others):
             [patches @ text(vit, words) for words in ((SENTENCE, *others) if others else (SENTENCE, ""))]
         )
         values = cosines[0] - (cosines.mean(dim=0) if others else cosines[1])
-    ranking = get_method("clip-surgery", others=others).rank(SceneFeatures(image, masks, vit.clip), SENTENCE)
+    ranking = get_method("clip-surgery", others=others).predict(SceneFeatures(image, masks, vit.clip), SENTENCE)
     torch.testing.assert_close(ranking.scores[rows], plain.mean_inside(values.reshape(4, 4), masks[rows]), **TOLERANCE)
 
 
 def test_clip_surgery_averages_prompts(vit, image, masks):
     templates = ("a {}.", "one {} here")
     method = get_method("clip-surgery", templates=templates)
-    evidence = method.rank(SceneFeatures(image, masks, vit.clip), "cat").evidence
+    evidence = method.predict(SceneFeatures(image, masks, vit.clip), "cat").evidence
     with torch.no_grad():
         expected = plain.unit((text(vit, "a cat.") + text(vit, "one cat here")) / 2)
     torch.testing.assert_close(evidence["text_feature"], expected, **TOLERANCE)
@@ -132,14 +132,14 @@ def test_region_token(vit, image, masks, rows):
             shares = grid_weights(masks[row], 4)
             inside = shares >= min(0.5, float(shares.max()))
             expected.append(plain.unit(plain.region_token(vit.model, layers, inside.flatten())) @ text(vit, SENTENCE))
-    ranking = get_method("region-token").rank(SceneFeatures(image, masks, vit.clip), SENTENCE)
+    ranking = get_method("region-token").predict(SceneFeatures(image, masks, vit.clip), SENTENCE)
     torch.testing.assert_close(ranking.scores[rows], torch.stack(expected), **TOLERANCE)
 
 
 def test_region_token_of_the_full_image_is_not_disturbed_by_other_masks(vit, image, masks):
     method = get_method("region-token")
-    alone = method.rank(SceneFeatures(image, masks[2:3], vit.clip), SENTENCE).scores
-    among = method.rank(SceneFeatures(image, masks, vit.clip), SENTENCE).scores[2:3]
+    alone = method.predict(SceneFeatures(image, masks[2:3], vit.clip), SENTENCE).scores
+    among = method.predict(SceneFeatures(image, masks, vit.clip), SENTENCE).scores[2:3]
     torch.testing.assert_close(alone, among, **TOLERANCE)
 
 
@@ -150,7 +150,7 @@ def test_grad_cam_on_rn(rn, image, masks, rows):
     )
     (gradient,) = torch.autograd.grad(logit, feature_map)
     grid_map = (gradient.mean(dim=(2, 3), keepdim=True) * feature_map.detach()).sum(dim=(0, 1)).relu()
-    ranking = get_method("grad-cam").rank(SceneFeatures(image, masks, rn.clip), SENTENCE)
+    ranking = get_method("grad-cam").predict(SceneFeatures(image, masks, rn.clip), SENTENCE)
     torch.testing.assert_close(ranking.scores[rows], plain.mean_inside(grid_map, masks[rows]), **TOLERANCE)
 
 
@@ -173,7 +173,7 @@ def test_grad_cam_on_vit(vit, image, masks, rows, block):
     grid_map = (normed[1:] @ gradient[1:].mean(dim=0)).detach().reshape(4, 4)
     for relu in (True, False):
         method = get_method("grad-cam", block=block, relu=relu)
-        ranking = method.rank(SceneFeatures(image, masks, vit.clip), SENTENCE)
+        ranking = method.predict(SceneFeatures(image, masks, vit.clip), SENTENCE)
         expected = grid_map.relu() if relu else grid_map
         torch.testing.assert_close(ranking.evidence["map"], expected, **TOLERANCE)
         torch.testing.assert_close(ranking.scores[rows], plain.mean_inside(expected, masks[rows]), **TOLERANCE)
@@ -187,9 +187,9 @@ def test_grad_cam_on_vit(vit, image, masks, rows, block):
 def test_proposals_in_another_order_get_the_same_scores(vit, rn, image, masks, name, preset):
     order = torch.tensor([4, 2, 0, 6, 3, 5, 1])
     for tower in (vit, rn) if name in RN_METHODS else (vit,):
-        rank = get_method(name, preset).rank
-        scores = rank(SceneFeatures(image, masks, tower.clip), SENTENCE, noun_phrase=PHRASE).scores
-        shuffled = rank(SceneFeatures(image, masks[order], tower.clip), SENTENCE, noun_phrase=PHRASE).scores
+        predict = get_method(name, preset).predict
+        scores = predict(SceneFeatures(image, masks, tower.clip), SENTENCE, noun_phrase=PHRASE).scores
+        shuffled = predict(SceneFeatures(image, masks[order], tower.clip), SENTENCE, noun_phrase=PHRASE).scores
         torch.testing.assert_close(shuffled, scores[order], **TOLERANCE)
 
 
@@ -197,7 +197,7 @@ def test_proposals_in_another_order_get_the_same_scores(vit, rn, image, masks, n
 def test_empty_full_and_overlapping_proposals(vit, rn, image, masks, name):
     for tower in (vit, rn) if name in RN_METHODS else (vit,):
         for preset in get_method(name).presets:
-            ranking = get_method(name, preset).rank(
+            ranking = get_method(name, preset).predict(
                 SceneFeatures(image, masks, tower.clip), SENTENCE, noun_phrase=PHRASE
             )
             assert ranking.scores[EMPTY] == -torch.inf and ranking.chosen != EMPTY
@@ -208,15 +208,17 @@ def test_empty_full_and_overlapping_proposals(vit, rn, image, masks, name):
 
 @pytest.mark.parametrize("name", METHODS)
 def test_no_proposal_and_only_empty_ones(vit, image, masks, name):
-    none = get_method(name).rank(SceneFeatures(image, [], vit.clip), SENTENCE, noun_phrase=PHRASE)
+    none = get_method(name).predict(SceneFeatures(image, [], vit.clip), SENTENCE, noun_phrase=PHRASE)
     assert none.chosen is None and len(none.scores) == 0
-    empty = get_method(name).rank(SceneFeatures(image, masks[[EMPTY, EMPTY]], vit.clip), SENTENCE, noun_phrase=PHRASE)
+    empty = get_method(name).predict(
+        SceneFeatures(image, masks[[EMPTY, EMPTY]], vit.clip), SENTENCE, noun_phrase=PHRASE
+    )
     assert empty.chosen is None and torch.equal(empty.scores, torch.full((2,), -torch.inf))
 
 
 @pytest.mark.parametrize("name", METHODS)
 def test_evidence_is_ready_for_drawing(vit, image, masks, name):
-    evidence = get_method(name).rank(SceneFeatures(image, masks, vit.clip), SENTENCE, noun_phrase=PHRASE).evidence
+    evidence = get_method(name).predict(SceneFeatures(image, masks, vit.clip), SENTENCE, noun_phrase=PHRASE).evidence
     for key, value in evidence.items():
         if isinstance(value, torch.Tensor):
             assert value.device.type == "cpu" and not value.requires_grad and not value.is_inference(), key
@@ -229,12 +231,12 @@ def test_an_absent_object_does_not_light_up(vit, image, masks):
     scene = SceneFeatures(image, masks, vit.clip)
     for name in ("score-map", "clip-surgery"):
         maxima = {
-            round(float(get_method(name).rank(scene, words).evidence["map"].max()), 3)
+            round(float(get_method(name).predict(scene, words).evidence["map"].max()), 3)
             for words in ("a cat", "a bus", "7")
         }
         assert len(maxima) == 3
-        stretched = get_method(name, stretch=True).rank(scene, SENTENCE)
-        assert stretched.chosen == get_method(name).rank(scene, SENTENCE).chosen
+        stretched = get_method(name, stretch=True).predict(scene, SENTENCE)
+        assert stretched.chosen == get_method(name).predict(scene, SENTENCE).chosen
         assert stretched.scores.nan_to_num(neginf=0).min() >= 0 and stretched.scores.max() <= 1
 
 
@@ -246,5 +248,5 @@ def test_cuda_agrees_with_cpu(vit, rn, image, masks, rows, name, preset):
         scores = []
         for device in ("cpu", "cuda"):
             scene = SceneFeatures(image, masks, load_clip(tower.model.state_dict(), device=device))
-            scores.append(get_method(name, preset).rank(scene, SENTENCE, noun_phrase=PHRASE).scores[rows])
+            scores.append(get_method(name, preset).predict(scene, SENTENCE, noun_phrase=PHRASE).scores[rows])
         torch.testing.assert_close(scores[1], scores[0], atol=1e-3, rtol=1e-2)

@@ -40,7 +40,7 @@ def test_everything_passes_the_towers_once(vit, image):
     expressions = [f"the {colour} {noun}" for colour in ("red", "left", "small", "old", "wet") for noun in "abcdef"]
     for method in methods:
         for expression in expressions:
-            method.rank(scene, expression, noun_phrase=expression.split()[-1])
+            method.predict(scene, expression, noun_phrase=expression.split()[-1])
     texts = {*expressions, *"abcdef", ""}  # the empty text is CLIP Surgery's reference
     assert len(expressions) == 30
     assert (vit.clip.calls.images, vit.clip.calls.crops, vit.clip.calls.texts) == (1, 50, len(texts))
@@ -50,8 +50,8 @@ def test_each_preprocessing_and_each_kind_of_crop_is_one_more_pass(vit, image, m
     vit.clip.calls.reset()
     scene = SceneFeatures(image, masks, vit.clip)
     for preset in ("default", "official", "default", "official"):
-        get_method("global-local", preset, textual="global").rank(scene, "a cat")
-    get_method("cropping", "official").rank(scene, "a cat")
+        get_method("global-local", preset, textual="global").predict(scene, "a cat")
+    get_method("cropping", "official").predict(scene, "a cat")
     assert vit.clip.calls.images == 2
     assert vit.clip.calls.crops == 2 * (len(masks) - 1)  # the empty mask has no crop
 
@@ -60,7 +60,7 @@ def test_text_features_are_shared_between_images_on_request(vit, image, masks):
     cache = TextCache(vit.clip)
     vit.clip.calls.reset()
     for _ in range(2):
-        get_method("cropping").rank(SceneFeatures(image, masks, vit.clip, texts=cache), "a cat")
+        get_method("cropping").predict(SceneFeatures(image, masks, vit.clip, texts=cache), "a cat")
     assert vit.clip.calls.texts == 1 and "a cat" in cache and len(cache) == 1
 
 
@@ -71,11 +71,11 @@ def test_rank_many_embeds_all_texts_in_one_batch_and_agrees_with_rank(vit, image
         vit.clip, "embed_texts", lambda texts, **options: batches.append(list(texts)) or embed(texts, **options)
     )
     method, texts = get_method("cropping"), ["a cat", "the red bus", "a cat"]
-    rankings = method.rank_many(SceneFeatures(image, masks, vit.clip), texts)
+    rankings = method.predict_many(SceneFeatures(image, masks, vit.clip), texts)
     assert batches == [["a cat", "the red bus"]]
     scene = SceneFeatures(image, masks, vit.clip)
     for text, ranking in zip(texts, rankings, strict=True):
-        torch.testing.assert_close(ranking.scores, method.rank(scene, text).scores)
+        torch.testing.assert_close(ranking.scores, method.predict(scene, text).scores)
 
 
 @pytest.mark.parametrize("batch_size", [1, 2, 64])
@@ -152,5 +152,5 @@ def test_what_cannot_be_used_is_refused(vit, rn, image, masks):
 def test_a_one_pixel_image_works(vit):
     scene = SceneFeatures(Image.new("RGB", (1, 1), "red"), torch.ones(1, 1, 1, dtype=torch.bool), vit.clip)
     for preset in ("default", "official", "tas"):
-        assert get_method("cropping", preset).rank(scene, "a red dot").chosen == 0
-    assert get_method("global-local").rank(scene, "a red dot", noun_phrase="dot").chosen == 0
+        assert get_method("cropping", preset).predict(scene, "a red dot").chosen == 0
+    assert get_method("global-local").predict(scene, "a red dot", noun_phrase="dot").chosen == 0

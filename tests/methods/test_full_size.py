@@ -39,9 +39,9 @@ def test_official_vit(name, image, masks, present):
         ]
         side = clip.grid[0]
         surgery = plain.mean_inside((tokens @ (texts[0] - texts[1]))[1:].reshape(side, side), masks[present])
-    scores = get_method("global-local", "official").rank(scene, SENTENCE, noun_phrase=PHRASE).scores[present]
+    scores = get_method("global-local", "official").predict(scene, SENTENCE, noun_phrase=PHRASE).scores[present]
     torch.testing.assert_close(scores, expected, **TOLERANCE)
-    scores = get_method("clip-surgery", "official").rank(scene, SENTENCE).scores[present]
+    scores = get_method("clip-surgery", "official").predict(scene, SENTENCE).scores[present]
     torch.testing.assert_close(scores, surgery, **TOLERANCE)
 
 
@@ -62,5 +62,5 @@ def test_official_rn50(image, masks, present):
             crop = plain.unit(model.encode_image(plain.official_crop(image, masks[row], 224)[None])[0])
             expected.append((0.95 * masked + 0.05 * crop) @ (0.5 * sentence + 0.5 * phrase))
     scene = SceneFeatures(image, masks, clip)
-    scores = get_method("global-local", "official").rank(scene, SENTENCE, noun_phrase=PHRASE).scores[present]
+    scores = get_method("global-local", "official").predict(scene, SENTENCE, noun_phrase=PHRASE).scores[present]
     torch.testing.assert_close(scores, torch.stack(expected), **TOLERANCE)

@@ -97,40 +97,41 @@ def test_gold_parts_are_not_used_silently(vit, image, masks):
     parser = RecordingParser()
     scene = SceneFeatures(image, masks, vit.clip, parser=parser)
     method = get_method("global-local")
-    assert method.rank(scene, GOLD).evidence["noun_phrase"] == "bus"
+    assert method.predict(scene, GOLD).evidence["noun_phrase"] == "bus"
     assert parser.asked == [SENTENCE]
-    assert method.rank(scene, GOLD, parts="gold").evidence["noun_phrase"] == "the small cat"
-    assert method.rank(scene, GOLD, noun_phrase="cat").evidence["noun_phrase"] == "cat"
-    assert method.rank(scene, GOLD, parts="gold", noun_phrase="cat").evidence["noun_phrase"] == "cat"
+    assert method.predict(scene, GOLD, parts="gold").evidence["noun_phrase"] == "the small cat"
+    assert method.predict(scene, GOLD, noun_phrase="cat").evidence["noun_phrase"] == "cat"
+    assert method.predict(scene, GOLD, parts="gold", noun_phrase="cat").evidence["noun_phrase"] == "cat"
     assert parser.asked == [SENTENCE]
-    assert method.rank_many(scene, [GOLD], parts="gold")[0].evidence["noun_phrase"] == "the small cat"
+    assert method.predict_many(scene, [GOLD], parts="gold")[0].evidence["noun_phrase"] == "the small cat"
 
 
 def test_a_gold_expression_without_noun_phrase_is_parsed(vit, image, masks):
     scene = SceneFeatures(image, masks, vit.clip, parser=RecordingParser())
     assert (
-        get_method("global-local").rank(scene, Expression("a cat", "1"), parts="gold").evidence["noun_phrase"] == "cat"
+        get_method("global-local").predict(scene, Expression("a cat", "1"), parts="gold").evidence["noun_phrase"]
+        == "cat"
     )
 
 
 def test_no_parser_is_asked_where_none_is_needed(vit, image, masks):
     parser = RecordingParser()
     scene = SceneFeatures(image, masks, vit.clip, parser=parser)
-    get_method("global-local", textual="global").rank(scene, SENTENCE)
-    get_method("global-local", "official", textual="global").rank(scene, SENTENCE)
+    get_method("global-local", textual="global").predict(scene, SENTENCE)
+    get_method("global-local", "official", textual="global").predict(scene, SENTENCE)
     for name in ("cropping", "score-map", "clip-surgery", "region-token", "grad-cam"):
-        get_method(name).rank(scene, SENTENCE)
+        get_method(name).predict(scene, SENTENCE)
     assert parser.asked == []
-    get_method("cropping", text="noun-phrase").rank(scene, SENTENCE)
+    get_method("cropping", text="noun-phrase").predict(scene, SENTENCE)
     assert parser.asked == [SENTENCE]
 
 
 def test_official_text_is_split_and_lowered_before_it_is_parsed(vit, image, masks):
     parser = RecordingParser()
     scene = SceneFeatures(image, masks, vit.clip, parser=parser)
-    evidence = get_method("global-local", "official").rank(scene, "The man's  Cat").evidence
+    evidence = get_method("global-local", "official").predict(scene, "The man's  Cat").evidence
     assert (evidence["sentence"], evidence["noun_phrase"]) == ("the man 's cat", "cat")
-    given = get_method("global-local", "official").rank(scene, "The man's Cat", noun_phrase="Cat").evidence
+    given = get_method("global-local", "official").predict(scene, "The man's Cat", noun_phrase="Cat").evidence
     assert (given["sentence"], given["noun_phrase"]) == ("The man's Cat", "Cat")
 
 
@@ -139,40 +140,40 @@ def test_bad_expressions(vit, image, masks):
     method = get_method("cropping")
     for empty in ("", "  \n"):
         with pytest.raises(InvalidInputError, match="empty"):
-            method.rank(scene, empty)
+            method.predict(scene, empty)
     with pytest.raises(InvalidTypeError, match="int"):
-        method.rank(scene, 7)  # type: ignore[arg-type]
+        method.predict(scene, 7)  # type: ignore[arg-type]
     with pytest.raises(InvalidTypeError, match="noun_phrase"):
-        method.rank(scene, SENTENCE, noun="cat")
+        method.predict(scene, SENTENCE, noun="cat")
     with pytest.raises(InvalidInputError, match="gold"):
-        method.rank(scene, SENTENCE, parts="gold")
+        method.predict(scene, SENTENCE, parts="gold")
     with pytest.raises(InvalidInputError, match="parser, gold"):
-        method.rank(scene, GOLD, parts="best")
+        method.predict(scene, GOLD, parts="best")
     with pytest.raises(InvalidInputError, match="noun_phrase"):
-        get_method("global-local").rank(scene, SENTENCE, noun_phrase=" ")
+        get_method("global-local").predict(scene, SENTENCE, noun_phrase=" ")
     with pytest.warns(UserWarning, match="lost"):
-        assert method.rank(scene, "cat " * 500).chosen is not None
+        assert method.predict(scene, "cat " * 500).chosen is not None
     for odd in ("12 34", "🐱🐱", "左边的猫", "the of in"):
-        assert torch.isfinite(method.rank(scene, odd).scores[:3]).all()
+        assert torch.isfinite(method.predict(scene, odd).scores[:3]).all()
 
 
 def test_a_method_says_which_towers_it_needs(rn, image, masks):
     scene = SceneFeatures(image, masks, rn.clip)
     for name in ("clip-surgery", "region-token"):
         with pytest.raises(UnavailableError, match="vit"):
-            get_method(name).rank(scene, SENTENCE)
+            get_method(name).predict(scene, SENTENCE)
     with pytest.raises(UnavailableError, match="attention pooling"):
-        get_method("global-local", masked_blocks=3).rank(scene, SENTENCE, noun_phrase=PHRASE)
+        get_method("global-local", masked_blocks=3).predict(scene, SENTENCE, noun_phrase=PHRASE)
 
 
 def test_settings_that_do_not_fit_the_tower(vit, image, masks):
     scene = SceneFeatures(image, masks, vit.clip)
     with pytest.raises(InvalidInputError, match="depth=9"):
-        get_method("clip-surgery", depth=9).rank(scene, SENTENCE)
+        get_method("clip-surgery", depth=9).predict(scene, SENTENCE)
     with pytest.raises(InvalidInputError, match="size=70"):
-        get_method("clip-surgery", size=70).rank(scene, SENTENCE)
+        get_method("clip-surgery", size=70).predict(scene, SENTENCE)
     with pytest.raises(InvalidInputError, match="block=4"):
-        get_method("grad-cam", block=4).rank(scene, SENTENCE)
+        get_method("grad-cam", block=4).predict(scene, SENTENCE)
 
 
 def test_second_path_takes_six_blocks_or_all_of_a_small_tower(vit):
@@ -197,13 +198,13 @@ def test_grad_cam_leaves_no_hook_and_no_gradient_behind(vit, image, masks, monke
     def clean() -> bool:
         return hooks(vit.clip) == 0 and all(p.grad is None and not p.requires_grad for p in vit.clip.model.parameters())
 
-    method.rank(scene, SENTENCE)
+    method.predict(scene, SENTENCE)
     assert clean()
     with torch.inference_mode():
-        inside = method.rank(scene, SENTENCE)
-    torch.testing.assert_close(inside.scores, method.rank(scene, SENTENCE).scores)
+        inside = method.predict(scene, SENTENCE)
+    torch.testing.assert_close(inside.scores, method.predict(scene, SENTENCE).scores)
     with pytest.raises(InvalidInputError):
-        get_method("grad-cam", block=17).rank(scene, SENTENCE)
+        get_method("grad-cam", block=17).predict(scene, SENTENCE)
     assert clean()
 
     def fail(*arguments, **options):
@@ -213,7 +214,7 @@ def test_grad_cam_leaves_no_hook_and_no_gradient_behind(vit, image, masks, monke
         patch.setattr(vit.clip, "project", fail)
         patch.setattr(vit.clip, "_project", fail)
         with pytest.raises(RuntimeError, match="inside the model"):
-            method.rank(scene, SENTENCE)
+            method.predict(scene, SENTENCE)
     assert clean()
 
 
@@ -239,4 +240,4 @@ def test_a_method_of_ones_own(vit, image, masks):
         def _score(self, scene, text):
             return scene.masks.areas.float(), {}
 
-    assert Largest().rank(SceneFeatures(image, masks, vit.clip), SENTENCE).chosen == 2
+    assert Largest().predict(SceneFeatures(image, masks, vit.clip), SENTENCE).chosen == 2

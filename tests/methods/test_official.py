@@ -19,8 +19,8 @@ def tokenize(clip):
     return lambda text: clip.tokenize(text, length=77).ids
 
 
-def rank(tower, image, masks, name, **config):
-    return get_method(name, "official", **config).rank(
+def predict(tower, image, masks, name, **config):
+    return get_method(name, "official", **config).predict(
         SceneFeatures(image, masks, tower.clip), SENTENCE, noun_phrase=PHRASE
     )
 
@@ -31,7 +31,7 @@ def test_global_local_on_vit(vit, image, masks, present, alpha):
         (expected,) = rank_references(
             vit.model, tokenize(vit.clip), image, masks[present], [[(SENTENCE, PHRASE)]], alpha=alpha, first=1
         )
-    scores = rank(vit, image, masks, "global-local", alpha=alpha).scores[present]
+    scores = predict(vit, image, masks, "global-local", alpha=alpha).scores[present]
     torch.testing.assert_close(scores, expected, **TOLERANCE)
 
 
@@ -46,7 +46,7 @@ def test_global_local_on_rn(rn, image, masks, present):
             masked = rn.model.visual.attnpool(feature_map * grid)[0]
             crop = plain.unit(rn.model.encode_image(plain.official_crop(image, masks[row], 96)[None])[0])
             expected.append((0.95 * masked + 0.05 * crop) @ (0.5 * sentence + 0.5 * phrase))
-    scores = rank(rn, image, masks, "global-local").scores[present]
+    scores = predict(rn, image, masks, "global-local").scores[present]
     torch.testing.assert_close(scores, torch.stack(expected), **TOLERANCE)
 
 
@@ -57,7 +57,7 @@ def test_cropping(vit, rn, image, masks, present, preset, crop):
             features = tower.model.encode_image(torch.stack([crop(image, masks[row], size) for row in present]))
             expected = plain.unit(features) @ plain.unit(plain.text(tower.model, tokenize(tower.clip), SENTENCE))
         scene = SceneFeatures(image, masks, tower.clip)
-        scores = get_method("cropping", preset).rank(scene, SENTENCE).scores[present]
+        scores = get_method("cropping", preset).predict(scene, SENTENCE).scores[present]
         torch.testing.assert_close(scores, expected, **TOLERANCE)
 
 
@@ -70,7 +70,7 @@ def test_grad_cam_on_rn(rn, image, masks, present):
     weights = feature_map.grad.mean(dim=(2, 3))[0]
     activations = feature_map.detach()[0] / feature_map.detach()[0].norm(dim=0, keepdim=True)
     expected = plain.mean_inside((weights[:, None, None] * activations).sum(dim=0), masks[present])
-    ranking = rank(rn, image, masks, "grad-cam")
+    ranking = predict(rn, image, masks, "grad-cam")
     torch.testing.assert_close(ranking.scores[present], expected, **TOLERANCE)
     assert ranking.evidence["logit"] == pytest.approx(-float(logit.detach()), abs=1e-4)
 
@@ -86,7 +86,7 @@ def test_score_map_on_rn(rn, image, masks, present):
         dense = F.conv2d(dense, pool.c_proj.weight[:, :, None, None], pool.c_proj.bias)[0]
         text = plain.unit(plain.text(rn.model, tokenize(rn.clip), SENTENCE))
         grid_map = torch.einsum("chw,c->hw", dense / dense.norm(dim=0, keepdim=True), text)
-    ranking = rank(rn, image, masks, "score-map")
+    ranking = predict(rn, image, masks, "score-map")
     torch.testing.assert_close(ranking.scores[present], plain.mean_inside(grid_map, masks[present]), **TOLERANCE)
     torch.testing.assert_close(ranking.evidence["map"], grid_map, **TOLERANCE)
 
@@ -115,7 +115,7 @@ def test_clip_surgery(vit, image, masks, present, size, others):
         else:
             values = tokens @ (texts[0] - texts[1])
         expected = plain.mean_inside(values[1:].reshape(side, side), masks[present])
-    ranking = rank(vit, image, masks, "clip-surgery", size=None if size == 64 else size, others=others)
+    ranking = predict(vit, image, masks, "clip-surgery", size=None if size == 64 else size, others=others)
     torch.testing.assert_close(ranking.scores[present], expected, **TOLERANCE)
     assert torch.equal(vit.clip.model.vision_model.embeddings.position_embedding.weight, table)
 
@@ -134,7 +134,7 @@ def test_region_token(vit, image, masks, present):
             outside = F.interpolate(1 - masks[row][None, None].float(), size=(4, 4), mode="nearest")[0, 0].bool()
             expected.append(plain.unit(plain.region_token(vit.model, layers, ~outside.flatten())) @ text)
     torch.testing.assert_close(
-        rank(vit, image, masks, "region-token").scores[present], torch.stack(expected), **TOLERANCE
+        predict(vit, image, masks, "region-token").scores[present], torch.stack(expected), **TOLERANCE
     )
 
 

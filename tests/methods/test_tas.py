@@ -71,7 +71,7 @@ def expected_scores(tower, image, masks, rows, crop, size, *, alpha=0.1, lam=0.7
 def test_scores(vit, rn, image, masks, present, preset, crop, close):
     for tower, size in ((vit, 64), (rn, 96)):
         scene = SceneFeatures(image, masks, tower.clip)
-        ranking = get_method("tas", preset).rank(
+        ranking = get_method("tas", preset).predict(
             scene, SENTENCE, captions=CAPTIONS, negatives=NEGATIVES, direction=None
         )
         expected = expected_scores(tower, image, masks, present, crop, size)
@@ -102,8 +102,8 @@ def test_official_choice(vit, image, masks, present, direction):
     captions = [CAPTIONS[row] for row in present]
     scene = SceneFeatures(image, chosen, vit.clip)
     given = {"captions": captions, "negatives": NEGATIVES}
-    free = get_method("tas", "official").rank(scene, SENTENCE, direction=None, **given)
-    ranking = get_method("tas", "official").rank(scene, SENTENCE, direction=direction, **given)
+    free = get_method("tas", "official").predict(scene, SENTENCE, direction=None, **given)
+    ranking = get_method("tas", "official").predict(scene, SENTENCE, direction=direction, **given)
     assert ranking.chosen == authors_choice(free.scores.tolist(), chosen, direction)
     assert ranking.chosen == int(ranking.scores.argmax())
     torch.testing.assert_close(ranking.evidence["unrectified"], free.scores)
@@ -112,50 +112,50 @@ def test_official_choice(vit, image, masks, present, direction):
 
 def test_modules_one_by_one(scene):
     given = {"captions": CAPTIONS, "negatives": NEGATIVES, "direction": "left"}
-    whole = get_method("tas").rank(scene, SENTENCE, **given).evidence
+    whole = get_method("tas").predict(scene, SENTENCE, **given).evidence
     for name, part in (("v_score", "v_scores"), ("p_score", "p_scores"), ("n_score", "n_scores")):
-        off = get_method("tas", **{name: False}).rank(scene, SENTENCE, **given).evidence
+        off = get_method("tas", **{name: False}).predict(scene, SENTENCE, **given).evidence
         weight = {"v_scores": 1, "p_scores": 0.1, "n_scores": 0.7}[part]
         torch.testing.assert_close(off["unrectified"] + weight * whole[part], whole["unrectified"])
         assert part not in off
-    free = get_method("tas", rectifier=False).rank(scene, SENTENCE, **given)
+    free = get_method("tas", rectifier=False).predict(scene, SENTENCE, **given)
     assert "halves" not in free.evidence and torch.isfinite(free.scores[[0, 1, 2, 4, 5, 6]]).all()
-    alone = get_method("tas", p_score=False, n_score=False, rectifier=False).rank(scene, SENTENCE).scores
-    torch.testing.assert_close(alone, get_method("cropping").rank(scene, SENTENCE).scores)
-    text = get_method("text-only").rank(scene, SENTENCE, captions=CAPTIONS).scores
+    alone = get_method("tas", p_score=False, n_score=False, rectifier=False).predict(scene, SENTENCE).scores
+    torch.testing.assert_close(alone, get_method("cropping").predict(scene, SENTENCE).scores)
+    text = get_method("text-only").predict(scene, SENTENCE, captions=CAPTIONS).scores
     torch.testing.assert_close(text[:3], whole["p_scores"][:3])
 
 
 def test_captions_and_negatives_are_computed_where_not_given(scene):
     captioner = scene.captioner
-    ranking = get_method("tas").rank(scene, SENTENCE)
+    ranking = get_method("tas").predict(scene, SENTENCE)
     evidence = ranking.evidence
     assert evidence["captions"] == tuple(CAPTIONS) and evidence["image_caption"] == captioner.image
     assert evidence["negatives"] == ("a photo of a bus", "a photo of a dog", "a photo of the street")
     assert evidence["dropped_negatives"] == {} and evidence["negative_scores"].shape == (7, 3)
-    dog = get_method("tas").rank(scene, "the brown dog")
+    dog = get_method("tas").predict(scene, "the brown dog")
     assert "a photo of a dog" not in dog.evidence["negatives"] and "a dog" in dog.evidence["dropped_negatives"]
     assert captioner.asked == [("blur", {"square": "none", "sigma": 11.6}), "image"]  # once for all expressions
-    get_method("tas", "official").rank(scene, SENTENCE)
+    get_method("tas", "official").predict(scene, SENTENCE)
     assert captioner.asked[2] == ("blur", {"square": "pad", "sigma": 11.6}) and len(captioner.asked) == 3
-    get_method("tas", caption_style="black").rank(scene, SENTENCE)
+    get_method("tas", caption_style="black").predict(scene, SENTENCE)
     assert captioner.asked[3][0] == "black"
-    told = get_method("tas").rank(scene, "the brown dog", image_caption="a tree")
+    told = get_method("tas").predict(scene, "the brown dog", image_caption="a tree")
     assert told.evidence["negatives"] == ("a photo of a tree",)
-    assert get_method("tas", prefix="").rank(scene, "x", image_caption="a tree").evidence["negatives"] == ("a tree",)
+    assert get_method("tas", prefix="").predict(scene, "x", image_caption="a tree").evidence["negatives"] == ("a tree",)
 
 
 def test_the_direction_comes_from_the_parser_or_is_given(scene):
-    assert get_method("tas").rank(scene, "the left cat").evidence["direction"] == "left"
-    assert get_method("tas").rank(scene, "the left cat", direction="right").evidence["direction"] == "right"
-    assert get_method("tas").rank(scene, "the left cat", direction=None).evidence["direction"] is None
-    halves = get_method("tas").rank(scene, "the cat on the right").evidence["halves"]
+    assert get_method("tas").predict(scene, "the left cat").evidence["direction"] == "left"
+    assert get_method("tas").predict(scene, "the left cat", direction="right").evidence["direction"] == "right"
+    assert get_method("tas").predict(scene, "the left cat", direction=None).evidence["direction"] is None
+    halves = get_method("tas").predict(scene, "the cat on the right").evidence["halves"]
     assert set(halves) == {"left", "right", "top", "bottom"} and halves["left"].shape == (7,)
 
 
 def test_no_negatives_left(scene):
     for given in ({"negatives": []}, {"image_caption": "a cat"}):
-        evidence = get_method("tas").rank(scene, "the cat", captions=CAPTIONS, **given).evidence
+        evidence = get_method("tas").predict(scene, "the cat", captions=CAPTIONS, **given).evidence
         assert evidence["negatives"] == () and not evidence["n_scores"].any()
         assert evidence["negative_scores"].shape == (7, 0)
 
@@ -164,8 +164,8 @@ def test_empty_captions_count_as_object(vit, image, masks):
     captions = ["a cat", "", " ", "", "a dot", "two birds", "half a cat"]  # the fourth mask is empty too
     scene = SceneFeatures(image, masks, vit.clip, captioner=Told(captions, image=" "))
     with pytest.warns(ZsrisWarning) as caught:
-        ranking = get_method("tas").rank(scene, SENTENCE)
-        get_method("tas").rank(scene, "the dog")
+        ranking = get_method("tas").predict(scene, SENTENCE)
+        get_method("tas").predict(scene, "the dog")
     texts = [str(one.message) for one in caught]
     assert len(texts) == 2 and "2 of 7" in texts[0] + texts[1] and "no negative" in texts[0] + texts[1]
     assert ranking.evidence["empty_captions"] == (1, 2) and ranking.evidence["captions"][1] == "object"
@@ -174,29 +174,29 @@ def test_empty_captions_count_as_object(vit, image, masks):
     assert ranking.evidence["negatives"] == () and ranking.chosen is not None
     with pytest.warns(ZsrisWarning, match="Text-only|captions"):
         fresh = SceneFeatures(image, masks, vit.clip, captioner=Told(captions))
-        assert get_method("text-only").rank(fresh, SENTENCE).evidence["empty_captions"] == (1, 2)
+        assert get_method("text-only").predict(fresh, SENTENCE).evidence["empty_captions"] == (1, 2)
 
 
 def test_rank_many_embeds_all_texts_at_once(vit, image, masks):
     scene = SceneFeatures(image, masks, vit.clip, captioner=Told(CAPTIONS))
     before = vit.clip.calls.texts
     expressions = [SENTENCE, "the left cat", "the dog"]
-    rankings = get_method("tas").rank_many(scene, expressions)
+    rankings = get_method("tas").predict_many(scene, expressions)
     assert vit.clip.calls.texts - before == len({*expressions, *CAPTIONS}) + 3  # three negatives
     for expression, ranking in zip(expressions, rankings, strict=True):
-        alone = get_method("tas").rank(SceneFeatures(image, masks, vit.clip, captioner=Told(CAPTIONS)), expression)
+        alone = get_method("tas").predict(SceneFeatures(image, masks, vit.clip, captioner=Told(CAPTIONS)), expression)
         torch.testing.assert_close(ranking.scores, alone.scores, atol=1e-5, rtol=0)
-    given = get_method("tas").rank_many(scene, expressions, captions=CAPTIONS[::-1])
+    given = get_method("tas").predict_many(scene, expressions, captions=CAPTIONS[::-1])
     assert given[1].evidence["captions"] == tuple(CAPTIONS[::-1])
 
 
 def test_no_or_one_proposal(vit, image, masks):
     none = SceneFeatures(image, [], vit.clip, captioner=Told())
     for name in ("tas", "text-only"):
-        assert get_method(name).rank(none, SENTENCE).chosen is None
-        assert get_method(name).rank_many(none, [SENTENCE])[0].chosen is None
+        assert get_method(name).predict(none, SENTENCE).chosen is None
+        assert get_method(name).predict_many(none, [SENTENCE])[0].chosen is None
     one = SceneFeatures(image, masks[:1], vit.clip, captioner=Told(CAPTIONS[:1]))
-    assert get_method("tas").rank(one, "the left cat").chosen == 0
+    assert get_method("tas").predict(one, "the left cat").chosen == 0
 
 
 def test_settings_of_the_datasets():
@@ -216,12 +216,12 @@ def test_what_is_wrong_says_so(scene):
     with pytest.raises(InvalidInputError, match="all off"):
         get_method("tas", v_score=False, p_score=False, n_score=False)
     with pytest.raises(InvalidInputError, match="2 captions were given for 7"):
-        get_method("tas").rank(scene, SENTENCE, captions=["a", "b"])
+        get_method("tas").predict(scene, SENTENCE, captions=["a", "b"])
     for wrong in ({"captions": "a cat"}, {"negatives": "a cat"}, {"negatives": [1]}, {"image_caption": 3}):
         with pytest.raises(InvalidTypeError, match=next(iter(wrong))):
-            get_method("tas").rank(scene, SENTENCE, **wrong)
+            get_method("tas").predict(scene, SENTENCE, **wrong)
     with pytest.raises(InvalidInputError, match="north"):
-        get_method("tas").rank(scene, SENTENCE, direction="north")
+        get_method("tas").predict(scene, SENTENCE, direction="north")
     with pytest.raises(InvalidInputError, match="sigma"):
         get_method("text-only", sigma=-1)
 
@@ -229,8 +229,8 @@ def test_what_is_wrong_says_so(scene):
 def test_blurred_input_for_clip(vit, image, masks, present):
     """Table 5's other input: the crop's background blurred."""
     scene = SceneFeatures(image, masks, vit.clip)
-    scores = get_method("tas", fill="blur", sigma=4.0).rank(
+    scores = get_method("tas", fill="blur", sigma=4.0).predict(
         scene, SENTENCE, captions=CAPTIONS, negatives=NEGATIVES, direction=None
     )
-    crop = get_method("cropping", fill="blur", sigma=4.0).rank(scene, SENTENCE)
+    crop = get_method("cropping", fill="blur", sigma=4.0).predict(scene, SENTENCE)
     torch.testing.assert_close(scores.evidence["v_scores"][present], crop.scores[present])

@@ -12,7 +12,7 @@ from zsris_viz.methods import SceneFeatures, get_method
 def test_scores_are_cosines_of_texts(vit, image, masks):
     scene = SceneFeatures(image, masks, vit.clip, captioner=Told(CAPTIONS))
     crops = vit.clip.calls.crops
-    ranking = get_method("text-only").rank(scene, SENTENCE)
+    ranking = get_method("text-only").predict(scene, SENTENCE)
     with torch.no_grad():
         texts = [
             plain.unit(plain.text(vit.model, lambda t: vit.clip.tokenize(t, length=77).ids, one))
@@ -27,15 +27,15 @@ def test_scores_are_cosines_of_texts(vit, image, masks):
 
 def test_given_captions_need_no_captioner(vit, image, masks):
     scene = SceneFeatures(image, masks, vit.clip)
-    ranking = get_method("text-only").rank(scene, SENTENCE, captions=CAPTIONS)
+    ranking = get_method("text-only").predict(scene, SENTENCE, captions=CAPTIONS)
     assert scene.captioner is None
-    same = get_method("text-only").rank(scene, SENTENCE, captions=[SENTENCE if i == 5 else "x" for i in range(7)])
+    same = get_method("text-only").predict(scene, SENTENCE, captions=[SENTENCE if i == 5 else "x" for i in range(7)])
     assert same.chosen == 5 and ranking.chosen != 3
     with pytest.raises(InvalidInputError, match="one for each"):
-        get_method("text-only").rank(scene, SENTENCE, captions=[])
+        get_method("text-only").predict(scene, SENTENCE, captions=[])
 
 
 def test_the_official_input_is_padded(vit, image, masks):
     captioner = Told(CAPTIONS)
-    get_method("text-only", "official").rank(SceneFeatures(image, masks, vit.clip, captioner=captioner), SENTENCE)
+    get_method("text-only", "official").predict(SceneFeatures(image, masks, vit.clip, captioner=captioner), SENTENCE)
     assert captioner.asked == [("blur", {"square": "pad", "sigma": 11.6})]

@@ -10,7 +10,7 @@ from PIL import Image
 from tests.captioning.tiny_models import blip2_itc_folder, blip_itc_folder, git_folder
 from zsris_viz.errors import CorruptFileError, InvalidInputError, InvalidTypeError, UnavailableError, ZsrisWarning
 from zsris_viz.methods import SceneFeatures, get_method
-from zsris_viz.models import ItcClip, load_clip, load_itc
+from zsris_viz.models import BlipModel, load_blip, load_clip
 
 PICTURES = [
     Image.fromarray(np.random.default_rng(seed).integers(0, 256, (30 + 9 * seed, 40, 3), dtype=np.uint8))
@@ -58,7 +58,7 @@ def published(folder, cls):
 def test_similarities_are_the_published_models(blip, blip2, family, cls, queries):
     folder = blip if family == "blip" else blip2
     clip = load_clip(folder, device="cpu")
-    assert isinstance(clip, ItcClip) and (clip.kind, clip.family, clip.queries) == ("itc", family, queries)
+    assert isinstance(clip, BlipModel) and (clip.kind, clip.family, clip.queries) == ("itc", family, queries)
     images, texts = clip.embed_images(PICTURES, batch_size=2), clip.embed_texts(TEXTS, batch_size=2)
     assert images.shape == (3, clip.embed_dim) == (3, queries * 16) and texts.shape == (3, 16)
     expected = published(folder, cls)
@@ -73,7 +73,7 @@ def test_similarities_are_the_published_models(blip, blip2, family, cls, queries
 
 
 def test_what_these_models_cannot_do_names_the_alternative(blip2):
-    clip = load_itc(blip2, name="small", device="cpu")
+    clip = load_blip(blip2, name="small", device="cpu")
     for call in (
         lambda: clip.trace_image(PICTURES[0]),
         lambda: clip.trace_texts("a cat"),
@@ -91,7 +91,7 @@ def test_what_these_models_cannot_do_names_the_alternative(blip2):
     assert not hasattr(clip, "anything_else") and "3 x 16" in repr(clip)
     scene = SceneFeatures(PICTURES[2], np.ones((1, 48, 40), dtype=bool), clip)
     with pytest.raises(UnavailableError, match="itc"):
-        get_method("global-local").rank(scene, "the cat")
+        get_method("global-local").predict(scene, "the cat")
 
 
 def test_cropping_and_tas_choose_by_the_published_similarity(blip2):
@@ -102,9 +102,9 @@ def test_cropping_and_tas_choose_by_the_published_similarity(blip2):
     scene = SceneFeatures(PICTURES[2], masks, clip)
     crops = clip.embed_images(scene.crops())
     expected = clip.similarity(crops, clip.embed_texts(["the cat"]))[:, 0]
-    torch.testing.assert_close(get_method("cropping").rank(scene, "the cat").scores, expected)
+    torch.testing.assert_close(get_method("cropping").predict(scene, "the cat").scores, expected)
     captions = ["a red cat", "the bus", "a dog"]
-    ranking = get_method("tas").rank(
+    ranking = get_method("tas").predict(
         scene, "the cat", captions=captions, negatives=["a photo of the bus", "a photo of a dog"], direction=None
     )
     said = torch.nn.functional.normalize(clip.embed_texts([*captions, "the cat"]), dim=-1)
@@ -130,7 +130,7 @@ def test_what_is_given_or_damaged(blip, tmp_path):
     with pytest.raises(UnavailableError, match="miniature"):
         load_clip("Salesforce/blip-itm-base-coco")
     with pytest.raises(InvalidInputError, match="'git'"):
-        load_itc(git_folder(tmp_path / "git"))
+        load_blip(git_folder(tmp_path / "git"))
     broken = shutil.copytree(blip, tmp_path / "broken")
     weights = broken / "model.safetensors"
     weights.write_bytes(weights.read_bytes()[:-100])

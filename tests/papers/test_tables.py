@@ -17,15 +17,15 @@ from zsris_viz.errors import InvalidInputError, UnavailableError
 from zsris_viz.evaluation import evaluate
 from zsris_viz.methods import get_method, method_names
 from zsris_viz.methods.base import MethodInfo
-from zsris_viz.papers.comparison import beside_table, column_title, wide_table
-from zsris_viz.papers.experiment import Workplace, _short
+from zsris_viz.papers.comparison import column_title, comparison_table, wide_table
+from zsris_viz.papers.experiment import Experiment, _short
 from zsris_viz.papers.published import published
-from zsris_viz.papers.tables import BOUND, TABLES, Column, Line, PaperTable, find_table, table_ids
+from zsris_viz.papers.tables import BOUND, TABLES, Column, PaperTable, TableRow, find_table, table_ids
 
 VAL: Column = ("refcoco", "val", "unc")
 
 
-class Nowhere(Workplace):
+class Nowhere(Experiment):
     """Has no images."""
 
     def data(self, column: Column) -> None:
@@ -36,7 +36,7 @@ class ForRN(ByHash):
     info = MethodInfo("for-rn", "For RN", "none", ("rn",), "")
 
 
-class Small(Workplace):
+class Small(Experiment):
     """The small world for RefCOCO's val, with methods without sense."""
 
     evaluated = 0
@@ -52,7 +52,7 @@ class Small(Workplace):
     def source(self, role: str) -> Any:
         return super().source("ground-truth")
 
-    def method(self, line: Line, dataset: str) -> Any:
+    def method(self, line: TableRow, dataset: str) -> Any:
         if line.title == "needs":
             return NeedsMore()
         if line.title == "for rn":
@@ -80,7 +80,7 @@ def test_every_printed_number_has_one_row(id: str) -> None:
 
 @functools.cache
 def unmeasured(id: str) -> pd.DataFrame:
-    return beside_table(Nowhere(), find_table(id))
+    return comparison_table(Nowhere(), find_table(id))
 
 
 def test_cells_stand_in_their_rows() -> None:
@@ -109,7 +109,7 @@ def test_settings_are_those_of_the_methods(id: str) -> None:
             assert line.reason
         elif line.method != BOUND:
             if line.method not in method_names():  # a method that this version does not have is said to be missing
-                assert "no method" in str(Workplace(limit=1).rows(line, VAL))
+                assert "no method" in str(Experiment(limit=1).rows(line, VAL))
                 continue
             config = get_method(line.method, **line.settings).config
             assert all(getattr(config, name) == value for name, value in line.settings.items())
@@ -127,20 +127,20 @@ def test_every_setting_of_an_ablation_is_another_question() -> None:
 
 
 LINES = (
-    Line("one", "x", {"method": "Cropping", "encoder": "ViT-B/32"}),
-    Line("another", "x"),
-    Line("best", BOUND),
-    Line("needs", "x"),
-    Line("for rn", "x"),
-    Line("elsewhere", "x", tower="rn"),
-    Line("trained", None, {"method": "LAVT"}, reason="trained with supervision"),
+    TableRow("one", "x", {"method": "Cropping", "encoder": "ViT-B/32"}),
+    TableRow("another", "x"),
+    TableRow("best", BOUND),
+    TableRow("needs", "x"),
+    TableRow("for rn", "x"),
+    TableRow("elsewhere", "x", tower="rn"),
+    TableRow("trained", None, {"method": "LAVT"}, reason="trained with supervision"),
 )
 
 
 def test_measured_values_are_those_of_evaluate() -> None:
     place = Small(seed=3)
     table = PaperTable("t", "T", LINES, "global-local", "1", columns=(VAL, ("refcoco", "testA", "unc")))
-    found = beside_table(place, table, resamples=100).set_index(["line", "split", "metric"])
+    found = comparison_table(place, table, resamples=100).set_index(["line", "split", "metric"])
     methods = {"one": ByHash(salt=3), "another": ByHash(salt=7)}
     plain = evaluate(SmallWorld(4), methods, clip=NoClip(), parts="gold", progress=False)
     expected = plain.table(metrics=["miou", "oiou", "upper_bound_oiou"], resamples=100, seed=3).set_index("method")
@@ -162,7 +162,7 @@ def test_measured_values_are_those_of_evaluate() -> None:
     assert found.loc[("trained", "val", "oIoU"), "note"] == "trained with supervision"
     assert found.loc[("one", "testA", "oIoU"), "note"] == "not measured in this run"
     asked = place.evaluated
-    beside_table(place, table, resamples=100)
+    comparison_table(place, table, resamples=100)
     assert place.evaluated == asked  # nothing is asked twice
 
 
@@ -174,15 +174,15 @@ def test_reasons_are_short_and_name_no_folder() -> None:
 
 def test_rows_can_be_kept(tmp_path: Path) -> None:
     table = PaperTable("t", "T", LINES[:2], columns=(VAL,))
-    first = beside_table(Small(rows_dir=tmp_path), table, resamples=10)
+    first = comparison_table(Small(rows_dir=tmp_path), table, resamples=10)
     (folder,) = tmp_path.iterdir()
     assert (folder / "rows.parquet").is_file() and folder.name.startswith("refcoco-val-unc-")
-    pd.testing.assert_frame_equal(beside_table(Small(rows_dir=tmp_path), table, resamples=10), first)
+    pd.testing.assert_frame_equal(comparison_table(Small(rows_dir=tmp_path), table, resamples=10), first)
 
 
 def test_as_it_is_printed() -> None:
     table = PaperTable("t", "T", LINES[:1], "global-local", "1", columns=(VAL, ("refcocog", "val", "umd")))
-    wide = wide_table(beside_table(Small(), table, resamples=10), ("mIoU", "oIoU"))
+    wide = wide_table(comparison_table(Small(), table, resamples=10), ("mIoU", "oIoU"))
     assert list(wide) == ["metric", "line", "RefCOCO val", "RefCOCOg val(U)"]
     assert wide["metric"].tolist() == ["mIoU", "oIoU"] and wide.loc[1, "RefCOCO val"].endswith(" (22.73)")
     assert wide.loc[0, "RefCOCOg val(U)"] == "– (31.88)"
@@ -190,7 +190,7 @@ def test_as_it_is_printed() -> None:
 
 
 def test_drawn_twins_and_real_columns(tmp_path: Path) -> None:
-    place = Workplace(limit=2)
+    place = Experiment(limit=2)
     data = place.data(("refcoco+", "testB", "unc"))
     assert data is not None and (data.name, data.split, data.style) == ("scenes", "testB", "refcoco+")
     assert place.measured_on(("refcoco+", "testB", "unc")) == "scenes testB like RefCOCO+"
@@ -198,20 +198,20 @@ def test_drawn_twins_and_real_columns(tmp_path: Path) -> None:
     twin = place.data(("refcoco", "", ""))
     assert twin is not None and twin.split == "val"  # Table 2 of Global-Local does not say
     export(load_dataset("scenes", "val", limit=2, size=64), tmp_path, "refer", progress=False)
-    real = Workplace(dataset="refcoco", data_root=tmp_path)
+    real = Experiment(dataset="refcoco", data_root=tmp_path)
     assert len(real.data(VAL) or []) == 2 and real.data(("refcoco+", "val", "unc")) is None
-    assert Workplace(dataset="all", data_root=tmp_path).data(("refcocog", "test", "google")) is None  # not public
+    assert Experiment(dataset="all", data_root=tmp_path).data(("refcocog", "test", "google")) is None  # not public
 
 
 def test_who_is_missing_is_said() -> None:
-    place = Workplace(limit=1, models={"vit": "miniature"}, captioners={})
+    place = Experiment(limit=1, models={"vit": "miniature"}, captioners={})
     with pytest.raises(UnavailableError, match="no model was given for 'rn'"):
         place.model("rn")
     with pytest.raises(UnavailableError, match="no proposals given for 'sam'"):
         place.source("sam")
     with pytest.raises(UnavailableError, match="no method 'nonsense'"):
-        place.method(Line("x", "nonsense"), "scenes")
-    broken = Workplace(models={"vit": "nobody/nothing"})
+        place.method(TableRow("x", "nonsense"), "scenes")
+    broken = Experiment(models={"vit": "nobody/nothing"})
     for _ in range(2):
         with pytest.raises(UnavailableError):
             broken.model("vit")

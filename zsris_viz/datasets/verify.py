@@ -17,7 +17,7 @@ SHOWN = 3  # missing images that are named
 
 
 @dataclass(frozen=True)
-class Check:
+class VerificationResult:
     """One thing that was looked at.
 
     Attributes:
@@ -33,7 +33,7 @@ class Check:
     found: Any = None
 
 
-def verify(name: str | Manifest, data_root: str | os.PathLike[str]) -> list[Check]:
+def verify(name: str | Manifest, data_root: str | os.PathLike[str]) -> list[VerificationResult]:
     """Compare a data root with a manifest: files, sizes, hashes, counts of every split, and that every image is there.
 
     Args:
@@ -56,36 +56,48 @@ def verify(name: str | Manifest, data_root: str | os.PathLike[str]) -> list[Chec
     return checks
 
 
-def passed(checks: list[Check]) -> bool:
+def passed(checks: list[VerificationResult]) -> bool:
     """Whether nothing is missing or wrong."""
     return not any(check.status in FAILURES for check in checks)
 
 
-def check_file(file: File, root: Path, manifest: Manifest) -> Check:
+def check_file(file: File, root: Path, manifest: Manifest) -> VerificationResult:
     """One file of a manifest: there, of the right size, with the right hash; an unpacked archive need not be kept."""
     path = root / file.path
     if not path.is_file():
         places = [_provided(place, root, manifest) for place in file.provides]
         if places and all(place is not None for place in places):
-            return Check(file.path, "ok", "unpacked; the archive was not kept, so its hash was not checked")
+            return VerificationResult(
+                file.path, "ok", "unpacked; the archive was not kept, so its hash was not checked"
+            )
         if file.optional:
-            return Check(file.path, "absent", "not there; not needed")
+            return VerificationResult(file.path, "absent", "not there; not needed")
         if manifest.kind == "dataset" and not file.provides and _elsewhere(file, root):
-            return Check(file.path, "ok", f"there as {_elsewhere(file, root)}; no published hash to compare with")
+            return VerificationResult(
+                file.path, "ok", f"there as {_elsewhere(file, root)}; no published hash to compare with"
+            )
         lacking = [place for place, found in zip(file.provides, places, strict=True) if found is None]
-        return Check(file.path, "missing", f"not there, nor {', '.join(lacking)}" if lacking else "not there")
+        return VerificationResult(
+            file.path, "missing", f"not there, nor {', '.join(lacking)}" if lacking else "not there"
+        )
     size = path.stat().st_size
     if file.size is not None and size != file.size:
-        return Check(file.path, "wrong", f"{size:,} bytes, not {file.size:,}: an incomplete download?", file.size, size)
+        return VerificationResult(
+            file.path, "wrong", f"{size:,} bytes, not {file.size:,}: an incomplete download?", file.size, size
+        )
     if file.known_hash is None:
-        return Check(file.path, "unknown", f"{size:,} bytes; no published hash to compare with", None, size)
+        return VerificationResult(
+            file.path, "unknown", f"{size:,} bytes; no published hash to compare with", None, size
+        )
     import pooch
 
     kind, expected = file.known_hash.split(":")
     found = pooch.file_hash(str(path), alg=kind)
     if found != expected:
-        return Check(file.path, "wrong", f"{kind} {found} is not {expected}; fetch it again", expected, found)
-    return Check(file.path, "ok", f"{size:,} bytes, {kind} as published", expected, found)
+        return VerificationResult(
+            file.path, "wrong", f"{kind} {found} is not {expected}; fetch it again", expected, found
+        )
+    return VerificationResult(file.path, "ok", f"{size:,} bytes, {kind} as published", expected, found)
 
 
 def _provided(place: str, root: Path, manifest: Manifest) -> Path | None:
@@ -106,7 +118,7 @@ def _elsewhere(file: File, root: Path) -> str | None:
     return next((name for name in names if (root / name).is_file()), None)
 
 
-def _check_hub(manifest: Manifest) -> Check:
+def _check_hub(manifest: Manifest) -> VerificationResult:
     """A repository in the Hugging Face cache."""
     from huggingface_hub import try_to_load_from_cache
 
@@ -114,11 +126,13 @@ def _check_hub(manifest: Manifest) -> Check:
         raise InvalidInputError(f"{manifest.name} has no repository on the hub.")
     found = try_to_load_from_cache(manifest.hub.repo, "config.json", revision=manifest.hub.revision)
     if isinstance(found, str):
-        return Check(manifest.hub.repo, "unknown", "in the Hugging Face cache; its client checked the hashes")
-    return Check(manifest.hub.repo, "missing", "not in the Hugging Face cache")
+        return VerificationResult(
+            manifest.hub.repo, "unknown", "in the Hugging Face cache; its client checked the hashes"
+        )
+    return VerificationResult(manifest.hub.repo, "missing", "not in the Hugging Face cache")
 
 
-def _check_splits(manifest: Manifest, root: Path) -> Iterator[Check]:
+def _check_splits(manifest: Manifest, root: Path) -> Iterator[VerificationResult]:
     """Counts of every split, and one line on the images of all of them."""
     from zsris_viz.datasets import load_dataset
 
@@ -137,17 +151,17 @@ def _check_splits(manifest: Manifest, root: Path) -> Iterator[Check]:
         yield _check_images(images, folders)
 
 
-def _unreadable(split: Split, error: ZsrisError) -> Check:
+def _unreadable(split: Split, error: ZsrisError) -> VerificationResult:
     """A split that cannot be read fails, unless its file is simply not there and another split's is."""
     from zsris_viz.errors import CorruptFileError, UnavailableError
 
     reason = " ".join(str(error).split())
     if isinstance(error, UnavailableError) and not isinstance(error, CorruptFileError):
-        return Check(split.label, "absent", "its file is not there")
-    return Check(split.label, "wrong", reason)
+        return VerificationResult(split.label, "absent", "its file is not there")
+    return VerificationResult(split.label, "wrong", reason)
 
 
-def _compare(split: Split, counts: dict[str, int]) -> Check:
+def _compare(split: Split, counts: dict[str, int]) -> VerificationResult:
     """The counts of one split beside the published ones."""
     expected = {key: getattr(split, key) for key in counts}
     told = ", ".join(
@@ -156,12 +170,12 @@ def _compare(split: Split, counts: dict[str, int]) -> Check:
     )
     known = {key: value for key, value in expected.items() if value is not None}
     if not known:
-        return Check(split.label, "unknown", f"{told}; no published counts", None, counts)
+        return VerificationResult(split.label, "unknown", f"{told}; no published counts", None, counts)
     status: Status = "ok" if all(counts[key] == value for key, value in known.items()) else "wrong"
-    return Check(split.label, status, told, known, counts)
+    return VerificationResult(split.label, status, told, known, counts)
 
 
-def _check_images(images: dict[str, list[str]], folders: list[Path]) -> Check:
+def _check_images(images: dict[str, list[str]], folders: list[Path]) -> VerificationResult:
     """Whether every image of the splits has a file."""
     there = [{entry.name for entry in os.scandir(folder)} for folder in folders if folder.is_dir()]
     missing = [names[0] for names in images.values() if not any(name in found for name in names for found in there)]
@@ -170,16 +184,18 @@ def _check_images(images: dict[str, list[str]], folders: list[Path]) -> Check:
     if missing:
         told += f"; missing: {', '.join(missing[:SHOWN])}" + (" and more" if len(missing) > SHOWN else "")
         told += f" (looked in {', '.join(map(str, [f for f in folders if f.is_dir()] or folders[:1]))})"
-    return Check("images", "missing" if missing else "ok", told, len(images), found)
+    return VerificationResult("images", "missing" if missing else "ok", told, len(images), found)
 
 
-def _check_image_folder(manifest: Manifest, root: Path) -> Iterator[Check]:
+def _check_image_folder(manifest: Manifest, root: Path) -> Iterator[VerificationResult]:
     """The number of images in the first image folder that exists."""
     folder = next((root / name for name in manifest.image_folders if (root / name).is_dir()), None)
     if folder is None:
-        yield Check("images", "missing", f"no folder {root / manifest.image_folders[0]}", manifest.image_count, 0)
+        yield VerificationResult(
+            "images", "missing", f"no folder {root / manifest.image_folders[0]}", manifest.image_count, 0
+        )
         return
     found = sum(entry.name.lower().endswith((".jpg", ".jpeg")) for entry in os.scandir(folder))
     status: Status = "ok" if found == manifest.image_count else "wrong"
     told = f"{found:,} in {folder}" + ("" if status == "ok" else f", not {manifest.image_count:,}")
-    yield Check("images", status, told, manifest.image_count, found)
+    yield VerificationResult("images", status, told, manifest.image_count, found)

@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from zsris_viz.evaluation.dask_engine import DaskEngine
     from zsris_viz.evaluation.error_analysis import OUTCOMES, example_page, outcome_table
     from zsris_viz.evaluation.metrics import METRICS, Metric, mask_iou, measure
-    from zsris_viz.evaluation.per_image import Bench, evaluate_image
+    from zsris_viz.evaluation.per_image import ImageEvaluator, evaluate_image
     from zsris_viz.evaluation.results import Evaluation
     from zsris_viz.evaluation.runner import evaluate
     from zsris_viz.evaluation.statistics import Comparison, compare_methods
@@ -22,7 +22,7 @@ _HOMES = {
     "measure": "metrics",
     "DaskEngine": "dask_engine",
     "Evaluation": "results",
-    "Bench": "per_image",
+    "ImageEvaluator": "per_image",
     "evaluate": "runner",
     "evaluate_image": "per_image",
     "Comparison": "statistics",
@@ -35,10 +35,10 @@ _HOMES = {
 __all__ = [
     "METRICS",
     "OUTCOMES",
-    "Bench",
     "Comparison",
     "DaskEngine",
     "Evaluation",
+    "ImageEvaluator",
     "Metric",
     "compare_methods",
     "evaluate",

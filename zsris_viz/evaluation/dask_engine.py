@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from zsris_viz.errors import InvalidInputError, InvalidTypeError, UnavailableError
 
 if TYPE_CHECKING:
-    from zsris_viz.evaluation.worker_spec import Recipe
+    from zsris_viz.evaluation.worker_spec import WorkerSpec
 
 SCHEME = "dask://"
 LOCAL = "local"
@@ -92,7 +92,7 @@ class DaskEngine:
     def __repr__(self) -> str:
         return f"DaskEngine({self.address!r}): {len(self.client.scheduler_info(n_workers=-1)['workers'])} workers"
 
-    def map(self, recipe: Recipe, todo: Sequence[int]) -> Iterator[tuple[int, list[dict[str, Any]]]]:
+    def map(self, recipe: WorkerSpec, todo: Sequence[int]) -> Iterator[tuple[int, list[dict[str, Any]]]]:
         """(place, rows) of the images at the places `todo`, as they get ready, in any order.
 
         Raises:

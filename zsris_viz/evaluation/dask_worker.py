@@ -10,12 +10,12 @@ from distributed import WorkerPlugin
 
 if TYPE_CHECKING:
     from zsris_viz.datasets.types import Dataset
-    from zsris_viz.evaluation.per_image import Bench
-    from zsris_viz.evaluation.worker_spec import Recipe
+    from zsris_viz.evaluation.per_image import ImageEvaluator
+    from zsris_viz.evaluation.worker_spec import WorkerSpec
 
 Rows = list[tuple[int, list[dict[str, Any]]]]
 _RECIPES: dict[str, bytes] = {}
-_LOADED: dict[str, tuple[Recipe, Dataset, Bench]] = {}
+_LOADED: dict[str, tuple[WorkerSpec, Dataset, ImageEvaluator]] = {}
 _ONE_AT_A_TIME = threading.Lock()  # a worker may have several threads; the models and the memory are one
 
 
@@ -23,7 +23,7 @@ class Keeper(WorkerPlugin):
     """Brings a recipe to every worker, also to those that come later.
 
     Args:
-        token: names the run. recipe: a pickled Recipe, which is read with the first shard.
+        token: names the run. recipe: a pickled WorkerSpec, which is read with the first shard.
     """
 
     def __init__(self, token: str, recipe: bytes) -> None:

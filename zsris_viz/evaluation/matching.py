@@ -27,7 +27,7 @@ OUTCOMES = (
 )
 
 
-class Judge:
+class ProposalMatcher:
     """Judges the choices for the expressions of one image.
 
     Until it has looked at proposals it knows of none: every choice has IoU 0, with the area of the reference as union.
@@ -84,7 +84,7 @@ class Judge:
         """
         place = self._of[number]
         if mask is not None:
-            alone = Judge(self._pairs)
+            alone = ProposalMatcher(self._pairs)
             alone.look(Masks.from_arrays([mask.cpu().numpy()]), *self._annotated)
             alone._chooses = False
             return {**alone.row(number, 0), "chosen": None, **self._common(place)}

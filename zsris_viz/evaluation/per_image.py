@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from zsris_viz.datasets.types import Expression, Reference, Sample
 from zsris_viz.errors import CorruptFileError, UnavailableError
-from zsris_viz.evaluation.matching import Judge
+from zsris_viz.evaluation.matching import ProposalMatcher
 from zsris_viz.evaluation.rows import CHANCE
 from zsris_viz.methods.base import Method, Ranking, SceneFeatures
 from zsris_viz.methods.texts import TextCache
@@ -25,7 +25,7 @@ Answer = tuple[Ranking | None, str | None]  # a ranking, or the error that there
 
 
 @dataclass
-class Bench:
+class ImageEvaluator:
     """What the evaluation of every image shares: the models and where the parts of expressions come from.
 
     Attributes:
@@ -66,7 +66,7 @@ class Bench:
         )
 
 
-def evaluate_image(sample: Sample, methods: Mapping[str, Method], bench: Bench) -> list[dict[str, Any]]:
+def evaluate_image(sample: Sample, methods: Mapping[str, Method], bench: ImageEvaluator) -> list[dict[str, Any]]:
     """The rows of one image: for each expression one for each method and one for the chance baseline.
 
     Depends on nothing but its arguments, so that images can be evaluated in any order and anywhere.
@@ -90,7 +90,7 @@ def evaluate_image(sample: Sample, methods: Mapping[str, Method], bench: Bench) 
 
 
 def _known(
-    sample: Sample, pairs: Sequence[tuple[Reference, Expression]], methods: Mapping[str, Method], bench: Bench
+    sample: Sample, pairs: Sequence[tuple[Reference, Expression]], methods: Mapping[str, Method], bench: ImageEvaluator
 ) -> tuple[dict[str, list[dict[str, Any]]], dict[str, str]]:
     """Judged columns that were worked out before, by label, and the keys for the others."""
     if bench.reuse is not None:
@@ -100,10 +100,10 @@ def _known(
 
 
 def _judged(
-    sample: Sample, pairs: Sequence[tuple[Reference, Expression]], methods: Mapping[str, Method], bench: Bench
+    sample: Sample, pairs: Sequence[tuple[Reference, Expression]], methods: Mapping[str, Method], bench: ImageEvaluator
 ) -> dict[str, list[dict[str, Any]]]:
     """The judged columns, seconds and error of every expression, for each method and for chance."""
-    failure, scene, judge = None, None, Judge(pairs)
+    failure, scene, judge = None, None, ProposalMatcher(pairs)
     try:
         scene = bench.scene(sample)
         judge.look(scene.masks, sample.instances, sample.instance_categories)
@@ -134,11 +134,11 @@ def _ask(
     """A ranking or an error for each expression; one that fails does not take the others with it."""
     expressions = [expression for _, expression in pairs]
     with contextlib.suppress(Exception):  # which expression it was is found out below
-        return [(ranking, None) for ranking in method.rank_many(scene, expressions, parts=parts)]
+        return [(ranking, None) for ranking in method.predict_many(scene, expressions, parts=parts)]
     answers: list[Answer] = []
     for expression in expressions:
         try:
-            answers.append((method.rank(scene, expression, parts=parts), None))
+            answers.append((method.predict(scene, expression, parts=parts), None))
         except Exception as error:
             answers.append((None, _describe(error)))
     return answers
@@ -155,7 +155,9 @@ def _describe(error: Exception) -> str:
     return f"{type(error).__name__}: {' '.join(str(error).split())}"[:500]
 
 
-def _shared_columns(sample: Sample, reference: Reference, expression: Expression, bench: Bench) -> dict[str, Any]:
+def _shared_columns(
+    sample: Sample, reference: Reference, expression: Expression, bench: ImageEvaluator
+) -> dict[str, Any]:
     """The columns that do not depend on a method."""
     return {
         **bench.labels,

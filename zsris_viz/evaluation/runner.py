@@ -15,11 +15,11 @@ from zsris_viz import __version__
 from zsris_viz.datasets.types import Dataset
 from zsris_viz.errors import InvalidInputError, InvalidTypeError, UnavailableError
 from zsris_viz.evaluation.config import config_hash, run_config
-from zsris_viz.evaluation.per_image import Bench, evaluate_image
+from zsris_viz.evaluation.per_image import ImageEvaluator, evaluate_image
 from zsris_viz.evaluation.results import Evaluation
 from zsris_viz.evaluation.row_cache import RowCache
 from zsris_viz.evaluation.rows import CHANCE, INDEX, split_rows, to_table
-from zsris_viz.evaluation.worker_spec import ClipSource, DatasetSource, Recipe
+from zsris_viz.evaluation.worker_spec import ClipSource, DatasetSource, WorkerSpec
 from zsris_viz.io.cache import DiskCache
 from zsris_viz.methods import get_method, method_class
 from zsris_viz.methods.base import Method
@@ -136,13 +136,13 @@ def evaluate(
         todo = [index for index in range(len(held)) if index not in done]
         if engine is None:
             kept = RowCache(config, reuse if isinstance(reuse, DiskCache) else None) if reuse is not False else None
-            bench = Bench(model, proposer, **options, reuse=kept)
+            bench = ImageEvaluator(model, proposer, **options, reuse=kept)
             found: Iterator[tuple[int, list[dict[str, Any]]]] = (
                 (index, evaluate_image(held[index], named, bench)) for index in todo
             )
         else:
             there = ClipSource(clip, device, dtype)
-            recipe = Recipe(source, named, there, config["clip"]["weights"], proposals, options, where)
+            recipe = WorkerSpec(source, named, there, config["clip"]["weights"], proposals, options, where)
             found = _on_engine(engine, recipe, todo)
         return _with_bar(found, len(held), len(todo), held.name if progress else None)
 
@@ -197,7 +197,7 @@ def load_methods(methods: Methods, *, preset: str = "default", dataset: str = ""
 
 
 def _on_engine(
-    engine: str | DaskEngine, recipe: Recipe, todo: Sequence[int]
+    engine: str | DaskEngine, recipe: WorkerSpec, todo: Sequence[int]
 ) -> Iterator[tuple[int, list[dict[str, Any]]]]:
     """(place, rows) from a cluster; one that is made here ends here. Without work none is made."""
     from zsris_viz.evaluation.dask_engine import DaskEngine, read_address

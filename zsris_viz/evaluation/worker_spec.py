@@ -14,7 +14,7 @@ from zsris_viz.datasets import load_dataset
 from zsris_viz.datasets.types import Dataset, Subset
 from zsris_viz.errors import InvalidTypeError, UnavailableError
 from zsris_viz.evaluation.config import weights_fingerprint
-from zsris_viz.evaluation.per_image import Bench
+from zsris_viz.evaluation.per_image import ImageEvaluator
 from zsris_viz.methods.base import Method
 from zsris_viz.models.base import Clip
 from zsris_viz.proposals import load_proposals
@@ -66,13 +66,13 @@ class ClipSource:
 
 
 @dataclass(frozen=True)
-class Recipe:
+class WorkerSpec:
     """A run that another process can take part in; everything in it can be pickled.
 
     Attributes:
         dataset, clip, proposals: as `evaluate` was given them. methods: by label.
         weights: fingerprint of the model's weights; the process must find the same ones.
-        options: further arguments of :class:`~zsris_viz.evaluation.per_image.Bench`. where: of `load_proposals`, for
+        options: further arguments of :class:`~.per_image.ImageEvaluator`. where: of `load_proposals`, for
             proposals that are a name. version: of this package.
     """
 
@@ -85,7 +85,7 @@ class Recipe:
     where: Mapping[str, Any] = field(default_factory=dict)
     version: str = __version__
 
-    def build(self) -> tuple[Dataset, Bench]:
+    def build(self) -> tuple[Dataset, ImageEvaluator]:
         """Load everything, once in a process.
 
         Raises:
@@ -102,4 +102,4 @@ class Recipe:
                 f"This worker found other weights for {model.name!r} than the process that started the run; give all "
                 "workers the same files."
             )
-        return self.dataset.load(), Bench(model, load_proposals(self.proposals, **self.where), **self.options)
+        return self.dataset.load(), ImageEvaluator(model, load_proposals(self.proposals, **self.where), **self.options)

@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from zsris_viz.errors import InvalidInputError, UnavailableError
-from zsris_viz.explorers.state import State, checked_text, in_range, one_of, propose
+from zsris_viz.explorers.state import ExplorerState, checked_text, in_range, one_of, propose
 from zsris_viz.images import ImageSource
 from zsris_viz.methods import get_method
 from zsris_viz.methods.base import Method
@@ -38,7 +38,7 @@ class Choice:
     iou_after: float | None
 
 
-class AttentionState(State):
+class AttentionState(ExplorerState):
     """Text attention from the end token, token masking, and image attention from CLS or a patch.
 
     A masked token cannot be looked at by any other, nor by itself, in any block of the text tower: an attention mask of
@@ -46,7 +46,7 @@ class AttentionState(State):
     proposal's feature under `method` with the whole expression's feature (no noun phrase is mixed in).
 
     Args:
-        image, clip, truth, parser: see :class:`~zsris_viz.explorers.state.State`.
+        image, clip, truth, parser: see :class:`~zsris_viz.explorers.state.ExplorerState`.
         expression: the text.
         proposals: a name for `load_proposals`, a Proposer, or masks.
         method: one that gives each proposal a feature: "global-local", "cropping", "region-token", or a Method.
@@ -182,7 +182,7 @@ class AttentionState(State):
     def features(self) -> Tensor:
         """(N, D): each proposal's feature under the method; computed once."""
         if self._features is None:
-            evidence = self.method.rank(self.scene, self.expression).evidence
+            evidence = self.method.predict(self.scene, self.expression).evidence
             self._features = evidence["visual"] if "visual" in evidence else evidence["features"]
         return self._features
 

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from zsris_viz.errors import UnavailableError
-from zsris_viz.explorers.state import State, checked_text, ends, in_range, one_of
+from zsris_viz.explorers.state import ExplorerState, checked_text, ends, in_range, one_of
 from zsris_viz.images import ImageSource
 from zsris_viz.masks import Masks
 from zsris_viz.methods.copatch.candidates import clusters_on_image
@@ -50,14 +50,14 @@ class LayerView:
     hit: bool | None
 
 
-class LayerState(State):
+class LayerState(ExplorerState):
     """Patch-text similarity of one image and one expression at every layer.
 
     The image passes the tower once, each expression the text tower once; every layer's view is computed once for each
     setting and kept.
 
     Args:
-        image, clip, masks, truth, parser: see :class:`~zsris_viz.explorers.state.State`.
+        image, clip, masks, truth, parser: see :class:`~zsris_viz.explorers.state.ExplorerState`.
         expression: the text; its own feature is compared, without a noun phrase mixed in.
         layer: 0 (embeddings) to L; None for CoPatch's exit, three quarters of the way.
         negate: flip the sign of the patch tokens first.

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from zsris_viz.explorers.state import State, checked_text, in_range, one_of, propose
+from zsris_viz.explorers.state import ExplorerState, checked_text, in_range, one_of, propose
 from zsris_viz.images import ImageSource
 from zsris_viz.masks import Masks
 from zsris_viz.methods import get_method, method_names
@@ -33,11 +33,11 @@ def methods_for(kind: str) -> list[str]:
     return [name for name in method_names() if kind in class_of(name).info.towers]
 
 
-class RankingState(State):
+class RankingState(ExplorerState):
     """Rankings of one image's proposals; each is computed once and kept. Features are shared between them.
 
     Args:
-        image, clip, truth, parser: see :class:`~zsris_viz.explorers.state.State`.
+        image, clip, truth, parser: see :class:`~zsris_viz.explorers.state.ExplorerState`.
         proposals: a name for `load_proposals`, a Proposer, or masks.
     """
 
@@ -71,11 +71,11 @@ class RankingState(State):
         key = (self.source, expression, method, preset)
         scene = self.scene
         if key not in self._rankings:
-            self._rankings[key] = get_method(method, preset).rank(scene, expression)
+            self._rankings[key] = get_method(method, preset).predict(scene, expression)
         return self._rankings[key]
 
     def close(self) -> None:
-        """See `State.close`."""
+        """See `ExplorerState.close`."""
         super().close()
         self._scenes.clear()
         self._rankings.clear()

@@ -48,7 +48,7 @@ def loaded(clip: Clip) -> Clip:
     return clip
 
 
-class State:
+class ExplorerState:
     """An image under one model, without any widget; the explorers' states build on it.
 
     Args:
@@ -128,7 +128,7 @@ class State:
 
 
 def smallest_at(masks: Masks, x: float, y: float) -> int | None:
-    """See :meth:`State.mask_at`."""
+    """See :meth:`ExplorerState.mask_at`."""
     height, width = masks.size
     row, column = min(height - 1, int(y * height)), min(width - 1, int(x * width))
     found = masks.data[:, row, column].nonzero()[:, 0]

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from zsris_viz.figures.charts import bars_with_intervals, curves, heat_table
     from zsris_viz.figures.choices import Choices, show_choices
-    from zsris_viz.figures.comparison import show_beside, show_sweep
+    from zsris_viz.figures.comparison import show_ablation, show_comparison
     from zsris_viz.figures.interactive import toggle_masks
     from zsris_viz.figures.layout import close_rest, new_figure, note_source, style
     from zsris_viz.figures.maps import show_map_grid, show_maps
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from zsris_viz.figures.texts import show_spans
 
 _HOMES = {
-    "comparison": ("show_beside", "show_sweep"),
+    "comparison": ("show_comparison", "show_ablation"),
     "charts": ("bars_with_intervals", "curves", "heat_table"),
     "choices": ("Choices", "show_choices"),
     "interactive": ("toggle_masks",),
@@ -62,8 +62,9 @@ __all__ = [
     "new_figure",
     "note_source",
     "overlay_masks",
-    "show_beside",
+    "show_ablation",
     "show_choices",
+    "show_comparison",
     "show_examples",
     "show_image",
     "show_images",
@@ -72,7 +73,6 @@ __all__ = [
     "show_ranking",
     "show_rankings",
     "show_spans",
-    "show_sweep",
     "style",
     "toggle_masks",
 ]

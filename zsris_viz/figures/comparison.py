@@ -13,14 +13,14 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
-def show_beside(frame: pd.DataFrame, metric: str, *, title: str | None = None) -> Figure:
+def show_comparison(frame: pd.DataFrame, metric: str, *, title: str | None = None) -> Figure:
     """A line for each row of a table: the measured value (vermilion, with its interval) and the published one (hollow).
 
     With several columns both are means over the columns that were measured; the interval is then left out. A row that
     was not measured says why.
 
     Args:
-        frame: what :func:`zsris_viz.papers.comparison.beside_table` gives. metric: "mIoU" or "oIoU".
+        frame: what :func:`zsris_viz.papers.comparison.comparison_table` gives. metric: "mIoU" or "oIoU".
 
     Raises:
         InvalidInputError: a metric that the table does not have.
@@ -74,11 +74,12 @@ def _cut(text: str, letters: int = 60) -> str:
     return text if len(text) <= letters else text[: letters - 1] + "…"
 
 
-def show_sweep(frame: pd.DataFrame, metric: str, *, varied: str, title: str | None = None) -> Figure:
+def show_ablation(frame: pd.DataFrame, metric: str, *, varied: str, title: str | None = None) -> Figure:
     """What one varied setting changes: a curve where its values are numbers, else bars; published values beside.
 
     Args:
-        frame: what :func:`zsris_viz.papers.comparison.beside_table` gives, with one column. metric: "mIoU" or "oIoU".
+        frame: what :func:`~zsris_viz.papers.comparison.comparison_table` gives, with one column.
+        metric: "mIoU" or "oIoU".
         varied: what the rows are values of; written below.
 
     Raises:

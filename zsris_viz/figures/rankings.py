@@ -22,7 +22,7 @@ def show_ranking(
     """The image with the chosen mask, then the best proposals from left to right, each with its score.
 
     Args:
-        scene, ranking: as from `method.rank(scene, expression)`.
+        scene, ranking: as from `method.predict(scene, expression)`.
         top: how many proposals.
         truth: (H, W) bool, the mask that is right: outlined in blue dashes, with the IoU of each proposal.
         title: of the figure; default the method and the expression.

@@ -1,4 +1,4 @@
-"""What every method is: a configuration with presets, `rank`, and the ranking with its evidence."""
+"""What every method is: a configuration with presets, `predict`, and the ranking with its evidence."""
 
 from __future__ import annotations
 
@@ -133,7 +133,7 @@ class Method(ABC):
     def __repr__(self) -> str:
         return f"{type(self).__name__}(preset={self.preset!r}, {self.config})"
 
-    def rank(
+    def predict(
         self, scene: SceneFeatures, expression: str | Expression, *, parts: str = "parser", **given: Any
     ) -> Ranking:
         """Score every proposal of `scene` for `expression`.
@@ -153,18 +153,18 @@ class Method(ABC):
             InvalidInputError: an empty expression. InvalidTypeError: an unknown part. UnavailableError: a tower that
                 the method cannot use.
         """
-        return self._rank(scene, ExpressionParts(expression, given, source=parts, parser=scene.load_parser))
+        return self._predict(scene, ExpressionParts(expression, given, source=parts, parser=scene.load_parser))
 
-    def rank_many(
+    def predict_many(
         self, scene: SceneFeatures, expressions: Sequence[str | Expression], *, parts: str = "parser", **given: Any
     ) -> list[Ranking]:
-        """`rank` for several expressions, with what is given for all; their texts pass the tower in one batch first."""
+        """Predict for several expressions; their texts pass the text tower in one batch first."""
         read = [ExpressionParts(one, given, source=parts, parser=scene.load_parser) for one in expressions]
         if len(scene):
             scene.text_features([text for one in read for text in self.texts_of(scene, one)])
-        return [self._rank(scene, one) for one in read]
+        return [self._predict(scene, one) for one in read]
 
-    def _rank(self, scene: SceneFeatures, text: ExpressionParts) -> Ranking:
+    def _predict(self, scene: SceneFeatures, text: ExpressionParts) -> Ranking:
         if not self.info.accepts(scene.clip.kind):
             raise UnavailableError(
                 f"{self.info.title} needs a tower of kind {' or '.join(self.info.towers)}; {scene.clip.name!r} is of "

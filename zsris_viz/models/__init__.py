@@ -9,41 +9,41 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from zsris_viz.models.base import Clip
-    from zsris_viz.models.blip import ItcClip, load_itc
+    from zsris_viz.models.blip import BlipModel, load_blip
     from zsris_viz.models.loading import load_clip
     from zsris_viz.models.preprocessing import PRESETS, Preprocess, get_preprocess
-    from zsris_viz.models.resnet import RNClip
+    from zsris_viz.models.resnet import ResNetClip
     from zsris_viz.models.resnet_modules import RNModel, save_clip_rn
     from zsris_viz.models.tokenizer import ClipTokenizer, TextTokens
     from zsris_viz.models.trace import ClipCounter, Trace
-    from zsris_viz.models.vit import ViTClip
+    from zsris_viz.models.vit import VitClip
 
 _HOMES = {
     "base": ("Clip",),
-    "blip": ("ItcClip", "load_itc"),
+    "blip": ("BlipModel", "load_blip"),
     "loading": ("load_clip",),
     "preprocessing": ("PRESETS", "Preprocess", "get_preprocess"),
-    "resnet": ("RNClip",),
+    "resnet": ("ResNetClip",),
     "resnet_modules": ("RNModel", "save_clip_rn"),
     "tokenizer": ("ClipTokenizer", "TextTokens"),
     "trace": ("ClipCounter", "Trace"),
-    "vit": ("ViTClip",),
+    "vit": ("VitClip",),
 }
 __all__ = [
     "PRESETS",
+    "BlipModel",
     "Clip",
     "ClipCounter",
     "ClipTokenizer",
-    "ItcClip",
     "Preprocess",
-    "RNClip",
     "RNModel",
+    "ResNetClip",
     "TextTokens",
     "Trace",
-    "ViTClip",
+    "VitClip",
     "get_preprocess",
+    "load_blip",
     "load_clip",
-    "load_itc",
     "save_clip_rn",
 ]
 

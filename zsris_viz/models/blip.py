@@ -25,8 +25,8 @@ KINDS = {"blip": ("BlipForImageTextRetrieval", 35), "blip-2": ("Blip2ForImageTex
 _BUILTIN = 'load_clip("miniature")'
 
 
-class ItcClip(Clip):
-    """BLIP or BLIP-2 by its image-text contrastive head. Made by `load_clip` or `load_itc`.
+class BlipModel(Clip):
+    """BLIP or BLIP-2 by its image-text contrastive head. Made by `load_clip` or `load_blip`.
 
     BLIP (Li et al., 2022), whose contrastive head is that of ALBEF: one feature an image, one a text, their cosine.
     BLIP-2 (Li et al., 2023): an image has a feature for each of its Q query tokens, and its similarity to a text is
@@ -64,7 +64,7 @@ class ItcClip(Clip):
         self.calls = ClipCounter()
 
     def __repr__(self) -> str:
-        return f"ItcClip({self.name!r}, {self.family}, {self.image_size} px, {self.queries} x {self.text_dim})"
+        return f"BlipModel({self.name!r}, {self.family}, {self.image_size} px, {self.queries} x {self.text_dim})"
 
     def _encode_images(self, pixels: Tensor) -> Tensor:
         if not len(pixels):
@@ -194,13 +194,13 @@ def is_itc(source: Any) -> bool:
     return isinstance(source, str) and source.count("/") == 1 and "blip" in source.lower()
 
 
-def load_itc(
+def load_blip(
     source: str | os.PathLike[str],
     *,
     name: str | None = None,
     device: str | torch.device | None = None,
     dtype: torch.dtype = torch.float32,
-) -> ItcClip:
+) -> BlipModel:
     """A BLIP or BLIP-2 model by its contrastive head; `load_clip` with the same name does the same.
 
     Args:
@@ -213,4 +213,4 @@ def load_itc(
             InvalidInputError: a model of another kind.
     """
     where = torch.device(device if device is not None else "cuda" if torch.cuda.is_available() else "cpu")
-    return ItcClip(name or os.fspath(source), source, device=where, dtype=dtype)
+    return BlipModel(name or os.fspath(source), source, device=where, dtype=dtype)

@@ -14,7 +14,7 @@ import torch
 from zsris_viz.errors import InvalidInputError, InvalidTypeError, UnavailableError, ZsrisWarning
 from zsris_viz.miniature import WEIGHTS
 from zsris_viz.models.base import Clip
-from zsris_viz.models.blip import is_itc, load_itc
+from zsris_viz.models.blip import is_itc, load_blip
 from zsris_viz.models.checkpoints import (
     TOKENIZER_FILES,
     WEIGHT_FILES,
@@ -25,10 +25,10 @@ from zsris_viz.models.checkpoints import (
 )
 from zsris_viz.models.openai_layout import build_clip_model, is_openai_layout, read_shape
 from zsris_viz.models.preprocessing import Preprocess, get_preprocess
-from zsris_viz.models.resnet import RNClip
+from zsris_viz.models.resnet import ResNetClip
 from zsris_viz.models.resnet_modules import build_rn_model, read_rn_folder, set_dtype
 from zsris_viz.models.tokenizer import OPENAI_VOCABULARY, ClipTokenizer
-from zsris_viz.models.vit import ViTClip
+from zsris_viz.models.vit import VitClip
 
 MINIATURES = {"miniature": "clip", "miniature-rn": "clip-rn"}
 OPENAI_MODELS = ("RN50", "RN101", "RN50x4", "RN50x16", "RN50x64", "ViT-B/32", "ViT-B/16", "ViT-L/14", "ViT-L/14@336px")
@@ -54,7 +54,7 @@ def load_clip(
             Hugging Face folder, or one written by ``save_clip_rn``; an OpenAI checkpoint file (TorchScript archive,
             state dict or safetensors); a state dict in OpenAI's layout; a transformers ``CLIPModel``. BLIP and BLIP-2
             by id or folder, e.g. "Salesforce/blip-itm-base-coco", for the methods that need no layers: see
-            :class:`~zsris_viz.models.blip.ItcClip`.
+            :class:`~zsris_viz.models.blip.BlipModel`.
         device: default CUDA if present, else CPU. dtype: of the towers; features are fp32 in any case. On a CPU without
             16-bit arithmetic the weights are rounded to a 16-bit dtype but computed with in fp32, see
             ``clip.compute_dtype``.
@@ -94,7 +94,7 @@ def load_clip(
         "preprocess": get_preprocess(preprocess, size),
         "tokenizer": _tokenizer(tokenizer if tokenizer is not None else words, model.text_model.config),
     }
-    return ViTClip(model, attention=attention, **shared) if is_vit else RNClip(model, attention=attention, **shared)
+    return VitClip(model, attention=attention, **shared) if is_vit else ResNetClip(model, attention=attention, **shared)
 
 
 def _load_itc(
@@ -110,7 +110,7 @@ def _load_itc(
     """BLIP or BLIP-2, whose folder says most of what may be given for CLIP; "clip" stands for its own mean and std."""
     if kind is not None or tokenizer is not None:
         raise InvalidInputError(f"{title} is no CLIP: kind and tokenizer cannot be given for it; leave them out.")
-    model = load_itc(source, name=title, device=device, dtype=compute_dtype(dtype, device))
+    model = load_blip(source, name=title, device=device, dtype=compute_dtype(dtype, device))
     if preprocess != "clip":
         model.preprocess = get_preprocess(preprocess, model.image_size)
     return model

@@ -16,7 +16,7 @@ from zsris_viz.models.text_tower import TextTower
 from zsris_viz.models.trace import Trace
 
 
-class RNClip(Clip):
+class ResNetClip(Clip):
     """An RN CLIP with its stages and its attention pooling in reach; see :class:`Clip`.
 
     ``layers`` of its traces are the maps of the stem and of the four stages. There are no tokens before the attention

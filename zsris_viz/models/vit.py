@@ -14,7 +14,7 @@ from zsris_viz.models.text_tower import TextTower
 from zsris_viz.models.trace import Trace
 
 
-class ViTClip(Clip):
+class VitClip(Clip):
     """A ``CLIPModel`` with every block in reach; see :class:`Clip`.
 
     Attributes:

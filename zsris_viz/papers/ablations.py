@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from zsris_viz.papers.table_spec import Column, Line, PaperTable
+from zsris_viz.papers.table_spec import Column, PaperTable, TableRow
 
 SHORT: Column = ("refcoco", "val", "unc")  # expressions as in RefCOCO
 LONG: Column = ("refcocog", "val", "umd")
@@ -21,7 +21,7 @@ def sweep(
         settings: label -> settings of the method, over those for the dataset. column: where it is measured.
         varied: what the labels are values of.
     """
-    lines = (Line(label, method, settings=given, proposals="ground-truth") for label, given in settings.items())
+    lines = (TableRow(label, method, settings=given, proposals="ground-truth") for label, given in settings.items())
     return PaperTable(id, title, tuple(lines), columns=(column,), varied=varied)
 
 

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 from zsris_viz.errors import InvalidInputError
 from zsris_viz.evaluation.statistics import RESAMPLES, compare_methods
 from zsris_viz.evaluation.tables import metric_table
-from zsris_viz.papers.experiment import TITLES, Workplace
+from zsris_viz.papers.experiment import TITLES, Experiment
 from zsris_viz.papers.published import published
-from zsris_viz.papers.tables import BOUND, Column, Line, PaperTable
+from zsris_viz.papers.tables import BOUND, Column, PaperTable, TableRow
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -20,11 +20,11 @@ METRICS = {"oIoU": "oiou", "mIoU": "miou"}
 BOUNDS = {"oIoU": "upper_bound_oiou", "mIoU": "upper_bound"}
 
 
-def beside_table(place: Workplace, table: PaperTable, *, resamples: int = RESAMPLES) -> pd.DataFrame:
+def comparison_table(experiment: Experiment, table: PaperTable, *, resamples: int = RESAMPLES) -> pd.DataFrame:
     """Measured beside published: a line for each row, column and metric.
 
     Args:
-        place: who plays which role. table: what to measure. resamples: of the bootstrap.
+        experiment: who plays which role. table: what to measure. resamples: of the bootstrap.
 
     Returns:
         The columns line, dataset, split, split_by, metric, measured, low, high (per cent, 95 % interval over
@@ -33,12 +33,12 @@ def beside_table(place: Workplace, table: PaperTable, *, resamples: int = RESAMP
     """
     import pandas as pd
 
-    place.work([table])
+    experiment.work([table])
     printed, lines = _printed(table), []
     for line in table.lines:
-        for column in place.columns(table):
-            rows = place.rows(line, column)
-            measured = {} if isinstance(rows, str) else _measures(rows, line, table.metrics, resamples, place.seed)
+        for column in experiment.columns(table):
+            rows = experiment.rows(line, column)
+            measured = {} if isinstance(rows, str) else _measures(rows, line, table.metrics, resamples, experiment.seed)
             for metric in table.metrics:
                 value, note = _published(printed, line, column, metric)
                 if value is None and not measured and line.published is not None:
@@ -47,7 +47,10 @@ def beside_table(place: Workplace, table: PaperTable, *, resamples: int = RESAMP
                     zip(("line", "dataset", "split", "split_by"), (line.title, *column), strict=True)
                 )
                 entry |= {"metric": metric, **measured.get(metric, {}), "published": value}
-                entry |= {"measured_on": place.measured_on(column), "note": rows if isinstance(rows, str) else note}
+                entry |= {
+                    "measured_on": experiment.measured_on(column),
+                    "note": rows if isinstance(rows, str) else note,
+                }
                 lines.append(entry)
     order = ["line", "dataset", "split", "split_by", "metric", "measured", "low", "high", "published", "difference"]
     frame = pd.DataFrame(lines).reindex(columns=[*order, "n", "images", "seconds", "measured_on", "note"])
@@ -57,7 +60,7 @@ def beside_table(place: Workplace, table: PaperTable, *, resamples: int = RESAMP
 
 
 def paired_table(
-    place: Workplace,
+    experiment: Experiment,
     table: PaperTable,
     reference: str | None = None,
     metric: str = "mIoU",
@@ -67,7 +70,7 @@ def paired_table(
     """Every row of a table minus another on the same images: paired bootstrap, which sees far smaller differences.
 
     Args:
-        place: who plays which role. table: what to compare.
+        experiment: who plays which role. table: what to compare.
         reference: the row that is taken away from all others, by title; None: from each its own `base`.
         metric: "mIoU" or "oIoU". resamples: of the bootstrap.
 
@@ -83,17 +86,17 @@ def paired_table(
     known = {line.title: line for line in table.lines}
     if reference is not None and reference not in known:
         raise InvalidInputError(f"{table.id!r} has no row {reference!r}; it has {', '.join(known)}.")
-    place.work([table])
+    experiment.work([table])
     lines = []
     for line in table.lines:
         base = known.get(reference or line.base or "")
-        for column in place.columns(table) if base not in (None, line) else ():
-            rows, others = place.rows(line, column), place.rows(base, column)  # type: ignore[arg-type]
+        for column in experiment.columns(table) if base not in (None, line) else ():
+            rows, others = experiment.rows(line, column), experiment.rows(base, column)  # type: ignore[arg-type]
             if isinstance(rows, str) or isinstance(others, str):
                 continue
-            found = compare_methods(rows, others, METRICS[metric], resamples=resamples, seed=place.seed)
+            found = compare_methods(rows, others, METRICS[metric], resamples=resamples, seed=experiment.seed)
             entry = {"line": line.title, "minus": base.title}  # type: ignore[union-attr]
-            entry |= {"dataset": column[0], "split": column[1], "measured_on": place.measured_on(column)}
+            entry |= {"dataset": column[0], "split": column[1], "measured_on": experiment.measured_on(column)}
             ends = {name: 100 * getattr(found, name) for name in ("difference", "low", "high")}
             lines.append({**entry, **ends, "p": found.p_value, "n": found.n, "images": found.images})
     order = ["line", "minus", "dataset", "split", "measured_on", "difference", "low", "high", "p", "n", "images"]
@@ -104,7 +107,7 @@ def wide_table(frame: pd.DataFrame, order: Sequence[str] | None = None) -> pd.Da
     """A table as it is printed: a row for each metric and method, a column for each split, "measured (published)".
 
     Args:
-        frame: what `Workplace.table` gives. order: of the metrics.
+        frame: what `Experiment.table` gives. order: of the metrics.
     """
     import pandas as pd
 
@@ -133,7 +136,7 @@ def _printed(table: PaperTable) -> list[dict[str, Any]]:
 
 
 def _published(
-    printed: Sequence[Mapping[str, Any]], line: Line, column: Column, metric: str
+    printed: Sequence[Mapping[str, Any]], line: TableRow, column: Column, metric: str
 ) -> tuple[float | None, str]:
     """The printed number of a row and column with its note; None if there is none."""
     if line.published is None:
@@ -147,7 +150,7 @@ def _published(
 
 
 def _measures(
-    rows: pd.DataFrame, line: Line, metrics: Sequence[str], resamples: int, seed: int
+    rows: pd.DataFrame, line: TableRow, metrics: Sequence[str], resamples: int, seed: int
 ) -> dict[str, dict[str, Any]]:
     names = [(BOUNDS if line.method == BOUND else METRICS)[metric] for metric in metrics]
     found = metric_table(rows, metrics=names, resamples=resamples, seed=seed).iloc[0]

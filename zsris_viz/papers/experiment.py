@@ -19,7 +19,7 @@ from zsris_viz.evaluation.config import method_settings
 from zsris_viz.evaluation.runner import evaluate
 from zsris_viz.methods import get_method, method_class
 from zsris_viz.papers.published import published
-from zsris_viz.papers.tables import BOUND, Column, Line, PaperTable
+from zsris_viz.papers.tables import BOUND, Column, PaperTable, TableRow
 from zsris_viz.proposals import load_proposals
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ Key = tuple[str, str, str, str]  # tower, proposals, captioner, settings
 
 
 @dataclass
-class Workplace:
+class Experiment:
     """Who plays which role, and where the images come from. Loads each model once, evaluates each question once.
 
     Args:
@@ -125,7 +125,7 @@ class Workplace:
 
         return load_parser()
 
-    def method(self, line: Line, dataset: str) -> Method:
+    def method(self, line: TableRow, dataset: str) -> Method:
         """The method of a row with its settings for a dataset. Raises UnavailableError if there is none."""
         if line.method is None:
             raise UnavailableError(line.reason)
@@ -161,7 +161,7 @@ class Workplace:
             for settings, answer in self._answers(column, tower, proposals, captioner, methods).items():
                 self._rows[column, (tower, proposals, captioner, settings)] = answer
 
-    def rows(self, line: Line, column: Column) -> pd.DataFrame | str:
+    def rows(self, line: TableRow, column: Column) -> pd.DataFrame | str:
         """Result rows of a row of a table, or why there are none."""
         asked = self._question(line, column)
         if asked is None:
@@ -170,14 +170,14 @@ class Workplace:
             return asked[1]
         return self._rows.get((column, asked[0]), "not asked yet: call work(tables)")
 
-    def _question(self, line: Line, column: Column) -> tuple[Key, Any] | None:
+    def _question(self, line: TableRow, column: Column) -> tuple[Key, Any] | None:
         """The key of a row's answer, and the method, or the reason why there is none; None for an unmeasured column."""
         data = self.data(column)
         if data is None:
             return None
         asked = line
         if line.method == BOUND:  # any method sees the best proposal; this one needs least
-            asked = Line(line.title, "cropping", proposals=line.proposals, tower=line.tower)
+            asked = TableRow(line.title, "cropping", proposals=line.proposals, tower=line.tower)
         try:
             method = self.method(asked, data.name)
         except ZsrisError as error:

@@ -11,7 +11,7 @@ Column = tuple[str, str, str]  # dataset, split, scheme
 
 
 @dataclass(frozen=True)
-class Line:
+class TableRow:
     """One row of a table.
 
     Attributes:
@@ -44,7 +44,7 @@ class PaperTable:
 
     id: str
     title: str
-    lines: tuple[Line, ...]
+    lines: tuple[TableRow, ...]
     paper: str = ""
     number: str = ""
     columns: tuple[Column, ...] = ()

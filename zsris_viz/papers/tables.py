@@ -1,6 +1,6 @@
 """The tables of the papers as questions: which method, tower, proposals and settings stand behind every printed row.
 
-A published row names roles ("SAM", "BLIP-2", "RN50"); a :class:`~zsris_viz.papers.experiment.Workplace` says which
+A published row names roles ("SAM", "BLIP-2", "RN50"); a :class:`~zsris_viz.papers.experiment.Experiment` says which
 model plays each. What no method here can make is listed with the reason, so that nothing is left out silently. Sweeps
 without published numbers have the same form (:mod:`zsris_viz.papers.ablations`).
 """
@@ -11,18 +11,18 @@ from collections.abc import Mapping
 from typing import Any
 
 from zsris_viz.errors import InvalidInputError
-from zsris_viz.papers.table_spec import BOUND, Column, Line, PaperTable
+from zsris_viz.papers.table_spec import BOUND, Column, PaperTable, TableRow
 
-__all__ = ["BOUND", "TABLES", "Column", "Line", "PaperTable", "find_table", "table_ids"]
+__all__ = ["BOUND", "TABLES", "Column", "PaperTable", "TableRow", "find_table", "table_ids"]
 
 VIT, RN = "ViT-B/32", "ResNet-50"
 
 
-def _row(title: str, method: str | None, printed: str, encoder: str = "", **more: Any) -> Line:
+def _row(title: str, method: str | None, printed: str, encoder: str = "", **more: Any) -> TableRow:
     """A line of a main table, found by method and encoder (and proposals where both kinds are printed)."""
     tower = {VIT: "vit", RN: "rn"}.get(encoder, "vit")
     published = {"method": printed} | ({"encoder": encoder} if encoder else {}) | more.pop("found", {})
-    return Line(title, method, published, tower=tower, **more)
+    return TableRow(title, method, published, tower=tower, **more)
 
 
 GL_1 = PaperTable(
@@ -70,7 +70,7 @@ GL_3 = PaperTable(
     "gl-table3",
     "Global and local features of image and text",
     tuple(
-        Line(
+        TableRow(
             f"{visual} visual, {textual} textual",
             "global-local",
             {"variant": f"visual={visual}; textual={textual}"},
@@ -130,7 +130,7 @@ TAS_3 = PaperTable(
     "tas-table3",
     "The weights alpha and lambda of TAS",
     tuple(
-        Line(
+        TableRow(
             f"alpha {alpha:g}, lambda {lam:g}",
             "tas",
             {"variant": f"alpha={alpha:g}; lambda={lam:g}"},
@@ -151,7 +151,7 @@ TAS_4 = PaperTable(
     "tas-table4",
     "The modules of TAS",
     tuple(
-        Line(
+        TableRow(
             title,
             "tas",
             {"variant": f"P-score={p}; N-score={n}; spatial={spatial}"},
@@ -168,7 +168,7 @@ TAS_5 = PaperTable(
     "tas-table5",
     "Black or blurred background for captioner and CLIP",
     tuple(
-        Line(
+        TableRow(
             f"captioner {says}, CLIP {sees}",
             "tas",
             {"variant": f"BLIP-2 input={says}; CLIP input={sees}"},
@@ -184,7 +184,7 @@ TAS_6 = PaperTable(
     "tas-table6",
     "The captioner",
     tuple(
-        Line(
+        TableRow(
             f"{'CLIP-only' if says == 'none' else f'TAS, {says}'} ({kind})",
             "cropping" if says == "none" else "tas",
             {"variant": f"captioner={says}", "encoder": encoder},
@@ -202,7 +202,7 @@ TAS_7 = PaperTable(
     "tas-table7",
     "Image-text models other than CLIP",
     tuple(
-        Line(f"{printed}{suffix}", method, {"variant": f"printed as {printed}{suffix}"}, tower=tower)
+        TableRow(f"{printed}{suffix}", method, {"variant": f"printed as {printed}{suffix}"}, tower=tower)
         for printed, tower, alone in (("CLIP", "vit", ""), ("BLIP-2", "blip-2", "-ITC"), ("Albef", "albef", "-ITC"))
         for suffix, method in ((alone, "cropping"), ("-TAS", "tas"))
     ),
@@ -216,10 +216,10 @@ COPATCH = PaperTable(
     "copatch-claim",
     "CoPatch over its base",
     (
-        Line("Global-Local CLIP", "global-local", proposals="ground-truth"),
-        Line("CoPatch", "copatch", proposals="ground-truth", base="Global-Local CLIP"),
-        Line("Global-Local CLIP, SAM", "global-local"),
-        Line("CoPatch, SAM", "copatch", base="Global-Local CLIP, SAM"),
+        TableRow("Global-Local CLIP", "global-local", proposals="ground-truth"),
+        TableRow("CoPatch", "copatch", proposals="ground-truth", base="Global-Local CLIP"),
+        TableRow("Global-Local CLIP, SAM", "global-local"),
+        TableRow("CoPatch, SAM", "copatch", base="Global-Local CLIP, SAM"),
     ),
     columns=_MAIN,
 )
@@ -229,9 +229,9 @@ RISCLIP = PaperTable(
     "risclip-main",
     "RISCLIP, trained, beside zero-shot methods",
     (
-        Line("RISCLIP, trained", "risclip", proposals="none"),
+        TableRow("RISCLIP, trained", "risclip", proposals="none"),
         *(
-            Line(f"{title}, SAM", method, base="RISCLIP, trained")
+            TableRow(f"{title}, SAM", method, base="RISCLIP, trained")
             for title, method in (("Global-Local CLIP", "global-local"), ("TAS", "tas"), ("CoPatch", "copatch"))
         ),
     ),

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from zsris_viz.models.base import Clip
-from zsris_viz.probes.inputs import Material
+from zsris_viz.probes.inputs import ProbeInputs
 from zsris_viz.probes.table import Tally
 from zsris_viz.probes.tokens import GROUPS, WORDS, end_token_attention, token_groups
 
@@ -31,9 +31,9 @@ class ContextAttention:
         self.tally, self.control, self.shuffled = tally, control, shuffled
         self._rng = np.random.default_rng(seed)
 
-    def run(self, material: Material, clip: Clip, limit: int | None = None) -> None:
+    def run(self, inputs: ProbeInputs, clip: Clip, limit: int | None = None) -> None:
         """All expressions of the first `limit` images."""
-        for number, group in enumerate(material.parts[:limit]):
+        for number, group in enumerate(inputs.parts[:limit]):
             trace = clip.trace_texts([part.text for part in group])
             for row, part in enumerate(group):
                 weights = end_token_attention(trace, row).double().numpy()

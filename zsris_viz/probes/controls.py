@@ -8,7 +8,7 @@ import torch
 
 from zsris_viz.errors import UnavailableError
 from zsris_viz.models.base import Clip
-from zsris_viz.models.vit import ViTClip
+from zsris_viz.models.vit import VitClip
 
 
 def untrained_tower(clip: Clip, seed: int = 0) -> Clip:
@@ -20,7 +20,7 @@ def untrained_tower(clip: Clip, seed: int = 0) -> Clip:
     Raises:
         UnavailableError: an RN.
     """
-    if not isinstance(clip, ViTClip):
+    if not isinstance(clip, VitClip):
         raise UnavailableError(
             f"{clip.name!r} is an RN, of which no untrained copy can be made; load a ViT, e.g. "
             "load_clip('miniature'), or leave the control out: controls=('shuffled',)."
@@ -31,7 +31,7 @@ def untrained_tower(clip: Clip, seed: int = 0) -> Clip:
         torch.manual_seed(seed)
         model: Any = CLIPModel(clip.model.config)
     model = model.to(device=clip.device, dtype=clip.compute_dtype).eval().requires_grad_(False)
-    return ViTClip(
+    return VitClip(
         model,
         attention=clip.attention,
         name=f"untrained {clip.name}",

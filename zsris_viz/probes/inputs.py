@@ -59,7 +59,7 @@ class View:
 
 
 @dataclass
-class Material:
+class ProbeInputs:
     """The images and expressions of a run, prepared once for all towers.
 
     Attributes:
@@ -74,7 +74,9 @@ class Material:
     other_texts: list[list[str]]
 
 
-def prepare(dataset: Dataset | Sequence[Sample], clip: Clip, *, parts: str, limit: int | None, seed: int) -> Material:
+def prepare(
+    dataset: Dataset | Sequence[Sample], clip: Clip, *, parts: str, limit: int | None, seed: int
+) -> ProbeInputs:
     """Read the first `limit` images that have expressions, with the parts of these.
 
     Raises:
@@ -95,7 +97,7 @@ def prepare(dataset: Dataset | Sequence[Sample], clip: Clip, *, parts: str, limi
     for group in pairs:
         read.append([ExpressionParts(one, source=parts, parser=load_parser) for _, one in group])
     pixels = torch.stack([clip.preprocess.image(sample.image) for sample in samples])
-    return Material(samples, pairs, read, pixels, _other_texts(pairs, seed))
+    return ProbeInputs(samples, pairs, read, pixels, _other_texts(pairs, seed))
 
 
 def _other_texts(pairs: list[list[Pair]], seed: int) -> list[list[str]]:
@@ -111,7 +113,7 @@ def _other_texts(pairs: list[list[Pair]], seed: int) -> list[list[str]]:
 
 
 def views(
-    material: Material,
+    inputs: ProbeInputs,
     clip: Clip,
     *,
     layers: Sequence[int] | None = None,
@@ -138,7 +140,7 @@ def views(
         check_layer(layer, clip.num_layers)
     texts = TextCache(clip)
     before: Tensor | None = None
-    for number, sample in enumerate(material.samples[:limit]):
+    for number, sample in enumerate(inputs.samples[:limit]):
         held = sample.instances
         if held is None:
             held = Masks.from_arrays([reference.mask for reference in sample.references], size=sample.size)
@@ -147,18 +149,18 @@ def views(
         view = View(
             number=number,
             sample=sample,
-            pairs=material.pairs[number],
-            parts=material.parts[number],
+            pairs=inputs.pairs[number],
+            parts=inputs.parts[number],
             clip=clip,
             scene=scene,
             layers=chosen,
             tokens=torch.stack([own.layers[layer][0] for layer in chosen]),
             grid=own.grids[-1],
-            others=material.other_texts[number],
+            others=inputs.other_texts[number],
         )
         if changes:
-            other = material.pixels[number - 1 if number else min(1, len(material.samples) - 1)]
-            _change(view, material.pixels[number], other, before, seed + number)
+            other = inputs.pixels[number - 1 if number else min(1, len(inputs.samples) - 1)]
+            _change(view, inputs.pixels[number], other, before, seed + number)
             before = view.tokens
         yield view
 

@@ -12,7 +12,7 @@ from zsris_viz.probes.attention import ContextAttention
 from zsris_viz.probes.caption_pairs import MinimalPairs
 from zsris_viz.probes.controls import untrained_tower
 from zsris_viz.probes.decoding import PositionDecodability
-from zsris_viz.probes.inputs import Material, prepare, views
+from zsris_viz.probes.inputs import ProbeInputs, prepare, views
 from zsris_viz.probes.localising import Localisation
 from zsris_viz.probes.masking import ContextMasking
 from zsris_viz.probes.sensitivity import SpatialSensitivity
@@ -67,8 +67,8 @@ def run_probes(
     """
     _check(probes, PROBES, "probe")
     _check(controls, ("untrained", "shuffled"), "control")
-    material = prepare(dataset, clip, parts=parts, limit=limit, seed=seed)
-    tally = Tally(len(material.samples))
+    inputs = prepare(dataset, clip, parts=parts, limit=limit, seed=seed)
+    tally = Tally(len(inputs.samples))
     towers = {"model": clip}
     if "untrained" in controls:
         towers["untrained"] = untrained_tower(clip, seed)
@@ -80,12 +80,12 @@ def run_probes(
             )
             for name in probes
         }
-        _run(material, tower, made, layers, None if control == "model" else untrained_limit, seed, progress)
+        _run(inputs, tower, made, layers, None if control == "model" else untrained_limit, seed, progress)
     return tally.table(resamples=resamples, seed=seed)
 
 
 def _run(
-    material: Material,
+    inputs: ProbeInputs,
     clip: Clip,
     made: dict[str, Any],
     layers: Sequence[int] | None,
@@ -98,8 +98,8 @@ def _run(
     images = [probe for name, probe in made.items() if name in IMAGE_PROBES]
     if images:
         changes = SpatialSensitivity.name in made
-        passing = views(material, clip, layers=layers, changes=changes, limit=limit, seed=seed)
-        total = len(material.samples[:limit])
+        passing = views(inputs, clip, layers=layers, changes=changes, limit=limit, seed=seed)
+        total = len(inputs.samples[:limit])
         for view in tqdm(passing, total=total, desc=clip.name, unit="image", disable=not progress):
             for probe in images:
                 probe.add(view)
@@ -107,7 +107,7 @@ def _run(
             probe.finish()
     for name in made:
         if name in TEXT_PROBES:
-            made[name].run(material, clip, limit)
+            made[name].run(inputs, clip, limit)
 
 
 def _seeded(name: str, seed: int) -> dict[str, int]:

@@ -20,7 +20,7 @@ from zsris_viz.io.cache import image_fingerprint
 from zsris_viz.masks import Masks
 from zsris_viz.proposals.base import Proposer
 from zsris_viz.proposals.cache import packed
-from zsris_viz.proposals.precomputed_formats import Entry, read_entries
+from zsris_viz.proposals.precomputed_formats import PrecomputedImage, read_entries
 
 FORMAT, VERSION = "zsris-proposals", 1
 
@@ -119,7 +119,7 @@ class Precomputed(Proposer):
         """
         return self._masks(self._find(sample.image_id), sample.size, f"image {sample.image_id!r}")
 
-    def _find(self, image_id: Any) -> Entry | None:
+    def _find(self, image_id: Any) -> PrecomputedImage | None:
         exact = self.entries.get(str(image_id))
         if exact is not None:
             return exact
@@ -127,7 +127,7 @@ class Precomputed(Proposer):
         near = [entry for other, entry in self._numbers.get(number, []) if other == before or "" in (other, before)]
         return near[0] if number and len({id(entry) for entry in near}) == 1 else None
 
-    def _masks(self, entry: Entry | None, size: tuple[int, int], what: str) -> Masks:
+    def _masks(self, entry: PrecomputedImage | None, size: tuple[int, int], what: str) -> Masks:
         if entry is None:
             if self.missing == "empty":
                 return Masks.from_arrays([], size=size, scores=[], source=self.source)
@@ -212,9 +212,9 @@ def _number(image_id: str) -> tuple[str, str]:
     return before, str(int(digits)) if digits else ""
 
 
-def _by_number(entries: dict[str, Entry]) -> dict[str, list[tuple[str, Entry]]]:
+def _by_number(entries: dict[str, PrecomputedImage]) -> dict[str, list[tuple[str, PrecomputedImage]]]:
     """Number -> what stands before it, and the entry; by ids and by file names."""
-    found: dict[str, list[tuple[str, Entry]]] = {}
+    found: dict[str, list[tuple[str, PrecomputedImage]]] = {}
     for image_id, entry in entries.items():
         for text in {image_id, entry.file_name} - {None}:
             before, number = _number(str(text))

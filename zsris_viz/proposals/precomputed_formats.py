@@ -15,7 +15,7 @@ FORMS = (
 
 
 @dataclass
-class Entry:
+class PrecomputedImage:
     """What a file says of one image.
 
     Attributes:
@@ -31,7 +31,7 @@ class Entry:
     content: str | None = None
 
 
-def read_entries(content: Any, path: Path) -> tuple[dict[str, Entry], dict[str, Any]]:
+def read_entries(content: Any, path: Path) -> tuple[dict[str, PrecomputedImage], dict[str, Any]]:
     """Image id -> entry, and what the file tells of its making.
 
     Raises:
@@ -54,7 +54,7 @@ def read_entries(content: Any, path: Path) -> tuple[dict[str, Entry], dict[str, 
     raise InvalidInputError(f"{path} holds no proposals: {FORMS} is accepted.")
 
 
-def _own(content: dict[str, Any], path: Path) -> dict[str, Entry]:
+def _own(content: dict[str, Any], path: Path) -> dict[str, PrecomputedImage]:
     """This package's form."""
     told = f"{content['format']!r}, version {content.get('version')!r}"
     if content["format"] != "zsris-proposals" or content.get("version") != 1:
@@ -66,22 +66,24 @@ def _own(content: dict[str, Any], path: Path) -> dict[str, Entry]:
     for image_id, one in content["images"].items():
         height, width = one["size"]
         scores = one.get("scores")
-        entry = Entry(list(one["masks"]), scores, (int(height), int(width)), one.get("file_name"), one.get("sha256"))
+        entry = PrecomputedImage(
+            list(one["masks"]), scores, (int(height), int(width)), one.get("file_name"), one.get("sha256")
+        )
         _check_scores(entry, image_id)
         entries[str(image_id)] = entry
     return entries
 
 
-def _images(rows: list[dict[str, Any]]) -> dict[str, Entry]:
+def _images(rows: list[dict[str, Any]]) -> dict[str, PrecomputedImage]:
     """The images of a COCO file, without masks yet."""
     entries = {}
     for row in rows:
         size = (int(row["height"]), int(row["width"])) if "height" in row and "width" in row else None
-        entries[str(row["id"])] = Entry(size=size, file_name=row.get("file_name"))
+        entries[str(row["id"])] = PrecomputedImage(size=size, file_name=row.get("file_name"))
     return entries
 
 
-def _results(rows: list[dict[str, Any]], entries: dict[str, Entry]) -> dict[str, Entry]:
+def _results(rows: list[dict[str, Any]], entries: dict[str, PrecomputedImage]) -> dict[str, PrecomputedImage]:
     """Rows of COCO results, sorted into the images."""
     scored: dict[str, list[float | None]] = {}
     for number, row in enumerate(rows):
@@ -96,7 +98,7 @@ def _results(rows: list[dict[str, Any]], entries: dict[str, Entry]) -> dict[str,
                 "run-length encodings are needed: pycocotools.mask.frPyObjects(polygons, height, width), then merge."
             )
         image_id = str(row["image_id"])
-        entries.setdefault(image_id, Entry()).masks.append(rle)
+        entries.setdefault(image_id, PrecomputedImage()).masks.append(rle)
         score = row.get("score")
         scored.setdefault(image_id, []).append(None if score is None else float(score))
     for image_id, scores in scored.items():
@@ -109,6 +111,6 @@ def _results(rows: list[dict[str, Any]], entries: dict[str, Entry]) -> dict[str,
     return entries
 
 
-def _check_scores(entry: Entry, image_id: str) -> None:
+def _check_scores(entry: PrecomputedImage, image_id: str) -> None:
     if entry.scores is not None and len(entry.scores) != len(entry.masks):
         raise InvalidInputError(f"Image {image_id!r} has {len(entry.masks)} masks and {len(entry.scores)} scores.")

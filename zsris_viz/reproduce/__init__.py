@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from zsris_viz.reproduce.executor import Failure, Result
-from zsris_viz.reproduce.plan import Entry, Run, find_notebooks, load_entries, runs_of, select
+from zsris_viz.reproduce.plan import FigureEntry, NotebookRun, find_notebooks, load_entries, runs_of, select
 from zsris_viz.reproduce.runner import Report, reproduce
 
 __all__ = [
-    "Entry",
     "Failure",
+    "FigureEntry",
+    "NotebookRun",
     "Report",
     "Result",
-    "Run",
     "find_notebooks",
     "load_entries",
     "reproduce",

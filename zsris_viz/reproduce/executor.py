@@ -17,7 +17,7 @@ from typing import Any
 
 from zsris_viz.outputs import write_json
 from zsris_viz.reproduce.fingerprint import file_hash, fingerprint
-from zsris_viz.reproduce.plan import Run
+from zsris_viz.reproduce.plan import NotebookRun
 from zsris_viz.reproduce.worker import stopped_at
 
 WORKER = (sys.executable, "-m", "zsris_viz.reproduce.worker")
@@ -44,7 +44,7 @@ class Failure:
 class Result:
     """What became of one run: `status` is "done", "skipped" (nothing had changed) or "failed"."""
 
-    run: Run
+    run: NotebookRun
     status: str
     seconds: float = 0.0
     failure: Failure | None = None
@@ -56,7 +56,7 @@ class Result:
 class _Started:
     """A notebook that is running."""
 
-    run: Run
+    run: NotebookRun
     mark: str
     process: subprocess.Popen[bytes]
     scratch: Path
@@ -74,8 +74,8 @@ class Workshop:
     told: Callable[[str], None]
     declared: frozenset[str]
 
-    def work(self, runs: list[Run], package: str, force: bool) -> list[Result]:
-        """Run what is not up to date, in order, several at a time; on an interruption, end what is running."""
+    def work(self, runs: list[NotebookRun], package: str, force: bool) -> list[Result]:
+        """NotebookRun what is not up to date, in order, several at a time; on an interruption, end what is running."""
         shutil.rmtree(self.place / ".work", ignore_errors=True)  # what a killed run has left
         waiting = deque((run, fingerprint(run, package)) for run in runs)
         running: list[_Started] = []
@@ -103,10 +103,10 @@ class Workshop:
             shutil.rmtree(self.place / ".work", ignore_errors=True)
         return [results[run.name] for run in runs]
 
-    def _state(self, run: Run) -> Path:
+    def _state(self, run: NotebookRun) -> Path:
         return self.place / ".state" / f"{run.name}.json"
 
-    def _up_to_date(self, run: Run, mark: str) -> bool:
+    def _up_to_date(self, run: NotebookRun, mark: str) -> bool:
         try:
             state = json.loads(self._state(run).read_text(encoding="utf-8"))
             return (
@@ -117,7 +117,7 @@ class Workshop:
         except (OSError, ValueError, KeyError):
             return False
 
-    def _start(self, run: Run, mark: str) -> _Started:
+    def _start(self, run: NotebookRun, mark: str) -> _Started:
         (self.place / ".work").mkdir(exist_ok=True)
         scratch = Path(tempfile.mkdtemp(prefix=f"{run.name}-", dir=self.place / ".work"))
         request = {

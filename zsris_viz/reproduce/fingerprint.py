@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from zsris_viz.reproduce.parameters import read_notebook
-from zsris_viz.reproduce.plan import Run
+from zsris_viz.reproduce.plan import NotebookRun
 
 PACKAGE = Path(__file__).resolve().parents[1]
 # What starts notebooks has no part in their results.
@@ -22,7 +22,7 @@ LIBRARIES = (
 )  # fmt: skip
 
 
-def fingerprint(run: Run, package: str) -> str:
+def fingerprint(run: NotebookRun, package: str) -> str:
     """Hash of the notebook's cells, its parameters, what files they name, `package` and the libraries' versions.
 
     Args:

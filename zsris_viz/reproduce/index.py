@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from zsris_viz.outputs import PICTURES, TABLES, commit, versions
-from zsris_viz.reproduce.plan import Entry, Run
+from zsris_viz.reproduce.plan import FigureEntry, NotebookRun
 
 ROWS_SHOWN = 30
 FORMATS = {".tex": "LaTeX"}
@@ -39,7 +39,7 @@ pre { overflow-x: auto; background: var(--soft); padding: .6rem; font-size: .8re
 """
 
 
-def write_index(place: Path, runs: Sequence[Run]) -> Path:
+def write_index(place: Path, runs: Sequence[NotebookRun]) -> Path:
     """Write `index.html` over all runs, made or not; links are relative, nothing is loaded from elsewhere."""
     sections = [_section(place, run) for run in runs]
     links = "".join(f'<a href="#{escape(run.name)}">{escape(run.name)}</a>' for run in runs)
@@ -61,7 +61,7 @@ def write_index(place: Path, runs: Sequence[Run]) -> Path:
     return target
 
 
-def _section(place: Path, run: Run) -> str:
+def _section(place: Path, run: NotebookRun) -> str:
     state = _json(place / ".state" / f"{run.name}.json")
     parts = [
         f'<section id="{escape(run.name)}"><h2>{escape(run.name)}</h2>',
@@ -81,7 +81,7 @@ def _section(place: Path, run: Run) -> str:
     return "".join([*parts, "</div></section>"])
 
 
-def _status(place: Path, run: Run, state: Mapping[str, Any]) -> str:
+def _status(place: Path, run: NotebookRun, state: Mapping[str, Any]) -> str:
     if not state:
         return f"Not made yet: zsris reproduce {escape(run.entries[0].id)}"
     files = [f"notebooks/{run.name}.html", f"notebooks/{run.name}.ipynb", f"failed/{run.name}.ipynb"]
@@ -92,7 +92,7 @@ def _status(place: Path, run: Run, state: Mapping[str, Any]) -> str:
     return " · ".join(words)
 
 
-def _parts(place: Path, run: Run) -> str:
+def _parts(place: Path, run: NotebookRun) -> str:
     """A line for each run that made a part of this one's outputs alone."""
     lines = []
     for path in sorted((place / ".state").glob(f"{run.name}--*.json")):
@@ -104,7 +104,7 @@ def _parts(place: Path, run: Run) -> str:
     return "".join(lines)
 
 
-def _article(place: Path, entry: Entry, output: str) -> str:
+def _article(place: Path, entry: FigureEntry, output: str) -> str:
     told = _json(place / f"{output}.json")
     title = escape(told.get("title") or entry.title)
     paper = f'<p class="note">After {escape(entry.paper)}</p>' if entry.paper else ""

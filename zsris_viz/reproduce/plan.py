@@ -19,7 +19,7 @@ FOLDERS = ("figures/", "tables/")
 SUFFIXES = {"figures/": tuple(PICTURES), "tables/": TABLES}
 
 
-class Entry(BaseModel):
+class FigureEntry(BaseModel):
     """One figure, table or whole notebook of `figures.yaml`; an unknown key is an error."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -61,14 +61,14 @@ class Entry(BaseModel):
 
 
 @dataclass(frozen=True)
-class Run:
+class NotebookRun:
     """One execution of a notebook; it makes the outputs of every entry with this notebook and these parameters."""
 
     name: str
     """Names the executed notebook; the notebook's own name unless it runs more than once."""
     notebook: Path
     parameters: Mapping[str, Any]
-    entries: tuple[Entry, ...]
+    entries: tuple[FigureEntry, ...]
 
     @property
     def outputs(self) -> tuple[str, ...]:
@@ -105,7 +105,7 @@ def find_notebooks(given: str | Path | None = None) -> Path:
     )
 
 
-def load_entries(notebooks: Path) -> list[Entry]:
+def load_entries(notebooks: Path) -> list[FigureEntry]:
     """Read and check `figures.yaml`.
 
     Raises:
@@ -118,11 +118,11 @@ def load_entries(notebooks: Path) -> list[Entry]:
         raise InvalidInputError(f"{path} is not YAML: {error}") from error
     if not isinstance(content, dict) or set(content) != {"figures"} or not isinstance(content["figures"], list):
         raise InvalidInputError(f"{path} must hold one key, `figures`, with a list of entries")
-    entries: list[Entry] = []
+    entries: list[FigureEntry] = []
     for number, item in enumerate(content["figures"], start=1):
         named = item.get("id", f"number {number}") if isinstance(item, dict) else f"number {number}"
         try:
-            entries.append(Entry.model_validate(item))
+            entries.append(FigureEntry.model_validate(item))
         except ValidationError as error:
             wrong = "; ".join(f"{'.'.join(map(str, e['loc'])) or 'entry'}: {e['msg']}" for e in error.errors())
             raise InvalidInputError(f"{path}, entry {named}: {wrong}") from error
@@ -130,7 +130,7 @@ def load_entries(notebooks: Path) -> list[Entry]:
     return entries
 
 
-def _check(path: Path, entries: Sequence[Entry]) -> None:
+def _check(path: Path, entries: Sequence[FigureEntry]) -> None:
     ids: set[str] = set()
     makers: dict[str, str] = {}
     for entry in entries:
@@ -146,7 +146,7 @@ def _check(path: Path, entries: Sequence[Entry]) -> None:
             makers[output] = entry.id
 
 
-def select(entries: Sequence[Entry], wanted: Iterable[str]) -> list[Entry]:
+def select(entries: Sequence[FigureEntry], wanted: Iterable[str]) -> list[FigureEntry]:
     """Entries by id, by notebook ("03_global_local") or by its number ("03"); all when none is named.
 
     Raises:
@@ -168,7 +168,7 @@ def select(entries: Sequence[Entry], wanted: Iterable[str]) -> list[Entry]:
     return [e for e in entries if not names or e.id in chosen]
 
 
-def part_of(run: Run, ids: Collection[str]) -> Run:
+def part_of(run: NotebookRun, ids: Collection[str]) -> NotebookRun:
     """The run with the entries among `ids` alone, under a name of its own; the run itself if those are all."""
     members = tuple(entry for entry in run.entries if entry.id in ids)
     if members == run.entries:
@@ -177,7 +177,7 @@ def part_of(run: Run, ids: Collection[str]) -> Run:
     return replace(run, name=name[:LONGEST_NAME], entries=members)
 
 
-def runs_of(entries: Sequence[Entry], notebooks: Path, *, test: bool = False) -> list[Run]:
+def runs_of(entries: Sequence[FigureEntry], notebooks: Path, *, test: bool = False) -> list[NotebookRun]:
     """Group entries that want the same notebook with the same parameters, in the order of `figures.yaml`.
 
     Args:
@@ -185,7 +185,7 @@ def runs_of(entries: Sequence[Entry], notebooks: Path, *, test: bool = False) ->
         notebooks: folder of the notebooks.
         test: `test_parameters` on top of `parameters`.
     """
-    groups: dict[tuple[str, str], tuple[dict[str, Any], list[Entry]]] = {}
+    groups: dict[tuple[str, str], tuple[dict[str, Any], list[FigureEntry]]] = {}
     for entry in entries:
         parameters = {**entry.parameters, **(entry.test_parameters if test else {})}
         key = (entry.notebook, repr(sorted(parameters.items())))
@@ -194,5 +194,5 @@ def runs_of(entries: Sequence[Entry], notebooks: Path, *, test: bool = False) ->
     runs = []
     for (notebook, _), (parameters, members) in groups.items():
         name = notebook if stems.count(notebook) == 1 else f"{notebook}--{members[0].id}"
-        runs.append(Run(name, notebooks / f"{notebook}.ipynb", parameters, tuple(members)))
+        runs.append(NotebookRun(name, notebooks / f"{notebook}.ipynb", parameters, tuple(members)))
     return runs

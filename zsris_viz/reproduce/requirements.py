@@ -10,8 +10,16 @@ from pathlib import Path
 from typing import Any
 
 from zsris_viz.reproduce.parameters import read_parameters
-from zsris_viz.reproduce.plan import Run
-from zsris_viz.reproduce.resources import BUILT_IN, MODELS, Part, count_split, data_parts, model_parts, splits_of
+from zsris_viz.reproduce.plan import NotebookRun
+from zsris_viz.reproduce.resources import (
+    BUILT_IN,
+    MODELS,
+    Resource,
+    count_split,
+    data_resources,
+    model_resources,
+    splits_of,
+)
 
 COSTS = Path(__file__).with_name("costs.csv")
 WORKING_GB = 1.5  # for activations, beside the weights; measured for 50 masks through ViT-B/32 in fp32
@@ -35,14 +43,14 @@ class Needs:
     data: str
     images: int | None
     expressions: int | None
-    parts: tuple[Part, ...]
+    parts: tuple[Resource, ...]
     memory_gb: float
     memory_note: str
     hours: Mapping[str, float] = field(default_factory=dict)
     basis: tuple[str, ...] = ()
 
     @property
-    def missing(self) -> list[Part]:
+    def missing(self) -> list[Resource]:
         """What was not found."""
         return [part for part in self.parts if part.there is False]
 
@@ -65,7 +73,7 @@ class Needs:
         return "\n".join(lines)
 
 
-def needs_of(run: Run, output: Path) -> Needs:
+def needs_of(run: NotebookRun, output: Path) -> Needs:
     """What a run needs.
 
     Args:
@@ -73,7 +81,7 @@ def needs_of(run: Run, output: Path) -> Needs:
     """
     values = {**read_parameters(run.notebook), **run.parameters}
     splits = list(splits_of(run, values))
-    parts = [*data_parts(values, splits), *model_parts(values, run)]
+    parts = [*data_resources(values, splits), *model_resources(values, run)]
     used = [part.name for part in parts if part.kind == "model"]
     counts = [count_split(values, *split) for split in splits]
     images = None if any(count[0] is None for count in counts) else sum(count[0] or 0 for count in counts)
@@ -107,7 +115,7 @@ def needs_of_wanted(
     return [needs_of(run, Path(output)) for run in plan_runs(wanted, parameters=parameters, notebooks=notebooks)[1]]
 
 
-def _memory(parts: Sequence[Part]) -> tuple[float, str]:
+def _memory(parts: Sequence[Resource]) -> tuple[float, str]:
     """GB on a GPU, and how that is known."""
     models = {part.name: part for part in parts if part.kind == "model"}
     if {"sam-vit-h", "blip2-opt-2.7b"} <= set(models):
@@ -123,7 +131,7 @@ def _memory(parts: Sequence[Part]) -> tuple[float, str]:
 
 
 def _hours(
-    used: Sequence[str], images: int | None, run: Run, output: Path, values: Mapping[str, Any]
+    used: Sequence[str], images: int | None, run: NotebookRun, output: Path, values: Mapping[str, Any]
 ) -> tuple[dict[str, float], list[str]]:
     """Device -> hours, and how they are known."""
     with COSTS.open(encoding="utf-8", newline="") as file:
@@ -148,7 +156,7 @@ def _hours(
     return hours, basis
 
 
-def _last_run(run: Run, output: Path, values: Mapping[str, Any]) -> tuple[float, int] | None:
+def _last_run(run: NotebookRun, output: Path, values: Mapping[str, Any]) -> tuple[float, int] | None:
     """Seconds and images of the last whole run with the same models, if there was one."""
     best = None
     for path in sorted((output / ".state").glob(f"{run.notebook.stem}*.json")):

@@ -9,7 +9,7 @@ from typing import Any
 
 from zsris_viz.datasets.manifests import Manifest, manifests
 from zsris_viz.errors import InvalidInputError
-from zsris_viz.reproduce.plan import Run
+from zsris_viz.reproduce.plan import NotebookRun
 
 BUILT_IN = ("miniature", "miniature-rn", "sam", "felzenszwalb", "ground-truth", "none")
 # parameters of notebooks that name a model, or several
@@ -21,7 +21,7 @@ SPEAKING = ("tas", "text-only")  # methods that ask a captioner
 
 
 @dataclass(frozen=True)
-class Part:
+class Resource:
     """Something that must be there: a dataset's file, a checkpoint, a model.
 
     Attributes:
@@ -36,14 +36,14 @@ class Part:
     detail: str = ""
 
 
-def splits_of(run: Run, values: Mapping[str, Any]) -> Iterator[tuple[str, str, str]]:
+def splits_of(run: NotebookRun, values: Mapping[str, Any]) -> Iterator[tuple[str, str, str]]:
     """(dataset, split, scheme) of everything that is measured."""
     dataset = str(values.get("dataset", "scenes"))
     tables = _tables(run)
     if tables:
-        from zsris_viz.papers.experiment import Workplace
+        from zsris_viz.papers.experiment import Experiment
 
-        place = Workplace(dataset="scenes", limit=1)
+        place = Experiment(dataset="scenes", limit=1)
         columns = dict.fromkeys(column for table in tables for column in place.columns(table))
         for name, split, split_by in columns:
             if dataset == "scenes" and split_by != "google":
@@ -56,7 +56,7 @@ def splits_of(run: Run, values: Mapping[str, Any]) -> Iterator[tuple[str, str, s
         yield dataset, str(split), str(values.get("split_by") or "")
 
 
-def _tables(run: Run) -> list[Any]:
+def _tables(run: NotebookRun) -> list[Any]:
     """The papers' tables among what a run makes."""
     from zsris_viz.papers.tables import find_table
 
@@ -86,7 +86,7 @@ def count_split(values: Mapping[str, Any], dataset: str, split: str, split_by: s
     return int(limit), round(said * limit / images) if said and images else None
 
 
-def data_parts(values: Mapping[str, Any], splits: Sequence[tuple[str, str, str]]) -> Iterator[Part]:
+def data_resources(values: Mapping[str, Any], splits: Sequence[tuple[str, str, str]]) -> Iterator[Resource]:
     """The files of the benchmarks, and of what they need."""
     names = dict.fromkeys(name for name, _, _ in splits if name != "scenes")
     root = str(values.get("data_root") or "")
@@ -95,10 +95,10 @@ def data_parts(values: Mapping[str, Any], splits: Sequence[tuple[str, str, str]]
         if manifest is None:
             continue
         for other in (manifest, *(manifests()[need] for need in manifest.needs if need in manifests())):
-            yield from _file_parts(other, root, "data")
+            yield from _file_resources(other, root, "data")
 
 
-def _file_parts(manifest: Manifest, root: str, kind: str) -> Iterator[Part]:
+def _file_resources(manifest: Manifest, root: str, kind: str) -> Iterator[Resource]:
     """The files of a manifest, found by name alone: hashes are for `zsris data verify`."""
     get = f"zsris data fetch {manifest.name} --data-root {root or 'DIR'}"
     for file in (one for one in manifest.files if not one.optional):
@@ -108,10 +108,12 @@ def _file_parts(manifest: Manifest, root: str, kind: str) -> Iterator[Part]:
             or (bool(file.provides) and all((Path(root) / place).exists() for place in file.provides))
         )
         name = manifest.name if kind == "model" else places[0]
-        yield Part(name, kind, there, file.size, "" if there else f"{get}{'' if root else ' (data_root is not set)'}")
+        yield Resource(
+            name, kind, there, file.size, "" if there else f"{get}{'' if root else ' (data_root is not set)'}"
+        )
 
 
-def model_parts(values: Mapping[str, Any], run: Run) -> list[Part]:
+def model_resources(values: Mapping[str, Any], run: NotebookRun) -> list[Resource]:
     """Every model that a parameter names, once; for tables of the papers those that their rows ask for."""
     named: list[str] = []
     for parameter in _asked(run):
@@ -121,7 +123,7 @@ def model_parts(values: Mapping[str, Any], run: Run) -> list[Part]:
     return [_model(name, str(values.get("data_root") or "")) for name in dict.fromkeys(named)]
 
 
-def _asked(run: Run) -> list[str]:
+def _asked(run: NotebookRun) -> list[str]:
     """The parameters whose models are used."""
     tables = _tables(run)
     if not tables or len(tables) < len(run.entries):  # something else is made, too: pictures, for example
@@ -134,26 +136,28 @@ def _asked(run: Run) -> list[str]:
     return list(dict.fromkeys(asked))
 
 
-def _model(name: str, root: str) -> Part:
+def _model(name: str, root: str) -> Resource:
     if name in BUILT_IN:
-        return Part(name, "model", True, None, "built in")
+        return Resource(name, "model", True, None, "built in")
     kind, _, file = name.partition(":")
     if file and kind in ("precomputed", "sam", "mask2former"):
         there = Path(file).expanduser().exists()
-        return Part(kind if kind == "precomputed" else name, "model", there, None, "" if there else f"no file {file}")
+        return Resource(
+            kind if kind == "precomputed" else name, "model", there, None, "" if there else f"no file {file}"
+        )
     if Path(name).expanduser().exists():
-        return Part(name, "model", True)
+        return Resource(name, "model", True)
     manifest = _manifest_of(name)
     if manifest is None:
-        return Part(name, "model", None, None, "not in data_manifests: its size and place are unknown")
+        return Resource(name, "model", None, None, "not in data_manifests: its size and place are unknown")
     size = sum(one.size or 0 for one in manifest.files) or None
     if manifest.hub is not None and _in_hub_cache(manifest.hub.repo):
-        return Part(manifest.name, "model", True, size, "in the Hugging Face cache")
-    parts = list(_file_parts(manifest, root, "model"))
+        return Resource(manifest.name, "model", True, size, "in the Hugging Face cache")
+    parts = list(_file_resources(manifest, root, "model"))
     if any(part.there for part in parts):
         return parts[0]
     get = f"zsris data fetch {manifest.name}" + (f" --data-root {root or 'DIR'}" if manifest.hub is None else "")
-    return Part(manifest.name, "model", False, size, get)
+    return Resource(manifest.name, "model", False, size, get)
 
 
 def _manifest_of(name: str) -> Manifest | None:

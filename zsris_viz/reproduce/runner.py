@@ -15,7 +15,7 @@ from zsris_viz.reproduce.executor import Result, Workshop
 from zsris_viz.reproduce.fingerprint import package_hash
 from zsris_viz.reproduce.index import write_index
 from zsris_viz.reproduce.parameters import check_parameters, read_parameters
-from zsris_viz.reproduce.plan import Run, find_notebooks, load_entries, part_of, runs_of, select
+from zsris_viz.reproduce.plan import NotebookRun, find_notebooks, load_entries, part_of, runs_of, select
 
 
 def plan_runs(
@@ -24,7 +24,7 @@ def plan_runs(
     parameters: Mapping[str, Any] | None = None,
     notebooks: str | Path | None = None,
     test: bool = False,
-) -> tuple[list[Run], list[Run]]:
+) -> tuple[list[NotebookRun], list[NotebookRun]]:
     """All runs of figures.yaml, and those that make what is wanted, with their parameters checked.
 
     A notebook with a parameter `only` makes no more than the ids that are wanted of it.
@@ -76,7 +76,7 @@ def reproduce(
     test: bool = False,
     told: Callable[[str], None] = lambda line: None,
 ) -> Report:
-    """Run the notebooks that make the wanted figures and tables.
+    """NotebookRun the notebooks that make the wanted figures and tables.
 
     Args:
         wanted: ids of figures.yaml, notebooks, or their numbers; all when empty.

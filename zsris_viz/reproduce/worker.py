@@ -22,7 +22,7 @@ _ANSI = re.compile(r"\x1b\[[0-9;]*m")
 
 
 def main(request_file: str) -> None:
-    """Run the notebook that the request names and write the outcome."""
+    """NotebookRun the notebook that the request names and write the outcome."""
     request = json.loads(Path(request_file).read_text(encoding="utf-8"))
     _end_with_parent()
     started = time.perf_counter()

@@ -9,7 +9,7 @@ import torch
 
 from tests.factories import tiny_vit_clip
 from zsris_viz.methods.risclip import Architecture, RisClipModel, Training
-from zsris_viz.models.vit import ViTClip
+from zsris_viz.models.vit import VitClip
 
 SMALL: dict[str, Any] = {
     "cfe_pairs": 2, "cfe_width": 8, "cfe_heads": 2, "ske_layers": 1, "ske_width": 16, "ske_heads": 2,
@@ -18,13 +18,13 @@ SMALL: dict[str, Any] = {
 
 
 @pytest.fixture(scope="session")
-def clip() -> ViTClip:
+def clip() -> VitClip:
     """56 px, 7 x 7 grid, 6 blocks of 64, 3 text blocks of 64, D = 32."""
     return tiny_vit_clip(1)
 
 
 @pytest.fixture
-def model(clip: ViTClip) -> RisClipModel:
+def model(clip: VitClip) -> RisClipModel:
     """A RISCLIP in which nothing is zero any more."""
     torch.manual_seed(0)
     made = RisClipModel(clip, Architecture(**SMALL))

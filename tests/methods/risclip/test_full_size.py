@@ -13,7 +13,7 @@ from zsris_viz.methods.risclip import Architecture, RisClipModel, load_model, sa
 from zsris_viz.methods.risclip.losses import mask_loss
 from zsris_viz.models.preprocessing import get_preprocess
 from zsris_viz.models.tokenizer import ClipTokenizer
-from zsris_viz.models.vit import ViTClip
+from zsris_viz.models.vit import VitClip
 
 SHAPES = {
     "ViT-B/16": ({"hidden_size": 768, "num_hidden_layers": 12, "num_attention_heads": 12, "patch_size": 16}, 512),
@@ -23,7 +23,7 @@ TEXT_HEADS = {"ViT-B/16": 8, "ViT-L/14": 12}
 GIB = 2**30
 
 
-def full_size_clip(name: str) -> ViTClip:
+def full_size_clip(name: str) -> VitClip:
     """A tower of a published shape with small random weights, made without a second copy in memory."""
     from transformers import CLIPConfig, CLIPModel
 
@@ -48,7 +48,7 @@ def full_size_clip(name: str) -> ViTClip:
             value.normal_(0, 0.02, generator=generator)
     model.logit_scale.fill_(2.6592)
     where: Any = torch.device("cpu")
-    return ViTClip(
+    return VitClip(
         model, attention="sdpa", name=name, device=where, dtype=torch.float32,
         preprocess=get_preprocess("clip", 224), tokenizer=ClipTokenizer.openai(),
     )  # fmt: skip

@@ -32,7 +32,7 @@ def test_the_answer_is_the_models_mask(clip: Any, model: RisClipModel, path: str
     sample = Squares(side=70)[0]
     masks = np.stack([reference.mask for reference in sample.references] + [np.zeros((70, 70), dtype=bool)])
     scene = SceneFeatures(sample.image, masks, clip)
-    answer = get_method("risclip", checkpoint=path).rank(scene, "the red square")
+    answer = get_method("risclip", checkpoint=path).predict(scene, "the red square")
     tokens = clip.tokenize(["the red square"])
     with torch.no_grad():
         found = model(scene.pixels(), torch.tensor([0]), tokens.ids, tokens.end)
@@ -57,10 +57,10 @@ def test_many_are_as_one_and_the_image_is_looked_at_once(clip: Any, path: str) -
     model = method.model(clip)
     look = model.look
     model.look = lambda pixels: calls.append(1) or look(pixels)  # type: ignore[method-assign]
-    together = method.rank_many(scene, texts)
-    assert len(together) == 4 and method.rank_many(scene, []) == []
+    together = method.predict_many(scene, texts)
+    assert len(together) == 4 and method.predict_many(scene, []) == []
     for text, one in zip(texts, together, strict=True):
-        alone = method.rank(scene, text)
+        alone = method.predict(scene, text)
         assert torch.equal(alone.mask, one.mask) and len(one.scores) == 0
     assert len(calls) == 1
 
@@ -91,7 +91,7 @@ def test_evaluate_judges_its_mask(clip: Any, path: str, proposals: str) -> None:
         sample = data[index]
         scene = SceneFeatures(sample.image, [], clip)
         for reference, expression in sample.pairs():
-            mask = method.rank(scene, expression).mask.numpy()
+            mask = method.predict(scene, expression).mask.numpy()
             row = rows.iloc[number]
             assert (row.intersection, row.union) == ((mask & reference.mask).sum(), (mask | reference.mask).sum())
             assert row.iou == pytest.approx(row.intersection / row.union)
@@ -112,20 +112,20 @@ def test_settings_of_a_run_name_the_weights(clip: Any, path: str) -> None:
 def test_a_method_that_was_used_can_be_sent_elsewhere(clip: Any, path: str) -> None:
     method = get_method("risclip", checkpoint=path)
     scene = SceneFeatures(Squares()[0].image, [], clip)
-    answer = method.rank(scene, "red")
+    answer = method.predict(scene, "red")
     again = pickle.loads(pickle.dumps(method))
-    assert torch.equal(again.rank(scene, "red").mask, answer.mask)
+    assert torch.equal(again.predict(scene, "red").mask, answer.mask)
 
 
 def test_what_cannot_be_used_is_refused(clip: Any, path: str) -> None:
     scene = SceneFeatures(Squares()[0].image, [], clip)
     with pytest.raises(UnavailableError, match=r"no trained RISCLIP for the tower .*zsris train risclip --config"):
-        get_method("risclip").rank(scene, "the cat")
+        get_method("risclip").predict(scene, "the cat")
     with pytest.raises(InvalidInputError, match="probability"):
         get_method("risclip", threshold=1.0)
     with pytest.raises(UnavailableError, match="vit"):
         rn = tiny_rn_clip()
-        get_method("risclip", checkpoint=path).rank(SceneFeatures(Squares()[0].image, [], rn), "the cat")
+        get_method("risclip", checkpoint=path).predict(SceneFeatures(Squares()[0].image, [], rn), "the cat")
     with pytest.raises(InvalidInputError, match="squashes"):
         cropping = SceneFeatures(Squares(side=80)[0].image, [], clip, preprocess="clip-center")
-        get_method("risclip", checkpoint=path).rank(cropping, "the cat")
+        get_method("risclip", checkpoint=path).predict(cropping, "the cat")

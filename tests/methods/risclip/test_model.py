@@ -13,18 +13,18 @@ from tests.methods.risclip.conftest import SMALL, scramble
 from zsris_viz.errors import InvalidInputError, UnavailableError
 from zsris_viz.methods.risclip import Architecture, RisClipModel
 from zsris_viz.methods.risclip.optim import stages_of, start_stage
-from zsris_viz.models.vit import ViTClip
+from zsris_viz.models.vit import VitClip
 
 TEXTS = ["the red square", "a much longer text about the blue one on the left"]
 
 
-def inputs(clip: ViTClip, side: int = 56) -> tuple[Any, ...]:
+def inputs(clip: VitClip, side: int = 56) -> tuple[Any, ...]:
     tokens = clip.tokenize(TEXTS)
     pixels = torch.randn(1, 3, side, side, generator=torch.Generator().manual_seed(0))
     return pixels, torch.zeros(2, dtype=torch.long), tokens.ids, tokens.end
 
 
-def test_before_training_the_map_is_clips_own(clip: ViTClip) -> None:
+def test_before_training_the_map_is_clips_own(clip: VitClip) -> None:
     model = RisClipModel(clip, Architecture(**SMALL)).eval()
     pixels, owner, ids, end = inputs(clip)
     with torch.no_grad():
@@ -36,7 +36,7 @@ def test_before_training_the_map_is_clips_own(clip: ViTClip) -> None:
     assert found.logits.shape == (2, 28, 28)
 
 
-def test_values_are_the_value_path_of_the_last_block(clip: ViTClip) -> None:
+def test_values_are_the_value_path_of_the_last_block(clip: VitClip) -> None:
     model = RisClipModel(clip, Architecture(**SMALL, patch_features="values")).eval()
     pixels, owner, ids, end = inputs(clip)
     with torch.no_grad():
@@ -46,7 +46,7 @@ def test_values_are_the_value_path_of_the_last_block(clip: ViTClip) -> None:
     torch.testing.assert_close(found.map, expected, rtol=1e-4, atol=1e-5)
 
 
-def test_each_text_for_itself(clip: ViTClip, model: RisClipModel) -> None:
+def test_each_text_for_itself(clip: VitClip, model: RisClipModel) -> None:
     """Padding, the other texts of the batch and the other images change nothing."""
     pixels, owner, ids, end = inputs(clip)
     two = torch.cat([torch.randn(1, 3, 56, 56), pixels])
@@ -59,7 +59,7 @@ def test_each_text_for_itself(clip: ViTClip, model: RisClipModel) -> None:
                 torch.testing.assert_close(one[0], all_of_them[row], rtol=1e-3, atol=1e-4)
 
 
-def test_an_image_that_was_looked_at_need_not_be_looked_at_again(clip: ViTClip, model: RisClipModel) -> None:
+def test_an_image_that_was_looked_at_need_not_be_looked_at_again(clip: VitClip, model: RisClipModel) -> None:
     pixels, owner, ids, end = inputs(clip)
     with torch.no_grad():
         seen = model.look(pixels)
@@ -68,7 +68,7 @@ def test_an_image_that_was_looked_at_need_not_be_looked_at_again(clip: ViTClip, 
     assert all(torch.equal(one, other) for one, other in zip(first, second, strict=True))
 
 
-def test_gradients_reach_every_part_and_never_clip(clip: ViTClip, model: RisClipModel) -> None:
+def test_gradients_reach_every_part_and_never_clip(clip: VitClip, model: RisClipModel) -> None:
     found = model(*inputs(clip))
     (found.logits.square().sum() + found.map.sum()).backward()
     assert all(value.grad is not None and value.grad.abs().sum() > 0 for value in model.parameters())
@@ -77,7 +77,7 @@ def test_gradients_reach_every_part_and_never_clip(clip: ViTClip, model: RisClip
     assert not any(value is other for value in model.parameters() for other in frozen)
 
 
-def test_running_blocks_again_changes_no_gradient(clip: ViTClip) -> None:
+def test_running_blocks_again_changes_no_gradient(clip: VitClip) -> None:
     gradients = []
     for again in (False, True):
         torch.manual_seed(0)
@@ -89,7 +89,7 @@ def test_running_blocks_again_changes_no_gradient(clip: ViTClip) -> None:
         torch.testing.assert_close(one, other, rtol=1e-4, atol=1e-6)
 
 
-def test_larger_images_interpolate_positions(clip: ViTClip) -> None:
+def test_larger_images_interpolate_positions(clip: VitClip) -> None:
     model = RisClipModel(clip, Architecture(**SMALL, input_size=90)).eval()
     assert model.grid == (11, 11) and model.input_size == 88  # whole patches of 8
     with torch.no_grad():
@@ -98,7 +98,7 @@ def test_larger_images_interpolate_positions(clip: ViTClip) -> None:
 
 
 @pytest.mark.parametrize("left_out", [{"cfe_pairs": 0}, {"ske_layers": 0}, {"decoder": "none"}])
-def test_parts_can_be_left_out(clip: ViTClip, left_out: dict[str, Any]) -> None:
+def test_parts_can_be_left_out(clip: VitClip, left_out: dict[str, Any]) -> None:
     model = RisClipModel(clip, Architecture(**(SMALL | left_out)))
     model(*inputs(clip)).logits.sum().backward()
     names = {name.split(".")[0] for name, _ in model.named_parameters()}
@@ -106,7 +106,7 @@ def test_parts_can_be_left_out(clip: ViTClip, left_out: dict[str, Any]) -> None:
     assert names == {"cfe", "ske", "head", "decoder"} - {missing}
 
 
-def test_stages_train_their_parts(clip: ViTClip) -> None:
+def test_stages_train_their_parts(clip: VitClip) -> None:
     from tests.methods.risclip.conftest import settings
 
     model = RisClipModel(clip, Architecture(**SMALL))
@@ -129,7 +129,7 @@ def test_stages_train_their_parts(clip: ViTClip) -> None:
     assert [stage.name for stage in stages_of(settings(), without)] == ["align", "joint"]
 
 
-def test_bad_layers_and_towers_are_refused(clip: ViTClip) -> None:
+def test_bad_layers_and_towers_are_refused(clip: VitClip) -> None:
     with pytest.raises(InvalidInputError, match="layers from 0 to 5"):
         RisClipModel(clip, Architecture(cfe_layers=(6,)))
     with pytest.raises(InvalidInputError, match="once and in order"):

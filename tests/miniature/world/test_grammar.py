@@ -23,7 +23,7 @@ from zsris_viz.miniature.world.predicates import (
     Relation,
     Size,
 )
-from zsris_viz.miniature.world.semantics import Judge, denotes, same_noun
+from zsris_viz.miniature.world.semantics import SceneSemantics, denotes, same_noun
 from zsris_viz.miniature.world.words import DIRECTIONS, PEOPLE, names_of, vocabulary
 
 SCENES = 2000
@@ -79,7 +79,7 @@ def test_kind_is_what_is_needed() -> None:
             assert not rivals, one.text
             continue
         assert rivals, one.text
-        judge = Judge(layout)
+        judge = SceneSemantics(layout)
         needed = [fact for fact in one.form.facts if isinstance(fact, FACTS_OF_KIND[one.kind])]
         noun = layout.objects[one.target].noun
         assert any(judge.only(Form(noun, (fact,)), one.target) for fact in needed), one.text
@@ -89,7 +89,7 @@ def test_without_its_core_an_expression_is_ambiguous() -> None:
     for layout, one in spoken():
         if one.kind == "noun":
             continue
-        judge = Judge(layout)
+        judge = SceneSemantics(layout)
         noun = layout.objects[one.target].noun
         needed = [fact for fact in one.form.facts if judge.only(Form(noun, (fact,)), one.target)]
         assert len(needed) == 1, one.text

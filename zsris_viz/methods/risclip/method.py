@@ -122,14 +122,14 @@ class RisClip(Method):
                 found.append(model(seen, owner, tokens.ids, tokens.end))
         return Grounding(*(torch.cat(parts).float() for parts in zip(*found, strict=True)))
 
-    def rank_many(
+    def predict_many(
         self, scene: SceneFeatures, expressions: Sequence[str | Expression], *, parts: str = "parser", **given: Any
     ) -> list[Ranking]:
-        """`rank` for several expressions, in one batch."""
+        """`predict` for several expressions, in one batch."""
         read = [ExpressionParts(one, given, source=parts, parser=scene.load_parser) for one in expressions]
         return self._answers(scene, [one.text for one in read]) if read else []
 
-    def _rank(self, scene: SceneFeatures, text: ExpressionParts) -> Ranking:
+    def _predict(self, scene: SceneFeatures, text: ExpressionParts) -> Ranking:
         return self._answers(scene, [text.text])[0]
 
     def _answers(self, scene: SceneFeatures, texts: list[str]) -> list[Ranking]:
@@ -150,5 +150,5 @@ class RisClip(Method):
         return answers
 
     def _score(self, scene: SceneFeatures, text: ExpressionParts) -> tuple[Tensor, dict[str, Any]]:
-        answer = self._rank(scene, text)
+        answer = self._predict(scene, text)
         return answer.scores, answer.evidence

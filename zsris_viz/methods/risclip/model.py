@@ -17,7 +17,7 @@ from zsris_viz.methods.risclip.decoder import Decoder, enlarged
 from zsris_viz.methods.risclip.exploitation import Exploitation
 from zsris_viz.models.base import Clip
 from zsris_viz.models.blocks import run_block
-from zsris_viz.models.vit import ViTClip
+from zsris_viz.models.vit import VitClip
 
 KERNEL = "sdpa"  # no attention weights are asked for
 
@@ -71,7 +71,7 @@ class RisClipModel(nn.Module):
 
     def __init__(self, clip: Clip, architecture: Architecture | None = None) -> None:
         super().__init__()
-        if not isinstance(clip, ViTClip):
+        if not isinstance(clip, VitClip):
             raise UnavailableError(
                 f"RISCLIP needs a tower of kind vit; {clip.name!r} is of kind {clip.kind!r}. Load another, e.g. "
                 "load_clip('miniature')."
@@ -204,7 +204,7 @@ def _block(block: nn.Module, hidden: Tensor, mask: Tensor | None) -> Tensor:
     return run_block(block, hidden, mask, attention=KERNEL)[0]
 
 
-def cfe_layers(architecture: Architecture, clip: ViTClip) -> tuple[tuple[int, int], ...]:
+def cfe_layers(architecture: Architecture, clip: VitClip) -> tuple[tuple[int, int], ...]:
     """(image layer, text layer) of each pair of adapters. Raises InvalidInputError for layers that do not exist."""
     image = architecture.cfe_layers
     if image is None:
@@ -217,7 +217,7 @@ def cfe_layers(architecture: Architecture, clip: ViTClip) -> tuple[tuple[int, in
     return tuple((layer, text_layer(layer, clip.num_layers, clip.text_layers)) for layer in image)
 
 
-def early_layers(architecture: Architecture, clip: ViTClip, pairs: tuple[tuple[int, int], ...]) -> tuple[int, ...]:
+def early_layers(architecture: Architecture, clip: VitClip, pairs: tuple[tuple[int, int], ...]) -> tuple[int, ...]:
     """The layers that the decoder sees. Raises InvalidInputError for layers behind the first adapter."""
     first = pairs[0][0] if pairs else clip.num_layers - 1
     early = architecture.decoder_layers

@@ -64,7 +64,7 @@ class Trained:
     progress: Progress = field(default_factory=Progress)
 
 
-class Run:
+class TrainingRun:
     """One training in its folder.
 
     Args:

@@ -16,7 +16,7 @@ from zsris_viz.methods.risclip.checkpoint import tower_hash
 from zsris_viz.methods.risclip.config import Data, Training
 from zsris_viz.methods.risclip.examples import Pictures
 from zsris_viz.methods.risclip.model import RisClipModel
-from zsris_viz.methods.risclip.run import Run, Trained
+from zsris_viz.methods.risclip.run import Trained, TrainingRun
 from zsris_viz.models.base import Clip
 
 __all__ = ["Trained", "pictures_of", "train_risclip"]
@@ -59,7 +59,7 @@ def train_risclip(
     tower = clip if clip is not None else _load_tower(settings, accelerator.device)
     torch.manual_seed(settings.seed)
     model = RisClipModel(tower, settings.architecture)
-    run = Run(settings, Path(output), model, accelerator)
+    run = TrainingRun(settings, Path(output), model, accelerator)
     pictures = data if data is not None else pictures_of(settings.data, model)
     spoken = StepBatches(
         pictures,

@@ -75,7 +75,7 @@ class FragmentParts:
         if self.chance(0.1) and dep == "ROOT":
             head = noun(self.pick(("one", "one", "ones")), dep)
         if self.chance(rich * 0.2):
-            head.before(self.rank())
+            head.before(self.predict())
         if self.chance(rich):
             head.before(self.looks())
         if self.chance(rich * 0.2):
@@ -104,7 +104,7 @@ class FragmentParts:
             return head
         return with_article(head, self.pick(("the", "the", "a")))
 
-    def rank(self) -> Node:
+    def predict(self) -> Node:
         """A place in a row or a superlative: "second", "biggest", "taller", "left", "far left", "front"."""
         way = float(self.rng.random())
         if way < 0.2:

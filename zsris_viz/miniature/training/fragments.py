@@ -15,16 +15,16 @@ import numpy as np
 
 from zsris_viz.miniature.training import fragment_vocabulary as words
 from zsris_viz.miniature.training.fragment_grammar import HALVES, SIDES, FragmentParts
-from zsris_viz.miniature.training.ud_to_clear import Word
+from zsris_viz.miniature.training.ud_to_clear import UdWord
 from zsris_viz.miniature.world.phrases import with_article
 from zsris_viz.miniature.world.trees import GoldTree, adjective, comparative, flatten, noun, superlative, verb
 from zsris_viz.miniature.world.trees import Word as Node
 
 
-def from_gold_tree(tree: GoldTree) -> list[Word]:
+def from_gold_tree(tree: GoldTree) -> list[UdWord]:
     """A gold tree as a training sentence; lemmas stay empty, which means "not annotated"."""
     rows = zip(tree.words, tree.pos, tree.tags, tree.heads, tree.deps, strict=True)
-    return [Word(text, "", pos, tag, head, dep) for text, pos, tag, head, dep in rows]
+    return [UdWord(text, "", pos, tag, head, dep) for text, pos, tag, head, dep in rows]
 
 
 class FragmentMaker(FragmentParts):
@@ -42,29 +42,29 @@ class FragmentMaker(FragmentParts):
             (self.sentence, 5.0), (self.headless, 9.0), (self.of_phrase, 6.0), (self.two_parts, 5.0),
         ]  # fmt: skip
 
-    def __iter__(self) -> Iterator[list[Word]]:
+    def __iter__(self) -> Iterator[list[UdWord]]:
         weights = np.array([weight for _, weight in self._shapes])
         while True:
             shape = self._shapes[int(self.rng.choice(len(weights), p=weights / weights.sum()))][0]
             tree, _ = flatten(shape())
             yield self._as_written(from_gold_tree(tree))
 
-    def _as_written(self, sentence: list[Word]) -> list[Word]:
+    def _as_written(self, sentence: list[UdWord]) -> list[UdWord]:
         """Now and then a typing error, a capital, or a final stop."""
         made = [
-            Word(self._typo(word.text), word.lemma, word.pos, word.tag, word.head, word.dep, word.space)
+            UdWord(self._typo(word.text), word.lemma, word.pos, word.tag, word.head, word.dep, word.space)
             if len(word.text) > 3 and self.chance(0.012) else word
             for word in sentence
         ]  # fmt: skip
         for place, word in enumerate(made):
             if place and word.dep == "punct":
                 before = made[place - 1]
-                made[place - 1] = Word(
+                made[place - 1] = UdWord(
                     before.text, before.lemma, before.pos, before.tag, before.head, before.dep, False
                 )
         first = made[0]
         if self.chance(0.06):
-            made[0] = Word(
+            made[0] = UdWord(
                 first.text[0].upper() + first.text[1:],
                 first.lemma,
                 first.pos,
@@ -76,8 +76,8 @@ class FragmentMaker(FragmentParts):
         if self.chance(0.06):
             root = next(place for place, word in enumerate(made) if word.head == place)
             last = made[-1]
-            made[-1] = Word(last.text, last.lemma, last.pos, last.tag, last.head, last.dep, False)
-            made.append(Word(".", ".", "PUNCT", ".", root, "punct"))
+            made[-1] = UdWord(last.text, last.lemma, last.pos, last.tag, last.head, last.dep, False)
+            made.append(UdWord(".", ".", "PUNCT", ".", root, "punct"))
         return made
 
     def _typo(self, text: str) -> str:
@@ -90,7 +90,7 @@ class FragmentMaker(FragmentParts):
         extra: list[Node] = []
         way = float(self.rng.random())
         if way < 0.3:
-            extra = [self.rank()]
+            extra = [self.predict()]
         elif way < 0.42:
             extra = [adjective(self.pick(HALVES)), adjective(self.pick(SIDES))]
         elif way < 0.48:

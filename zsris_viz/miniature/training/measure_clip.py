@@ -84,7 +84,7 @@ def choose_among_masks(clip: Clip, draw: str, count: int, *, alpha: float) -> di
 
             note("chance", 1 / len(scene))
             for name, method in ways.items():
-                good = float(method.rank(scene, expression, parts="gold").chosen == answer)
+                good = float(method.predict(scene, expression, parts="gold").chosen == answer)
                 note(name, good)
                 # A crop cannot know the other objects that long expressions name; short ones name the referent alone.
                 if name == "crop" and len(expression.text.split()) <= SHORT:

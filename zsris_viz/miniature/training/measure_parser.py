@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from zsris_viz.errors import UnavailableError
 from zsris_viz.language.parser import Parser
 from zsris_viz.miniature.training.treebank import load_split, to_doc
-from zsris_viz.miniature.training.ud_to_clear import Word
+from zsris_viz.miniature.training.ud_to_clear import UdWord
 
 if TYPE_CHECKING:
     from spacy.language import Language
@@ -30,7 +30,7 @@ STYLE = Path("tests/language/refcoco_style.tsv")
 Style = list[dict[str, str]]
 
 
-def make_example(nlp: Language, words: Sequence[Word]) -> Example:
+def make_example(nlp: Language, words: Sequence[UdWord]) -> Example:
     """A sentence to learn from or to be scored on: gold tokens, the tokenizer's norms where it agrees with them."""
     from spacy.tokens import Doc
     from spacy.training import Example
@@ -44,7 +44,9 @@ def make_example(nlp: Language, words: Sequence[Word]) -> Example:
     return Example(predicted, gold)
 
 
-def score_treebank(nlp: Language, sentences: Iterable[Sequence[Word]], *, gold_tokens: bool = True) -> dict[str, float]:
+def score_treebank(
+    nlp: Language, sentences: Iterable[Sequence[UdWord]], *, gold_tokens: bool = True
+) -> dict[str, float]:
     """Per cent right on sentences with gold trees: ``uas``, ``las``, ``tag``, ``pos``, ``lemma``.
 
     Punctuation is left out of UAS and LAS, as spaCy's scorer does.

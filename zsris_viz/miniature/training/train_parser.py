@@ -34,7 +34,7 @@ from zsris_viz.miniature.training.measure_parser import (
     write_card,
 )
 from zsris_viz.miniature.training.treebank import load_split
-from zsris_viz.miniature.training.ud_to_clear import Word
+from zsris_viz.miniature.training.ud_to_clear import UdWord
 
 if TYPE_CHECKING:
     from spacy.language import Language
@@ -47,7 +47,7 @@ SCENES_SEED = 1_000_000
 
 
 @dataclass(frozen=True)
-class Recipe:
+class ParserRecipe:
     """Every choice of a training run.
 
     Attributes:
@@ -75,7 +75,7 @@ class Recipe:
     seed: int = 0
 
 
-def build_pipeline(recipe: Recipe) -> Language:
+def build_pipeline(recipe: ParserRecipe) -> Language:
     """The untrained pipeline."""
     import spacy
 
@@ -128,7 +128,7 @@ def build_pipeline(recipe: Recipe) -> Language:
     return nlp
 
 
-def as_typed(words: Sequence[Word]) -> list[Word]:
+def as_typed(words: Sequence[UdWord]) -> list[UdWord]:
     """The sentence as a hurried person types it: lower case, no final stop."""
     words = [replace(word, text=word.text.lower()) for word in words]
     last = words[-1]
@@ -152,7 +152,7 @@ def batches(examples: Sequence[Example], size: int) -> Iterator[list[Example]]:
         yield batch
 
 
-def expressions(recipe: Recipe, open_nouns: Sequence[str], excluded: set[str], epoch: int) -> list[list[Word]]:
+def expressions(recipe: ParserRecipe, open_nouns: Sequence[str], excluded: set[str], epoch: int) -> list[list[UdWord]]:
     """The fragments and drawn-world expressions of one epoch, without those whose text is in ``excluded``."""
     from zsris_viz.miniature.world.grammar import gold_examples
 
@@ -162,7 +162,7 @@ def expressions(recipe: Recipe, open_nouns: Sequence[str], excluded: set[str], e
     return [words for words in made if _text(words) not in excluded]
 
 
-def common_nouns(treebank: Sequence[Sequence[Word]]) -> list[str]:
+def common_nouns(treebank: Sequence[Sequence[UdWord]]) -> list[str]:
     """Singular nouns that a treebank has more than once, sorted."""
     counts = Counter(
         word.text.lower() for words in treebank for word in words if word.tag == "NN" and word.text.isalpha()
@@ -170,15 +170,15 @@ def common_nouns(treebank: Sequence[Sequence[Word]]) -> list[str]:
     return sorted(text for text, count in counts.items() if count > 1 and len(text) > 2)
 
 
-def _text(words: Sequence[Word]) -> str:
+def _text(words: Sequence[UdWord]) -> str:
     return " ".join(word.text for word in words if word.dep != "punct").lower()
 
 
 def train(
-    recipe: Recipe,
-    treebank: Sequence[Sequence[Word]],
-    dev: Sequence[Sequence[Word]],
-    extra: Callable[[int], Sequence[Sequence[Word]]],
+    recipe: ParserRecipe,
+    treebank: Sequence[Sequence[UdWord]],
+    dev: Sequence[Sequence[UdWord]],
+    extra: Callable[[int], Sequence[Sequence[UdWord]]],
     output: Path,
     *,
     resume: tuple[Path, int] | None = None,
@@ -254,7 +254,7 @@ def excluded_texts(style: Path) -> set[str]:
 
 def main(argv: list[str] | None = None) -> None:
     """The command ``train parser``: trains, measures, and writes the pipeline with its card."""
-    defaults = Recipe()
+    defaults = ParserRecipe()
     options = argparse.ArgumentParser(prog="python -m zsris_viz.miniature train parser", description=__doc__)
     options.add_argument(
         "--treebank", required=True, help="folder with the train, dev and test files of a UD English treebank"

@@ -8,14 +8,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from zsris_viz.errors import CorruptFileError, UnavailableError
-from zsris_viz.miniature.training.ud_to_clear import Word, to_clear_style
+from zsris_viz.miniature.training.ud_to_clear import UdWord, to_clear_style
 
 if TYPE_CHECKING:
     from spacy.tokens import Doc
     from spacy.vocab import Vocab
 
 
-def read_conllu(path: str | Path) -> Iterator[list[Word]]:
+def read_conllu(path: str | Path) -> Iterator[list[UdWord]]:
     """The sentences of a treebank file, in Universal Dependencies as they stand.
 
     Args:
@@ -55,9 +55,9 @@ def read_conllu(path: str | Path) -> Iterator[list[Word]]:
         yield _words(rows)
 
 
-def _words(rows: list[list[str]]) -> list[Word]:
+def _words(rows: list[list[str]]) -> list[UdWord]:
     inside_until, last_spaced = 0, True
-    words: list[Word] = []
+    words: list[UdWord] = []
     for columns in rows:
         identifier, text, lemma, pos, tag, _, head, dep, _, misc = columns
         spaced = "SpaceAfter=No" not in misc
@@ -72,11 +72,11 @@ def _words(rows: list[list[str]]) -> list[Word]:
         elif index == inside_until:
             spaced = last_spaced
         governor = index - 1 if head in ("0", "_") else int(head) - 1
-        words.append(Word(text, text if lemma == "_" else lemma, pos, tag, governor, dep, spaced))
+        words.append(UdWord(text, text if lemma == "_" else lemma, pos, tag, governor, dep, spaced))
     return words
 
 
-def load_split(folder: str | Path, split: str) -> list[list[Word]]:
+def load_split(folder: str | Path, split: str) -> list[list[UdWord]]:
     """One split ("train", "dev" or "test") of the treebank in ``folder``, converted to CLEAR style.
 
     The folder holds one file a split, named like ``en_ewt-ud-train.conllu.gz``.
@@ -87,7 +87,7 @@ def load_split(folder: str | Path, split: str) -> list[list[Word]]:
     return [to_clear_style(sentence) for sentence in read_conllu(found[0])]
 
 
-def to_doc(vocab: Vocab, words: Iterable[Word]) -> Doc:
+def to_doc(vocab: Vocab, words: Iterable[UdWord]) -> Doc:
     """A spaCy document with the gold annotation of one sentence."""
     from spacy.tokens import Doc
 

@@ -15,7 +15,7 @@ from zsris_viz.miniature.training.ud_to_clear_labels import CLAUSAL, DEGREE, NOM
 
 
 @dataclass(frozen=True)
-class Word:
+class UdWord:
     """One word of a tree. ``head`` is the index of its governor in the sentence, its own index for the root."""
 
     text: str
@@ -30,7 +30,7 @@ class Word:
 class _Tree:
     """A sentence whose arcs are being turned: parallel lists, and the two moves that every rule is made of."""
 
-    def __init__(self, words: list[Word]) -> None:
+    def __init__(self, words: list[UdWord]) -> None:
         self.words = words
         self.head = [word.head for word in words]
         self.ud = [word.dep for word in words]
@@ -51,7 +51,7 @@ class _Tree:
         return self.words[i].text.lower()
 
 
-def to_clear_style(words: list[Word]) -> list[Word]:
+def to_clear_style(words: list[UdWord]) -> list[UdWord]:
     """The same sentence with CLEAR-style heads and labels.
 
     Args:

@@ -11,7 +11,7 @@ import numpy as np
 from zsris_viz.miniature.world.layout import SceneLayout, SceneObject
 from zsris_viz.miniature.world.phrases import chance, clothes_phrase, pick, relation_phrase, size_word, with_article
 from zsris_viz.miniature.world.predicates import Relation
-from zsris_viz.miniature.world.semantics import Judge
+from zsris_viz.miniature.world.semantics import SceneSemantics
 from zsris_viz.miniature.world.trees import GoldTree, Word, adjective, flatten, noun
 from zsris_viz.miniature.world.words import plural
 
@@ -100,7 +100,7 @@ def caption(layout: SceneLayout, rng: np.random.Generator, *, grouped: bool | No
 
 def _related_pair(layout: SceneLayout, rng: np.random.Generator) -> tuple[SceneObject, SceneObject, Relation] | None:
     """Two objects of which one clearly stands beside, above or below the other."""
-    judge = Judge(layout)
+    judge = SceneSemantics(layout)
     order = [int(index) for index in rng.permutation(len(layout.objects))]
     for first, second in itertools.pairwise(order):
         names = [name for name in ("left", "right", "above", "below", "near") if judge.related(name, first, second)]

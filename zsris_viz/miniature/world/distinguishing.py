@@ -17,7 +17,7 @@ from zsris_viz.miniature.world.predicates import (
     Relation,
     Size,
 )
-from zsris_viz.miniature.world.semantics import Judge, same_noun
+from zsris_viz.miniature.world.semantics import SceneSemantics, same_noun
 
 #: Least share of an object that must be in sight for it to be referred to.
 LEAST_VISIBLE = 0.4
@@ -43,7 +43,7 @@ def allowed(fact: Fact, style: str) -> bool:
     return style != "refcoco+" or not is_position(fact)
 
 
-def plain_form(judge: Judge, index: int) -> Form | None:
+def plain_form(judge: SceneSemantics, index: int) -> Form | None:
     """The shortest form, of noun, colour and size only, that fits one object alone; None if there is none.
 
     A person's colour is not used, since "the man in red" would need a phrase within the phrase.
@@ -64,7 +64,7 @@ def plain_form(judge: Judge, index: int) -> Form | None:
     return None
 
 
-def relations_of(judge: Judge, target: int) -> list[Relation | Closest]:
+def relations_of(judge: SceneSemantics, target: int) -> list[Relation | Closest]:
     """Every relation to another object that surely holds of the target, even if it holds of its like too."""
     found: list[Relation | Closest] = []
     noun = judge.layout.objects[target].noun
@@ -91,7 +91,7 @@ def relations_of(judge: Judge, target: int) -> list[Relation | Closest]:
     return found
 
 
-def _tries(judge: Judge, target: int, kind: str) -> list[Fact]:
+def _tries(judge: SceneSemantics, target: int, kind: str) -> list[Fact]:
     """The facts of a kind that may tell an object from its like."""
     item = judge.layout.objects[target]
     if kind == "colour":
@@ -108,7 +108,7 @@ def _tries(judge: Judge, target: int, kind: str) -> list[Fact]:
     return [Ordinal(rank, side) for side in _SIDES for rank in range(1, min(4, count) + 1)] if count >= 3 else []
 
 
-def _cores(judge: Judge, target: int, kind: str) -> list[Fact]:
+def _cores(judge: SceneSemantics, target: int, kind: str) -> list[Fact]:
     """The facts of a kind that, each alone with the noun, fit the target and nothing else; found once."""
     key = (target, kind)
     if key not in judge.cores:
@@ -122,7 +122,7 @@ def _cores(judge: Judge, target: int, kind: str) -> list[Fact]:
 
 
 def cores(
-    judge: Judge, target: int, kind: str, style: str, *, visible: Sequence[float] | None = None
+    judge: SceneSemantics, target: int, kind: str, style: str, *, visible: Sequence[float] | None = None
 ) -> list[Fact | None]:
     """The facts of a kind of which each alone, with the noun, fits the target and nothing else.
 
@@ -149,7 +149,7 @@ def cores(
     return [fact for fact in _cores(judge, target, kind) if allowed(fact, style)]
 
 
-def extras(judge: Judge, target: int, core: Fact | None, style: str) -> list[Fact]:
+def extras(judge: SceneSemantics, target: int, core: Fact | None, style: str) -> list[Fact]:
     """Facts that may be said besides the core: they hold of the target, and would not tell it from its like.
 
     Returns:

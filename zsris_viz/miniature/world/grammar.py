@@ -33,7 +33,7 @@ from zsris_viz.miniature.world.predicates import (
     Size,
 )
 from zsris_viz.miniature.world.realizer import Draft
-from zsris_viz.miniature.world.semantics import Judge
+from zsris_viz.miniature.world.semantics import SceneSemantics
 from zsris_viz.miniature.world.trees import GoldTree, flatten
 from zsris_viz.miniature.world.words import AMBIGUOUS, names_of
 
@@ -84,7 +84,7 @@ def expressions(
     rng: np.random.Generator,
     visible: Sequence[float] | None = None,
     kinds: Sequence[str] | None = None,
-    judge: Judge | None = None,
+    judge: SceneSemantics | None = None,
 ) -> list[SceneExpression]:
     """Unambiguous expressions for one object, one for each kind that is possible.
 
@@ -111,7 +111,7 @@ def expressions(
         raise InvalidInputError(f"kind {unknown[0]!r} is unknown; kinds are {', '.join(KINDS)}")
     if not 0 <= target < len(layout.objects):
         raise InvalidInputError(f"target {target} was given; the scene has objects 0 to {len(layout.objects) - 1}")
-    judge = judge or Judge(layout)
+    judge = judge or SceneSemantics(layout)
     made = []
     for kind in kinds or KINDS:
         possible = cores(judge, target, kind, style, visible=visible)
@@ -129,7 +129,7 @@ def _name(layout: SceneLayout, target: int, style: str, rng: np.random.Generator
 
 
 def _express(
-    judge: Judge, target: int, kind: str, core: Fact | None, style: str, rng: np.random.Generator
+    judge: SceneSemantics, target: int, kind: str, core: Fact | None, style: str, rng: np.random.Generator
 ) -> SceneExpression:
     chosen: list[Fact] = [] if core is None else [core]
     if chance(rng, _EXTRA_CHANCE[style]):
@@ -208,7 +208,7 @@ def gold_examples(seed: int, count: int, style: str | None = None) -> Iterator[G
     made = 0
     while made < count:
         layout = sample_layout(int(rng.integers(1 << 62)), same_noun=0.75)
-        judge = Judge(layout)
+        judge = SceneSemantics(layout)
         for target in range(len(layout.objects)):
             for one in expressions(layout, target, style=style or STYLES[made % 3], rng=rng, judge=judge):
                 yield one.tree, one.noun_phrase, one.head, one.context_tokens, one.direction, one.relation

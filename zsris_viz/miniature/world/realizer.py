@@ -39,7 +39,7 @@ from zsris_viz.miniature.world.predicates import (
     Relation,
     Size,
 )
-from zsris_viz.miniature.world.semantics import Judge, same_noun
+from zsris_viz.miniature.world.semantics import SceneSemantics, same_noun
 from zsris_viz.miniature.world.trees import Word, adjective, noun
 from zsris_viz.miniature.world.words import DIRECTIONS
 
@@ -61,7 +61,7 @@ class Draft:
         rng: source of randomness.
     """
 
-    def __init__(self, judge: Judge, target: int, name: str, style: str, rng: np.random.Generator) -> None:
+    def __init__(self, judge: SceneSemantics, target: int, name: str, style: str, rng: np.random.Generator) -> None:
         self._judge = judge
         self._target = target
         self._item = judge.layout.objects[target]

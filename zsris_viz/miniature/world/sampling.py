@@ -11,7 +11,7 @@ from zsris_viz.errors import UnavailableError
 from zsris_viz.miniature.world.distinguishing import KINDS, cores
 from zsris_viz.miniature.world.grammar import SceneExpression, expressions
 from zsris_viz.miniature.world.layout import SceneLayout, sample_layout
-from zsris_viz.miniature.world.semantics import Judge
+from zsris_viz.miniature.world.semantics import SceneSemantics
 from zsris_viz.miniature.world.visibility import visible_shares
 from zsris_viz.miniature.world.words import NOUNS, PEOPLE
 
@@ -62,7 +62,7 @@ class Plan:
     split: str
     index: int
     layout: SceneLayout
-    judge: Judge
+    judge: SceneSemantics
     visible: list[float]
     targets: list[int]
 
@@ -96,7 +96,7 @@ def plan_scene(split: str, index: int) -> Plan:
         layout = sample_layout(seed, least=least, most=6, same_noun=same_noun, target_nouns=wanted)
         people = {"testA": True, "testB": False}.get(split)
         targets = [place for place, item in enumerate(layout.objects) if people is None or item.is_person == people]
-        plan = Plan(split, index, layout, Judge(layout), visible_shares(layout).tolist(), targets)
+        plan = Plan(split, index, layout, SceneSemantics(layout), visible_shares(layout).tolist(), targets)
         if any(plan.possible(other, "refcoco+") for other in KINDS):
             best = plan
             if plan.possible(kind, "refcoco"):

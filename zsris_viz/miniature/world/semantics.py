@@ -75,7 +75,7 @@ def _is_rank(wanted: int, least: int, greatest: int) -> bool | None:
     return True if least == greatest else None
 
 
-class Judge:
+class SceneSemantics:
     """Judges forms on one layout, and remembers what it has judged.
 
     Args:
@@ -248,4 +248,4 @@ def denotes(layout: SceneLayout, form: Form) -> frozenset[int]:
         >>> denotes(SceneLayout((), 0, 0), Form("cat"))
         frozenset()
     """
-    return Judge(layout).denotes(form)
+    return SceneSemantics(layout).denotes(form)
