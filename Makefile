@@ -1,6 +1,6 @@
 # make figures    every notebook on the built-in miniature: figures, tables and index.html in outputs/
 #                 FIGURES="ID ..." picks some, ARGS="-p name=value" and OUTPUT=DIR go to `zsris reproduce`
-# make test       the test suite without the slow tests; PYTEST_ARGS="tests/clip -k trace" picks some
+# make test       the test suite without the slow tests; PYTEST_ARGS="tests/models -k trace" picks some
 # make test-slow  the slow tests
 # make lab        JupyterLab on notebooks/
 # make lint       ruff (notebooks too) and mypy;  make format: ruff's formatter

@@ -1,6 +1,6 @@
 """Milliseconds that the explorers take: made for the first time, and redrawn when something moves.
 
-    python tests/benchmarks/bench_widgets.py --output bench.json
+    python tests/benchmarks/bench_explorers.py --output bench.json
 
 On the built-in miniature and a drawn scene, with its objects as proposals. `cpu` is the time of this process, `wall`
 the clock's; on a busy machine only the first says something about the code. What the browser needs to decode and show a

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 import torch
 import torch.nn.functional as F
-from tests.widgets.conftest import TEXT
 
+from tests.explorers.conftest import TEXT
 from zsris_viz.errors import InvalidInputError, UnavailableError
 from zsris_viz.explorers import AttentionState
 from zsris_viz.methods import SceneFeatures, get_method

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
-from tests.widgets.conftest import TEXT
 
+from tests.explorers.conftest import TEXT
 from zsris_viz.errors import InvalidInputError, InvalidTypeError, UnavailableError
 from zsris_viz.explorers import LayerState
 

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 import torch
 from scipy.stats import spearmanr
-from tests.widgets.conftest import TEXT
 
+from tests.explorers.conftest import TEXT
 from zsris_viz.errors import InvalidInputError, UnavailableError
 from zsris_viz.explorers import CompareState, MethodState
 from zsris_viz.explorers.compare import Side

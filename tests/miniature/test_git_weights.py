@@ -1,16 +1,14 @@
 """The miniature captioner as it is shipped: small, unchanged since its card, and of use on held-out scenes."""
 
-from pathlib import Path
-
 import pytest
 
-import zsris_viz.miniature
 from zsris_viz.captioning import load_captioner
+from zsris_viz.miniature import WEIGHTS
 from zsris_viz.miniature.training.git_model import tokens
 from zsris_viz.miniature.training.measure_git import measure
 from zsris_viz.miniature.training.schedule import sha256
 
-FOLDER = Path(zsris_viz.miniature.__file__).parent / "git"
+FOLDER = WEIGHTS / "git"
 
 
 def test_files():

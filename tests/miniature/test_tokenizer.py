@@ -51,9 +51,9 @@ def test_merges_apply_in_the_order_in_which_they_were_learnt():
 
 
 def test_the_shipped_tokenizers_know_the_vocabulary():
-    from importlib.resources import files
+    from zsris_viz.miniature import WEIGHTS
 
     for name in ("clip", "clip-rn"):
-        known = json.loads((files("zsris_viz.miniature") / name / "vocab.json").read_text(encoding="utf-8"))
+        known = json.loads((WEIGHTS / name / "vocab.json").read_text(encoding="utf-8"))
         plain = {word: ids for word, ids in word_ids().items() if len(ids) == 1 and word not in (START, END)}
         assert {word: (known.get(word + "</w>"),) for word in plain} == plain

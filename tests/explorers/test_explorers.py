@@ -10,8 +10,8 @@ import pytest
 import torch
 from matplotlib.figure import Figure
 from PIL import Image
-from tests.widgets.conftest import TEXT
 
+from tests.explorers.conftest import TEXT
 from zsris_viz.errors import InvalidInputError, UnavailableError
 from zsris_viz.explorers import AttentionExplorer, CompareExplorer, ExplorerPage, LayerExplorer, MethodExplorer
 
