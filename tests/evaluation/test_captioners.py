@@ -4,7 +4,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from zsris_viz.evaluation.config import captioner_settings
+from zsris_viz.evaluation.settings import captioner_settings
 from zsris_viz.methods import get_method
 
 

@@ -18,10 +18,10 @@ from typer.testing import CliRunner
 
 from tests.evaluation.small_world import ByHash, LoggedClip, NeedsMore, NoClip, SmallWorld, run
 from zsris_viz.errors import InvalidInputError, InvalidTypeError, UnavailableError
-from zsris_viz.evaluation import DaskEngine, Evaluation, evaluate
-from zsris_viz.evaluation.config import weights_fingerprint
+from zsris_viz.evaluation import DaskEngine, Evaluation, EvaluationConfig, evaluate
 from zsris_viz.evaluation.dask_engine import read_address
-from zsris_viz.evaluation.worker_spec import ClipSource, DatasetSource, WorkerSpec
+from zsris_viz.evaluation.settings import weights_fingerprint
+from zsris_viz.evaluation.worker_spec import WorkerSpec
 
 VARYING = ["run_id", "seconds"]
 
@@ -128,18 +128,16 @@ def test_no_scheduler(monkeypatch: pytest.MonkeyPatch) -> None:
         run(images=1, engine="dask://127.0.0.1:1")
 
 
-def recipe(**changes: Any) -> WorkerSpec:
+def spec(**changes: Any) -> WorkerSpec:
     clip = NoClip()
-    settings = {"weights": weights_fingerprint(clip), "proposals": "ground-truth", "options": {"parts": "gold"}}
-    return WorkerSpec(
-        DatasetSource(SmallWorld(3), limit=2), {"a": ByHash()}, ClipSource(clip), **{**settings, **changes}
-    )
+    config = EvaluationConfig(clip=clip, parts="gold", limit=2)
+    return WorkerSpec(SmallWorld(3), {"a": ByHash()}, config, **{"weights": weights_fingerprint(clip), **changes})
 
 
-def test_a_recipe_is_whole_and_checked() -> None:
-    dataset, bench = recipe().build()
+def test_a_spec_is_whole_and_checked() -> None:
+    dataset, bench = spec().build()
     assert len(dataset) == 2 and bench.parts == "gold" and bench.proposer.name == "ground-truth"
     with pytest.raises(UnavailableError, match="other weights for 'none'"):
-        recipe(weights="0" * 16).build()
+        spec(weights="0" * 16).build()
     with pytest.raises(UnavailableError, match=r"started with 0\.0\.0; install"):
-        recipe(version="0.0.0").build()
+        spec(version="0.0.0").build()

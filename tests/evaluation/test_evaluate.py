@@ -9,9 +9,9 @@ import pytest
 from tests.evaluation.small_world import ByHash, NeedsMore, NoClip, SmallWorld, run
 from zsris_viz.datasets.types import Expression, Reference, Sample, Subset
 from zsris_viz.errors import InvalidInputError, InvalidTypeError, UnavailableError, ZsrisWarning
-from zsris_viz.evaluation import Evaluation, ImageEvaluator, evaluate, evaluate_image, mask_iou
-from zsris_viz.evaluation.config import run_config, weights_fingerprint
+from zsris_viz.evaluation import Evaluation, EvaluationConfig, ImageEvaluator, evaluate, evaluate_image, mask_iou
 from zsris_viz.evaluation.rows import COLUMNS, LATER
+from zsris_viz.evaluation.settings import run_settings, weights_fingerprint
 from zsris_viz.methods.base import MethodInfo
 from zsris_viz.proposals import load_proposals
 
@@ -146,12 +146,20 @@ def test_what_is_missing_ends_the_run() -> None:
         ({"limit": 0}, InvalidInputError, "limit"),
         ({"proposals": "nothing"}, InvalidInputError, "felzenszwalb"),
         ({"parts": "guess"}, InvalidInputError, "gold"),
+        ({"batch_size": 0}, InvalidInputError, "batch_size"),
+        ({"presets": "official"}, InvalidTypeError, "no option presets; it has split"),
     ],
 )
 def test_wrong_arguments(change: dict, error: type[Exception], words: str) -> None:
     arguments = {"dataset": SmallWorld(1), "methods": ByHash(), "clip": NoClip(), "parts": "gold", "progress": False}
     with pytest.raises(error, match=words):
         evaluate(**{**arguments, **change})
+
+
+def test_options_stand_above_the_config() -> None:
+    config = EvaluationConfig(clip=NoClip(), parts="gold", progress=False, limit=3)
+    found = evaluate(SmallWorld(4), ByHash(), config, limit=1)
+    assert found.rows["image_id"].unique().tolist() == ["image-0"] and config.limit == 3
 
 
 def test_a_method_for_another_tower_is_refused_at_once() -> None:
@@ -191,7 +199,7 @@ def test_drawings_and_words(small: Evaluation) -> None:
 def test_settings_know_what_matters() -> None:
     def config(dataset: object = None, salt: int = 1, seed: int = 0, **settings: object) -> dict:
         world = SmallWorld(3) if dataset is None else dataset
-        return run_config(
+        return run_settings(
             world, {"m": ByHash(salt=salt)}, NoClip(seed=seed), load_proposals("felzenszwalb", **settings), parts="gold"
         )
 

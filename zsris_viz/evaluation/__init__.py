@@ -6,6 +6,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from zsris_viz.evaluation.config import EvaluationConfig
     from zsris_viz.evaluation.dask_engine import DaskEngine
     from zsris_viz.evaluation.error_analysis import OUTCOMES, example_page, outcome_table
     from zsris_viz.evaluation.metrics import METRICS, Metric, mask_iou, measure
@@ -21,6 +22,7 @@ _HOMES = {
     "mask_iou": "metrics",
     "measure": "metrics",
     "DaskEngine": "dask_engine",
+    "EvaluationConfig": "config",
     "Evaluation": "results",
     "ImageEvaluator": "per_image",
     "evaluate": "runner",
@@ -38,6 +40,7 @@ __all__ = [
     "Comparison",
     "DaskEngine",
     "Evaluation",
+    "EvaluationConfig",
     "ImageEvaluator",
     "Metric",
     "compare_methods",

@@ -1,128 +1,151 @@
-"""The settings of a run in plain values: what must be the same for a run to be continued."""
+"""The options of `evaluate` in one object."""
 
 from __future__ import annotations
 
 import dataclasses
-import hashlib
-import importlib.util
-import json
+import os
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import torch
 
-from zsris_viz.datasets.types import Subset
-from zsris_viz.models.huggingface import add_weights
+from zsris_viz.datasets import load_dataset
+from zsris_viz.datasets.types import Dataset, Subset
+from zsris_viz.errors import InvalidInputError, InvalidTypeError
+from zsris_viz.io.cache import DiskCache
+from zsris_viz.models.base import Clip
+from zsris_viz.proposals import load_proposals
+from zsris_viz.proposals.base import Proposer
 
 if TYPE_CHECKING:
-    from zsris_viz.datasets.types import Dataset
-    from zsris_viz.methods.base import Method
-    from zsris_viz.models.base import Clip
-    from zsris_viz.proposals.base import Proposer
+    from zsris_viz.captioning.base import Captioner
+    from zsris_viz.evaluation.dask_engine import DaskEngine
+    from zsris_viz.language.parser import Parser
+    from zsris_viz.models.preprocessing import Preprocess
 
-SAMPLED = 256  # numbers of each weight that go into the fingerprint
-
-
-def run_config(
-    dataset: Dataset,
-    methods: Mapping[str, Method],
-    clip: Clip,
-    proposer: Proposer,
-    *,
-    parts: str,
-    parser: Any = None,
-    captioner: Any = None,
-    preprocess: Any = None,
-) -> dict[str, Any]:
-    """Everything that decides the rows of an image. Device, batch size and the number of images do not."""
-    return {
-        "dataset": dataset_settings(dataset),
-        "methods": {label: method_settings(method) for label, method in methods.items()},
-        "clip": {"name": clip.name, "dtype": str(clip.dtype), "weights": weights_fingerprint(clip)},
-        "preprocess": plain(clip.preprocess if preprocess is None else preprocess),
-        "proposals": {"name": proposer.name, **plain(proposer.settings)},
-        "parts": parts,
-        "parser": parser_name(parser) if parts == "parser" else None,
-        "captioner": captioner_settings(captioner, methods),
-    }
+Parts = Literal["parser", "gold"]
 
 
-def config_hash(config: Mapping[str, Any]) -> str:
-    """16 hexadecimal digits that change with any setting."""
-    text = json.dumps(config, sort_keys=True, ensure_ascii=False)
-    return hashlib.sha256(text.encode()).hexdigest()[:16]
+@dataclass(frozen=True, kw_only=True)
+class EvaluationConfig:
+    """Options of :func:`~zsris_viz.evaluation.runner.evaluate`.
 
-
-def dataset_settings(dataset: Dataset) -> dict[str, Any]:
-    """Name, split and the dataset's own settings: its `settings` if it has them, else its plain public attributes.
-
-    The first images of a dataset count as the dataset itself, so that a run can be extended; any other choice does not.
+    Attributes:
+        split: Split of a dataset that is given by name.
+        split_by: Splitting scheme of a dataset that is given by name, such as "umd"; None for its default.
+        data_root: Folder in which the benchmark's files and precomputed proposals lie; None for the default.
+        limit: Number of images, taken from the front; None for all.
+        clip: Image-text model, or a name for `load_clip`.
+        device: Device of a model or of proposals that are given by name; None for CUDA where there is one.
+        dtype: Number format of a model that is given by name.
+        batch_size: Number of crops that are encoded at once; it changes the rows by rounding only.
+        preprocess: Preprocessing for methods that do not name their own; None for the model's.
+        proposals: Proposer, or a name for `load_proposals`.
+        preset: Preset of methods that are given by name: "default" or "official".
+        parts: Source of noun phrases, directions and relations: the "parser", or the dataset's own ("gold").
+        parser: Parser for methods that need one; None for the package's own.
+        captioner: Captioner, or its name, for methods that need one; None for the miniature.
+        output: Folder that keeps the rows. The same call continues an interrupted run there; None keeps them in memory.
+        engine: Where images are evaluated: None for this process, "dask://HOST:PORT" for a running Dask scheduler,
+            "dask://local:N" for N new processes, or a DaskEngine.
+        reuse: Whether rows of earlier runs are taken from the user's cache folder, or from the given cache.
+        progress: Whether a progress bar is shown.
     """
-    if isinstance(dataset, Subset):
-        whole = dataset_settings(dataset.dataset)
-        if dataset.indices == list(range(len(dataset.indices))):
-            return whole
-        chosen = hashlib.sha256(json.dumps([int(index) for index in dataset.indices]).encode()).hexdigest()[:16]
-        return {**whole, "indices": chosen}
-    own = getattr(dataset, "settings", None)
-    if own is None:
-        own = {name: value for name, value in vars(dataset).items() if not name.startswith("_") and _is_plain(value)}
-    return {"name": dataset.name, "split": dataset.split, "split_by": dataset.split_by, **plain(own)}
 
+    split: str = "val"
+    split_by: str | None = None
+    data_root: str | os.PathLike[str] | None = None
+    limit: int | None = None
+    clip: Clip | str = "miniature"
+    device: str | torch.device | None = None
+    dtype: torch.dtype = torch.float32
+    batch_size: int = 64
+    preprocess: Preprocess | str | None = None
+    proposals: Proposer | str = "ground-truth"
+    preset: str = "default"
+    parts: Parts = "parser"
+    parser: Parser | None = None
+    captioner: Captioner | str | None = None
+    output: str | os.PathLike[str] | None = None
+    engine: str | DaskEngine | None = None
+    reuse: bool | DiskCache = False
+    progress: bool = True
 
-def method_settings(method: Method) -> dict[str, Any]:
-    """Name and configuration; the preset's name does not matter, its values do. A method with weights of its own also
-    names these."""
-    weights = getattr(method, "weights", None)
-    return {"name": method.name, **plain(method.config)} | ({} if weights is None else {"weights": weights})
+    def __post_init__(self) -> None:
+        """Check the values that can be checked without loading anything.
 
+        Raises:
+            InvalidInputError: If an option has a value that is not accepted.
+        """
+        if self.parts not in get_args(Parts):
+            raise InvalidInputError(f"parts={self.parts!r} is unknown; use {' or '.join(get_args(Parts))}.")
+        for name in ("limit", "batch_size"):
+            value = getattr(self, name)
+            if value is not None and value < 1:
+                raise InvalidInputError(f"{name}={value} was given; a whole number from 1 up is accepted.")
 
-def parser_name(parser: Any) -> str:
-    """The given parser's name, or that of the one that will be loaded, without loading it."""
-    if parser is not None:
-        return str(getattr(parser, "name", type(parser).__name__))
-    from zsris_viz.language.models import BUILTIN, PREFERRED
+    @classmethod
+    def create(
+        cls, config: EvaluationConfig | None = None, options: Mapping[str, Any] | None = None
+    ) -> EvaluationConfig:
+        """Return `config`, or the defaults, with some options replaced.
 
-    return next((name for name in PREFERRED if importlib.util.find_spec(name) is not None), BUILTIN)
+        Args:
+            config: Options to start from.
+            options: Name of an option and its new value.
 
+        Returns:
+            The new config; `config` is unchanged.
 
-def captioner_settings(captioner: Any, methods: Mapping[str, Method]) -> dict[str, Any] | None:
-    """Name and settings of the captioner that methods will ask, weights included; None where no method asks one."""
-    if not any(hasattr(method.config, "caption_style") for method in methods.values()):
-        return None
-    if captioner is None or isinstance(captioner, str):
-        from zsris_viz.captioning import shared_captioner
+        Raises:
+            InvalidTypeError: If an option is unknown.
+            InvalidInputError: If an option has a value that is not accepted.
 
-        captioner = shared_captioner(captioner or "miniature")
-    name = str(getattr(captioner, "name", type(captioner).__name__))
-    return {"name": name, **plain(getattr(captioner, "settings", {}))}
+        Example:
+            >>> EvaluationConfig.create(EvaluationConfig(limit=5), {"preset": "official"}).limit
+            5
+        """
+        names = [field.name for field in dataclasses.fields(cls)]
+        unknown = sorted(set(options or ()) - set(names))
+        if unknown:
+            raise InvalidTypeError(f"evaluate() has no option {', '.join(unknown)}; it has {', '.join(names)}.")
+        return dataclasses.replace(cls() if config is None else config, **(options or {}))
 
+    def for_worker(self) -> EvaluationConfig:
+        """Return the same options for another process, which neither stores rows nor shows progress."""
+        return dataclasses.replace(self, output=None, engine=None, reuse=False, progress=False)
 
-def weights_fingerprint(clip: Clip) -> str:
-    """A hash over every weight's name, shape and some of its numbers: tells two trainings of one model apart."""
-    modules = [value for part in (clip, getattr(clip, "text", None)) for value in vars(part or object).values()]
-    digest = hashlib.sha256()
-    seen: set[int] = set()
-    for module in modules:
-        if not isinstance(module, torch.nn.Module) or id(module) in seen:
-            continue
-        seen.add(id(module))
-        add_weights(digest, module, SAMPLED)
-    return digest.hexdigest()[:16]
+    def load_dataset(self, dataset: Dataset | str) -> Dataset:
+        """Return the dataset with at most `limit` images.
 
+        Args:
+            dataset: Dataset, or a name for `load_dataset`.
 
-def plain(value: Any) -> Any:
-    """Dataclasses, tuples and the like as dicts, lists, texts and numbers, so that they survive JSON unchanged."""
-    if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        return {entry.name: plain(getattr(value, entry.name)) for entry in dataclasses.fields(value)}
-    if isinstance(value, Mapping):
-        return {str(key): plain(entry) for key, entry in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [plain(entry) for entry in value]
-    if isinstance(value, (set, frozenset)):
-        return sorted(plain(entry) for entry in value)
-    return value if _is_plain(value) else str(value)
+        Raises:
+            InvalidInputError: If the name, split or scheme is unknown.
+            InvalidTypeError: If `dataset` is neither a name nor a dataset.
+        """
+        if isinstance(dataset, str):
+            options: dict[str, Any] = {"limit": self.limit, "data_root": self.data_root, "split_by": self.split_by}
+            return load_dataset(dataset, self.split, **options)
+        if not isinstance(dataset, Dataset):
+            raise InvalidTypeError(
+                f"A dataset was given as {type(dataset).__name__}; give a name, or load_dataset(name, split), "
+                "or an object with name, split, split_by, len() and samples by number."
+            )
+        return dataset if self.limit is None else Subset(dataset, self.limit)
 
+    def load_model(self) -> Clip:
+        """Return the image-text model."""
+        if isinstance(self.clip, Clip):
+            return self.clip
+        from zsris_viz.models import load_clip
 
-def _is_plain(value: Any) -> bool:
-    return value is None or isinstance(value, (str, bool, int, float))
+        return load_clip(self.clip, device=self.device, dtype=self.dtype)
+
+    def load_proposer(self) -> Proposer:
+        """Return the source of proposals."""
+        if not isinstance(self.proposals, str):
+            return load_proposals(self.proposals)
+        return load_proposals(self.proposals, data_root=self.data_root, device=self.device)

@@ -92,8 +92,8 @@ class DaskEngine:
     def __repr__(self) -> str:
         return f"DaskEngine({self.address!r}): {len(self.client.scheduler_info(n_workers=-1)['workers'])} workers"
 
-    def map(self, recipe: WorkerSpec, todo: Sequence[int]) -> Iterator[tuple[int, list[dict[str, Any]]]]:
-        """(place, rows) of the images at the places `todo`, as they get ready, in any order.
+    def map(self, spec: WorkerSpec, missing: Sequence[int]) -> Iterator[tuple[int, list[dict[str, Any]]]]:
+        """(place, rows) of the images at the places `missing`, as they get ready, in any order.
 
         Raises:
             UnavailableError: the scheduler is gone, a shard has ended several workers, or a model is missing there.
@@ -107,11 +107,11 @@ class DaskEngine:
         from zsris_viz.evaluation.dask_worker import Keeper
 
         workers = max(1, len(self.client.scheduler_info(n_workers=-1)["workers"]))
-        size = self.shard or max(1, min(LARGEST_SHARD, len(todo) // (4 * workers)))
-        waiting = deque(tuple(todo[first : first + size]) for first in range(0, len(todo), size))
+        size = self.shard or max(1, min(LARGEST_SHARD, len(missing) // (4 * workers)))
+        waiting = deque(tuple(missing[first : first + size]) for first in range(0, len(missing), size))
         token = f"zsris-{uuid.uuid4().hex[:12]}"
         try:
-            self.client.register_plugin(Keeper(token, dumps(recipe)), name=token)
+            self.client.register_plugin(Keeper(token, dumps(spec)), name=token)
             first = min(len(waiting), IN_FLIGHT * workers)
             started = [self._submit(token, waiting.popleft()) for _ in range(first)]
             ready: Any = as_completed(started, loop=self.client.loop)

@@ -18,6 +18,7 @@ from zsris_viz.models.base import Clip
 from zsris_viz.proposals.base import Proposer
 
 if TYPE_CHECKING:
+    from zsris_viz.evaluation.config import EvaluationConfig
     from zsris_viz.evaluation.row_cache import RowCache
 
 MAX_TEXTS = 20_000  # text features that are kept between images
@@ -26,16 +27,19 @@ Answer = tuple[Ranking | None, str | None]  # a ranking, or the error that there
 
 @dataclass
 class ImageEvaluator:
-    """What the evaluation of every image shares: the models and where the parts of expressions come from.
+    """The models that evaluate every image, and where the parts of expressions come from.
 
     Attributes:
-        clip, proposer: the model and the source of proposals. parser, captioner: for the methods that need them;
-            without a parser the package's own is loaded by the first method that asks.
+        clip: Image-text model.
+        proposer: Source of proposals.
+        parser: Parser for methods that need one; None until the first method asks for the package's own.
+        captioner: Captioner, or its name, for methods that need one.
         parts: "parser", or "gold" for a dataset that knows the noun phrases of its expressions.
-        preprocess: used where a method does not name its own; None for the model's. batch_size: crops at once.
-        labels: columns that all rows share: run_id, dataset, split, split_by, clip, proposals, config_hash.
-        texts: features of texts met before; made anew when there are too many.
-        reuse: rows that were worked out before, or None.
+        preprocess: Preprocessing for methods that do not name their own; None for the model's.
+        batch_size: Number of crops that are encoded at once.
+        labels: Columns that all rows share: run_id, dataset, split, split_by, clip, proposals, config_hash.
+        texts: Features of texts of earlier images; cleared when there are too many.
+        reuse: Rows of earlier runs, or None.
     """
 
     clip: Clip
@@ -49,8 +53,27 @@ class ImageEvaluator:
     texts: TextCache | None = None
     reuse: RowCache | None = None
 
+    @classmethod
+    def from_config(cls, config: EvaluationConfig, labels: Mapping[str, Any] | None = None) -> ImageEvaluator:
+        """Load the model and the proposals that a config names.
+
+        Args:
+            config: Options of the run.
+            labels: Columns that all rows share.
+        """
+        return cls(
+            config.load_model(),
+            config.load_proposer(),
+            parser=config.parser,
+            captioner=config.captioner,
+            parts=config.parts,
+            preprocess=config.preprocess,
+            batch_size=config.batch_size,
+            labels=dict(labels or {}),
+        )
+
     def scene(self, sample: Sample) -> SceneFeatures:
-        """The sample with its proposals."""
+        """Return the features of a sample with its proposals."""
         masks = self.proposer.propose_for(sample).validate(sample.size)
         if self.texts is None or len(self.texts) > MAX_TEXTS:
             self.texts = TextCache(self.clip)
@@ -66,7 +89,7 @@ class ImageEvaluator:
         )
 
 
-def evaluate_image(sample: Sample, methods: Mapping[str, Method], bench: ImageEvaluator) -> list[dict[str, Any]]:
+def evaluate_image(sample: Sample, methods: Mapping[str, Method], evaluator: ImageEvaluator) -> list[dict[str, Any]]:
     """The rows of one image: for each expression one for each method and one for the chance baseline.
 
     Depends on nothing but its arguments, so that images can be evaluated in any order and anywhere.
@@ -74,38 +97,44 @@ def evaluate_image(sample: Sample, methods: Mapping[str, Method], bench: ImageEv
     pairs = list(sample.pairs())
     if not pairs:
         return []
-    judged, keys = _known(sample, pairs, methods, bench)
+    judged, keys = _known(sample, pairs, methods, evaluator)
     missing = {label: method for label, method in methods.items() if label not in judged}
     if missing or CHANCE not in judged:
-        made = _judged(sample, pairs, missing, bench)
+        made = _judged(sample, pairs, missing, evaluator)
         for label in made:
-            if bench.reuse is not None:
-                bench.reuse.put(keys, label, made[label])
+            if evaluator.reuse is not None:
+                evaluator.reuse.put(keys, label, made[label])
         judged |= made
     rows = []
     for number, (reference, expression) in enumerate(pairs):
-        shared = _shared_columns(sample, reference, expression, bench)
+        shared = _shared_columns(sample, reference, expression, evaluator)
         rows += [{**shared, "method": label, **judged[label][number]} for label in (*methods, CHANCE)]
     return rows
 
 
 def _known(
-    sample: Sample, pairs: Sequence[tuple[Reference, Expression]], methods: Mapping[str, Method], bench: ImageEvaluator
+    sample: Sample,
+    pairs: Sequence[tuple[Reference, Expression]],
+    methods: Mapping[str, Method],
+    evaluator: ImageEvaluator,
 ) -> tuple[dict[str, list[dict[str, Any]]], dict[str, str]]:
     """Judged columns that were worked out before, by label, and the keys for the others."""
-    if bench.reuse is not None:
+    if evaluator.reuse is not None:
         with contextlib.suppress(Exception):  # of a bad image nothing is known
-            return bench.reuse.take(sample, pairs, methods)
+            return evaluator.reuse.take(sample, pairs, methods)
     return {}, {}
 
 
 def _judged(
-    sample: Sample, pairs: Sequence[tuple[Reference, Expression]], methods: Mapping[str, Method], bench: ImageEvaluator
+    sample: Sample,
+    pairs: Sequence[tuple[Reference, Expression]],
+    methods: Mapping[str, Method],
+    evaluator: ImageEvaluator,
 ) -> dict[str, list[dict[str, Any]]]:
     """The judged columns, seconds and error of every expression, for each method and for chance."""
     failure, scene, judge = None, None, ProposalMatcher(pairs)
     try:
-        scene = bench.scene(sample)
+        scene = evaluator.scene(sample)
         judge.look(scene.masks, sample.instances, sample.instance_categories)
     except Exception as error:  # a bad image must not end the run, nor drop out of the denominator
         failure = _describe(error)
@@ -114,7 +143,7 @@ def _judged(
         start = time.perf_counter()
         answers: list[Answer] = [(None, failure)] * len(pairs)
         if scene is not None and failure is None:
-            answers = _ask(method, scene, pairs, bench.parts)
+            answers = _ask(method, scene, pairs, evaluator.parts)
         seconds = (time.perf_counter() - start) / len(pairs)
         judged[label] = []
         for number, (ranking, reason) in enumerate(answers):
@@ -122,8 +151,8 @@ def _judged(
             own = None if ranking is None else ranking.mask
             row = judge.row(number, chosen, failed=reason is not None, mask=own)
             judged[label].append({**row, "seconds": seconds, "error": reason})
-    if scene is not None and bench.parser is None:
-        bench.parser = scene.parser  # loaded by a method: the next image need not
+    if scene is not None and evaluator.parser is None:
+        evaluator.parser = scene.parser  # loaded by a method: the next image need not
     expected = [judge.chance_row(number) for number in range(len(pairs))]
     return judged | {CHANCE: [{**row, "seconds": 0.0, "error": failure} for row in expected]}
 
@@ -156,11 +185,11 @@ def _describe(error: Exception) -> str:
 
 
 def _shared_columns(
-    sample: Sample, reference: Reference, expression: Expression, bench: ImageEvaluator
+    sample: Sample, reference: Reference, expression: Expression, evaluator: ImageEvaluator
 ) -> dict[str, Any]:
     """The columns that do not depend on a method."""
     return {
-        **bench.labels,
+        **evaluator.labels,
         "image_id": str(sample.image_id),
         "ref_id": str(reference.ref_id),
         "sentence_id": str(expression.sentence_id),

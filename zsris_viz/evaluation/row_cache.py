@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from zsris_viz.datasets.types import Expression, Reference, Sample
-from zsris_viz.evaluation.config import method_settings
 from zsris_viz.evaluation.rows import CHANCE
+from zsris_viz.evaluation.settings import method_settings
 from zsris_viz.io.cache import DiskCache, cache_folder, image_fingerprint, key_of
 from zsris_viz.methods.base import Method
 
@@ -33,7 +33,7 @@ class RowCache:
 
     Args:
         store: where; by default "rows" in the package's cache folder, bounded.
-        config: what `run_config` gives; its parts that hold for all methods count.
+        config: what `run_settings` gives; its parts that hold for all methods count.
 
     Attributes:
         store: the DiskCache; None where caching is switched off.

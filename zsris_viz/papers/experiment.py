@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Any
 
 from zsris_viz.datasets import dataset_class, load_dataset
 from zsris_viz.errors import InvalidInputError, UnavailableError, ZsrisError
-from zsris_viz.evaluation.config import method_settings
 from zsris_viz.evaluation.runner import evaluate
+from zsris_viz.evaluation.settings import method_settings
 from zsris_viz.methods import get_method, method_class
 from zsris_viz.papers.published import published
 from zsris_viz.papers.tables import BOUND, Column, PaperTable, TableRow

@@ -16,7 +16,7 @@ from tests.methods.risclip.world import Squares
 from zsris_viz import segment
 from zsris_viz.errors import InvalidInputError, UnavailableError, ZsrisWarning
 from zsris_viz.evaluation import evaluate
-from zsris_viz.evaluation.config import method_settings
+from zsris_viz.evaluation.settings import method_settings
 from zsris_viz.methods import SceneFeatures, get_method
 from zsris_viz.methods.risclip import RisClipModel, save_model
 
