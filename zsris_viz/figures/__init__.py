@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from zsris_viz.figures.charts import bars_with_intervals, curves, heat_table
     from zsris_viz.figures.choices import Choices, show_choices
     from zsris_viz.figures.comparison import show_ablation, show_comparison
+    from zsris_viz.figures.diagrams import Box, Pipeline, show_pipeline
     from zsris_viz.figures.interactive import toggle_masks
     from zsris_viz.figures.layout import close_rest, new_figure, note_source, style
     from zsris_viz.figures.maps import show_map_grid, show_maps
@@ -25,10 +26,13 @@ if TYPE_CHECKING:
         show_image,
         show_images,
     )
+    from zsris_viz.figures.pipelines import get_pipeline
     from zsris_viz.figures.rankings import show_ranking, show_rankings
     from zsris_viz.figures.texts import show_spans
 
 _HOMES = {
+    "diagrams": ("Box", "Pipeline", "show_pipeline"),
+    "pipelines": ("get_pipeline",),
     "comparison": ("show_comparison", "show_ablation"),
     "charts": ("bars_with_intervals", "curves", "heat_table"),
     "choices": ("Choices", "show_choices"),
@@ -50,7 +54,9 @@ _HOMES = {
 __all__ = [
     "CHOSEN",
     "TRUTH",
+    "Box",
     "Choices",
+    "Pipeline",
     "add_boxes",
     "add_mask",
     "bars_with_intervals",
@@ -58,6 +64,7 @@ __all__ = [
     "colours",
     "curves",
     "cut_out",
+    "get_pipeline",
     "heat_table",
     "new_figure",
     "note_source",
@@ -70,6 +77,7 @@ __all__ = [
     "show_images",
     "show_map_grid",
     "show_maps",
+    "show_pipeline",
     "show_ranking",
     "show_rankings",
     "show_spans",

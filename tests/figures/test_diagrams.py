@@ -1,0 +1,64 @@
+"""Pipeline diagrams: every label fits its box, no two boxes overlap, and arrows join boxes that exist."""
+
+from __future__ import annotations
+
+import itertools
+
+import numpy as np
+import pytest
+from matplotlib.text import Annotation
+
+from zsris_viz.errors import InvalidInputError
+from zsris_viz.figures.diagrams import BOX_HEIGHT, BOX_WIDTH, COLUMN_STEP, ROW_STEP, Box, Pipeline, show_pipeline
+from zsris_viz.figures.pipelines import PIPELINES, get_pipeline
+
+
+@pytest.mark.parametrize("name", PIPELINES)
+def test_labels_fit_their_boxes(name: str) -> None:
+    figure = show_pipeline(get_pipeline(name))
+    figure.canvas.draw()
+    (axes,) = figure.axes
+    canvas = figure.bbox
+    title, *labels = axes.texts[: 1 + len(get_pipeline(name).boxes)]
+    assert title.get_text() == get_pipeline(name).title
+    assert title.get_window_extent().x1 <= canvas.x1
+    for label, patch in zip(labels, axes.patches, strict=True):
+        text, box = label.get_window_extent(), patch.get_window_extent()
+        assert box.x0 <= text.x0 and text.x1 <= box.x1, label.get_text()
+        assert box.y0 <= text.y0 and text.y1 <= box.y1, label.get_text()
+        assert canvas.x0 <= box.x0 and box.x1 <= canvas.x1 and canvas.y0 <= box.y0 and box.y1 <= canvas.y1
+
+
+@pytest.mark.parametrize("name", PIPELINES)
+def test_boxes_do_not_overlap(name: str) -> None:
+    for a, b in itertools.combinations(get_pipeline(name).boxes.values(), 2):
+        apart = abs(a.column - b.column) * COLUMN_STEP >= BOX_WIDTH or abs(a.row - b.row) * ROW_STEP >= BOX_HEIGHT
+        assert apart, (a.label, b.label)
+
+
+@pytest.mark.parametrize("name", PIPELINES)
+def test_no_arrow_crosses_a_box(name: str) -> None:
+    figure = show_pipeline(get_pipeline(name))
+    (axes,) = figure.axes
+    arrows = [text for text in axes.texts if isinstance(text, Annotation)]
+    assert len(arrows) == len(get_pipeline(name).arrows)
+    for arrow in arrows:
+        start, end = np.array(arrow.xyann), np.array(arrow.xy)
+        for patch in axes.patches:
+            box = patch.get_path().get_extents(patch.get_patch_transform())
+            inner = [start + share * (end - start) for share in np.linspace(0.05, 0.95, 60)]
+            assert not any(box.contains(*point) for point in inner), (name, start, end)
+
+
+def test_every_box_is_joined() -> None:
+    for pipeline in PIPELINES.values():
+        assert {name for arrow in pipeline.arrows for name in arrow} == set(pipeline.boxes), pipeline.title
+
+
+def test_errors() -> None:
+    with pytest.raises(InvalidInputError, match="missing"):
+        Pipeline("", {"a": Box("a", 0, 0)}, [("a", "missing")])
+    with pytest.raises(InvalidInputError, match="at least one box"):
+        Pipeline("", {}, [])
+    with pytest.raises(InvalidInputError, match="global-local"):
+        get_pipeline("no such method")
