@@ -92,7 +92,7 @@ def test_whatever_changes_the_rows_counts(store: DiskCache, change: dict) -> Non
 
 def test_other_code_is_another_question(store: DiskCache, monkeypatch: pytest.MonkeyPatch) -> None:
     counted(store)
-    monkeypatch.setattr("zsris_viz.evaluation.row_cache.code_hash", lambda: "other")
+    monkeypatch.setattr("zsris_viz.evaluation.row_cache.rows_code", lambda: "other")
     assert counted(store)[1] > 0
 
 

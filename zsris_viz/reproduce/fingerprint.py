@@ -10,12 +10,12 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
+from zsris_viz.io.code_hash import code_hash
 from zsris_viz.reproduce.parameters import read_notebook
 from zsris_viz.reproduce.plan import NotebookRun
 
-PACKAGE = Path(__file__).resolve().parents[1]
 # What starts notebooks has no part in their results.
-ABOVE = ("reproduce", "cli", "doctor.py")
+INDEPENDENT = ("reproduce", "cli", "doctor.py")
 LIBRARIES = (
     "torch", "torchvision", "transformers", "open_clip_torch", "segment-anything", "grad-cam", "spacy", "nltk",
     "numpy", "scipy", "pillow", "scikit-image", "pycocotools", "pandas", "matplotlib", "seaborn", "plotly",
@@ -23,11 +23,11 @@ LIBRARIES = (
 
 
 def fingerprint(run: NotebookRun, package: str) -> str:
-    """Hash of the notebook's cells, its parameters, what files they name, `package` and the libraries' versions.
+    """Return a hash of a notebook's cells and parameters, the files that they name, the package and the libraries.
 
     Args:
-        run: the run; its outputs' names count too.
-        package: what `package_hash` gives; it is the same for all runs.
+        run: Notebook with its parameters and the names of its outputs.
+        package: Result of `package_hash`, which is the same for all runs.
     """
     cells = [
         (cell.cell_type, cell.source, sorted(cell.metadata.get("tags", [])))
@@ -46,27 +46,23 @@ def fingerprint(run: NotebookRun, package: str) -> str:
 
 
 def package_hash(extra: Iterable[Path] = ()) -> str:
-    """Hash of the package's source, weights and data, and of further folders such as `data_manifests`."""
-    digest = hashlib.sha256()
-    for folder in (PACKAGE, *extra):
-        for path in sorted(folder.rglob("*")):
-            inner = path.relative_to(folder)
-            hidden = any(part.startswith(".") or part == "__pycache__" for part in inner.parts)
-            if hidden or not path.is_file() or (folder == PACKAGE and inner.parts[0] in ABOVE):
-                continue
-            digest.update(f"{inner.as_posix()}\0{path.stat().st_size}\0".encode())
-            digest.update(path.read_bytes())
-    return digest.hexdigest()
+    """Return a hash of the package's code, weights and data, and of further folders such as `data_manifests`.
+
+    Args:
+        extra: Further folders.
+    """
+    hashes = [code_hash(exclude=INDEPENDENT), *map(code_hash, extra)]
+    return hashlib.sha256(" ".join(hashes).encode()).hexdigest()
 
 
 def file_hash(path: Path) -> str:
-    """SHA-256 of a file."""
+    """Return the SHA-256 of a file as hexadecimal digits."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _named_files(parameters: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
-    """Size and time of each file or folder that a parameter names (a checkpoint, a data root): too large to be read."""
+    """Yield size and time of each file or folder that a parameter names; checkpoints are too large to be read."""
     for name, value in parameters.items():
         if not isinstance(value, str) or not value:
             continue
