@@ -12,7 +12,8 @@ import pytest
 from matplotlib.figure import Figure
 
 from zsris_viz.errors import InvalidInputError, InvalidTypeError, ZsrisError
-from zsris_viz.outputs import Outputs, describe, plain, write_json
+from zsris_viz.io.json_files import plain, write_json
+from zsris_viz.outputs import Outputs, describe
 
 
 def drawing() -> Figure:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import importlib
 import os
 import platform
@@ -13,6 +12,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, requires, version
 from pathlib import Path
+
+from zsris_viz.io.hashing import file_hash
 
 PACKAGE = Path(__file__).resolve().parent
 CONSTRAINTS = PACKAGE.parent / "constraints.txt"
@@ -141,7 +142,7 @@ def _miniature() -> Iterator[Diagnosis]:
         name = f"{path.parent.name}/{path.name}"
         cards = [p for p in path.parent.iterdir() if p.suffix in (".md", ".json")]
         stated = {digest for card in cards for digest in re.findall(r"\b[0-9a-f]{64}\b", card.read_text("utf-8"))}
-        digest = hashlib.sha256(path.read_bytes()).hexdigest()
+        digest = file_hash(path)
         told = f"{path.stat().st_size / 1e6:.1f} MB, sha256 {digest[:12]}"
         if digest in stated:
             yield Diagnosis(f"miniature {name}", OK, told)

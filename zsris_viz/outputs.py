@@ -4,8 +4,6 @@ comes from."""
 from __future__ import annotations
 
 import functools
-import json
-import math
 import os
 import subprocess
 import time
@@ -16,6 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from zsris_viz.errors import InvalidInputError, InvalidTypeError
+from zsris_viz.io.atomic import atomic_path, write_text
+from zsris_viz.io.json_files import write_json
 from zsris_viz.latex import latex_table
 
 DPI = 150
@@ -103,9 +103,10 @@ class Outputs:
             try:
                 figure.set_layout_engine("none")  # laid out and measured once: each file would do both again
                 for suffix, metadata in PICTURES.items():
-                    part = stem.with_name(f".{stem.name}.part{suffix}")
-                    figure.savefig(part, dpi=DPI, bbox_inches=box, facecolor="white", metadata=metadata)
-                    os.replace(part, _with(stem, suffix))
+                    with atomic_path(_with(stem, suffix)) as part:
+                        figure.savefig(
+                            part, format=suffix[1:], dpi=DPI, bbox_inches=box, facecolor="white", metadata=metadata
+                        )
             finally:
                 figure.set_layout_engine(layout)
         self._sidecar(stem, "figure", list(PICTURES), title, model, data, extra)
@@ -131,14 +132,11 @@ class Outputs:
             raise InvalidTypeError(f"table {name!r} is a {type(frame).__name__}; give a pandas DataFrame")
         stem = self._stem("tables", name)
         numbered = frame.index.name is None and type(frame.index).__name__ == "RangeIndex"
-        part = stem.with_name(f".{stem.name}.part.csv")
-        frame.to_csv(part, index=not numbered, float_format="%.6g")
-        os.replace(part, _with(stem, ".csv"))
+        with atomic_path(_with(stem, ".csv")) as part:
+            frame.to_csv(part, index=not numbered, float_format="%.6g")
         told = {"model": self.model if model is None else model, "data": self.data if data is None else data}
         notes = [title or name, *(f"{kind}: {describe(thing)}" for kind, thing in told.items() if thing is not None)]
-        part = stem.with_name(f".{stem.name}.part.tex")
-        part.write_text(latex_table(frame if numbered else frame.reset_index(), notes=notes), encoding="utf-8")
-        os.replace(part, _with(stem, ".tex"))
+        write_text(_with(stem, ".tex"), latex_table(frame if numbered else frame.reset_index(), notes=notes))
         self._sidecar(stem, "table", list(TABLES), title, model, data, {"rows": len(frame), **extra})
         return _with(stem, ".csv")
 
@@ -221,28 +219,6 @@ def versions() -> dict[str, str]:
         except PackageNotFoundError:
             continue
     return found
-
-
-def write_json(path: Path, value: Any) -> None:
-    """Write `value` as JSON under a temporary name, then move it to `path`; unknown objects go as text."""
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
-    part.write_text(json.dumps(plain(value), indent=1, ensure_ascii=False, default=str) + "\n", encoding="utf-8")
-    os.replace(part, path)
-
-
-def plain(value: Any) -> Any:
-    """Turn arrays, numpy numbers and tensors into lists and numbers, and NaN and infinity into None (JSON has none)."""
-    if isinstance(value, Mapping):
-        return {str(key): plain(item) for key, item in value.items()}
-    if isinstance(value, (list, tuple, set, frozenset)):
-        return [plain(item) for item in value]
-    if isinstance(value, float):
-        return value if math.isfinite(value) else None
-    if value is None or isinstance(value, (str, int)):
-        return value
-    if hasattr(value, "tolist"):  # numpy and torch
-        return plain(value.tolist())
-    return value
 
 
 def _with(stem: Path, suffix: str) -> Path:

@@ -22,7 +22,7 @@ from zsris_viz.errors import CorruptFileError, InvalidInputError, UnavailableErr
 from zsris_viz.evaluation import Evaluation, evaluate
 from zsris_viz.evaluation.rows import COLUMNS, LATER
 from zsris_viz.evaluation.store import IMAGES_KEY, RowStore
-from zsris_viz.io.lock import FolderLock
+from zsris_viz.io.locks import FolderLock
 
 VARYING = ["run_id", "seconds"]
 STABLE = [name for name in COLUMNS if name not in (*VARYING, "config_hash")]  # the delay is a setting

@@ -63,6 +63,18 @@ def test_image_fingerprints_change_with_size_and_pixels() -> None:
     assert len({image_fingerprint(one) for one in (image, other, turned)}) == 3
 
 
+def test_an_entry_under_another_key_is_refused(tmp_path: Path) -> None:
+    store = DiskCache(tmp_path)
+    store.put(key_of(a=1), VALUE)
+    (path,) = store.entries()
+    other = tmp_path / key_of(a=2)[:2] / f"{key_of(a=2)}.json.gz"
+    other.parent.mkdir(exist_ok=True)
+    path.rename(other)
+    with pytest.warns(ZsrisWarning, match="damaged"):
+        assert store.get(key_of(a=2)) is None
+    assert not other.exists()
+
+
 @pytest.mark.parametrize("damage", ["truncated", "flipped", "checksum", "format", "empty", "head only"])
 def test_a_damaged_entry_is_worked_out_again(tmp_path: Path, damage: str) -> None:
     store = DiskCache(tmp_path)
@@ -76,7 +88,7 @@ def test_a_damaged_entry_is_worked_out_again(tmp_path: Path, damage: str) -> Non
             "truncated": packed[:-9],
             "flipped": packed[:40] + bytes([packed[40] ^ 8]) + packed[41:],
             "checksum": gzip.compress(plain.replace(b"0.1", b"0.2")),
-            "format": gzip.compress(plain.replace(b"cache 1", b"cache 2")),
+            "format": gzip.compress(plain.replace(b"cache 2", b"cache 3")),
             "empty": b"",
             "head only": gzip.compress(plain.splitlines()[0]),
         }[damage]
@@ -90,7 +102,7 @@ def test_a_damaged_entry_is_worked_out_again(tmp_path: Path, damage: str) -> Non
 
 def test_what_was_not_used_for_longest_goes(tmp_path: Path) -> None:
     filler = [str(number) * 50 for number in range(200)]
-    size = len(cache._pack({"number": 0, "text": filler}))
+    size = len(cache._pack(key_of(number=0), {"number": 0, "text": filler}))
     store = DiskCache(tmp_path, max_bytes=10 * size)
     keys = [key_of(number=number) for number in range(14)]
     for number, key in enumerate(keys):
@@ -105,7 +117,7 @@ def test_what_was_not_used_for_longest_goes(tmp_path: Path) -> None:
 
 
 def test_two_runs_that_see_each_other_late_keep_the_limit(tmp_path: Path) -> None:
-    size = len(cache._pack({"number": 10}))
+    size = len(cache._pack(key_of(number=10), {"number": 10}))
     stores = [DiskCache(tmp_path, max_bytes=20 * size) for _ in range(2)]
     for number in range(100):
         stores[number % 2].put(key_of(number=number), {"number": number})
@@ -123,7 +135,7 @@ def test_a_folder_that_cannot_be_written_costs_one_warning(
     def full(source: Any, target: Any) -> None:
         raise OSError(number, os.strerror(number))
 
-    monkeypatch.setattr(cache.os, "replace", full)
+    monkeypatch.setattr(os, "replace", full)
     with pytest.warns(ZsrisWarning, match=f"{os.strerror(number)}.*goes on"):
         assert not store.put(key_of(a=2), VALUE)
     with warnings.catch_warnings():

@@ -4,8 +4,8 @@ import json
 
 import pytest
 
+from zsris_viz.io.hashing import file_hash
 from zsris_viz.miniature.training.clip_card import best_map, main
-from zsris_viz.miniature.training.schedule import sha256
 
 ROW = {"noun": 90.0, "colour": 80.0, "size": 40.0, "position": 30.0, "relation": 20.0, "ordinal": 10.0, "all": 55.5}
 
@@ -59,7 +59,7 @@ def test_a_card(tmp_path, figures, model):
         ]
     )
     text = (folder / "README.md").read_text()
-    assert sha256(weights / "model.safetensors") in text and "1,000 pictures" in text
+    assert file_hash(weights / "model.safetensors") in text and "1,000 pictures" in text
     assert "One thing was different." in text
     assert "| crop | 90.0 | 80.0 | 40.0 | 30.0 | 20.0 | 10.0 | 55.5 |" in text
     assert "44.0 over all kinds, +18.0 points" in text

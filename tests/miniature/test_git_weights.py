@@ -3,10 +3,10 @@
 import pytest
 
 from zsris_viz.captioning import load_captioner
+from zsris_viz.io.hashing import file_hash
 from zsris_viz.miniature import WEIGHTS
 from zsris_viz.miniature.training.git_model import tokens
 from zsris_viz.miniature.training.measure_git import measure
-from zsris_viz.miniature.training.schedule import sha256
 
 FOLDER = WEIGHTS / "git"
 
@@ -17,7 +17,7 @@ def test_files():
     }
     assert sum(path.stat().st_size for path in FOLDER.iterdir()) < 2_000_000
     assert all(path.stat().st_mode & 0o444 == 0o444 for path in FOLDER.iterdir())
-    assert sha256(FOLDER / "model.safetensors") in (FOLDER / "README.md").read_text()
+    assert file_hash(FOLDER / "model.safetensors") in (FOLDER / "README.md").read_text()
     assert (FOLDER / "vocab.txt").read_text().split("\n")[:-1] == tokens()
 
 

@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
+from zsris_viz.io.hashing import file_hash
 from zsris_viz.methods.global_local import GlobalLocal
 from zsris_viz.methods.risclip.config import Training, checked
 from zsris_viz.miniature.training import ablate_risclip, risclip_card, train_risclip
-from zsris_viz.miniature.training.schedule import sha256
 from zsris_viz.miniature.world.words import NOUNS
 from zsris_viz.models import load_clip
 
@@ -59,7 +59,7 @@ def test_train_and_ship(tmp_path: Path) -> None:
     (tmp_path / "figures.json").write_text(json.dumps(figures))
     risclip_card.main(["--run", str(run), "--figures", str(tmp_path / "figures.json"), "--folder", str(folder)])
     text = (folder / "README.md").read_text()
-    assert sha256(folder / "model.safetensors") in text
+    assert file_hash(folder / "model.safetensors") in text
     assert "| val | 90.0 | 85.5 | – | – | – | – | 80.0 | 78.1 to 82.0 | 79.0 | 88.0 |" in text
     assert "| points above the best zero-shot method (global-local) | 10 | +18.5 |" in text
     assert "| mIoU on val, all kinds | 75 | 80.0 |" in text

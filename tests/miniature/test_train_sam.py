@@ -13,12 +13,12 @@ import torch
 from safetensors.torch import load_file
 
 from zsris_viz.errors import CorruptFileError
+from zsris_viz.io.hashing import file_hash
 from zsris_viz.miniature.__main__ import main
 from zsris_viz.miniature.training import train_sam
 from zsris_viz.miniature.training.measure_sam import measure
 from zsris_viz.miniature.training.sam_batches import SamBatch, draw_batch, horizon
 from zsris_viz.miniature.training.sam_model import LOW_SIDE, SIDE, masks_at_points, miniature_sam
-from zsris_viz.miniature.training.schedule import sha256
 from zsris_viz.miniature.training.train_sam import loss_of, mask_losses, train, true_iou
 from zsris_viz.miniature.training.training_data import SEED_BASE
 from zsris_viz.miniature.world.layout import sample_layout
@@ -146,7 +146,7 @@ def test_the_commands_train_measure_and_write_the_card(tmp_path: Path, capsys: p
     command = ["card", "sam", "--run", str(run), "--figures", str(figures), "--folder", str(folder)]
     assert main(command) == 0
     text = (folder / "README.md").read_text()
-    assert sha256(folder / "model.safetensors") in text and "2 points on 2 scenes in 1 steps" in text
+    assert file_hash(folder / "model.safetensors") in text and "2 points on 2 scenes in 1 steps" in text
     assert "It was stopped twice." in text
     assert f"{told['splits']['testA']['mean_best_iou']:.3f}" in text
     assert {path.name for path in folder.iterdir()} == {"README.md", "model.safetensors", "training.csv"}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import warnings
 from typing import TYPE_CHECKING, Any
@@ -12,7 +11,8 @@ from PIL import Image
 
 from zsris_viz.captioning.base import Captioner
 from zsris_viz.errors import InvalidInputError, InvalidTypeError, UnavailableError, ZsrisWarning
-from zsris_viz.models.huggingface import add_weights, model_type, read_pretrained
+from zsris_viz.io.hashing import weights_hash
+from zsris_viz.models.huggingface import model_type, read_pretrained
 
 if TYPE_CHECKING:
     from zsris_viz.io.cache import DiskCache
@@ -68,7 +68,7 @@ class HubCaptioner(Captioner):
         self.prompt = (prompt or "").strip()
         self.eight_bit = _eight_bit(eight_bit, self.kind, self.device)
         self.model, self.processor = self._read(source, cls)
-        self._fingerprint = _fingerprint(self.model)
+        self._fingerprint = weights_hash(self.model, samples=SAMPLED)[:16]
         limit = getattr(self.model.config, "max_position_embeddings", None) if self.kind == "git" else None
         self.max_tokens = self.max_tokens if limit is None else min(self.max_tokens, int(limit))
 
@@ -136,13 +136,6 @@ def _eight_bit(wanted: bool | None, kind: str, device: torch.device) -> bool:
     if device.type != "cuda":
         warnings.warn(f"eight_bit=True on {device.type} depends on bitsandbytes' own support.", ZsrisWarning, 4)
     return True
-
-
-def _fingerprint(model: torch.nn.Module) -> str:
-    """16 digits that tell two trainings of one architecture apart: names, shapes and some numbers of every weight."""
-    digest = hashlib.sha256()
-    add_weights(digest, model, SAMPLED)
-    return digest.hexdigest()[:16]
 
 
 def _at_least_one(name: str, value: int) -> int:

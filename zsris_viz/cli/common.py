@@ -41,7 +41,7 @@ DataRootOption = Annotated[
 
 def print_json(value: Any) -> None:
     """Print JSON on standard output; NaN and infinity become null, paths and other objects text."""
-    from zsris_viz.outputs import plain
+    from zsris_viz.io.json_files import plain
 
     sys.stdout.write(json.dumps(plain(value), indent=2, ensure_ascii=False, default=str) + "\n")
 

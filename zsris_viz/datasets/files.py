@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
@@ -12,7 +11,7 @@ from typing import Any
 from PIL import Image
 
 from zsris_viz.datasets.types import Expression
-from zsris_viz.errors import CorruptFileError, InvalidInputError, UnavailableError
+from zsris_viz.errors import InvalidInputError, UnavailableError
 from zsris_viz.images import open_image
 
 ORIENTATION = 0x0112  # the EXIF tag
@@ -64,18 +63,6 @@ def _help(name: str, root: Path) -> str:
         f"Run `zsris data fetch {name} --data-root {root}`, or place the files as data_manifests/{name}.yaml says; "
         f"`zsris data verify {name} --data-root {root}` tells what is missing."
     )
-
-
-def read_json(path: Path) -> Any:
-    """The content of a JSON file.
-
-    Raises:
-        CorruptFileError: it is damaged.
-    """
-    try:
-        return json.loads(path.read_bytes())
-    except (ValueError, RecursionError) as error:
-        raise CorruptFileError(f"{path} is no whole JSON file ({error}); fetch it again.") from error
 
 
 def lazy_image(name: str, folders: Sequence[Path], file_names: Sequence[str]) -> Callable[[], Image.Image]:

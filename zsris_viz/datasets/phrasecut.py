@@ -16,11 +16,11 @@ from zsris_viz.datasets.files import (
     known_parts,
     lazy_image,
     need_file,
-    read_json,
 )
 from zsris_viz.datasets.outlines import phrasecut_mask
 from zsris_viz.datasets.types import Expression, Reference, Sample
 from zsris_viz.errors import CorruptFileError, InvalidInputError
+from zsris_viz.io.json_files import read_json
 from zsris_viz.masks import Masks
 
 SPLITS = ("train", "val", "test", "miniv")

@@ -20,12 +20,12 @@ from zsris_viz.datasets.files import (
     known_parts,
     lazy_image,
     need_file,
-    read_json,
 )
 from zsris_viz.datasets.outlines import coco_mask
 from zsris_viz.datasets.plain_pickle import load_plain
 from zsris_viz.datasets.types import Expression, Reference, Sample
 from zsris_viz.errors import CorruptFileError, InvalidInputError
+from zsris_viz.io.json_files import read_json
 from zsris_viz.masks import Masks
 
 # Where people keep COCO's training images, below data_root; the first is the place that the refer tools prescribe.

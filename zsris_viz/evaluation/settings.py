@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import hashlib
 import importlib.util
 import json
@@ -12,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from zsris_viz.datasets.types import Subset
-from zsris_viz.models.huggingface import add_weights
+from zsris_viz.io.hashing import weights_hash
+from zsris_viz.io.json_files import plain
 
 if TYPE_CHECKING:
     from zsris_viz.datasets.types import Dataset
@@ -103,27 +103,8 @@ def captioner_settings(captioner: Any, methods: Mapping[str, Method]) -> dict[st
 def weights_fingerprint(clip: Clip) -> str:
     """Return a hash over every weight's name, shape and some of its values, which differs between two trainings."""
     modules = [value for part in (clip, getattr(clip, "text", None)) for value in vars(part or object).values()]
-    digest = hashlib.sha256()
-    seen: set[int] = set()
-    for module in modules:
-        if not isinstance(module, torch.nn.Module) or id(module) in seen:
-            continue
-        seen.add(id(module))
-        add_weights(digest, module, SAMPLED)
-    return digest.hexdigest()[:16]
-
-
-def plain(value: Any) -> Any:
-    """Return dataclasses, tuples and sets as dicts, lists, strings and numbers, which survive JSON unchanged."""
-    if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        return {entry.name: plain(getattr(value, entry.name)) for entry in dataclasses.fields(value)}
-    if isinstance(value, Mapping):
-        return {str(key): plain(entry) for key, entry in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [plain(entry) for entry in value]
-    if isinstance(value, (set, frozenset)):
-        return sorted(plain(entry) for entry in value)
-    return value if _is_plain(value) else str(value)
+    distinct = {id(module): module for module in modules if isinstance(module, torch.nn.Module)}
+    return weights_hash(*distinct.values(), samples=SAMPLED)[:16]
 
 
 def _is_plain(value: Any) -> bool:

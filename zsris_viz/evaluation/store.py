@@ -12,7 +12,6 @@ A part that exists is whole. Where a crash leaves an image in a block and in a p
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
 import warnings
@@ -23,7 +22,10 @@ from typing import TYPE_CHECKING, Any
 
 from zsris_viz.errors import CorruptFileError, InvalidInputError, ZsrisWarning
 from zsris_viz.evaluation.rows import COLUMNS, INDEX, LATER, arrow_schema, split_rows, store_schema, to_table
-from zsris_viz.io.lock import FolderLock
+from zsris_viz.io.atomic import atomic_path
+from zsris_viz.io.json_files import write_json
+from zsris_viz.io.locks import LOCK_FILES, FolderLock
+from zsris_viz.io.text import shorten
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -131,7 +133,8 @@ class RowStore:
     def _refuse_strangers(self) -> None:
         """A folder with other things in it is more likely a mistyped path than a place for a run."""
         if self.folder.is_dir() and not (self.folder / "config.json").exists():
-            strange = [path.name for path in self.folder.iterdir() if path.name not in ("parts", "blocks", "lock.json")]
+            known = ("parts", "blocks", *LOCK_FILES)
+            strange = [path.name for path in self.folder.iterdir() if path.name not in known]
             strange = [name for name in strange if not name.endswith(".tmp")]
             if strange:
                 raise InvalidInputError(
@@ -159,8 +162,7 @@ class RowStore:
                     "own settings, or give another output folder."
                 )
         else:
-            text = json.dumps({"format": FORMAT, **self.told, "config": self.config}, indent=1, ensure_ascii=False)
-            _replace(path, lambda temporary: temporary.write_text(text + "\n", encoding="utf-8"))
+            write_json(path, {"format": FORMAT, **self.told, "config": self.config})
 
     def _look(self) -> None:
         """Find out what is done; clear away what a killed run left half written."""
@@ -202,19 +204,19 @@ def config_differences(known: Any, given: Any, name: str = "") -> Iterable[str]:
         for key in sorted({*known, *given}):
             yield from config_differences(known.get(key), given.get(key), f"{name}.{key}" if name else key)
     elif known != given:
-        yield f"{name} is {_short(known)} there and {_short(given)} here"
+        yield f"{name} is {_setting(known)} there and {_setting(given)} here"
 
 
-def _short(value: Any) -> str:
-    text = "absent" if value is None else json.dumps(value, ensure_ascii=False)
-    return text if len(text) <= 80 else text[:77] + "..."
+def _setting(value: Any) -> str:
+    return "absent" if value is None else shorten(json.dumps(value, ensure_ascii=False))
 
 
 def write_table(path: Path, table: pa.Table) -> None:
     """Write Parquet under a temporary name and move it into place."""
     import pyarrow.parquet as pq
 
-    _replace(path, lambda temporary: pq.write_table(table, temporary))
+    with atomic_path(path) as temporary:
+        pq.write_table(table, temporary)
 
 
 def read_table(path: Path) -> pa.Table:
@@ -253,17 +255,6 @@ def _completed(table: pa.Table, folder: Path) -> pa.Table:
         kind = arrow_schema(COLUMNS).field(column).type
         table = table.append_column(column, pa.nulls(len(table), kind))
     return table
-
-
-def _replace(path: Path, write: Any) -> None:
-    """Have `write` fill a temporary file beside `path`, then move it there in one step."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        write(temporary)
-        os.replace(temporary, path)
-    finally:
-        with contextlib.suppress(FileNotFoundError):
-            temporary.unlink()
 
 
 def _images_of(path: Path) -> list[int] | None:

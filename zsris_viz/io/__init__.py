@@ -1,1 +1,1 @@
-"""Atomic writes, hashes, JSON, locks and the cache on disk."""
+"""Files: atomic writes, hashes, JSON, locks, the disk cache, and text that is safe to print."""

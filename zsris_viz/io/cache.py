@@ -13,7 +13,6 @@ import gzip
 import hashlib
 import json
 import os
-import secrets
 import sys
 import time
 import warnings
@@ -21,7 +20,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from filelock import FileLock, Timeout
+
 from zsris_viz.errors import InvalidInputError, InvalidTypeError, ZsrisWarning
+from zsris_viz.io.atomic import write_bytes
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -29,7 +31,7 @@ if TYPE_CHECKING:
 VARIABLE = "ZSRIS_CACHE"
 OFF = ("", "0", "off", "no", "none", "false")
 MAX_BYTES = 2 * 2**30
-FORMAT = "zsris-cache 1"
+FORMAT = "zsris-cache 2"
 KEPT_SHARE = 0.9  # what is left of the limit after a clearing, so that not every entry causes one
 LOOK_SHARE = 0.05  # of the limit: after writing so much a run looks what others have put there
 STALE_SECONDS = 3600.0  # a temporary file so old belongs to a run that was killed
@@ -123,7 +125,7 @@ class DiskCache:
             self._warn(f"The cache {self.folder} cannot be read ({error.strerror}); the run goes on without it.")
             self.misses += 1
             return None
-        value = _unpack(packed)
+        value = _unpack(key, packed)
         if value is None:
             warnings.warn(f"The cache entry {path} is damaged; it is worked out again.", ZsrisWarning, stacklevel=2)
             with contextlib.suppress(OSError):
@@ -144,20 +146,14 @@ class DiskCache:
         Raises:
             InvalidTypeError: a value that JSON cannot keep.
         """
-        packed = _pack(value)
+        packed = _pack(key, value)
         path = self._path(key)
         if not self._writable or len(packed) > self.max_bytes:
             return False
-        temporary = path.with_name(f".{secrets.token_hex(8)}.tmp")
         try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            with temporary.open("xb") as file:
-                file.write(packed)
-            os.replace(temporary, path)
+            write_bytes(path, packed, sync=False)  # a damaged entry is noticed when it is read
         except OSError as error:
             self._writable = False
-            with contextlib.suppress(OSError):
-                temporary.unlink()
             self._warn(
                 f"The cache {self.folder} cannot be written ({error.strerror or error}); the run goes on without "
                 f"keeping its results. Make room, or set {VARIABLE} to another folder, or to off."
@@ -220,23 +216,23 @@ class DiskCache:
                     path.unlink()
 
 
-def _pack(value: dict[str, Any]) -> bytes:
-    """A line that names the format and the checksum, then the JSON; compressed."""
+def _pack(key: str, value: dict[str, Any]) -> bytes:
+    """Join a line with the format, the key and the checksum to the JSON, and compress both."""
     if not isinstance(value, dict):
         raise InvalidTypeError(f"A cache entry is a dict; {type(value).__name__} was given.")
     try:
         body = json.dumps(value, ensure_ascii=False).encode()
     except (TypeError, ValueError) as error:
         raise InvalidTypeError(f"A cache entry holds plain values only: {error}.") from error
-    head = f"{FORMAT} {hashlib.sha256(body).hexdigest()}\n".encode()
+    head = f"{FORMAT} {key} {hashlib.sha256(body).hexdigest()}\n".encode()
     return gzip.compress(head + body, compresslevel=6, mtime=0)
 
 
-def _unpack(packed: bytes) -> dict[str, Any] | None:
-    """The dict, or None where format, checksum or content are not as they were written."""
+def _unpack(key: str, packed: bytes) -> dict[str, Any] | None:
+    """Return the dict, or None if format, key, checksum or content are not as they were written."""
     try:
         head, _, body = gzip.decompress(packed).partition(b"\n")
-        if head.decode() != f"{FORMAT} {hashlib.sha256(body).hexdigest()}":
+        if head.decode() != f"{FORMAT} {key} {hashlib.sha256(body).hexdigest()}":
             return None
         value = json.loads(body)
     except Exception:  # gzip, zlib and json each have their own
@@ -246,20 +242,16 @@ def _unpack(packed: bytes) -> dict[str, Any] | None:
 
 @contextlib.contextmanager
 def _only_one(folder: Path) -> Iterator[bool]:
-    """Whether this run alone may clear the folder now; the operating system lets go when the run ends or is killed."""
+    """Yield whether this run alone may clear the folder now."""
+    lock = FileLock(folder / "lock", timeout=0)
     try:
-        import fcntl
-
-        descriptor = os.open(folder / "lock", os.O_RDWR | os.O_CREAT, 0o666)
-    except (ImportError, OSError):
-        yield True  # clearing twice at once is wasteful, not wrong
-        return
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        lock.acquire()
         mine = True
-    except OSError:
+    except Timeout:
         mine = False
+    except (OSError, NotImplementedError):  # no locks here; clearing twice at once is wasteful, not wrong
+        mine = True
     try:
         yield mine
     finally:
-        os.close(descriptor)
+        lock.release()

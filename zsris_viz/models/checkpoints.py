@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import pickle
 import zipfile
 from collections.abc import Iterator, Mapping
@@ -14,6 +13,7 @@ import torch
 from torch import Tensor
 
 from zsris_viz.errors import CorruptFileError, InvalidInputError, UnavailableError
+from zsris_viz.io.json_files import read_json_object
 
 WEIGHT_FILES = (
     "model.safetensors",
@@ -21,22 +21,8 @@ WEIGHT_FILES = (
     "pytorch_model.bin",
     "pytorch_model.bin.index.json",
 )
+FOLDER_REMEDY = "A model folder needs config.json, weights and tokenizer files; fetch it again."
 TOKENIZER_FILES = ("tokenizer.json", "vocab.json")
-
-
-def read_json(path: Path) -> dict[str, Any]:
-    """A JSON object from a file. Raises UnavailableError when missing, CorruptFileError when it cannot be read."""
-    if not path.is_file():
-        raise UnavailableError(f"{path} does not exist; a model folder needs config.json, weights and tokenizer files.")
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except (ValueError, UnicodeDecodeError) as error:
-        raise CorruptFileError(f"{path} is no valid JSON ({error}); fetch the model folder again.") from error
-    if not isinstance(content, dict):
-        raise CorruptFileError(
-            f"{path} holds a {type(content).__name__} and not an object; fetch the model folder again."
-        )
-    return content
 
 
 def read_state_dict(path: Path) -> dict[str, Tensor]:
@@ -123,7 +109,7 @@ def read_hf_model(folder: str | Path, dtype: torch.dtype, *, local: bool = True)
     from transformers import CLIPModel
 
     if local:
-        config = read_json(Path(folder) / "config.json")
+        config = read_json_object(Path(folder) / "config.json", FOLDER_REMEDY)
         if config.get("model_type") != "clip":
             raise InvalidInputError(
                 f"{folder} holds a {config.get('model_type')!r} model; load_clip reads 'clip' and 'clip_rn' folders."

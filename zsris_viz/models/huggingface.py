@@ -12,7 +12,8 @@ from typing import Any
 import torch
 
 from zsris_viz.errors import CorruptFileError, InvalidInputError, UnavailableError
-from zsris_viz.models.checkpoints import WEIGHT_FILES, _no_progress_bar, read_json
+from zsris_viz.io.json_files import read_json_object
+from zsris_viz.models.checkpoints import FOLDER_REMEDY, WEIGHT_FILES, _no_progress_bar
 
 
 def model_type(source: str | os.PathLike[str], accepted: Collection[str], builtin: str) -> str:
@@ -26,7 +27,7 @@ def model_type(source: str | os.PathLike[str], accepted: Collection[str], builti
         UnavailableError: no config.json, or no way to fetch it. InvalidInputError: a model of another type.
     """
     if Path(source).is_dir():
-        kind = str(read_json(Path(source) / "config.json").get("model_type"))
+        kind = str(read_json_object(Path(source) / "config.json", FOLDER_REMEDY).get("model_type"))
     else:
         from transformers import AutoConfig
 
@@ -84,16 +85,3 @@ def read_pretrained(
             f"the weights in {source} are incomplete, {len(lacking)} tensors lack, e.g. {lacking[0]}; fetch them again."
         )
     return model.eval().requires_grad_(False), processor
-
-
-def add_weights(digest: Any, module: torch.nn.Module, numbers: int) -> None:
-    """Add every weight's name, shape and about so many of its numbers to a hash: what tells two trainings apart.
-
-    Args:
-        digest: of hashlib. numbers: of each weight, evenly spread.
-    """
-    for name, weight in module.state_dict().items():
-        if isinstance(weight, torch.Tensor):  # quantised modules keep other things there too
-            flat = weight.detach().flatten()
-            digest.update(f"{name}{tuple(weight.shape)}".encode())
-            digest.update(flat[:: max(1, len(flat) // numbers)].float().cpu().numpy().tobytes())

@@ -12,15 +12,16 @@ from typing import Any
 import torch
 
 from zsris_viz.errors import InvalidInputError, InvalidTypeError, UnavailableError, ZsrisWarning
+from zsris_viz.io.json_files import read_json_object
 from zsris_viz.miniature import WEIGHTS
 from zsris_viz.models.base import Clip
 from zsris_viz.models.blip import is_itc, load_blip
 from zsris_viz.models.checkpoints import (
+    FOLDER_REMEDY,
     TOKENIZER_FILES,
     WEIGHT_FILES,
     check_state_dict,
     read_hf_model,
-    read_json,
     read_state_dict,
 )
 from zsris_viz.models.openai_layout import build_clip_model, is_openai_layout, read_shape
@@ -140,7 +141,7 @@ def _load(source: Any, dtype: torch.dtype, kind: str | None) -> tuple[Any, str |
             "leave kind out."
         )
     if isinstance(source, Path):
-        is_rn = read_json(source / "config.json").get("model_type") == "clip_rn"
+        is_rn = read_json_object(source / "config.json", FOLDER_REMEDY).get("model_type") == "clip_rn"
         return read_rn_folder(source, dtype) if is_rn else read_hf_model(source, dtype), source
     if isinstance(source, str):
         return read_hf_model(source, dtype, local=False), source

@@ -11,7 +11,8 @@ import torch
 from torch import Tensor, nn
 
 from zsris_viz.errors import CorruptFileError, UnavailableError
-from zsris_viz.models.checkpoints import read_json, read_state_dict
+from zsris_viz.io.json_files import read_json_object
+from zsris_viz.models.checkpoints import FOLDER_REMEDY, read_state_dict
 from zsris_viz.models.openai_layout import assign_weights, read_shape, text_config, to_transformers
 from zsris_viz.models.text_tower import TextTower
 
@@ -134,7 +135,7 @@ def read_rn_folder(folder: Path, dtype: torch.dtype) -> RNModel:
         UnavailableError: config or weights missing. CorruptFileError: either cannot be read, or they do not fit
         together.
     """
-    config = read_json(folder / "config.json")
+    config = read_json_object(folder / "config.json", FOLDER_REMEDY)
     if not (folder / WEIGHTS).is_file():
         raise UnavailableError(f"{folder} has no weights; {WEIGHTS} is needed, as save_clip_rn writes it.")
     state = read_state_dict(folder / WEIGHTS)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 from pathlib import Path
 from typing import Any
@@ -14,6 +13,7 @@ from torch.nn import functional as F
 
 from zsris_viz.errors import CorruptFileError, InvalidInputError, UnavailableError
 from zsris_viz.images import ImageSource, open_image
+from zsris_viz.io.hashing import weights_hash
 from zsris_viz.masks import FLOAT_PIXELS, Masks
 from zsris_viz.proposals.base import Proposer
 
@@ -59,7 +59,7 @@ class Mask2Former(Proposer):
         self.device = torch.device(device if device is not None else "cuda" if torch.cuda.is_available() else "cpu")
         self.title = os.fspath(model)
         self.model, self.processor = _load(self.title, dtype)
-        self._weights = _fingerprint(self.model)
+        self._weights = weights_hash(self.model)[:16]
         self.model = self.model.to(self.device).eval().requires_grad_(False)
 
     @property
@@ -115,15 +115,6 @@ def _cut(logits: Tensor, height: int, width: int) -> Tensor:
     for part, small in zip(masks.split(step), logits[:, None].split(step), strict=True):
         part[:] = F.interpolate(small, size=(height, width), mode="bilinear")[:, 0] > 0
     return masks
-
-
-def _fingerprint(model: Any) -> str:
-    """16 hexadecimal digits that change with any weight."""
-    digest = hashlib.sha256()
-    for name, value in model.state_dict().items():
-        digest.update(f"{name}{tuple(value.shape)}{value.dtype}".encode())
-        digest.update(value.detach().cpu().contiguous().view(torch.uint8).numpy().tobytes() if value.ndim else b"")
-    return digest.hexdigest()[:16]
 
 
 def _load(title: str, dtype: torch.dtype) -> tuple[Any, Any]:

@@ -16,6 +16,7 @@ from PIL import Image
 from zsris_viz.datasets.types import Sample
 from zsris_viz.errors import CorruptFileError, InvalidInputError, UnavailableError
 from zsris_viz.images import ImageSource, open_image
+from zsris_viz.io.atomic import write_bytes
 from zsris_viz.io.cache import image_fingerprint
 from zsris_viz.masks import Masks
 from zsris_viz.proposals.base import Proposer
@@ -180,9 +181,7 @@ def save_proposals(
         kept[str(image_id)] = {"sha256": image_fingerprint(image), **{k: entry[k] for k in _KEPT}}
     content = {"format": FORMAT, "version": VERSION, "source": source, **told, "images": kept}
     text = json.dumps(content, ensure_ascii=False).encode()
-    temporary = path.with_name(f".{path.name}.tmp")
-    temporary.write_bytes(gzip.compress(text, mtime=0) if path.suffix == ".gz" else text)
-    os.replace(temporary, path)
+    write_bytes(path, gzip.compress(text, mtime=0) if path.suffix == ".gz" else text)
     return path
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import pickle
 from collections.abc import Mapping
@@ -16,6 +15,7 @@ from torch import Tensor, nn
 
 from zsris_viz.datasets.manifests import File, manifests
 from zsris_viz.errors import CorruptFileError, InvalidInputError, InvalidTypeError, UnavailableError
+from zsris_viz.io.hashing import file_hash
 from zsris_viz.miniature import WEIGHTS
 
 if TYPE_CHECKING:
@@ -111,8 +111,7 @@ def _checked(path: Path, file: File | None) -> str:
             f"{path} has {path.stat().st_size:,} bytes and the published file {file.size:,}: it is truncated or "
             "another one. Fetch it again, or give weights of your own another file name."
         )
-    with path.open("rb") as stream:
-        found = hashlib.file_digest(stream, "sha256").hexdigest()
+    found = file_hash(path)
     if file is not None and file.sha256 is not None and found != file.sha256:
         raise CorruptFileError(
             f"{path} has the SHA-256 {found[:16]}..., the published file {file.sha256[:16]}...: it is damaged or "

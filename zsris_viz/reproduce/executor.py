@@ -15,8 +15,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from zsris_viz.outputs import write_json
-from zsris_viz.reproduce.fingerprint import file_hash, fingerprint
+from zsris_viz.io.hashing import file_hash
+from zsris_viz.io.json_files import write_json
+from zsris_viz.reproduce.fingerprint import fingerprint
 from zsris_viz.reproduce.plan import NotebookRun
 from zsris_viz.reproduce.worker import stopped_at
 

@@ -55,12 +55,6 @@ def package_hash(extra: Iterable[Path] = ()) -> str:
     return hashlib.sha256(" ".join(hashes).encode()).hexdigest()
 
 
-def file_hash(path: Path) -> str:
-    """Return the SHA-256 of a file as hexadecimal digits."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
 def _named_files(parameters: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
     """Yield size and time of each file or folder that a parameter names; checkpoints are too large to be read."""
     for name, value in parameters.items():

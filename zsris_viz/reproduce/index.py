@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import csv
 import json
-import os
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from html import escape
 from pathlib import Path
 from typing import Any
 
+from zsris_viz.io.atomic import write_text
 from zsris_viz.outputs import PICTURES, TABLES, commit, versions
 from zsris_viz.reproduce.plan import FigureEntry, NotebookRun
 
@@ -55,9 +55,7 @@ def write_index(place: Path, runs: Sequence[NotebookRun]) -> Path:
         + "</body></html>\n"
     )
     target = place / "index.html"
-    part = place / ".index.html.part"
-    part.write_text(page, encoding="utf-8")
-    os.replace(part, target)
+    write_text(target, page)
     return target
 
 

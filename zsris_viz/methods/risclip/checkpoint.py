@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 from collections.abc import Mapping
@@ -10,10 +9,10 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor
 
 from zsris_viz.errors import CorruptFileError, InvalidInputError, UnavailableError
-from zsris_viz.io.training_state import write_atomically
+from zsris_viz.io.hashing import weights_hash
+from zsris_viz.io.training_state import write_checkpoint
 from zsris_viz.methods.risclip.config import Architecture, checked
 from zsris_viz.methods.risclip.model import RisClipModel
 from zsris_viz.models.base import Clip
@@ -31,19 +30,9 @@ def tower_hash(clip: Clip, *, exact: bool = False) -> str:
     Returns:
         64 hexadecimal digits.
     """
-    digest = hashlib.sha256()
     model: Any = getattr(clip, "model", None)
-    states = [model.state_dict() if isinstance(model, torch.nn.Module) else {}, clip.text.model.state_dict()]
-    for state in states:
-        for name in sorted(state):
-            weight: Tensor = state[name].detach()
-            digest.update(f"{name}{tuple(weight.shape)}".encode())
-            if weight.is_floating_point() and not exact:
-                weight = weight.to(torch.bfloat16)
-            if weight.dtype in (torch.bfloat16, torch.float16):
-                weight = weight.view(torch.int16)
-            digest.update(weight.contiguous().cpu().numpy().tobytes())
-    return digest.hexdigest()
+    vision = [model] if isinstance(model, torch.nn.Module) else []
+    return weights_hash(*vision, clip.text.model, rounded=not exact)
 
 
 def save_model(
@@ -72,7 +61,7 @@ def save_model(
         "tower_name": model.clip.name,
         "training": json.dumps(dict(told or {}), default=str),
     }
-    write_atomically(target, save(tensors, metadata=words), "the trained RISCLIP")
+    write_checkpoint(target, save(tensors, metadata=words), "The trained RISCLIP")
     return target
 
 

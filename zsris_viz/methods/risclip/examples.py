@@ -17,7 +17,8 @@ import torch
 import torch.nn.functional as F
 
 from zsris_viz.datasets.types import Dataset, Reference, Sample
-from zsris_viz.errors import CorruptFileError, InvalidInputError, UnavailableError
+from zsris_viz.errors import CorruptFileError, InvalidInputError
+from zsris_viz.io.atomic import atomic_path, translate_os_errors
 from zsris_viz.models.preprocessing import Preprocess
 
 SHARD = 500  # pictures in a file of the cache
@@ -167,23 +168,19 @@ def write_shard(path: Path, pictures: Sequence[Picture]) -> None:
     """Write pictures to one file, under a temporary name first. Raises UnavailableError when it cannot be written."""
     side = pictures[0].masks.shape[-1]
     words = json.dumps([[picture.texts, picture.categories] for picture in pictures])
-    temporary = path.with_name(f"{path.name}.{os.getpid()}.tmp.npz")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+    remedy = "Or train without a cache: cache: null."
+    with (
+        translate_os_errors(f"the cache {path.parent} could not be written", remedy),
+        atomic_path(path) as temporary,
+        temporary.open("wb") as file,
+    ):
         np.savez(
-            temporary,
+            file,
             pixels=np.stack([picture.pixels for picture in pictures]),
             masks=np.concatenate([np.packbits(p.masks.reshape(-1, side * side), axis=1) for p in pictures]),
             side=np.array(side),
             words=np.frombuffer(words.encode(), dtype=np.uint8),
         )
-        os.replace(temporary, path)
-    except OSError as error:
-        temporary.unlink(missing_ok=True)
-        raise UnavailableError(
-            f"the cache {path.parent} cannot be written to ({error}); free some space or give another folder, or train "
-            "without one: cache: null."
-        ) from error
 
 
 def read_shard(path: Path) -> list[Picture]:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import csv
-import os
 from pathlib import Path
 from typing import Any
+
+from zsris_viz.io.atomic import atomic_path
 
 COLUMNS = (
     "step", "stage", "loss", "contrast", "bce", "rate", "expressions", "seconds", "val_map_miou", "val_miou",
@@ -25,13 +26,10 @@ class TrainingLog:
     def __init__(self, folder: Path, rows: list[dict[str, Any]] | None = None, *, tensorboard: bool = True) -> None:
         self.path = folder / "training.csv"
         self.rows: list[dict[str, Any]] = list(rows or [])
-        folder.mkdir(parents=True, exist_ok=True)
-        temporary = self.path.with_name(self.path.name + ".tmp")
-        with temporary.open("w", newline="") as file:
+        with atomic_path(self.path) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
             writer = csv.DictWriter(file, fieldnames=COLUMNS)
             writer.writeheader()
             writer.writerows(self.rows)
-        os.replace(temporary, self.path)
         self._events: Any = None
         if tensorboard:
             from torch.utils.tensorboard import SummaryWriter

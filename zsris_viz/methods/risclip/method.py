@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +12,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from zsris_viz.errors import InvalidInputError, UnavailableError
+from zsris_viz.io.hashing import file_hash
 from zsris_viz.methods.base import Method, MethodInfo, Ranking, SceneFeatures
 from zsris_viz.methods.risclip.checkpoint import load_model
 from zsris_viz.methods.risclip.model import Grounding, RisClipModel, Seen
@@ -73,7 +73,7 @@ class RisClip(Method):
     def weights(self) -> str | None:
         """SHA-256 of the checkpoint's file; None where it is not there. Tells results of two trainings apart."""
         path = Path(self.config.checkpoint) if self.config.checkpoint else SHIPPED["miniature"]
-        return hashlib.sha256(path.read_bytes()).hexdigest()[:16] if path.is_file() else None
+        return file_hash(path)[:16] if path.is_file() else None
 
     def model(self, clip: Clip) -> RisClipModel:
         """The trained model on a tower; read on first use.

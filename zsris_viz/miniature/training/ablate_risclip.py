@@ -10,12 +10,12 @@ from __future__ import annotations
 import argparse
 import csv
 import json
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from zsris_viz.io.atomic import atomic_path
 from zsris_viz.miniature import WEIGHTS
 from zsris_viz.miniature.training.measure_risclip import ZERO_SHOT
 from zsris_viz.miniature.training.train_risclip import recipe
@@ -140,13 +140,10 @@ def run_trial(
 
 def write_table(path: Path, rows: list[dict[str, Any]]) -> None:
     """The CSV, moved into place."""
-    temporary = path.with_name(path.name + ".tmp")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with temporary.open("w", newline="") as file:
+    with atomic_path(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
         writer = csv.DictWriter(file, fieldnames=COLUMNS)
         writer.writeheader()
         writer.writerows(rows)
-    os.replace(temporary, path)
 
 
 def ablate(

@@ -9,8 +9,8 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+from zsris_viz.io.hashing import file_hash
 from zsris_viz.miniature import WEIGHTS
-from zsris_viz.miniature.training.schedule import sha256
 
 KINDS = ("noun", "colour", "size", "position", "relation", "ordinal", "all")
 
@@ -144,5 +144,5 @@ def main(argv: list[str]) -> None:
     shutil.copy2(given.run / "log.csv", folder / "training.csv")
     training = json.loads((given.run / "training.json").read_text())
     figures = json.loads(given.figures.read_text())
-    (folder / "README.md").write_text(card(given.model, training, figures, sha256(folder / "model.safetensors")))
+    (folder / "README.md").write_text(card(given.model, training, figures, file_hash(folder / "model.safetensors")))
     print(folder / "README.md")

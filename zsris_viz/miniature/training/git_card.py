@@ -8,8 +8,8 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+from zsris_viz.io.hashing import file_hash
 from zsris_viz.miniature import WEIGHTS
-from zsris_viz.miniature.training.schedule import sha256
 
 #: What the captioner must reach on crops with a blurred background, per cent.
 GOALS = {"blur noun": 95.0, "blur colour": 90.0}
@@ -97,5 +97,5 @@ def main(argv: list[str]) -> None:
         file.chmod(0o644)
     training = json.loads((given.run / "training.json").read_text())
     figures = json.loads(given.figures.read_text())
-    (folder / "README.md").write_text(card(training, figures, sha256(folder / "model.safetensors")))
+    (folder / "README.md").write_text(card(training, figures, file_hash(folder / "model.safetensors")))
     print(folder / "README.md")

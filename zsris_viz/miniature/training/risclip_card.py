@@ -9,9 +9,9 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+from zsris_viz.io.hashing import file_hash
 from zsris_viz.miniature import WEIGHTS
 from zsris_viz.miniature.training.measure_risclip import ABOVE, LEAST
-from zsris_viz.miniature.training.schedule import sha256
 
 KINDS = ("noun", "colour", "size", "position", "relation", "ordinal", "all")
 
@@ -136,7 +136,7 @@ def ship(run: Path, figures: dict[str, Any], folder: Path) -> Path:
     shutil.copy2(run / "training.csv", folder / "training.csv")
     weights = folder / "model.safetensors"
     count = sum(value.numel() for value in tensors.values())
-    text = card(training, figures, weights.stat().st_size, sha256(weights), count)
+    text = card(training, figures, weights.stat().st_size, file_hash(weights), count)
     (folder / "README.md").write_text(text, encoding="utf-8")
     return folder / "README.md"
 

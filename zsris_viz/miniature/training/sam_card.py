@@ -9,9 +9,9 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+from zsris_viz.io.hashing import file_hash
 from zsris_viz.miniature import WEIGHTS
 from zsris_viz.miniature.training.measure_sam import LEAST
-from zsris_viz.miniature.training.schedule import sha256
 
 ABOUT = """# Miniature SAM
 
@@ -86,7 +86,7 @@ def main(argv: list[str]) -> None:
         shutil.copyfile(source, given.folder / name)
     training = json.loads((given.run / "training.json").read_text())
     figures = json.loads(given.figures.read_text())
-    text = card(training, figures, sha256(given.folder / "model.safetensors"))
+    text = card(training, figures, file_hash(given.folder / "model.safetensors"))
     (given.folder / "README.md").write_text(text)
     for path in given.folder.iterdir():
         path.chmod(0o644)

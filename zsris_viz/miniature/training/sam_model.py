@@ -13,6 +13,8 @@ from torch import Tensor, nn
 if TYPE_CHECKING:
     from segment_anything.modeling import Sam
 
+from zsris_viz.io.atomic import write_bytes
+
 #: Side in pixels of the square that the encoder sees; longer sides of pictures are shrunk or enlarged to it.
 SIDE = 128
 #: Side of the decoder's masks, before they are enlarged to the picture.
@@ -103,10 +105,7 @@ def masks_at_points(sam: Sam, pixels: Tensor, points: Tensor, picture: Tensor) -
 
 def save_weights(sam: Sam, path: Path) -> None:
     """The weights as fp16 safetensors under segment-anything's own names."""
-    from safetensors.torch import save_file
+    from safetensors.torch import save
 
     state = {name: value.detach().half().cpu().contiguous() for name, value in sam.state_dict().items()}
-    temporary = path.with_name(path.name + ".tmp")
-    save_file(state, temporary, metadata={"format": "pt"})
-    temporary.chmod(0o644)
-    temporary.replace(path)
+    write_bytes(path, save(state, metadata={"format": "pt"}))

@@ -1,9 +1,8 @@
-"""What the trainings of the miniatures share: a warm-up-and-cosine schedule, a CSV log, hashes."""
+"""What the trainings of the miniatures share: a warm-up-and-cosine schedule, a CSV log."""
 
 from __future__ import annotations
 
 import csv
-import hashlib
 import math
 from collections.abc import Mapping
 from pathlib import Path
@@ -31,9 +30,3 @@ def append_log(path: Path, row: Mapping[str, float | int | str]) -> None:
         if new:
             writer.writeheader()
         writer.writerow(row)
-
-
-def sha256(path: Path) -> str:
-    """The SHA-256 of a file, in hexadecimal."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -10,7 +10,6 @@ from __future__ import annotations
 import argparse
 import csv
 import json
-import os
 import time
 from pathlib import Path
 
@@ -18,6 +17,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from zsris_viz.io.atomic import atomic_path
 from zsris_viz.io.training_state import load_state, save_state
 from zsris_viz.miniature.training.sam_batches import SamBatch, draw_batch
 from zsris_viz.miniature.training.sam_model import masks_at_points, miniature_sam, save_weights
@@ -165,14 +165,12 @@ def _cut_log(path: Path, step: int) -> None:
         rows = list(csv.DictReader(file))
     kept = [row for row in rows if int(row["step"]) <= step]
     if len(kept) < len(rows):
-        temporary = path.with_name(path.name + ".tmp")
-        temporary.unlink(missing_ok=True)
-        for row in kept:
-            append_log(temporary, dict(row))
-        if kept:
-            os.replace(temporary, path)
-        else:
+        if not kept:
             path.unlink()
+            return
+        with atomic_path(path) as temporary:
+            for row in kept:
+                append_log(temporary, dict(row))
 
 
 def main(argv: list[str]) -> None:

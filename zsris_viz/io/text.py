@@ -1,0 +1,28 @@
+"""Text that is safe to print."""
+
+from __future__ import annotations
+
+_JOINERS = "\u200c\u200d"  # invisible, but letters of some scripts and some emoji need them
+
+
+def printable(text: str) -> str:
+    r"""Replace what a terminal would obey or cannot encode by its escape sequence.
+
+    Control characters (ANSI sequences, line breaks), marks that reverse the writing direction, and lone surrogates are
+    replaced; letters, accents and emoji stay.
+
+    Example:
+        >>> printable("red \x1b[31mcat")
+        'red \\x1b[31mcat'
+    """
+    return "".join(
+        character
+        if character.isprintable() or character in _JOINERS
+        else character.encode("unicode_escape").decode("ascii")
+        for character in text
+    )
+
+
+def shorten(text: str, length: int = 80) -> str:
+    """Cut a text to at most `length` characters, the last three of which are then dots."""
+    return text if len(text) <= length else text[: length - 3] + "..."
