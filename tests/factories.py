@@ -81,7 +81,7 @@ def tiny_hf_model(
 
 
 def tiny_vit_clip(seed: int = 0, **overrides: Any) -> Any:
-    """A random ViT :class:`zsris_viz.models.Clip`: 56 px, 7 x 7 grid, 6 blocks of 64, 4 heads, D = 32, OpenAI's
+    """A random ViT CLIP: 56 px, 7 x 7 grid, 6 blocks of 64, 4 heads, D = 32, OpenAI's
     tokenizer.
 
     Overrides go to ``load_clip`` (device, dtype, preprocess, attention) or :func:`tiny_hf_model`.
@@ -170,7 +170,7 @@ def openai_model(seed: int = 0, *, quick_gelu: bool = True, **overrides: Any) ->
 
 
 def tiny_rn_clip(seed: int = 0, **overrides: Any) -> Any:
-    """A random RN :class:`zsris_viz.models.Clip`: 64 px, 2 x 2 grid, stages of 1 block, stem 8 wide (map of 256
+    """A random RN CLIP: 64 px, 2 x 2 grid, stages of 1 block, stem 8 wide (map of 256
     channels), D = 32.
 
     Overrides go to ``load_clip`` (device, dtype, preprocess) or :func:`openai_state_dict`, e.g. ``image_size=224``

@@ -23,7 +23,7 @@ from zsris_viz.masks import Masks
 from zsris_viz.methods import get_method
 from zsris_viz.methods.base import Method, Ranking, SceneFeatures
 from zsris_viz.methods.texts import ExpressionParts
-from zsris_viz.models.base import Clip
+from zsris_viz.models.base import ImageTextModel
 from zsris_viz.proposals import load_proposals
 from zsris_viz.proposals.base import Proposer
 
@@ -137,7 +137,7 @@ def segment(
     image: ImageSource,
     expression: str | Expression,
     method: str | Method = "global-local",
-    clip: str | Clip = "miniature",
+    clip: str | ImageTextModel = "miniature",
     proposals: Proposals = "felzenszwalb",
     *,
     preset: str = "default",
@@ -186,7 +186,7 @@ def segment(
         raise InvalidInputError(f"max_side={max_side} was given; 16 or more pixels, or None, is accepted.")
     chooser = get_method(method, preset) if isinstance(method, str) else method
     working, masks = _propose(picture, image, proposals, max_side, device)
-    if isinstance(clip, Clip):
+    if isinstance(clip, ImageTextModel):
         model = clip
     else:
         from zsris_viz.models import load_clip
@@ -251,7 +251,7 @@ def _warn_of_nothing(masks: Masks) -> None:
     warnings.warn(f"Nothing was chosen, since {what}; the mask is empty. {mend}.", ZsrisWarning, stacklevel=3)
 
 
-def _note(clip: Clip, method: Method, source: str) -> str:
+def _note(clip: ImageTextModel, method: Method, source: str) -> str:
     """Which model chose among which masks; of the built-in ones, that they know drawn scenes only."""
     used = f"Model {clip.name}, method {method.name}, masks: {source}."
     if not str(clip.name).startswith("miniature"):

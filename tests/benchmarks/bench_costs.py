@@ -42,7 +42,7 @@ MASKS, REGIONS, TOKENS = 50, 4, 12
 def tower(clip: Any, rounds: int) -> float:
     """Seconds for one image with all methods that need no captioner."""
     image, masks = scene_of(0, masks=MASKS, size=(480, 640))
-    names = [info.name for info in list_methods() if info.accepts(clip.kind)]
+    names = [info.name for info in list_methods() if info.accepts(clip)]
     methods = [get_method(name) for name in names if not hasattr(get_method(name).config, "caption_style")]
     methods = [method for method in methods if getattr(method, "weights", None) is None]
 

@@ -24,18 +24,17 @@ from zsris_viz.evaluation import Evaluation, evaluate
 from zsris_viz.evaluation import store as store
 from zsris_viz.masks import Masks
 from zsris_viz.methods.base import Method, MethodInfo
-from zsris_viz.models.base import Clip
+from zsris_viz.models.base import ImageTextModel
 from zsris_viz.models.preprocessing import get_preprocess
 
 SIDE = 24
 KINDS = ("noun", "colour", "position")
 
 
-class NoClip(Clip):
+class NoClip(ImageTextModel):
     """A model that nothing may ask."""
 
     kind = "vit"
-    supports_token_masking = True
 
     def __init__(self, name: str = "none", seed: int = 0) -> None:
         self.name, self.device, self.dtype = name, torch.device("cpu"), torch.float32
@@ -49,7 +48,7 @@ class NoClip(Clip):
     def _refuse(self, *args: Any, **options: Any) -> Any:
         raise AssertionError("the model was asked")
 
-    _encode_images = _trace_images = project = resume = dense_values = _refuse
+    _encode_images = embed_texts = _refuse
 
 
 @dataclass(frozen=True)
@@ -64,7 +63,7 @@ class HashConfig:
 class ByHash(Method):
     """Chooses by a hash of expression and area: no sense, but the same in every process."""
 
-    info = MethodInfo("by-hash", "By hash", "none", ("vit",), "Chooses by a hash.")
+    info = MethodInfo("by-hash", "By hash", "none", ("vit",), "Chooses by a hash.", needs=frozenset())
     Config = HashConfig
 
     def predict_many(self, scene: Any, expressions: Any, *, parts: str = "parser") -> list[Any]:

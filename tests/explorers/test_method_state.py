@@ -8,6 +8,7 @@ import torch
 from scipy.stats import spearmanr
 
 from tests.explorers.conftest import TEXT
+from tests.factories import tiny_rn_clip, tiny_vit_clip
 from zsris_viz.errors import InvalidInputError, UnavailableError
 from zsris_viz.explorers import CompareState, MethodState
 from zsris_viz.explorers.compare import Side
@@ -104,8 +105,9 @@ def test_masks_are_shown_and_hidden(state):
 
 
 def test_names_fit_what_there_is():
-    assert set(methods_for("vit")) <= set(method_names()) and "global-local" in methods_for("rn")
-    assert "clip-surgery" in methods_for("vit") and "clip-surgery" not in methods_for("rn")
+    vit, rn = methods_for(tiny_vit_clip()), methods_for(tiny_rn_clip())
+    assert set(vit) <= set(method_names()) and "global-local" in rn
+    assert "region-token" in vit and "region-token" not in rn
     assert set(source_names()) == set(proposal_names()) - {"ground-truth", "precomputed", "none"}
 
 

@@ -9,8 +9,8 @@ from PIL import Image
 
 from tests.captioning.tiny_models import blip2_itc_folder, blip_itc_folder, git_folder
 from zsris_viz.errors import CorruptFileError, InvalidInputError, InvalidTypeError, UnavailableError, ZsrisWarning
-from zsris_viz.methods import SceneFeatures, get_method
-from zsris_viz.models import BlipModel, load_blip, load_clip
+from zsris_viz.methods import SceneFeatures, get_method, list_methods
+from zsris_viz.models import BlipModel, ImageTextModel, LayeredModel, load_blip, load_clip
 
 PICTURES = [
     Image.fromarray(np.random.default_rng(seed).integers(0, 256, (30 + 9 * seed, 40, 3), dtype=np.uint8))
@@ -58,7 +58,7 @@ def published(folder, cls):
 def test_similarities_are_the_published_models(blip, blip2, family, cls, queries):
     folder = blip if family == "blip" else blip2
     clip = load_clip(folder, device="cpu")
-    assert isinstance(clip, BlipModel) and (clip.kind, clip.family, clip.queries) == ("itc", family, queries)
+    assert isinstance(clip, BlipModel) and (clip.kind, clip.family, clip.queries) == ("blip", family, queries)
     images, texts = clip.embed_images(PICTURES, batch_size=2), clip.embed_texts(TEXTS, batch_size=2)
     assert images.shape == (3, clip.embed_dim) == (3, queries * 16) and texts.shape == (3, 16)
     expected = published(folder, cls)
@@ -72,26 +72,15 @@ def test_similarities_are_the_published_models(blip, blip2, family, cls, queries
     assert clip.embed_images(pixels[:0]).shape == (0, clip.embed_dim)
 
 
-def test_what_these_models_cannot_do_names_the_alternative(blip2):
-    clip = load_blip(blip2, name="small", device="cpu")
-    for call in (
-        lambda: clip.trace_image(PICTURES[0]),
-        lambda: clip.trace_texts("a cat"),
-        lambda: clip.resume(torch.zeros(1, 5, 32), 1),
-        lambda: clip.project(torch.zeros(1, 32)),
-        lambda: clip.dense_values(PICTURES[0]),
-        lambda: clip.tokenize("a cat"),
-        lambda: clip.project_text(torch.zeros(1, 32)),
-        lambda: clip.resume_text(torch.zeros(1, 2, 32), 1, torch.tensor([1])),
-        lambda: clip.grid,
-        lambda: clip.num_layers,
-    ):
-        with pytest.raises(UnavailableError, match="cropping, text-only or tas"):
-            call()
-    assert not hasattr(clip, "anything_else") and "3 x 16" in repr(clip)
+def test_a_model_without_layers_is_refused_by_the_methods_that_need_them(blip2):
+    clip = load_clip(blip2, device="cpu")
+    assert isinstance(clip, ImageTextModel) and not isinstance(clip, LayeredModel) and "3 x 16" in repr(clip)
+    assert [info.name for info in list_methods() if info.accepts(clip)] == ["text-only", "cropping", "tas"]
     scene = SceneFeatures(PICTURES[2], np.ones((1, 48, 40), dtype=bool), clip)
-    with pytest.raises(UnavailableError, match="itc"):
+    with pytest.raises(UnavailableError, match="'blip'"):
         get_method("global-local").predict(scene, "the cat")
+    with pytest.raises(UnavailableError, match="cropping, text-only or tas"):
+        scene.trace()
 
 
 def test_cropping_and_tas_choose_by_the_published_similarity(blip2):

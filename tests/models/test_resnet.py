@@ -25,7 +25,7 @@ def feature_map(rn, rn_pixels):
 def test_attributes_describe_the_tower(rn):
     assert (rn.kind, rn.grid, rn.patch_size, rn.image_size) == ("rn", (2, 2), 32, 64)
     assert (rn.num_layers, rn.width, rn.heads, rn.embed_dim) == (4, 256, 4, 32)
-    assert not rn.supports_token_masking and rn.activation == "quick_gelu" and "ResNetClip" in repr(rn)
+    assert not rn.has_cls and rn.activation == "quick_gelu" and "ResNetClip" in repr(rn)
 
 
 def test_features_are_open_clips(rn, library, rn_pixels, feature_map):

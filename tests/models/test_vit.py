@@ -51,7 +51,7 @@ def test_attributes_describe_the_tower(vit):
     assert (vit.num_layers, vit.width, vit.heads, vit.embed_dim) == (6, 64, 4, 32)
     assert (vit.text_layers, vit.text_width, vit.context_length) == (3, 64, 77)
     assert vit.logit_scale == pytest.approx(14.285, abs=1e-2)
-    assert vit.supports_token_masking and "quick_gelu" in repr(vit)
+    assert vit.has_cls and "quick_gelu" in repr(vit)
 
 
 def test_features_are_the_librarys(vit, pixels, library):

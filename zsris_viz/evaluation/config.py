@@ -14,7 +14,7 @@ from zsris_viz.datasets import load_dataset
 from zsris_viz.datasets.types import Dataset, Subset
 from zsris_viz.errors import InvalidInputError, InvalidTypeError
 from zsris_viz.io.cache import DiskCache
-from zsris_viz.models.base import Clip
+from zsris_viz.models.base import ImageTextModel
 from zsris_viz.proposals import load_proposals
 from zsris_viz.proposals.base import Proposer
 
@@ -57,7 +57,7 @@ class EvaluationConfig:
     split_by: str | None = None
     data_root: str | os.PathLike[str] | None = None
     limit: int | None = None
-    clip: Clip | str = "miniature"
+    clip: ImageTextModel | str = "miniature"
     device: str | torch.device | None = None
     dtype: torch.dtype = torch.float32
     batch_size: int = 64
@@ -136,9 +136,9 @@ class EvaluationConfig:
             )
         return dataset if self.limit is None else Subset(dataset, self.limit)
 
-    def load_model(self) -> Clip:
+    def load_model(self) -> ImageTextModel:
         """Return the image-text model."""
-        if isinstance(self.clip, Clip):
+        if isinstance(self.clip, ImageTextModel):
             return self.clip
         from zsris_viz.models import load_clip
 

@@ -14,7 +14,7 @@ from zsris_viz.evaluation.matching import ProposalMatcher
 from zsris_viz.evaluation.rows import CHANCE
 from zsris_viz.methods.base import Method, Ranking, SceneFeatures
 from zsris_viz.methods.texts import TextCache
-from zsris_viz.models.base import Clip
+from zsris_viz.models.base import ImageTextModel
 from zsris_viz.proposals.base import Proposer
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ class ImageEvaluator:
         reuse: Rows of earlier runs, or None.
     """
 
-    clip: Clip
+    clip: ImageTextModel
     proposer: Proposer
     parser: Any = None
     captioner: Any = None

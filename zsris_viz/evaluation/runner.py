@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from zsris_viz import __version__
 from zsris_viz.datasets.types import Dataset
-from zsris_viz.errors import InvalidInputError, InvalidTypeError, UnavailableError
+from zsris_viz.errors import InvalidInputError, InvalidTypeError
 from zsris_viz.evaluation.config import EvaluationConfig
 from zsris_viz.evaluation.per_image import ImageEvaluator, evaluate_image
 from zsris_viz.evaluation.results import Evaluation
@@ -21,7 +21,7 @@ from zsris_viz.evaluation.worker_spec import WorkerSpec
 from zsris_viz.io.cache import DiskCache
 from zsris_viz.methods import get_method, method_class
 from zsris_viz.methods.base import Method
-from zsris_viz.models.base import Clip
+from zsris_viz.models.base import ImageTextModel
 
 if TYPE_CHECKING:
     from zsris_viz.evaluation.dask_engine import DaskEngine
@@ -119,14 +119,10 @@ def evaluate(
     return evaluation
 
 
-def _check_towers(methods: Mapping[str, Method], model: Clip) -> None:
+def _check_towers(methods: Mapping[str, Method], model: ImageTextModel) -> None:
     """Raise UnavailableError if a method cannot use the model."""
-    for label, method in methods.items():
-        if not method.info.accepts(model.kind):
-            raise UnavailableError(
-                f"{label!r} needs a tower of kind {' or '.join(method.info.towers)}; {model.name!r} is {model.kind!r}. "
-                f"Leave it out, or give another model: clip={'RN50' if 'rn' in method.info.towers else 'miniature'!r}."
-            )
+    for method in methods.values():
+        method.info.require(model)
 
 
 def load_methods(methods: Methods, *, preset: str = "default", dataset: str = "") -> dict[str, Method]:

@@ -17,7 +17,7 @@ from zsris_viz.io.json_files import plain
 if TYPE_CHECKING:
     from zsris_viz.datasets.types import Dataset
     from zsris_viz.methods.base import Method
-    from zsris_viz.models.base import Clip
+    from zsris_viz.models.base import ImageTextModel
     from zsris_viz.proposals.base import Proposer
 
 SAMPLED = 256  # numbers of each weight that go into the fingerprint
@@ -26,7 +26,7 @@ SAMPLED = 256  # numbers of each weight that go into the fingerprint
 def run_settings(
     dataset: Dataset,
     methods: Mapping[str, Method],
-    clip: Clip,
+    clip: ImageTextModel,
     proposer: Proposer,
     *,
     parts: str,
@@ -100,7 +100,7 @@ def captioner_settings(captioner: Any, methods: Mapping[str, Method]) -> dict[st
     return {"name": name, **plain(getattr(captioner, "settings", {}))}
 
 
-def weights_fingerprint(clip: Clip) -> str:
+def weights_fingerprint(clip: ImageTextModel) -> str:
     """Return a hash over every weight's name, shape and some of its values, which differs between two trainings."""
     modules = [value for part in (clip, getattr(clip, "text", None)) for value in vars(part or object).values()]
     distinct = {id(module): module for module in modules if isinstance(module, torch.nn.Module)}

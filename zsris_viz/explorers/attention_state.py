@@ -79,7 +79,7 @@ class AttentionState(ExplorerState):
         super().__init__(image, clip, propose(image, proposals), truth=truth, parser=parser)
         self.method = _with_features(method)
         self.expression, self.masked = "", frozenset[int]()
-        self.layer, self.image_layer = self.clip.text_layers, self.clip.num_layers
+        self.layer, self.image_layer = self.layered.text_layers, self.layered.num_layers
         self.image_head: int | None = None
         self.query: tuple[int, int] | None = None
         self._texts: dict[str, Trace] = {}
@@ -102,14 +102,14 @@ class AttentionState(ExplorerState):
         last = self._trace(expression).layers[0].shape[1] - 1
         for place in masked:
             in_range(place, 1, last - 1, "token (the start and the end of the text cannot be masked)")
-        layer = in_range(changes.get("layer", self.layer), 1, self.clip.text_layers, "text layer")
-        image_layer = in_range(changes.get("image_layer", self.image_layer), 1, self.clip.num_layers, "image layer")
+        layer = in_range(changes.get("layer", self.layer), 1, self.layered.text_layers, "text layer")
+        image_layer = in_range(changes.get("image_layer", self.image_layer), 1, self.layered.num_layers, "image layer")
         head = changes.get("image_head", self.image_head)
         if head is not None:
-            head = in_range(head, 0, self.clip.heads - 1, "head")
+            head = in_range(head, 0, self.layered.heads - 1, "head")
         query = changes.get("query", self.query)
         if query is not None:
-            rows, columns = self.clip.grid
+            rows, columns = self.layered.grid
             query = (in_range(query[0], 0, rows - 1, "row"), in_range(query[1], 0, columns - 1, "column"))
         if "truth" in changes:
             self.set_truth(changes["truth"])
@@ -134,7 +134,7 @@ class AttentionState(ExplorerState):
 
     def _trace(self, expression: str) -> Trace:
         if expression not in self._texts:
-            self._texts[expression] = self.clip.trace_texts(expression)
+            self._texts[expression] = self.layered.trace_texts(expression)
         return self._texts[expression]
 
     @property
@@ -161,7 +161,7 @@ class AttentionState(ExplorerState):
 
     def _masked_run(self) -> tuple[Tensor, list[Tensor | None]]:
         """The text's feature (D,) and every block's attention, with the masked tokens hidden from all."""
-        trace, tower = self._trace(self.expression), self.clip.text
+        trace, tower = self._trace(self.expression), self.layered.text
         length = trace.layers[0].shape[1]
         hidden_from_all = torch.zeros(1, 1, length, length, device=trace.layers[0].device)
         hidden_from_all[..., sorted(self.masked)] = -torch.inf
@@ -174,7 +174,7 @@ class AttentionState(ExplorerState):
     def text_feature(self) -> Tensor:
         """(D,) fp32: the expression's feature, with the masked tokens hidden."""
         if not self.masked:
-            return self.clip.project_text(self._trace(self.expression).layers[-1][0, -1])
+            return self.layered.project_text(self._trace(self.expression).layers[-1][0, -1])
         return self._masked_run()[0]
 
     # -- the proposals
@@ -188,7 +188,7 @@ class AttentionState(ExplorerState):
 
     def choice(self) -> Choice:
         """Scores and chosen proposals with all tokens and with the masked ones hidden."""
-        whole = self.clip.project_text(self._trace(self.expression).layers[-1][0, -1])
+        whole = self.layered.project_text(self._trace(self.expression).layers[-1][0, -1])
         rows = [self._scores(text) for text in (whole, self.text_feature())]
         best = [int(row.argmax()) for row in rows]
         overlaps = [self.iou(self.scene.masks[index]) for index in best]
@@ -212,13 +212,13 @@ class AttentionState(ExplorerState):
                 f"{self.clip.name!r} is an RN: its patches do not attend to each other before the pooling. Use a ViT, "
                 "e.g. clip='miniature'."
             )
-        clip, pixels = self.clip, self.scene.pixels()
+        clip, pixels = self.layered, self.scene.pixels()
         weights = self.scene.cached(
             "explorer attentions",
             lambda: [None if one is None else one[0].half().cpu() for one in clip.trace_image(pixels).attentions],
         )[self.image_layer]
         assert weights is not None
-        rows, columns = self.clip.grid
+        rows, columns = self.layered.grid
         place = 0 if self.query is None else 1 + self.query[0] * columns + self.query[1]
         looks = weights[:, place, 1:].float()
         row = looks.mean(dim=0) if self.image_head is None else looks[self.image_head]

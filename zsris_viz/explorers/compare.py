@@ -133,7 +133,7 @@ class CompareExplorer(Explorer):
             parser=parser,
         )
         self.canvas = Canvas(state.scene.image)
-        names = [(name, name) for name in methods_for(state.clip.kind)]
+        names = [(name, name) for name in methods_for(state.clip)]
         self.expressions = [text_box(state.first.expression, "A"), text_box(state.second.expression, "B")]
         self.methods = [dropdown("method", names, side.method) for side in (state.first, state.second)]
         self.told = ipywidgets.HTML()

@@ -91,7 +91,7 @@ class LayerState(ExplorerState):
                 "Use a ViT, e.g. clip='miniature'; for an RN see MethodExplorer with the method 'score-map'."
             )
         self.expression, self.negate, self.projection = "", True, "head"
-        self.layer = int(exit_layer(self.clip))
+        self.layer = int(exit_layer(self.layered))
         self._views: dict[tuple[Any, ...], LayerView] = {}
         self._maps: dict[tuple[str, bool, str], Tensor] = {}
         first = self.layer if layer is None else layer
@@ -111,7 +111,7 @@ class LayerState(ExplorerState):
         wanted = changes.get("layer", self.layer)
         if "layer" not in changes:
             wanted = max(wanted, first_layer(projection))
-        layer = in_range(wanted, first_layer(projection), self.clip.num_layers, "layer")
+        layer = in_range(wanted, first_layer(projection), self.layered.num_layers, "layer")
         if "truth" in changes:
             self.set_truth(changes["truth"])
             self._views.clear()
@@ -121,7 +121,7 @@ class LayerState(ExplorerState):
     @property
     def layers(self) -> list[int]:
         """The layers that there are: from 0, or from 1 for the value path, which needs a block; to L."""
-        return list(range(first_layer(self.projection), self.clip.num_layers + 1))
+        return list(range(first_layer(self.projection), self.layered.num_layers + 1))
 
     @property
     def maps(self) -> Tensor:
@@ -145,7 +145,7 @@ class LayerState(ExplorerState):
                 block.self_attn.out_proj(block.self_attn.v_proj(block.layer_norm1(trace.patches(index))))
                 for index, block in enumerate(blocks)
             ]
-        return self.clip.project(torch.cat(values), negate=self.negate)
+        return self.layered.project(torch.cat(values), negate=self.negate)
 
     @property
     def limits(self) -> tuple[float, float]:

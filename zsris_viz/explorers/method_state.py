@@ -16,6 +16,7 @@ from zsris_viz.methods import get_method, method_names
 from zsris_viz.methods import method_class as class_of
 from zsris_viz.methods.base import Ranking
 from zsris_viz.methods.features import SceneFeatures
+from zsris_viz.models.base import ImageTextModel
 from zsris_viz.proposals import proposal_names
 
 GIVEN = "given masks"
@@ -28,9 +29,9 @@ def source_names() -> list[str]:
     return [name for name in proposal_names() if name not in _NEED_MORE]
 
 
-def methods_for(kind: str) -> list[str]:
-    """Names of the methods that can use a kind of tower, "vit" or "rn"."""
-    return [name for name in method_names() if kind in class_of(name).info.towers]
+def methods_for(model: ImageTextModel) -> list[str]:
+    """Return the names of the methods that the model can serve."""
+    return [name for name in method_names() if class_of(name).info.accepts(model)]
 
 
 class RankingState(ExplorerState):

@@ -58,7 +58,7 @@ class MethodExplorer(Explorer):
         )
         self.canvas = Canvas(state.scene.image)
         self.expression = text_box(expression)
-        self.method = dropdown("method", [(name, name) for name in methods_for(state.clip.kind)], method)
+        self.method = dropdown("method", [(name, name) for name in methods_for(state.clip)], method)
         self.preset = dropdown("preset", [(name, name) for name in state.presets], preset)
         self.proposals = dropdown("proposals", [(name, name) for name in state.sources], state.source)
         self.told = ipywidgets.HTML()

@@ -13,10 +13,11 @@ from zsris_viz.images import ImageSource, open_image
 from zsris_viz.masks import Masks
 from zsris_viz.methods.features import SceneFeatures
 from zsris_viz.methods.texts import ExpressionParts
-from zsris_viz.models.base import Clip
+from zsris_viz.models.base import ImageTextModel
+from zsris_viz.models.layered import LayeredModel, require_layers
 
 
-def as_clip(clip: Any) -> Clip:
+def as_clip(clip: Any) -> ImageTextModel:
     """A model, or the one that `load_clip` has for a name.
 
     Raises:
@@ -26,14 +27,14 @@ def as_clip(clip: Any) -> Clip:
         from zsris_viz.models import load_clip
 
         return load_clip(clip)
-    if not isinstance(clip, Clip):
+    if not isinstance(clip, ImageTextModel):
         raise InvalidTypeError(
             f"clip is {type(clip).__name__}; give a name or a loaded model, e.g. clip=load_clip('miniature')."
         )
     return loaded(clip)
 
 
-def loaded(clip: Clip) -> Clip:
+def loaded(clip: ImageTextModel) -> ImageTextModel:
     """The model, if its weights are still in memory.
 
     Raises:
@@ -65,7 +66,7 @@ class ExplorerState:
     def __init__(
         self, image: ImageSource, clip: Any, masks: Any = (), *, truth: Any = None, parser: Any = None
     ) -> None:
-        self._clip: Clip | None = as_clip(clip)
+        self._clip: ImageTextModel | None = as_clip(clip)
         self._scene: SceneFeatures | None = SceneFeatures(
             open_image(image), [] if masks is None else masks, self._clip, parser=parser
         )
@@ -73,11 +74,16 @@ class ExplorerState:
         self.set_truth(truth)
 
     @property
-    def clip(self) -> Clip:
+    def clip(self) -> ImageTextModel:
         """The model. Raises UnavailableError after `close`, or when its weights are gone."""
         if self._clip is None:
             raise UnavailableError("this explorer was closed; make a new one.")
         return loaded(self._clip)
+
+    @property
+    def layered(self) -> LayeredModel:
+        """The model, if its layers are accessible; UnavailableError if they are not."""
+        return require_layers(self.clip, "This explorer")
 
     @property
     def scene(self) -> SceneFeatures:

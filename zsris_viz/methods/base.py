@@ -6,7 +6,7 @@ import dataclasses
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import torch
 from torch import Tensor
@@ -15,6 +15,8 @@ from zsris_viz.errors import InvalidInputError, InvalidTypeError, UnavailableErr
 from zsris_viz.masks import Masks
 from zsris_viz.methods.features import SceneFeatures
 from zsris_viz.methods.texts import ExpressionParts
+from zsris_viz.models.base import ImageTextModel
+from zsris_viz.models.layered import LayeredModel
 
 if TYPE_CHECKING:
     from zsris_viz.datasets.types import Expression
@@ -22,14 +24,23 @@ if TYPE_CHECKING:
 __all__ = ["Method", "MethodInfo", "Ranking", "SceneFeatures"]
 
 
+Need = Literal["layers", "captions", "wordnet"]
+
+
 @dataclass(frozen=True)
 class MethodInfo:
     """One method of the registry.
 
     Attributes:
-        name: as in `get_method(name)`. title: for tables. paper: authors, venue and equations. towers: "vit", "rn".
-        summary: one sentence. presets: their names, the default first. features_only: it asks a model for features of
-            pictures and texts alone, so BLIP and BLIP-2 (kind "itc") serve as well.
+        name: The name that `get_method` takes.
+        title: The name in tables.
+        paper: Authors, venue and equations.
+        towers: Kinds of models whose layers the method can use, for example ("vit", "rn"). Without "layers" in `needs`
+            any `ImageTextModel` serves.
+        summary: One sentence.
+        presets: Names of the presets, the default first.
+        needs: What the method needs besides image and text features: "layers" of the model (it must be a
+            `LayeredModel`), "captions" of the proposals, "wordnet".
     """
 
     name: str
@@ -38,11 +49,20 @@ class MethodInfo:
     towers: tuple[str, ...]
     summary: str
     presets: tuple[str, ...] = ("default",)
-    features_only: bool = False
+    needs: frozenset[Need] = frozenset({"layers"})
 
-    def accepts(self, kind: str) -> bool:
-        """Whether a model of this kind ("vit", "rn", "itc") can serve the method."""
-        return kind in self.towers or (kind == "itc" and self.features_only)
+    def accepts(self, model: ImageTextModel) -> bool:
+        """Return whether the model can serve the method."""
+        return "layers" not in self.needs or (isinstance(model, LayeredModel) and model.kind in self.towers)
+
+    def require(self, model: ImageTextModel) -> None:
+        """Raise UnavailableError unless the model can serve the method."""
+        if not self.accepts(model):
+            raise UnavailableError(
+                f"{self.title} needs the layers of a model of kind {' or '.join(self.towers)}; {model.name!r} is of "
+                f"kind {model.kind!r}. Load another model, e.g. "
+                f"load_clip('{'miniature' if 'vit' in self.towers else 'miniature-rn'}'), or use cropping."
+            )
 
 
 @dataclass(frozen=True)
@@ -165,11 +185,7 @@ class Method(ABC):
         return [self._predict(scene, one) for one in read]
 
     def _predict(self, scene: SceneFeatures, text: ExpressionParts) -> Ranking:
-        if not self.info.accepts(scene.clip.kind):
-            raise UnavailableError(
-                f"{self.info.title} needs a tower of kind {' or '.join(self.info.towers)}; {scene.clip.name!r} is of "
-                f"kind {scene.clip.kind!r}. Load another, e.g. load_clip('miniature')."
-            )
+        self.info.require(scene.clip)
         if not len(scene):
             return Ranking(torch.zeros(0), None, self.name, text.text, {})
         scores, evidence = self._score(scene, text)

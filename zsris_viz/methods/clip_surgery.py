@@ -121,7 +121,7 @@ class ClipSurgery(Method):
 
     def features(self, scene: SceneFeatures) -> tuple[Tensor, tuple[int, int]]:
         """Patch features ((rows * columns, D) fp32, normalised as configured) and the grid; once for each image."""
-        config, clip = self.config, scene.clip
+        config, clip = self.config, scene.layered
         preprocess = scene.preprocess(config.preprocess, config.size)
 
         def make() -> tuple[Tensor, tuple[int, int]]:

@@ -62,7 +62,7 @@ class Cropping(Method):
         towers=("vit", "rn"),
         summary="Each proposal is cut out on a plain background and compared with the expression.",
         presets=("default", "official", "tas"),
-        features_only=True,
+        needs=frozenset(),
     )
     Config = CroppingConfig
     presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {

@@ -16,8 +16,10 @@ from zsris_viz.masks import Masks
 from zsris_viz.methods.crops import CropVariant, build_crops
 from zsris_viz.methods.texts import TextCache
 from zsris_viz.methods.token_masking import masked_features
-from zsris_viz.models.base import Clip, Trace
+from zsris_viz.models.base import ImageTextModel
+from zsris_viz.models.layered import LayeredModel, require_layers
 from zsris_viz.models.preprocessing import Preprocess, get_preprocess
+from zsris_viz.models.trace import Trace
 
 if TYPE_CHECKING:
     from zsris_viz.captioning.base import Captioner
@@ -56,7 +58,7 @@ class SceneFeatures:
         self,
         image: ImageSource,
         masks: Masks | Tensor | np.ndarray | Sequence[np.ndarray],
-        clip: Clip,
+        clip: ImageTextModel,
         *,
         parser: Any = None,
         captioner: Any = None,
@@ -64,7 +66,7 @@ class SceneFeatures:
         preprocess: PreprocessLike = None,
         texts: TextCache | None = None,
     ) -> None:
-        if not isinstance(clip, Clip):
+        if not isinstance(clip, ImageTextModel):
             raise InvalidTypeError(
                 f"clip is {type(clip).__name__}; give a model: SceneFeatures(image, masks, load_clip('miniature'))."
             )
@@ -110,6 +112,11 @@ class SceneFeatures:
 
             self.parser = load_parser()
         return self.parser
+
+    @property
+    def layered(self) -> LayeredModel:
+        """The model, if its layers are accessible; UnavailableError if they are not."""
+        return require_layers(self.clip, "This computation")
 
     # -- captions
 
@@ -168,14 +175,14 @@ class SceneFeatures:
                 "'clip', which squashes it."
             )
         return self.cached(
-            ("trace", preprocess), lambda: self.clip.trace_image(self.pixels(preset, size), attentions=False)
+            ("trace", preprocess), lambda: self.layered.trace_image(self.pixels(preset, size), attentions=False)
         )
 
     def image_feature(self, preset: PreprocessLike = None) -> Tensor:
         """The whole image in the joint space: (1, D) fp32, not normalised."""
         if self.clip.kind == "rn":
             return self.cached(("image", self.preprocess(preset)), lambda: self._pool(self.feature_map(preset)))
-        return self.cached(("image", self.preprocess(preset)), lambda: self.clip.project(self.trace(preset).cls(-1)))
+        return self.cached(("image", self.preprocess(preset)), lambda: self.layered.project(self.trace(preset).cls(-1)))
 
     def feature_map(self, preset: PreprocessLike = None) -> Tensor:
         """RN only: the map before attention pooling, (1, C, g, g).
@@ -193,7 +200,7 @@ class SceneFeatures:
 
     def grid_masks(self, *, keep_one: bool = True, grid: tuple[int, int] | None = None) -> Tensor:
         """Masks on the token grid as fractions: (N, g, g) float32 on the tower's device. See `Masks.to_grid`."""
-        grid = grid or self.clip.grid
+        grid = grid or self.layered.grid
         return self.cached(
             ("grid", keep_one, grid), lambda: self.masks.to_grid(*grid, keep_one=keep_one).to(self.clip.device)
         )
@@ -247,9 +254,9 @@ class SceneFeatures:
             key: Hashable = ("global", keep_one, unit_map, self.preprocess(preset))
             return self.cached(key, lambda: self._masked_pooling(keep_one, unit_map, preset))
         blocks = 3 if masked_blocks is None else masked_blocks
-        if not 0 <= blocks <= self.clip.num_layers:
+        if not 0 <= blocks <= self.layered.num_layers:
             raise InvalidInputError(
-                f"masked_blocks={blocks} was given; {self.clip.name!r} has 0 to {self.clip.num_layers}."
+                f"masked_blocks={blocks} was given; {self.layered.name!r} has 0 to {self.layered.num_layers}."
             )
         key = ("global", blocks, keep_one, self.preprocess(preset))
         return self.cached(key, lambda: self._masked_tokens(blocks, keep_one, preset))
@@ -259,7 +266,7 @@ class SceneFeatures:
             return torch.zeros(0, self.clip.embed_dim, device=self.clip.device)
         if not blocks:
             return self.image_feature(preset).repeat(len(self), 1)
-        layer = self.clip.num_layers - blocks
+        layer = self.layered.num_layers - blocks
         trace = self.trace(preset)
         masks = self.grid_masks(keep_one=keep_one, grid=trace.grid).flatten(1)
         return masked_features(self.clip, trace.layers[layer], layer, masks, batch_size=self.batch_size)

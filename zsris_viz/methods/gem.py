@@ -10,12 +10,17 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from zsris_viz.methods.vit_forward import layers_of, require_vit, second_path
-from zsris_viz.models.base import Clip
 from zsris_viz.models.blocks import autograd_mode
+from zsris_viz.models.layered import LayeredModel
 
 
 def gem_features(
-    clip: Clip, pixels: Tensor, *, depth: int | None = None, iterations: int = 1, temperature: float | None = None
+    clip: LayeredModel,
+    pixels: Tensor,
+    *,
+    depth: int | None = None,
+    iterations: int = 1,
+    temperature: float | None = None,
 ) -> tuple[Tensor, tuple[int, int]]:
     """Patch features of the self-self attention path, in the joint space.
 
@@ -61,7 +66,7 @@ def gem_features(
 
 
 def gem_map(
-    clip: Clip,
+    clip: LayeredModel,
     pixels: Tensor,
     text_features: Tensor,
     *,

@@ -77,14 +77,14 @@ class RegionToken(Method):
         """(N, g, g) bool: which patches each region token sees."""
         if self.config.membership == "nearest":
             floats = scene.masks.data[:, None].float()
-            return F.interpolate(floats, size=scene.clip.grid, mode="nearest")[:, 0] > 0
-        shares = scene.masks.to_grid(*scene.clip.grid)
+            return F.interpolate(floats, size=scene.layered.grid, mode="nearest")[:, 0] > 0
+        shares = scene.masks.to_grid(*scene.layered.grid)
         fullest = shares.flatten(1).amax(dim=1)[:, None, None]
         return (shares >= fullest.clamp(max=0.5)) & (shares > 0)
 
     def features(self, scene: SceneFeatures) -> Tensor:
         """Region tokens in the joint space, (N, D) fp32, not normalised; once for each image."""
-        config, clip = self.config, scene.clip
+        config, clip = self.config, scene.layered
 
         def make() -> Tensor:
             if config.stem_padding:

@@ -69,8 +69,8 @@ class ScoreMap(Method):
         def make() -> Tensor:
             trace = scene.trace(config.preprocess)
             if scene.clip.kind == "rn":
-                return scene.clip.dense_values(trace)[0].movedim(0, -1)
-            values = scene.clip.dense_values(trace, residual=config.residual, mlp=config.mlp)[0]
+                return scene.layered.dense_values(trace)[0].movedim(0, -1)
+            values = scene.layered.dense_values(trace, residual=config.residual, mlp=config.mlp)[0]
             return values.reshape(*trace.grids[-1], -1)
 
         return scene.cached(("score map", scene.preprocess(config.preprocess), config.residual, config.mlp), make)

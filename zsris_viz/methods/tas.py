@@ -125,7 +125,7 @@ class Tas(Method):
         towers=("vit", "rn"),
         summary="Scores of a crop, of its caption and of what else is there; then only the named side counts.",
         presets=("default", "official"),
-        features_only=True,
+        needs=frozenset({"captions"}),
     )
     Config = TasConfig
     presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {

@@ -49,7 +49,7 @@ class TextOnly(Method):
         towers=("vit", "rn"),
         summary="A captioner describes each proposal, and the two texts are compared.",
         presets=("default", "official"),
-        features_only=True,
+        needs=frozenset({"captions"}),
     )
     Config = TextOnlyConfig
     presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {"default": {}, "official": {"caption_square": "pad"}}

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from zsris_viz.errors import InvalidInputError, InvalidTypeError
-from zsris_viz.models.base import Clip
+from zsris_viz.models.base import ImageTextModel
 
 if TYPE_CHECKING:
     from zsris_viz.datasets.types import Expression
@@ -27,7 +27,7 @@ class TextCache:
         clip: the model. batch_size: texts at once.
     """
 
-    def __init__(self, clip: Clip, *, batch_size: int = 256) -> None:
+    def __init__(self, clip: ImageTextModel, *, batch_size: int = 256) -> None:
         self.clip = clip
         self.batch_size = batch_size
         self._features: dict[str, Tensor] = {}

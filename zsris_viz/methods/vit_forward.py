@@ -10,13 +10,13 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from zsris_viz.errors import InvalidInputError, UnavailableError
-from zsris_viz.models.base import Clip
+from zsris_viz.models.base import ImageTextModel
 from zsris_viz.models.blocks import autograd_mode, merge_heads, query_key_value, run_block
 
 POSITIONS = ("bicubic", "bicubic-antialiased", "bilinear")
 
 
-def require_vit(clip: Clip, what: str) -> None:
+def require_vit(clip: ImageTextModel, what: str) -> None:
     """Raise UnavailableError unless the model is a ViT."""
     if clip.kind != "vit":
         raise UnavailableError(

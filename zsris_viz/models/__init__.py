@@ -1,6 +1,6 @@
-"""CLIP towers behind one interface, every layer in reach.
+"""Image-text models behind two contracts: `ImageTextModel` embeds, `LayeredModel` also gives access to its layers.
 
-``load_clip(name)`` is the way in; :class:`Clip` is what it returns and :class:`Trace` what a traced run leaves behind.
+`load_clip(name)` loads one; a traced run returns a `Trace`.
 """
 
 from __future__ import annotations
@@ -8,8 +8,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from zsris_viz.models.base import Clip
+    from zsris_viz.models.base import ImageTextModel
     from zsris_viz.models.blip import BlipModel, load_blip
+    from zsris_viz.models.layered import LayeredModel, require_layers
     from zsris_viz.models.loading import load_clip
     from zsris_viz.models.preprocessing import PRESETS, Preprocess, get_preprocess
     from zsris_viz.models.resnet import ResNetClip
@@ -19,8 +20,9 @@ if TYPE_CHECKING:
     from zsris_viz.models.vit import VitClip
 
 _HOMES = {
-    "base": ("Clip",),
+    "base": ("ImageTextModel",),
     "blip": ("BlipModel", "load_blip"),
+    "layered": ("LayeredModel", "require_layers"),
     "loading": ("load_clip",),
     "preprocessing": ("PRESETS", "Preprocess", "get_preprocess"),
     "resnet": ("ResNetClip",),
@@ -32,9 +34,10 @@ _HOMES = {
 __all__ = [
     "PRESETS",
     "BlipModel",
-    "Clip",
     "ClipCounter",
     "ClipTokenizer",
+    "ImageTextModel",
+    "LayeredModel",
     "Preprocess",
     "RNModel",
     "ResNetClip",
@@ -44,6 +47,7 @@ __all__ = [
     "get_preprocess",
     "load_blip",
     "load_clip",
+    "require_layers",
     "save_clip_rn",
 ]
 

@@ -1,10 +1,10 @@
-"""The interface over CLIP towers: what a ViT and an RN both answer to."""
+"""The contract of every image-text model: it embeds images and texts, which can then be compared."""
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
-from typing import Any, Literal
+from collections.abc import Callable, Sequence
+from typing import Any, ClassVar, Literal
 
 import torch
 import torch.nn.functional as F
@@ -14,88 +14,75 @@ from torch import Tensor
 from zsris_viz.errors import InvalidInputError, InvalidTypeError
 from zsris_viz.models.blocks import autograd_mode
 from zsris_viz.models.preprocessing import Preprocess
-from zsris_viz.models.text_tower import TextTower
-from zsris_viz.models.tokenizer import ClipTokenizer, TextTokens
-from zsris_viz.models.trace import ClipCounter, Trace
+from zsris_viz.models.tokenizer import TextTokens
+from zsris_viz.models.trace import ClipCounter
 
 Images = Tensor | Image.Image | Sequence[Image.Image]
 Texts = str | Sequence[str] | TextTokens
+Kind = Literal["vit", "rn", "siglip", "blip", "open_clip"]
 
 
-class Clip(ABC):
-    """Both towers of a CLIP model with every layer in reach. Made by :func:`zsris_viz.models.load_clip`.
+class ImageTextModel(ABC):
+    """A frozen model that embeds images and texts in one space, where they can be compared.
 
-    The towers are frozen and in evaluation mode. Calls run in inference mode and return fp32 features; ``grad=True``
-    runs them under autograd instead, for gradients with respect to what is passed in. A tensor that came out of
-    inference mode (a trace's layer) must be cloned first: ``trace.layers[9].clone().requires_grad_()``.
+    `zsris_viz.models.load_clip` makes one. Calls run in inference mode and return fp32 features; `grad=True` runs them
+    under autograd instead, for gradients with respect to what is passed in.
+
+    A model whose layers are accessible is a `LayeredModel`; test for that with `isinstance`.
 
     Attributes:
-        name: what was loaded. kind: "vit", "rn", or "itc" (BLIP and BLIP-2). activation: "quick_gelu", "gelu", ... of
-            the transformer blocks.
-        device, dtype: of the towers. compute_dtype: what they compute in, and the dtype of traces: ``dtype``, but fp32
-            on a CPU without arithmetic for a 16-bit ``dtype``, where emulation takes about ten times as long (the
-            weights keep their rounding; no memory is saved there).
-        embed_dim: D. width: channels of the image tower's last layer. num_layers: L, image blocks (RN: its 4 stages).
-            text_layers, text_width. image_size: S. grid: (g, g). patch_size: pixels per grid cell.
-        heads: image attention heads (RN: of the attention pooling). context_length: tokens. logit_scale: float, e to
-            the learned scale. preprocess: how images become pixels. tokenizer. calls: a ClipCounter.
-            supports_token_masking: bool.
-        text: the TextTower; ``text.blocks`` are its blocks.
+        kind: The architecture: "vit", "rn", "siglip", "blip" or "open_clip" (embeddings only).
+        name: The name under which the model was loaded.
+        device: Device of the weights.
+        dtype: Type of the weights, as asked for.
+        compute_dtype: Type in which the towers compute, and the type of traces. It is `dtype`, except for fp32 on a CPU
+            without arithmetic for a 16-bit `dtype`.
+        embed_dim: D, the length of an image feature.
+        image_size: S, side of the input in pixels.
+        preprocess: How an image becomes pixels.
+        tokenizer: The model's own tokenizer.
+        activation: Name of the activation function in the transformer blocks, for example "quick_gelu".
+        calls: Count of the images and texts that were encoded.
     """
 
-    kind: Literal["vit", "rn", "itc"]
-    supports_token_masking: bool
-    width: int
-    num_layers: int
-    image_size: int
-    patch_size: int
-    grid: tuple[int, int]
-    heads: int
+    kind: ClassVar[Kind]
+    tokenizer: Callable[..., Any]
 
     def __init__(
         self,
         *,
         name: str,
-        text: TextTower,
-        tokenizer: ClipTokenizer,
+        embed_dim: int,
+        image_size: int,
         preprocess: Preprocess,
-        logit_scale: float,
         activation: str,
         device: torch.device,
         dtype: torch.dtype,
         compute_dtype: torch.dtype | None = None,
     ) -> None:
         self.name = name
-        self.text = text
-        self.tokenizer = tokenizer
+        self.embed_dim = embed_dim
+        self.image_size = image_size
         self.preprocess = preprocess
-        self.logit_scale = logit_scale
         self.activation = activation
         self.device = device
         self.dtype = dtype
         self.compute_dtype = compute_dtype or dtype
         self.calls = ClipCounter()
-        self.embed_dim: int = text.projection.out_features
-        self.text_layers = text.num_layers
-        self.text_width = text.width
-        self.context_length = text.context_length
-
-    def __repr__(self) -> str:
-        return (
-            f"{type(self).__name__}({self.name!r}, {self.image_size} px, grid {self.grid[0]} x {self.grid[1]}, "
-            f"{self.num_layers} layers of {self.width}, D = {self.embed_dim}, {self.activation}, "
-            f"{self.preprocess.name} preprocessing, {str(self.dtype).removeprefix('torch.')} on {self.device})"
-        )
-
-    # ---- images
 
     def pixels(self, images: Images) -> Tensor:
-        """Images as the tower takes them: (B, 3, S, S) by ``preprocess``, or a (B, 3, H, W) or (3, H, W) tensor
-        passed through.
+        """Return images as the input of the image tower.
+
+        Args:
+            images: PIL image or images, which `preprocess` turns into (B, 3, S, S); or a tensor (B, 3, H, W) or
+                (3, H, W), which is passed through.
+
+        Returns:
+            (B, 3, H, W) floats, normalised.
 
         Raises:
-            InvalidTypeError: no float tensor and no PIL image. InvalidInputError: a tensor of another shape, or an
-            empty list.
+            InvalidTypeError: For anything but floats or PIL images.
+            InvalidInputError: For a tensor of another shape, or an empty list.
         """
         if isinstance(images, Tensor):
             if not images.is_floating_point():
@@ -118,14 +105,20 @@ class Clip(ABC):
         return torch.stack([self.preprocess.image(image) for image in images])
 
     def embed_images(self, images: Images, *, batch_size: int = 64, crops: bool = False, grad: bool = False) -> Tensor:
-        """Image features in the joint space, not normalised.
+        """Return image features in the joint space, not normalised.
 
         Args:
-            images: PIL image(s), or normalised pixels (B, 3, H, W); other sizes than S interpolate position embeddings.
-            batch_size: images at once. crops: count them as crops. grad: run under autograd.
+            images: PIL image or images, or normalised pixels (B, 3, H, W).
+            batch_size: Number of images that are encoded at once.
+            crops: Whether the images are crops; only the count in `calls` depends on it.
+            grad: Whether to run under autograd.
 
         Returns:
             (B, D) fp32.
+
+        Raises:
+            InvalidInputError: For images that `pixels` refuses or a batch size below 1.
+            InvalidTypeError: For anything but floats or PIL images.
         """
         pixels = self.pixels(images)
         if crops:
@@ -136,141 +129,48 @@ class Clip(ABC):
             parts = [self._encode_images(self._to_tower(chunk)) for chunk in pixels.split(check_batch_size(batch_size))]
             return torch.cat(parts) if len(pixels) else torch.zeros(0, self.embed_dim, device=self.device)
 
-    def trace_image(self, images: Images, *, attentions: bool = True, grad: bool = False) -> Trace:
-        """One run of the image tower with every layer kept; see :class:`Trace`. Images as in :meth:`embed_images`."""
-        pixels = self._to_tower(self.pixels(images))
-        self.calls.images += len(pixels)
-        with autograd_mode(grad):
-            return self._trace_images(pixels, attentions)
+    @abstractmethod
+    def _encode_images(self, pixels: Tensor) -> Tensor:
+        """Return the features (B, D) in fp32 of pixels that are on the device and in `compute_dtype`."""
 
     @abstractmethod
-    def _encode_images(self, pixels: Tensor) -> Tensor: ...
+    def embed_texts(
+        self, texts: Texts, *, batch_size: int = 256, allow_empty: bool = False, grad: bool = False
+    ) -> Tensor:
+        """Return text features in the joint space, not normalised.
 
-    @abstractmethod
-    def _trace_images(self, pixels: Tensor, attentions: bool) -> Trace: ...
+        Args:
+            texts: A text or several; a `LayeredModel` also takes its own tokens.
+            batch_size: Number of texts that are encoded at once.
+            allow_empty: Whether a text without any token is accepted.
+            grad: Whether to run under autograd.
 
-    @abstractmethod
-    def project(self, hidden: Tensor, *, negate: bool = False, grad: bool = False) -> Tensor:
-        """Image tokens in the joint space: (..., C) -> (..., D) fp32; ``negate`` flips their sign first."""
+        Returns:
+            (B, D) fp32, in the order of the texts.
 
-    @abstractmethod
-    def resume(self, hidden: Tensor, layer: int, **options: Any) -> Tensor | tuple[Tensor, Tensor]:
-        """Run the blocks that remain after ``layer``; a ViT only."""
+        Raises:
+            InvalidInputError: For an empty text without `allow_empty`.
+            InvalidTypeError: For anything but texts.
+        """
 
-    @abstractmethod
-    def dense_values(self, source: Trace | Images, **options: Any) -> Tensor:
-        """Patch features in the joint space by the value path of the last attention (MaskCLIP)."""
+    def similarity(self, images: Tensor, texts: Tensor) -> Tensor:
+        """Return the cosines of image features and text features.
+
+        Args:
+            images: (B, D), from `embed_images`.
+            texts: (T, D), from `embed_texts`.
+
+        Returns:
+            (B, T) fp32, between -1 and 1.
+        """
+        return F.normalize(images, dim=-1) @ F.normalize(texts, dim=-1).T
 
     def _to_tower(self, tensor: Tensor) -> Tensor:
         return tensor.to(device=self.device, dtype=self.compute_dtype)
 
-    def similarity(self, images: Tensor, texts: Tensor) -> Tensor:
-        """How well images meet texts: cosines, (B, T) fp32, of what `embed_images` and `embed_texts` returned."""
-        return F.normalize(images, dim=-1) @ F.normalize(texts, dim=-1).T
-
-    # ---- texts
-
-    def tokenize(
-        self,
-        texts: str | Sequence[str],
-        *,
-        on_overflow: str = "warn",
-        allow_empty: bool = False,
-        length: int | None = None,
-    ) -> TextTokens:
-        """Texts as tokens on the tower's device; see :meth:`ClipTokenizer.__call__` for arguments and errors."""
-        return self.tokenizer(texts, on_overflow=on_overflow, allow_empty=allow_empty, length=length).to(self.device)
-
-    def _tokens(self, texts: Texts, allow_empty: bool = False) -> TextTokens:
-        return texts.to(self.device) if isinstance(texts, TextTokens) else self.tokenize(texts, allow_empty=allow_empty)
-
-    def embed_texts(
-        self, texts: Texts, *, batch_size: int = 256, allow_empty: bool = False, grad: bool = False
-    ) -> Tensor:
-        """Text features in the joint space, read at the end token, not normalised.
-
-        Texts of like length run together, so a long one costs the short ones nothing.
-
-        Returns:
-            (B, D) fp32, in the order given.
-        """
-        tokens = self._tokens(texts, allow_empty)
-        self.calls.texts += len(tokens)
-        with autograd_mode(grad):
-            order = tokens.end.argsort(stable=True)
-            parts = []
-            for rows in order.split(check_batch_size(batch_size)):
-                end = tokens.end[rows]
-                hidden = self.text.embed(tokens.ids[rows, : int(end.max()) + 1])
-                parts.append(self.text.project(self.text.run(hidden, end=end)[:, 0]))
-            return torch.cat(parts)[order.argsort()]
-
-    def trace_texts(
-        self, texts: Texts, *, attentions: bool = True, allow_empty: bool = False, grad: bool = False
-    ) -> Trace:
-        """One run of the text tower with every layer kept. All texts are padded to the longest; see :class:`Trace`."""
-        tokens = self._tokens(texts, allow_empty)
-        self.calls.texts += len(tokens)
-        with autograd_mode(grad):
-            hidden = self.text.embed(tokens.ids)
-            layers: list[Tensor] = [hidden]
-            kept: list[Tensor | None] = [None]
-            self.text.run(hidden, layers=layers, attentions=kept if attentions else None)
-            return Trace(layers, kept if attentions else [None] * len(layers), tokens=tokens)
-
-    def project_text(self, hidden: Tensor, *, grad: bool = False) -> Tensor:
-        """Text tokens of any layer in the joint space (final LayerNorm, text projection): (..., C) -> (..., D) fp32."""
-        with autograd_mode(grad):
-            return self.text.project(self._to_tower(hidden))
-
-    def resume_text(
-        self,
-        hidden: Tensor,
-        layer: int,
-        end: Tensor | TextTokens,
-        *,
-        attention_mask: Tensor | None = None,
-        return_hidden: bool = False,
-        grad: bool = False,
-    ) -> Tensor | tuple[Tensor, Tensor]:
-        """Run the text blocks that remain after ``layer``.
-
-        Args:
-            hidden: (B, T, C), the state after ``layer`` blocks. end: (B,) where to read, or the texts' tokens.
-            attention_mask: additive, broadcastable to (B, heads, T, T), on top of the causal mask.
-            return_hidden: also return the last layer's state (B, T, C), before the final LayerNorm.
-
-        Returns:
-            (B, D) fp32, or that and the state.
-        """
-        check_layer(layer, self.text_layers)
-        hidden = self._to_tower(hidden)
-        rows = (end.end if isinstance(end, TextTokens) else end).to(self.device)
-        if hidden.ndim != 3 or rows.shape != hidden.shape[:1]:
-            raise InvalidInputError(
-                f"hidden must be (B, T, C) with one end position each; {tuple(hidden.shape)} and {tuple(rows.shape)} "
-                "were given."
-            )
-        mask = None if attention_mask is None else attention_mask.to(self.device)
-        self.calls.resumed += len(hidden)
-        with autograd_mode(grad):
-            states: list[Tensor] = [hidden]
-            self.text.run(hidden, layer, mask=mask, layers=states)
-            last = states[-1]
-            pooled = self.text.project(last[torch.arange(len(last), device=last.device), rows])
-            return (pooled, last) if return_hidden else pooled
-
-
-def check_layer(layer: int, last: int) -> None:
-    """Raise InvalidInputError unless ``layer`` is 0 to ``last``."""
-    if not 0 <= layer <= last:
-        raise InvalidInputError(
-            f"layer {layer} does not exist; layers are 0 (embeddings) to {last} (after the last block)."
-        )
-
 
 def check_batch_size(batch_size: int) -> int:
-    """``batch_size``; InvalidInputError unless it is at least 1."""
+    """Return `batch_size`; raise InvalidInputError unless it is at least 1."""
     if batch_size < 1:
         raise InvalidInputError(f"batch_size must be at least 1; {batch_size} was given.")
     return batch_size

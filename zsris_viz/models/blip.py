@@ -4,64 +4,68 @@ from __future__ import annotations
 
 import os
 import warnings
-from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from zsris_viz.errors import InvalidInputError, InvalidTypeError, UnavailableError, ZsrisWarning
-from zsris_viz.models.base import Clip, Images, Texts, check_batch_size
+from zsris_viz.errors import InvalidInputError, InvalidTypeError, ZsrisWarning
+from zsris_viz.models.base import ImageTextModel, Texts, check_batch_size
 from zsris_viz.models.blocks import autograd_mode
 from zsris_viz.models.huggingface import model_type, read_pretrained
 from zsris_viz.models.preprocessing import Preprocess
 from zsris_viz.models.tokenizer import TextTokens
-from zsris_viz.models.trace import ClipCounter, Trace
 
 #: model_type of config.json -> (class in transformers, longest text in tokens, as the authors set it).
 KINDS = {"blip": ("BlipForImageTextRetrieval", 35), "blip-2": ("Blip2ForImageTextRetrieval", 32)}
 _BUILTIN = 'load_clip("miniature")'
 
 
-class BlipModel(Clip):
+class BlipModel(ImageTextModel):
     """BLIP or BLIP-2 by its image-text contrastive head. Made by `load_clip` or `load_blip`.
 
     BLIP (Li et al., 2022), whose contrastive head is that of ALBEF: one feature an image, one a text, their cosine.
     BLIP-2 (Li et al., 2023): an image has a feature for each of its Q query tokens, and its similarity to a text is
     the largest of their cosines; `embed_images` returns all of them in one row, and `similarity` takes them apart.
 
-    Only whole pictures and crops can be compared: no layers, no token grid, no masking in the tower. What needs these
-    raises UnavailableError; Cropping, Text-only and TAS work.
+    Only whole images and crops can be compared: the model is no `LayeredModel`, so the methods Cropping, Text-only and
+    TAS work with it and no others.
 
     Attributes:
-        name, device, dtype, compute_dtype, image_size, preprocess, calls, context_length: as for every Clip.
-        kind: "itc". family: "blip" or "blip-2". model, processor: transformers' own. queries: Q, 1 for BLIP.
-        embed_dim: length of an image's row, Q * D. text_dim: D.
+        family: "blip" or "blip-2".
+        model: The model of transformers.
+        processor: The processor of transformers.
+        tokenizer: The tokenizer of transformers.
+        queries: Q, the number of query tokens; 1 for BLIP.
+        text_dim: D, the length of a text feature; `embed_dim` is Q * D.
+        context_length: Largest number of tokens in a text.
     """
 
-    kind = "itc"
-    supports_token_masking = False
+    kind = "blip"
 
     def __init__(self, name: str, source: str | os.PathLike[str], *, device: torch.device, dtype: torch.dtype) -> None:
         self.family = model_type(source, KINDS, _BUILTIN)
-        cls, self.context_length = KINDS[self.family]
+        cls, longest = KINDS[self.family]
         model, self.processor = read_pretrained(source, cls, dtype=dtype, builtin=_BUILTIN)
-        self.name, self.device, self.dtype, self.compute_dtype = name, device, dtype, dtype
-        self.model = model.to(device)
-        config = model.config
+        config, images = model.config, self.processor.image_processor
         limit = config.qformer_config if self.family == "blip-2" else config.text_config
-        self.context_length = min(self.context_length, limit.max_position_embeddings)
-        self.queries = config.num_query_tokens if self.family == "blip-2" else 1
+        self.context_length = min(longest, limit.max_position_embeddings)
+        self.queries: int = config.num_query_tokens if self.family == "blip-2" else 1
         self.text_dim: int = config.image_text_hidden_size
-        self.embed_dim: int = self.queries * self.text_dim
-        self.image_size: int = config.vision_config.image_size
-        images = self.processor.image_processor
-        mean, std = tuple(images.image_mean), tuple(images.image_std)
-        self.preprocess = Preprocess(mean=mean, std=std, size=self.image_size)
-        self.activation = str(config.vision_config.hidden_act)
-        self.calls = ClipCounter()
+        size = config.vision_config.image_size
+        super().__init__(
+            name=name,
+            embed_dim=self.queries * self.text_dim,
+            image_size=size,
+            preprocess=Preprocess(mean=tuple(images.image_mean), std=tuple(images.image_std), size=size),
+            activation=str(config.vision_config.hidden_act),
+            device=device,
+            dtype=dtype,
+        )
+        self.model = model.to(device)
+        self.tokenizer = self.processor.tokenizer
 
     def __repr__(self) -> str:
         return f"BlipModel({self.name!r}, {self.family}, {self.image_size} px, {self.queries} x {self.text_dim})"
@@ -99,7 +103,7 @@ class BlipModel(Clip):
         return torch.cat(parts) if parts else torch.zeros(0, self.text_dim, device=self.device)
 
     def _encode_texts(self, texts: list[str]) -> Tensor:
-        tokenizer = self.processor.tokenizer
+        tokenizer = self.tokenizer
         lengths = [len(ids) for ids in tokenizer(texts)["input_ids"]]
         cut = [text for text, length in zip(texts, lengths, strict=True) if length > self.context_length]
         if cut:
@@ -125,51 +129,6 @@ class BlipModel(Clip):
         queries = F.normalize(images.reshape(len(images), self.queries, self.text_dim), dim=-1)
         return torch.einsum("bqd,td->bqt", queries, F.normalize(texts, dim=-1)).amax(dim=1)
 
-    # ---- what these models do not have
-
-    def _refuse(self, what: str) -> NoReturn:
-        raise UnavailableError(
-            f"{self.name!r} is a {self.family} model known by its contrastive features alone: it has no {what}. Use it "
-            f"with cropping, text-only or tas, or load a CLIP, e.g. {_BUILTIN}."
-        )
-
-    def __getattr__(self, name: str) -> Any:
-        if name in ("grid", "patch_size", "num_layers", "text_layers", "width", "text_width", "heads", "text",
-                    "tokenizer", "logit_scale"):  # fmt: skip
-            self._refuse(name.replace("_", " "))
-        raise AttributeError(name)
-
-    def _trace_images(self, pixels: Tensor, attentions: bool) -> Trace:
-        self._refuse("traced layers")
-
-    def project(self, hidden: Tensor, *, negate: bool = False, grad: bool = False) -> Tensor:
-        """Not to be had: UnavailableError."""
-        self._refuse("projection of patches")
-
-    def resume(self, hidden: Tensor, layer: int, **options: Any) -> Tensor | tuple[Tensor, Tensor]:
-        """Not to be had: UnavailableError."""
-        self._refuse("blocks to resume, hence no token masking")
-
-    def dense_values(self, source: Trace | Images, **options: Any) -> Tensor:
-        """Not to be had: UnavailableError."""
-        self._refuse("dense features")
-
-    def tokenize(self, texts: str | Sequence[str], **options: Any) -> TextTokens:
-        """Not to be had: UnavailableError. `processor.tokenizer` is the model's own."""
-        self._refuse("CLIP tokens")
-
-    def trace_texts(self, texts: Texts, **options: Any) -> Trace:
-        """Not to be had: UnavailableError."""
-        self._refuse("traced layers")
-
-    def project_text(self, hidden: Tensor, *, grad: bool = False) -> Tensor:
-        """Not to be had: UnavailableError."""
-        self._refuse("projection of text tokens")
-
-    def resume_text(self, hidden: Tensor, layer: int, end: Tensor | TextTokens, **options: Any) -> Any:
-        """Not to be had: UnavailableError."""
-        self._refuse("text blocks to resume")
-
 
 def _texts(texts: Any, allow_empty: bool) -> list[str]:
     listed = [texts] if isinstance(texts, str) else texts
@@ -182,7 +141,7 @@ def _texts(texts: Any, allow_empty: bool) -> list[str]:
     return list(listed)
 
 
-def is_itc(source: Any) -> bool:
+def is_blip(source: Any) -> bool:
     """Whether a folder, or the name of a Hugging Face id, is that of a BLIP or BLIP-2 model."""
     if isinstance(source, Path):
         import json

@@ -1,4 +1,4 @@
-"""``load_clip``: from a name, a folder, a file, a state dict or a model to a :class:`Clip`."""
+"""``load_clip``: from a name, a folder, a file, a state dict or a model to an `ImageTextModel`."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ import torch
 from zsris_viz.errors import InvalidInputError, InvalidTypeError, UnavailableError, ZsrisWarning
 from zsris_viz.io.json_files import read_json_object
 from zsris_viz.miniature import WEIGHTS
-from zsris_viz.models.base import Clip
-from zsris_viz.models.blip import is_itc, load_blip
+from zsris_viz.models.base import ImageTextModel
+from zsris_viz.models.blip import is_blip, load_blip
 from zsris_viz.models.checkpoints import (
     FOLDER_REMEDY,
     TOKENIZER_FILES,
@@ -46,7 +46,7 @@ def load_clip(
     attention: str = "eager",
     kind: str | None = None,
     tokenizer: str | os.PathLike[str] | ClipTokenizer | None = None,
-) -> Clip:
+) -> ImageTextModel:
     """A CLIP model with every layer in reach.
 
     Args:
@@ -78,8 +78,8 @@ def load_clip(
         raise InvalidInputError(f"dtype={dtype!r} is no float type; use torch.float32 or torch.bfloat16.")
     where = torch.device(device if device is not None else "cuda" if torch.cuda.is_available() else "cpu")
     title, source = _resolve(name)
-    if is_itc(source):
-        return _load_itc(title, source, where, dtype, preprocess, kind=kind, tokenizer=tokenizer)
+    if is_blip(source):
+        return _load_blip(title, source, where, dtype, preprocess, kind=kind, tokenizer=tokenizer)
     model, words = _load(source, dtype, kind)
     computing = compute_dtype(dtype, where)
     if computing != dtype:
@@ -98,7 +98,7 @@ def load_clip(
     return VitClip(model, attention=attention, **shared) if is_vit else ResNetClip(model, attention=attention, **shared)
 
 
-def _load_itc(
+def _load_blip(
     title: str,
     source: str | Path,
     device: torch.device,
@@ -107,7 +107,7 @@ def _load_itc(
     *,
     kind: str | None,
     tokenizer: Any,
-) -> Clip:
+) -> ImageTextModel:
     """BLIP or BLIP-2, whose folder says most of what may be given for CLIP; "clip" stands for its own mean and std."""
     if kind is not None or tokenizer is not None:
         raise InvalidInputError(f"{title} is no CLIP: kind and tokenizer cannot be given for it; leave them out.")

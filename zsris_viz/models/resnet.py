@@ -9,15 +9,16 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from zsris_viz.errors import InvalidInputError, UnavailableError
-from zsris_viz.models.base import Clip, Images, check_batch_size
+from zsris_viz.models.base import Images, check_batch_size
 from zsris_viz.models.blocks import autograd_mode, merge_heads, resize_positions, split_heads
+from zsris_viz.models.layered import LayeredModel
 from zsris_viz.models.resnet_modules import RNModel
 from zsris_viz.models.text_tower import TextTower
 from zsris_viz.models.trace import Trace
 
 
-class ResNetClip(Clip):
-    """An RN CLIP with its stages and its attention pooling in reach; see :class:`Clip`.
+class ResNetClip(LayeredModel):
+    """An RN CLIP with its stages and its attention pooling in reach; see `LayeredModel`.
 
     ``layers`` of its traces are the maps of the stem and of the four stages. There are no tokens before the attention
     pooling, so a mask acts on the last map: ``clip.pool(clip.feature_map(image) * mask)``.
@@ -27,19 +28,20 @@ class ResNetClip(Clip):
     """
 
     kind = "rn"
-    supports_token_masking = False
+    has_cls = False
     num_layers = 4
     patch_size = 32
 
     def __init__(self, model: RNModel, *, attention: str = "eager", **shared: Any) -> None:
         super().__init__(
+            embed_dim=model.text_projection.out_features,
+            image_size=model.visual.image_size,
             text=TextTower(model.text_model, model.text_projection, attention=attention),
             logit_scale=float(model.logit_scale.detach().float().exp()),
             activation=str(model.text_model.config.hidden_act),
             **shared,
         )
         self.model = model
-        self.image_size = model.visual.image_size
         self.grid = (self.image_size // 32,) * 2
         self.width = model.visual.attnpool.v_proj.in_features
         self.heads = model.visual.attnpool.num_heads

@@ -8,14 +8,15 @@ import torch
 from torch import Tensor
 
 from zsris_viz.errors import InvalidInputError
-from zsris_viz.models.base import Clip, Images, check_batch_size, check_layer
+from zsris_viz.models.base import Images, check_batch_size
 from zsris_viz.models.blocks import autograd_mode, feed_forward, norm_and_project, resize_positions, run_block
+from zsris_viz.models.layered import LayeredModel, check_layer
 from zsris_viz.models.text_tower import TextTower
 from zsris_viz.models.trace import Trace
 
 
-class VitClip(Clip):
-    """A ``CLIPModel`` with every block in reach; see :class:`Clip`.
+class VitClip(LayeredModel):
+    """A ``CLIPModel`` with every block in reach; see `LayeredModel`.
 
     Attributes:
         model: the transformers ``CLIPModel``, frozen. blocks: its image blocks (``CLIPEncoderLayer``), for use with
@@ -23,22 +24,23 @@ class VitClip(Clip):
     """
 
     kind = "vit"
-    supports_token_masking = True
+    has_cls = True
 
     def __init__(self, model: Any, *, attention: str = "eager", **shared: Any) -> None:
+        vision = model.config.vision_config
         super().__init__(
+            embed_dim=model.config.projection_dim,
+            image_size=vision.image_size,
             text=TextTower(model.text_model, model.text_projection, attention=attention),
             logit_scale=float(model.logit_scale.detach().float().exp()),
             activation=str(model.config.vision_config.hidden_act),
             **shared,
         )
-        vision = model.config.vision_config
         self.model = model
         self.attention = attention
         self.blocks = model.vision_model.encoder.layers
         self.width = vision.hidden_size
         self.num_layers = vision.num_hidden_layers
-        self.image_size = vision.image_size
         self.patch_size = vision.patch_size
         self.heads = vision.num_attention_heads
         self.grid = (self.image_size // self.patch_size,) * 2

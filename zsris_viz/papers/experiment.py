@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from zsris_viz.datasets.types import Dataset
     from zsris_viz.methods.base import Method
-    from zsris_viz.models.base import Clip
+    from zsris_viz.models.base import ImageTextModel
     from zsris_viz.proposals.base import Proposer
 
 STYLES = {"refcoco": "refcoco", "refcoco+": "refcoco+", "refcocog": "refcocog", "phrasecut": "mixed"}
@@ -66,7 +66,7 @@ class Experiment:
 
     def __post_init__(self) -> None:
         self._data: dict[Column, Dataset | None] = {}
-        self._models: dict[str, Clip | str] = {}
+        self._models: dict[str, ImageTextModel | str] = {}
         self._sources: dict[str, Proposer | str] = {}
         self._rows: dict[tuple[Column, Key], pd.DataFrame | str] = {}
 
@@ -95,7 +95,7 @@ class Experiment:
             return ""
         return f"{data.name} {data.split}" + (f" like {TITLES[column[0]]}" if data.name == "scenes" else "")
 
-    def model(self, role: str) -> Clip:
+    def model(self, role: str) -> ImageTextModel:
         """The model of a role. Raises UnavailableError where nobody plays it."""
         if role not in self._models:
             from zsris_viz.models import load_clip
@@ -195,7 +195,7 @@ class Experiment:
             refused = {
                 key: f"{method.info.title} needs a tower of kind {' or '.join(method.info.towers)}, not {model.kind}"
                 for key, method in methods.items()
-                if not method.info.accepts(model.kind)
+                if not method.info.accepts(model)
             }
             if refused:
                 others = {key: method for key, method in methods.items() if key not in refused}

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from zsris_viz.models.base import Clip
+from zsris_viz.models.layered import LayeredModel
 from zsris_viz.probes.inputs import ProbeInputs
 from zsris_viz.probes.table import Tally
 from zsris_viz.probes.tokens import GROUPS, WORDS, end_token_attention, token_groups
@@ -31,7 +31,7 @@ class ContextAttention:
         self.tally, self.control, self.shuffled = tally, control, shuffled
         self._rng = np.random.default_rng(seed)
 
-    def run(self, inputs: ProbeInputs, clip: Clip, limit: int | None = None) -> None:
+    def run(self, inputs: ProbeInputs, clip: LayeredModel, limit: int | None = None) -> None:
         """All expressions of the first `limit` images."""
         for number, group in enumerate(inputs.parts[:limit]):
             trace = clip.trace_texts([part.text for part in group])

@@ -7,11 +7,11 @@ from typing import Any
 import torch
 
 from zsris_viz.errors import UnavailableError
-from zsris_viz.models.base import Clip
+from zsris_viz.models.layered import LayeredModel
 from zsris_viz.models.vit import VitClip
 
 
-def untrained_tower(clip: Clip, seed: int = 0) -> Clip:
+def untrained_tower(clip: LayeredModel, seed: int = 0) -> LayeredModel:
     """A ViT CLIP of the same shape, tokenizer and preprocessing with freshly initialised weights, both towers.
 
     Args:

@@ -15,7 +15,7 @@ from zsris_viz.errors import InvalidInputError, UnavailableError
 from zsris_viz.masks import Masks
 from zsris_viz.methods.features import SceneFeatures
 from zsris_viz.methods.texts import ExpressionParts, TextCache
-from zsris_viz.models.base import Clip, check_layer
+from zsris_viz.models.layered import LayeredModel, check_layer
 from zsris_viz.probes.perturbations import changed_copies, content_copy
 
 Pair = tuple[Reference, Expression]
@@ -75,7 +75,7 @@ class ProbeInputs:
 
 
 def prepare(
-    dataset: Dataset | Sequence[Sample], clip: Clip, *, parts: str, limit: int | None, seed: int
+    dataset: Dataset | Sequence[Sample], clip: LayeredModel, *, parts: str, limit: int | None, seed: int
 ) -> ProbeInputs:
     """Read the first `limit` images that have expressions, with the parts of these.
 
@@ -114,7 +114,7 @@ def _other_texts(pairs: list[list[Pair]], seed: int) -> list[list[str]]:
 
 def views(
     inputs: ProbeInputs,
-    clip: Clip,
+    clip: LayeredModel,
     *,
     layers: Sequence[int] | None = None,
     changes: bool = True,

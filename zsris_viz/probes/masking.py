@@ -10,7 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from zsris_viz.models.base import Clip
+from zsris_viz.models.layered import LayeredModel
 from zsris_viz.models.trace import Trace
 from zsris_viz.probes.inputs import View
 from zsris_viz.probes.table import Tally
@@ -96,7 +96,7 @@ class ContextMasking:
             self.tally.add_layers(image, by_layer.tolist(), list(layers), **key)
 
 
-def masked_texts(clip: Clip, trace: Trace, rows: Sequence[int], hidden: Sequence[Sequence[int]]) -> Tensor:
+def masked_texts(clip: LayeredModel, trace: Trace, rows: Sequence[int], hidden: Sequence[Sequence[int]]) -> Tensor:
     """Texts with some tokens hidden in every block after layer l, for l = 0 ... L: (B, L + 1, D), normalised, on the
     CPU.
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from zsris_viz.datasets.types import Dataset, Sample
 from zsris_viz.errors import InvalidInputError
-from zsris_viz.models.base import Clip
+from zsris_viz.models.layered import LayeredModel
 from zsris_viz.probes.attention import ContextAttention
 from zsris_viz.probes.caption_pairs import MinimalPairs
 from zsris_viz.probes.controls import untrained_tower
@@ -31,7 +31,7 @@ Images = Dataset | Sequence[Sample]
 
 
 def run_probes(
-    clip: Clip,
+    clip: LayeredModel,
     dataset: Images,
     probes: Sequence[str] = PROBES,
     *,
@@ -86,7 +86,7 @@ def run_probes(
 
 def _run(
     inputs: ProbeInputs,
-    clip: Clip,
+    clip: LayeredModel,
     made: dict[str, Any],
     layers: Sequence[int] | None,
     limit: int | None,
@@ -124,31 +124,31 @@ def _check(given: Sequence[str], known: Sequence[str], what: str) -> None:
         )
 
 
-def spatial_sensitivity(clip: Clip, dataset: Images, **options: Any) -> pd.DataFrame:
+def spatial_sensitivity(clip: LayeredModel, dataset: Images, **options: Any) -> pd.DataFrame:
     """How much features move when content moves; see :class:`SpatialSensitivity`. Options as of :func:`run_probes`."""
     return run_probes(clip, dataset, [SpatialSensitivity.name], **options)
 
 
-def position_decodability(clip: Clip, dataset: Images, **options: Any) -> pd.DataFrame:
+def position_decodability(clip: LayeredModel, dataset: Images, **options: Any) -> pd.DataFrame:
     """How well places can be read out; see :class:`PositionDecodability`. Options as of :func:`run_probes`."""
     return run_probes(clip, dataset, [PositionDecodability.name], **options)
 
 
-def localisation(clip: Clip, dataset: Images, **options: Any) -> pd.DataFrame:
+def localisation(clip: LayeredModel, dataset: Images, **options: Any) -> pd.DataFrame:
     """Whether patch-text maps find objects; see :class:`Localisation`. Options as of :func:`run_probes`."""
     return run_probes(clip, dataset, [Localisation.name], **options)
 
 
-def minimal_pairs(clip: Clip, dataset: Images, **options: Any) -> pd.DataFrame:
+def minimal_pairs(clip: LayeredModel, dataset: Images, **options: Any) -> pd.DataFrame:
     """Whether left and right are told apart; see :class:`MinimalPairs`. Options as of :func:`run_probes`."""
     return run_probes(clip, dataset, [MinimalPairs.name], **options)
 
 
-def context_attention(clip: Clip, dataset: Images, **options: Any) -> pd.DataFrame:
+def context_attention(clip: LayeredModel, dataset: Images, **options: Any) -> pd.DataFrame:
     """Where the end token looks; see :class:`ContextAttention`. Options as of :func:`run_probes`."""
     return run_probes(clip, dataset, [ContextAttention.name], **options)
 
 
-def context_masking(clip: Clip, dataset: Images, **options: Any) -> pd.DataFrame:
+def context_masking(clip: LayeredModel, dataset: Images, **options: Any) -> pd.DataFrame:
     """What hiding context tokens changes; see :class:`ContextMasking`. Options as of :func:`run_probes`."""
     return run_probes(clip, dataset, [ContextMasking.name], **options)

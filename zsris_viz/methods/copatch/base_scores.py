@@ -23,7 +23,7 @@ def _global(scene: SceneFeatures, config: CoPatchConfig) -> Tensor:
     if not config.antialias:
         return scene.global_features(config.masked_blocks, keep_one=config.keep_one, preset=config.preprocess)
     blocks = 3 if config.masked_blocks is None else config.masked_blocks
-    layer = scene.clip.num_layers - blocks
+    layer = scene.layered.num_layers - blocks
 
     def make() -> Tensor:
         trace = scene.trace(config.preprocess)

@@ -34,7 +34,7 @@ def heat_map(scene: SceneFeatures, phrase: str, *, size: int | None = None, dept
     Raises:
         InvalidInputError: a size that does not divide into patches.
     """
-    clip = scene.clip
+    clip = scene.layered
     size = 2 * clip.image_size if size is None else size
     if size % clip.patch_size or size < 1:
         near = max(1, round(size / clip.patch_size)) * clip.patch_size

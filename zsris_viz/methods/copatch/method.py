@@ -125,7 +125,7 @@ class CoPatch(Method):
         self, scene: SceneFeatures, feature: Tensor, base_scores: Tensor
     ) -> tuple[Candidates, dict[str, Any]]:
         """Steps 2-4: from the patches to the candidates."""
-        config, clip = self.config, scene.clip
+        config, clip = self.config, scene.layered
         layer = exit_layer(clip, config.layer)
         patches = projected_patches(scene, negate=config.negate, preset=config.preprocess)
         grid = scene.trace(config.preprocess).grids[-1]
@@ -219,7 +219,7 @@ class CoPatch(Method):
 
     def _softmax(self, scene: SceneFeatures, cosines: Tensor) -> Tensor:
         """Probabilities of the proposals, (N,) float64; 0 for an empty mask."""
-        temperature = scene.clip.logit_scale if self.config.temperature is None else self.config.temperature
+        temperature = scene.layered.logit_scale if self.config.temperature is None else self.config.temperature
         return (cosines.double() * temperature).softmax(dim=0)
 
     def _side(self, text: ExpressionParts) -> str | None:

@@ -9,10 +9,10 @@ from torch import Tensor
 from zsris_viz.errors import InvalidInputError
 from zsris_viz.methods.copatch.config import AVERAGE
 from zsris_viz.methods.features import PreprocessLike, SceneFeatures
-from zsris_viz.models.base import Clip
+from zsris_viz.models.layered import LayeredModel
 
 
-def exit_layer(clip: Clip, layer: int | str | None = None) -> int | str:
+def exit_layer(clip: LayeredModel, layer: int | str | None = None) -> int | str:
     """Where the patch path leaves a tower: as given, or three quarters of the way (9 of 12, 18 of 24, 4 of 6).
 
     Raises:
@@ -28,7 +28,7 @@ def exit_layer(clip: Clip, layer: int | str | None = None) -> int | str:
     return layer
 
 
-def averaged_layers(clip: Clip) -> list[int]:
+def averaged_layers(clip: LayeredModel) -> list[int]:
     """The layers whose mean "avg" takes: those of the upper half, 7 to 12 of 12."""
     return list(range(clip.num_layers // 2 + 1, clip.num_layers + 1))
 
@@ -42,7 +42,7 @@ def projected_patches(scene: SceneFeatures, *, negate: bool = True, preset: Prep
 
     def make() -> Tensor:
         trace = scene.trace(preset)
-        return scene.clip.project(torch.cat([trace.patches(layer) for layer in range(len(trace))]), negate=negate)
+        return scene.layered.project(torch.cat([trace.patches(layer) for layer in range(len(trace))]), negate=negate)
 
     return scene.cached(("copatch patches", negate, scene.preprocess(preset)), make)
 

@@ -16,8 +16,8 @@ from zsris_viz.methods.copatch.config import CoPatchConfig
 from zsris_viz.methods.copatch.text_spans import with_context
 from zsris_viz.methods.features import SceneFeatures
 from zsris_viz.methods.texts import ExpressionParts
-from zsris_viz.models.base import Clip
 from zsris_viz.models.blocks import autograd_mode, feed_forward, run_block, self_attention
+from zsris_viz.models.layered import LayeredModel
 
 
 @dataclass(frozen=True)
@@ -50,10 +50,10 @@ def hybrid_text(scene: SceneFeatures, text: ExpressionParts, config: CoPatchConf
     kind = config.text
     sentence, phrase = strings_of(text, kind)
     if kind == "fusion":
-        block = fusion_block(scene.clip, config.fusion_block)
+        block = fusion_block(scene.layered, config.fusion_block)
         key = ("copatch fusion", sentence, phrase, block, config.beta, config.causal)
         feature = scene.cached(
-            key, lambda: fused_feature(scene.clip, sentence, phrase, block, beta=config.beta, causal=config.causal)
+            key, lambda: fused_feature(scene.layered, sentence, phrase, block, beta=config.beta, causal=config.causal)
         )
     else:
         features = scene.text_features([sentence, phrase])
@@ -62,7 +62,7 @@ def hybrid_text(scene: SceneFeatures, text: ExpressionParts, config: CoPatchConf
     return HybridText(feature, sentence, phrase, kind)
 
 
-def fusion_block(clip: Clip, block: int | None = None) -> int:
+def fusion_block(clip: LayeredModel, block: int | None = None) -> int:
     """The text block, counted from 0, in which two texts are fused: as given, or three quarters of the way (9 of 12).
 
     Raises:
@@ -78,7 +78,7 @@ def fusion_block(clip: Clip, block: int | None = None) -> int:
 
 
 def fused_feature(
-    clip: Clip, sentence: str, phrase: str, block: int, *, beta: float = 0.5, causal: bool = True
+    clip: LayeredModel, sentence: str, phrase: str, block: int, *, beta: float = 0.5, causal: bool = True
 ) -> Tensor:
     """Two texts as one feature: both run to a block, whose self-attention outputs are mixed there.
 

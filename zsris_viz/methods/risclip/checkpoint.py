@@ -15,12 +15,13 @@ from zsris_viz.io.hashing import weights_hash
 from zsris_viz.io.training_state import write_checkpoint
 from zsris_viz.methods.risclip.config import Architecture, checked
 from zsris_viz.methods.risclip.model import RisClipModel
-from zsris_viz.models.base import Clip
+from zsris_viz.models.base import ImageTextModel
+from zsris_viz.models.layered import LayeredModel, require_layers
 
 FORMAT = "zsris-risclip/1"
 
 
-def tower_hash(clip: Clip, *, exact: bool = False) -> str:
+def tower_hash(clip: LayeredModel, *, exact: bool = False) -> str:
     """SHA-256 over every weight of both towers: names, shapes and values.
 
     Args:
@@ -91,7 +92,7 @@ def read_metadata(path: str | os.PathLike[str]) -> dict[str, str]:
     return words
 
 
-def load_model(path: str | os.PathLike[str], clip: Clip) -> RisClipModel:
+def load_model(path: str | os.PathLike[str], clip: ImageTextModel) -> RisClipModel:
     """The RISCLIP of a checkpoint on its tower, in evaluation mode.
 
     Raises:
@@ -100,7 +101,7 @@ def load_model(path: str | os.PathLike[str], clip: Clip) -> RisClipModel:
     from safetensors.torch import load_file
 
     words = read_metadata(path)
-    found = tower_hash(clip)
+    found = tower_hash(require_layers(clip, "RISCLIP"))
     if words["tower"] != found:
         raise InvalidInputError(
             f"the RISCLIP in {path} was trained on the tower {words['tower_name']!r} (weights "

@@ -18,7 +18,7 @@ from zsris_viz.methods.risclip.checkpoint import load_model
 from zsris_viz.methods.risclip.model import Grounding, RisClipModel, Seen
 from zsris_viz.methods.texts import ExpressionParts
 from zsris_viz.miniature import WEIGHTS
-from zsris_viz.models.base import Clip
+from zsris_viz.models.base import ImageTextModel
 
 if TYPE_CHECKING:
     from zsris_viz.datasets.types import Expression
@@ -75,18 +75,14 @@ class RisClip(Method):
         path = Path(self.config.checkpoint) if self.config.checkpoint else SHIPPED["miniature"]
         return file_hash(path)[:16] if path.is_file() else None
 
-    def model(self, clip: Clip) -> RisClipModel:
+    def model(self, clip: ImageTextModel) -> RisClipModel:
         """The trained model on a tower; read on first use.
 
         Raises:
             UnavailableError: no checkpoint for this tower, an RN tower. InvalidInputError: a checkpoint of another
             tower. CorruptFileError: a damaged file.
         """
-        if not self.info.accepts(clip.kind):
-            raise UnavailableError(
-                f"{self.info.title} needs a tower of kind vit; {clip.name!r} is of kind {clip.kind!r}. Load another, "
-                "e.g. load_clip('miniature')."
-            )
+        self.info.require(clip)
         if id(clip) not in self._models:
             path = self.config.checkpoint or SHIPPED.get(clip.name)
             if path is None or (self.config.checkpoint is None and not Path(path).is_file()):
@@ -117,7 +113,7 @@ class RisClip(Method):
             )
             found = []
             for first in range(0, len(texts), scene.batch_size):
-                tokens = scene.clip.tokenize(list(texts[first : first + scene.batch_size]))
+                tokens = scene.layered.tokenize(list(texts[first : first + scene.batch_size]))
                 owner = torch.zeros(len(tokens), dtype=torch.long, device=scene.clip.device)
                 found.append(model(seen, owner, tokens.ids, tokens.end))
         return Grounding(*(torch.cat(parts).float() for parts in zip(*found, strict=True)))

@@ -15,7 +15,7 @@ from zsris_viz.methods.risclip.adapters import AdapterPair, end_mask, spread_lay
 from zsris_viz.methods.risclip.config import Architecture
 from zsris_viz.methods.risclip.decoder import Decoder, enlarged
 from zsris_viz.methods.risclip.exploitation import Exploitation
-from zsris_viz.models.base import Clip
+from zsris_viz.models.base import ImageTextModel
 from zsris_viz.models.blocks import run_block
 from zsris_viz.models.vit import VitClip
 
@@ -69,7 +69,7 @@ class RisClipModel(nn.Module):
         UnavailableError: an RN tower. InvalidInputError: layers that the tower does not have.
     """
 
-    def __init__(self, clip: Clip, architecture: Architecture | None = None) -> None:
+    def __init__(self, clip: ImageTextModel, architecture: Architecture | None = None) -> None:
         super().__init__()
         if not isinstance(clip, VitClip):
             raise UnavailableError(

@@ -17,7 +17,7 @@ from zsris_viz.methods.risclip.config import Data, Training
 from zsris_viz.methods.risclip.examples import Pictures
 from zsris_viz.methods.risclip.model import RisClipModel
 from zsris_viz.methods.risclip.run import Trained, TrainingRun
-from zsris_viz.models.base import Clip
+from zsris_viz.models.base import ImageTextModel
 
 __all__ = ["Trained", "pictures_of", "train_risclip"]
 
@@ -26,7 +26,7 @@ def train_risclip(
     settings: Training,
     output: str | os.PathLike[str],
     *,
-    clip: Clip | None = None,
+    clip: ImageTextModel | None = None,
     data: Pictures | None = None,
     validation: Pictures | None = None,
     stop_after: int | None = None,
@@ -63,7 +63,7 @@ def train_risclip(
     pictures = data if data is not None else pictures_of(settings.data, model)
     spoken = StepBatches(
         pictures,
-        tower.tokenizer,
+        model.clip.tokenizer,
         batch=settings.batch,
         most=settings.expressions,
         seed=settings.seed,
@@ -75,12 +75,12 @@ def train_risclip(
     if validation is None and settings.validation is not None:
         validation = pictures_of(settings.validation, model)
     run.open(tensorboard=tensorboard and accelerator.is_main_process)
-    before = tower_hash(tower, exact=True)
+    before = tower_hash(model.clip, exact=True)
     try:
         run.work(spoken, validation, stop_after, say)
     finally:
         run.log.close()
-    if tower_hash(tower, exact=True) != before:
+    if tower_hash(model.clip, exact=True) != before:
         raise UnavailableError("CLIP's own weights changed while RISCLIP was trained: a fault of the package.")
     return run.finish()
 
@@ -102,7 +102,7 @@ def pictures_of(data: Data, model: RisClipModel) -> Pictures:
     return Pictures(dataset, replace(model.clip.preprocess, size=size), size, cache=data.cache, settings=told)
 
 
-def start_accelerator(settings: Training, clip: Clip | None) -> Any:
+def start_accelerator(settings: Training, clip: ImageTextModel | None) -> Any:
     """accelerate's Accelerator for the settings; it knows how many processes there are."""
     from accelerate import Accelerator
     from accelerate.state import AcceleratorState
@@ -113,7 +113,7 @@ def start_accelerator(settings: Training, clip: Clip | None) -> Any:
     return Accelerator(mixed_precision=settings.precision, cpu=device is not None and device.startswith("cpu"))
 
 
-def _load_tower(settings: Training, device: torch.device) -> Clip:
+def _load_tower(settings: Training, device: torch.device) -> ImageTextModel:
     from zsris_viz.models import load_clip
 
     return load_clip(settings.clip, device=device)

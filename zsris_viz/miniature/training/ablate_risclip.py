@@ -22,7 +22,7 @@ from zsris_viz.miniature.training.train_risclip import recipe
 
 if TYPE_CHECKING:
     from zsris_viz.methods.base import Method
-    from zsris_viz.models.base import Clip
+    from zsris_viz.models.base import ImageTextModel
 
 #: One of each group of the drawn world, so that no group is unseen as a whole.
 UNSEEN = ("dog", "bus", "mug", "lamp", "umbrella")
@@ -81,7 +81,11 @@ def tests_of(trial: Trial) -> tuple[str, ...]:
 
 
 def measure(
-    methods: Sequence[str] | Mapping[str, Method], tested: int, names: Sequence[str], proposals: str, clip: Clip
+    methods: Sequence[str] | Mapping[str, Method],
+    tested: int,
+    names: Sequence[str],
+    proposals: str,
+    clip: ImageTextModel,
 ) -> list[dict[str, Any]]:
     """mIoU in per cent with a 95 % interval (bootstrap over images) on the first images of scenes test.
 
@@ -109,7 +113,7 @@ def measure(
 
 
 def run_trial(
-    trial: Trial, clip: Clip, run: Path, *, steps: int, images: int, tested: int, cache: str | None
+    trial: Trial, clip: ImageTextModel, run: Path, *, steps: int, images: int, tested: int, cache: str | None
 ) -> list[dict[str, Any]]:
     """Train one variant and test it; rows for the CSV."""
     from zsris_viz.methods import get_method

@@ -19,7 +19,7 @@ from zsris_viz.miniature.training.captions import caption, corrupted
 
 if TYPE_CHECKING:
     from zsris_viz.methods.base import SceneFeatures
-    from zsris_viz.models.base import Clip
+    from zsris_viz.models.base import ImageTextModel
 
 #: The three draws of held-out scenes; none is ever trained on.
 DRAWS = ("val", "test", "testA+testB")
@@ -43,14 +43,14 @@ def patch_scores(scene: SceneFeatures, sentence: torch.Tensor, layer: int, *, ne
     image."""
     patches = scene.cached(
         ("measured patches", layer, negate),
-        lambda: F.normalize(scene.clip.project(scene.trace().patches(layer), negate=negate)[0], dim=-1),
+        lambda: F.normalize(scene.layered.project(scene.trace().patches(layer), negate=negate)[0], dim=-1),
     )
-    grid = scene.clip.grid
+    grid = scene.layered.grid
     heat = (patches @ F.normalize(sentence, dim=-1)).view(1, 1, *grid).cpu()
     return scene.masks.mean_of(F.interpolate(heat, scene.size, mode="bilinear", align_corners=False)[0, 0])
 
 
-def choose_among_masks(clip: Clip, draw: str, count: int, *, alpha: float) -> dict[str, dict[str, float]]:
+def choose_among_masks(clip: ImageTextModel, draw: str, count: int, *, alpha: float) -> dict[str, dict[str, float]]:
     """Share of expressions, in per cent, for which the right ground-truth mask is chosen, by method and kind.
 
     Args:
@@ -92,7 +92,7 @@ def choose_among_masks(clip: Clip, draw: str, count: int, *, alpha: float) -> di
             if clip.kind == "vit":
                 shuffled = scene.text(texts[int(rng.integers(len(texts)))])
                 sentence = scene.text(expression.text)
-                for layer in range(1, clip.num_layers + 1):
+                for layer in range(1, scene.layered.num_layers + 1):
                     for negate in (False, True):
                         name = f"patch map {'negated ' if negate else ''}layer {layer}"
                         note(name, float(patch_scores(scene, sentence, layer, negate=negate).argmax() == answer))
@@ -106,7 +106,7 @@ def choose_among_masks(clip: Clip, draw: str, count: int, *, alpha: float) -> di
     }
 
 
-def minimal_pairs(clip: Clip, count: int, *, seed: int = 0) -> dict[str, float]:
+def minimal_pairs(clip: ImageTextModel, count: int, *, seed: int = 0) -> dict[str, float]:
     """Share of pictures, in per cent, that are nearer to a true caption than to the same caption made wrong in one
     thing.
 
@@ -144,7 +144,7 @@ def minimal_pairs(clip: Clip, count: int, *, seed: int = 0) -> dict[str, float]:
     }
 
 
-def measure(clip: Clip, *, count: int = 500, draws: tuple[str, ...] = DRAWS, alpha: float = 0.5) -> dict:
+def measure(clip: ImageTextModel, *, count: int = 500, draws: tuple[str, ...] = DRAWS, alpha: float = 0.5) -> dict:
     """All figures of the card: choices by draw, and minimal pairs."""
     result: dict = {
         "alpha": alpha,

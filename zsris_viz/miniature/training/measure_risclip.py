@@ -13,7 +13,7 @@ import torch.nn.functional as F
 
 if TYPE_CHECKING:
     from zsris_viz.methods.risclip.model import RisClipModel
-    from zsris_viz.models.base import Clip
+    from zsris_viz.models.base import ImageTextModel
 
 #: mIoU over all expressions of `scenes` val, and points above the best zero-shot method, that are asked for.
 LEAST, ABOVE = 75.0, 10.0
@@ -26,7 +26,7 @@ def by_kind(rows: Any) -> dict[str, float]:
     return {kind: round(100 * float(value), 1) for kind, value in found.items()}
 
 
-def measure_masks(clip: Clip, checkpoint: str | None, split: str, limit: int) -> dict[str, Any]:
+def measure_masks(clip: ImageTextModel, checkpoint: str | None, split: str, limit: int) -> dict[str, Any]:
     """RISCLIP on held-out scenes: mIoU by kind, oIoU, and the share of masks with IoU above 0.5."""
     from zsris_viz.evaluation import evaluate
     from zsris_viz.methods import get_method
@@ -38,7 +38,9 @@ def measure_masks(clip: Clip, checkpoint: str | None, split: str, limit: int) ->
     return {**kept, "expressions": int(row.n), "by_kind": by_kind(found.rows), "seconds": round(float(row.seconds), 4)}
 
 
-def measure_rivals(clip: Clip, proposals: str, limit: int, methods: Sequence[str] = ZERO_SHOT) -> dict[str, Any]:
+def measure_rivals(
+    clip: ImageTextModel, proposals: str, limit: int, methods: Sequence[str] = ZERO_SHOT
+) -> dict[str, Any]:
     """Zero-shot methods on the first images of `scenes` val with proposals from the picture: mIoU by kind."""
     from zsris_viz.evaluation import evaluate
     from zsris_viz.proposals import load_proposals
