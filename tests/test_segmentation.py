@@ -47,26 +47,26 @@ def test_any_image_gives_a_mask_of_its_size(photo: Image.Image, tmp_path: Path) 
     found = quick(path)
     assert found.mask.shape == (90, 120) and found.mask.dtype == bool and found.mask.any()
     assert isinstance(found.mask, np.ndarray) and found.image.size == (120, 90)
-    assert found.ranking.chosen is not None and found.proposals == "felzenszwalb"
-    assert np.array_equal(found.mask, found.scene.masks[found.ranking.chosen].numpy())
+    assert found.prediction.chosen is not None and found.proposals == "felzenszwalb"
+    assert np.array_equal(found.mask, found.scene.masks[found.prediction.chosen].numpy())
     for image in (photo.convert("L"), photo.convert("RGBA"), photo.convert("CMYK"), np.asarray(photo)):
         assert quick(image).mask.shape == (90, 120)
 
 
 def test_a_real_method_on_a_tiny_tower(photo: Image.Image, clip: Any) -> None:
     found = segment(photo, "the cat", clip=clip, noun_phrase="the cat")
-    assert found.ranking.method == "global-local" and torch.isfinite(found.ranking.scores).all()
+    assert found.prediction.method == "global-local" and torch.isfinite(found.prediction.scores).all()
     again = segment(photo, "the cat", "global-local", clip, noun_phrase="the cat")
     assert np.array_equal(found.mask, again.mask)
     official = segment(photo, "the cat", clip=clip, preset="official", noun_phrase="the cat")
-    assert not torch.allclose(official.ranking.scores, found.ranking.scores)
+    assert not torch.allclose(official.prediction.scores, found.prediction.scores)
 
 
 def test_a_large_image_is_worked_on_small(photo: Image.Image) -> None:
     large = photo.resize((1200, 900))
     found = quick(large, max_side=120)
     assert found.mask.shape == (900, 1200) and found.scene.size == (90, 120) and found.image.size == (1200, 900)
-    share = found.scene.masks[found.ranking.chosen].float().mean()
+    share = found.scene.masks[found.prediction.chosen].float().mean()
     assert found.mask.mean() == pytest.approx(float(share), rel=0.05)
     assert quick(photo, max_side=None).scene.size == (90, 120)
 
@@ -76,7 +76,7 @@ def test_given_masks(photo: Image.Image) -> None:
     masks[0, :40] = masks[1, 40:] = masks[2] = True  # two halves, and a full one that overlaps both
     for given in (masks, list(masks), Masks(masks), torch.from_numpy(masks)):
         found = quick(photo, proposals=given, max_side=50)
-        assert found.ranking.chosen is not None and np.array_equal(found.mask, masks[found.ranking.chosen])
+        assert found.prediction.chosen is not None and np.array_equal(found.mask, masks[found.prediction.chosen])
         assert found.proposals == "given masks"
     single = quick(photo, proposals=masks[0])
     assert np.array_equal(single.mask, masks[0])
@@ -89,10 +89,10 @@ def test_given_masks(photo: Image.Image) -> None:
 def test_empty_masks_are_never_chosen(photo: Image.Image) -> None:
     masks = np.zeros((4, 90, 120), bool)
     masks[2, 3:9, 3:9] = True
-    assert quick(photo, proposals=masks).ranking.chosen == 2
+    assert quick(photo, proposals=masks).prediction.chosen == 2
     with pytest.warns(ZsrisWarning, match="all 4 proposals are empty"):
         found = quick(photo, proposals=np.zeros((4, 90, 120), bool))
-    assert found.ranking.chosen is None and not found.mask.any()
+    assert found.prediction.chosen is None and not found.mask.any()
 
 
 @pytest.mark.parametrize("image", [Image.new("RGB", (1, 1)), Image.new("RGB", (80, 50), "white")])
@@ -100,8 +100,8 @@ def test_without_proposals_the_mask_is_empty(image: Image.Image) -> None:
     with pytest.warns(ZsrisWarning, match="load_proposals"):
         found = quick(image)
     assert found.mask.shape == (image.height, image.width) and not found.mask.any()
-    assert found.ranking.chosen is None and len(found.ranking.scores) == 0
-    assert found.plot() is not None and found.overlay().size == image.size and "nothing chosen" in repr(found)
+    assert found.prediction.chosen is None and len(found.prediction.scores) == 0
+    assert found.plot() is not None and found.overlay().size == image.size and "no mask" in repr(found)
     with pytest.warns(ZsrisWarning, match="the given list"):
         quick(image, proposals=[])
 
@@ -115,13 +115,13 @@ def test_an_empty_expression_is_refused_before_anything_is_loaded(expression: st
 def test_five_hundred_words_are_cut_with_a_warning(photo: Image.Image, clip: Any) -> None:
     with pytest.warns(ZsrisWarning, match="lost"):
         found = segment(photo, LONG, clip=clip, noun_phrase="the cat")
-    assert found.ranking.chosen is not None and len(found._repr_html_()) < 10**6
+    assert found.prediction.chosen is not None and len(found._repr_html_()) < 10**6
 
 
 @pytest.mark.parametrize("expression", ["der rote Ball links", "左边的猫", "🐈‍⬛ 🙂", "12 34"])
 def test_other_languages_are_read_as_they_are(photo: Image.Image, clip: Any, expression: str) -> None:
     found = segment(photo, expression, "cropping", clip)
-    assert found.ranking.expression == expression and found.mask.any()
+    assert found.prediction.expression == expression and found.mask.any()
 
 
 def test_wrong_arguments(photo: Image.Image, tmp_path: Path) -> None:

@@ -21,7 +21,7 @@ from zsris_viz.errors import InvalidInputError, ZsrisWarning
 from zsris_viz.images import ImageSource, open_image
 from zsris_viz.masks import Masks
 from zsris_viz.methods import get_method
-from zsris_viz.methods.base import Method, Ranking, SceneFeatures
+from zsris_viz.methods.base import Method, Prediction, Ranking, SceneFeatures
 from zsris_viz.methods.texts import ExpressionParts
 from zsris_viz.models.base import ImageTextModel
 from zsris_viz.proposals import load_proposals
@@ -42,19 +42,18 @@ class Segmentation:
     """What `segment` found.
 
     Attributes:
-        image: the whole image, RGB.
-        mask: (H, W) bool, of the image's size; all False when there was no proposal to choose, or when a method that
-            makes its own mask found no pixel.
-        ranking: scores of all proposals, the chosen one, and the method's evidence.
-        scene: the image at the working size with the proposals and their features; `scene.masks` is what `ranking`
-            counts.
-        proposals: where the masks come from.
-        note: which model was used, and what can be expected of it.
+        image: The whole image, RGB.
+        mask: (H, W) bool array of the image's size; all False if nothing was found.
+        prediction: What the method returned, at the working size: its mask and evidence, and for a method that ranks
+            proposals their scores and the chosen one.
+        scene: The image at the working size with the proposals and their features.
+        proposals: Where the proposals come from.
+        note: Which model was used, and what can be expected of it.
     """
 
     image: Image.Image
     mask: np.ndarray
-    ranking: Ranking
+    prediction: Prediction
     scene: SceneFeatures
     proposals: str
     note: str
@@ -62,14 +61,14 @@ class Segmentation:
     @property
     def expression(self) -> str:
         """The text."""
-        return self.ranking.expression
+        return self.prediction.expression
 
     def plot(self, ax: Axes | None = None, *, top: int = 5) -> Figure:
         """The chosen mask on the image, and the `top` best proposals beside it; on `ax` the first picture alone."""
         from zsris_viz.figures import add_mask, show_image, show_ranking  # a floor above: only a drawing asks for it
 
         if ax is None:
-            return show_ranking(self.scene, self.ranking, top=top)
+            return show_ranking(self.scene, self.prediction, top=top)
         show_image(ax, self.image, f'"{self.expression}"')
         if self.mask.any():
             add_mask(ax, self.mask, "#{:02x}{:02x}{:02x}".format(*COLOUR), line=1.2)
@@ -107,13 +106,7 @@ class Segmentation:
 
     def __repr__(self) -> str:
         share = f"{100 * self.mask.mean():.1f} % of the image"
-        if self.ranking.mask is not None:
-            found = f"its own mask, {share}"
-        elif self.ranking.chosen is None:
-            found = "nothing chosen"
-        else:
-            found = f"mask {self.ranking.chosen} of {len(self.scene)}, {share}"
-        return f"Segmentation({self.expression!r}: {found}). {self.note}"
+        return f"Segmentation({self.expression!r}: {self.prediction.describe()}, {share}). {self.note}"
 
     def _repr_png_(self) -> bytes:
         """The overlay, at most 800 pixels wide, for Jupyter."""
@@ -172,8 +165,8 @@ def segment(
         **given: parts of the expression that are known, e.g. noun_phrase="the dog".
 
     Returns:
-        Segmentation: `.mask`, `.ranking`, `.plot()`, `.save(path)`. Without a proposal `.mask` is all False, with a
-        warning.
+        A Segmentation: `.mask`, `.prediction`, `.plot()`, `.save(path)`. If nothing was found, `.mask` is all False and
+        a warning says why.
 
     Raises:
         InvalidInputError: an empty expression, an unknown name, masks of another size.
@@ -195,22 +188,12 @@ def segment(
     scene = SceneFeatures(
         working, masks, model, parser=parser, captioner=captioner, batch_size=batch_size, preprocess=preprocess
     )
-    ranking = chooser.predict(scene, expression, parts=parts, **given)
-    answer = ranking.answer(masks)
-    if answer is None:
-        mask = np.zeros((picture.height, picture.width), dtype=bool)
-        _warn_of_nothing(masks)
-    else:
-        mask = _at_size(answer, picture.height, picture.width)
-        if ranking.mask is not None and not mask.any():
-            warnings.warn(
-                f"{chooser.info.title} found no pixel that the expression means; the mask is empty. Say it in other "
-                "words.",
-                ZsrisWarning,
-                stacklevel=2,
-            )
+    prediction = chooser.predict(scene, expression, parts=parts, **given)
+    mask = _at_size(prediction.mask, picture.height, picture.width)
     source = masks.source or "given masks"
-    return Segmentation(picture, mask, ranking, scene, source, _note(model, chooser, source))
+    if not mask.any():
+        _warn_of_nothing(prediction, masks)
+    return Segmentation(picture, mask, prediction, scene, source, _note(model, chooser, source))
 
 
 def _propose(
@@ -242,13 +225,15 @@ def _at_size(mask: torch.Tensor, height: int, width: int) -> np.ndarray:
     return mask.cpu().numpy().copy()
 
 
-def _warn_of_nothing(masks: Masks) -> None:
-    if len(masks):
-        what, mend = f"all {len(masks)} proposals are empty masks", "Give masks with pixels"
+def _warn_of_nothing(prediction: Prediction, masks: Masks) -> None:
+    if not isinstance(prediction, Ranking):
+        why, remedy = "no pixel fits the expression", "Write the expression in other words"
+    elif len(masks):
+        why, remedy = f"all {len(masks)} proposals are empty masks", "Give masks with pixels"
     else:
-        what = f"{masks.source or 'the given list'} has no proposal for this image"
-        mend = "Give masks, or let in smaller ones: proposals=load_proposals('felzenszwalb', min_share=0.0005)"
-    warnings.warn(f"Nothing was chosen, since {what}; the mask is empty. {mend}.", ZsrisWarning, stacklevel=3)
+        why = f"{masks.source or 'the given list'} has no proposal for this image"
+        remedy = "Give masks, or accept smaller ones: proposals=load_proposals('felzenszwalb', min_share=0.0005)"
+    warnings.warn(f"The predicted mask is empty, since {why}. {remedy}.", ZsrisWarning, stacklevel=3)
 
 
 def _note(clip: ImageTextModel, method: Method, source: str) -> str:

@@ -23,7 +23,7 @@ from zsris_viz.errors import UnavailableError
 from zsris_viz.evaluation import Evaluation, evaluate
 from zsris_viz.evaluation import store as store
 from zsris_viz.masks import Masks
-from zsris_viz.methods.base import Method, MethodInfo
+from zsris_viz.methods.base import MethodInfo, RankingMethod
 from zsris_viz.models.base import ImageTextModel
 from zsris_viz.models.preprocessing import get_preprocess
 
@@ -60,7 +60,7 @@ class HashConfig:
     delay: float = 0.0
 
 
-class ByHash(Method):
+class ByHash(RankingMethod):
     """Chooses by a hash of expression and area: no sense, but the same in every process."""
 
     info = MethodInfo("by-hash", "By hash", "none", ("vit",), "Chooses by a hash.", needs=frozenset())
@@ -73,7 +73,7 @@ class ByHash(Method):
     def texts_of(self, scene: Any, text: Any) -> list[str]:
         return []
 
-    def _score(self, scene: Any, text: Any) -> tuple[torch.Tensor, dict[str, Any]]:
+    def score(self, scene: Any, text: Any) -> tuple[torch.Tensor, dict[str, Any]]:
         if text.text == self.config.fails_on:
             raise ValueError("this expression is bad")
         keys = [f"{text.text}/{area}/{self.config.salt}" for area in scene.masks.areas.tolist()]
@@ -96,7 +96,7 @@ class LoggedClip(NoClip):
 class NeedsMore(ByHash):
     """Cannot work without something that is not there."""
 
-    def _score(self, scene: Any, text: Any) -> tuple[torch.Tensor, dict[str, Any]]:
+    def score(self, scene: Any, text: Any) -> tuple[torch.Tensor, dict[str, Any]]:
         raise UnavailableError("no captioner; get one")
 
 

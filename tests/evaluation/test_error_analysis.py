@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 from matplotlib.figure import Figure
 
 from tests.evaluation.small_world import SmallWorld, run
@@ -17,6 +18,7 @@ from zsris_viz.evaluation import OUTCOMES, Evaluation, example_page, mask_iou, o
 from zsris_viz.evaluation.error_analysis import find_samples
 from zsris_viz.evaluation.matching import ProposalMatcher
 from zsris_viz.masks import Masks
+from zsris_viz.methods import Prediction, Ranking
 from zsris_viz.proposals import load_proposals
 
 SIDE = 20
@@ -44,6 +46,11 @@ PROPOSALS = {
 }
 
 
+def ranking(mask: np.ndarray) -> Ranking:
+    """The ranking of a method that chose this mask."""
+    return Ranking(mask=torch.from_numpy(mask), method="none", expression="the cat", scores=torch.zeros(1), chosen=0)
+
+
 def judged(chosen: str | None, given: list[str] | None = None, **look: Any) -> dict[str, Any]:
     """The row of "the cat" for a choice among the proposals."""
     names = list(PROPOSALS) if given is None else given
@@ -52,7 +59,7 @@ def judged(chosen: str | None, given: list[str] | None = None, **look: Any) -> d
     things = {"things": Masks(np.stack(THINGS)), "classes": CLASSES} | look
     judge.look(Masks.from_arrays([PROPOSALS[name] for name in names], size=(SIDE, SIDE)), **things)
     failed = look.get("failed", False)
-    return judge.row(0, None if chosen is None else names.index(chosen), failed=failed)
+    return judge.row(0, None if chosen is None else ranking(PROPOSALS[chosen]), failed=failed)
 
 
 @pytest.mark.parametrize(
@@ -95,7 +102,20 @@ def test_a_part_of_the_target_is_no_rival() -> None:
     reference = Reference("r", (Expression("cats", "s"),), both, "cat")
     judge = ProposalMatcher([(reference, reference.expressions[0])])
     judge.look(Masks(np.stack([CAT, DOG, both])), Masks(np.stack(THINGS)), CLASSES)
-    assert judge.row(0, 0)["outcome"] == "part of object" and judge.row(0, 1)["outcome"] == "wrong class"
+    assert judge.row(0, ranking(CAT))["outcome"] == "part of object"
+    assert judge.row(0, ranking(DOG))["outcome"] == "wrong class"
+
+
+def test_a_mask_that_was_not_chosen_among_proposals_can_be_right() -> None:
+    reference = Reference("r", (Expression("the cat", "s"),), CAT, "cat")
+    matcher = ProposalMatcher([(reference, reference.expressions[0])])
+    matcher.look(Masks(np.stack([DOG])), Masks(np.stack(THINGS)), CLASSES)
+    drawn = {
+        name: matcher.row(0, Prediction(mask=torch.from_numpy(mask), method="none", expression="the cat"))
+        for name, mask in {"right": CAT, "wrong class": DOG}.items()
+    }
+    assert drawn["right"]["outcome"] == "right" and drawn["right"]["iou"] == 1 and drawn["right"]["chosen"] is None
+    assert drawn["wrong class"]["outcome"] == "wrong class" and drawn["right"]["upper_bound_iou"] == 0
 
 
 def test_the_best_proposal_has_pixels() -> None:

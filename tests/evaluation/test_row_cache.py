@@ -31,9 +31,9 @@ class Counting(ByHash):
 
     asked = 0
 
-    def _score(self, scene: Any, text: Any) -> Any:
+    def score(self, scene: Any, text: Any) -> Any:
         Counting.asked += 1
-        return super()._score(scene, text)
+        return super().score(scene, text)
 
 
 def counted(store: DiskCache | bool, *, salt: int = 1, label: str = "a", **options: Any) -> tuple[Evaluation, int]:
@@ -125,11 +125,11 @@ def test_features_of_an_image_go_with_it_and_text_features_are_bounded(monkeypat
     caches: list[Any] = []
 
     class Texts(ByHash):
-        def _score(self, scene: Any, text: Any) -> Any:
+        def score(self, scene: Any, text: Any) -> Any:
             scenes.append(weakref.ref(scene))
             caches.append(scene.texts)
             scene.texts._features[text.text] = None  # as if it had been embedded
-            return super()._score(scene, text)
+            return super().score(scene, text)
 
     bench = ImageEvaluator(NoClip(), load_proposals("ground-truth"), parts="gold")
     most = 0

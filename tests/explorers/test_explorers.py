@@ -238,7 +238,7 @@ def test_a_method_that_fails_is_told_and_the_dropdown_goes_back(methods, monkeyp
         raise UnavailableError("there is no captioner")
 
     table = methods.table.markup
-    monkeypatch.setattr(Cropping, "_score", fail)
+    monkeypatch.setattr(Cropping, "score", fail)
     methods.method.value = "cropping"
     assert "there is no captioner" in methods.message.value
     assert methods.method.value == "global-local" and methods.table.markup == table

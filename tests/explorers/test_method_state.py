@@ -24,6 +24,12 @@ def state(vit, image, masks, parser):
     return MethodState(image, TEXT, vit, proposals=masks, truth=masks[0], parser=parser)
 
 
+def ranking(scores: torch.Tensor, evidence: dict | None = None) -> Ranking:
+    """Scores as a method returns them; the mask does not matter here."""
+    mask = torch.zeros(1, 1, dtype=torch.bool)
+    return Ranking(mask=mask, method="x", expression="y", evidence=evidence or {}, scores=scores, chosen=0)
+
+
 def test_places_are_the_ranking_with_its_parts(vit, image, masks, parser, state):
     expected = get_method("global-local").predict(SceneFeatures(image, masks, vit, parser=parser), TEXT)
     places = state.places()
@@ -44,7 +50,7 @@ def test_candidates_selection_is_spread_over_the_proposals():
         "text_feature": torch.zeros(3),  # as long as there are proposals, but no score
         "unrectified": torch.tensor([1, 2, 3]),  # no floats
     }
-    parts = part_scores(Ranking(torch.zeros(3), 0, "copatch", "x", evidence))
+    parts = part_scores(ranking(torch.zeros(3), evidence))
     assert set(parts) == {"base", "selection"}
     assert parts["selection"].tolist()[0] == pytest.approx(0.4) and parts["selection"][1].isnan()
 
@@ -64,7 +70,7 @@ def test_what_fails_leaves_everything_as_it_was(state, monkeypatch):
     def fail(*_: object) -> None:
         raise UnavailableError("no captioner")
 
-    monkeypatch.setattr(Cropping, "_score", fail)
+    monkeypatch.setattr(Cropping, "score", fail)
     held = (state.expression, state.method, state.preset, state.source, state.ranking, state.scene)
     for changes, error in (
         ({"method": "cropping"}, UnavailableError),
@@ -113,7 +119,7 @@ def test_names_fit_what_there_is():
 
 def test_painted_scores_are_means_of_standardised_ones(masks):
     scores = torch.tensor([2.0, -1.0, 5.0, -torch.inf])
-    painted = painted_scores(Ranking(scores, 2, "x", "y"), masks)
+    painted = painted_scores(ranking(scores), masks)
     kept = np.array([2.0, -1.0, 5.0])
     standard = (kept - kept.mean()) / kept.std()
     for row, column in ((40, 30), (50, 60), (20, 30), (0, 0)):
@@ -124,7 +130,7 @@ def test_painted_scores_are_means_of_standardised_ones(masks):
 @pytest.mark.parametrize("scores", [[0.3], [0.3, 0.3]])
 def test_nothing_to_tell_apart_is_zero(masks, scores):
     few = Masks(masks.data[: len(scores)])
-    assert not painted_scores(Ranking(torch.tensor(scores), 0, "x", "y"), few).any()
+    assert not painted_scores(ranking(torch.tensor(scores)), few).any()
 
 
 def test_comparison(vit, image, masks, parser):

@@ -131,7 +131,9 @@ def scene(masks: Masks = MASKS) -> SimpleNamespace:
 
 def ranking(scores: list[float]) -> Ranking:
     values = torch.tensor(scores)
-    return Ranking(values, int(values.argmax()) if scores else None, "cropping", "the box")
+    mask = torch.zeros(8, 12, dtype=torch.bool)
+    chosen = int(values.argmax()) if scores else None
+    return Ranking(mask=mask, method="cropping", expression="the box", scores=values, chosen=chosen)
 
 
 def test_ranking_goes_from_the_best_on_and_frames_what_is_right() -> None:

@@ -13,8 +13,17 @@ import torch
 from tests.methods.conftest import PHRASE, SENTENCE
 from zsris_viz.datasets.types import Expression
 from zsris_viz.errors import InvalidInputError, InvalidTypeError, UnavailableError
-from zsris_viz.methods import Method, Ranking, SceneFeatures, get_method, list_methods, method_names
-from zsris_viz.methods.global_local import GlobalLocal, dataset_alpha
+from zsris_viz.masks import Masks
+from zsris_viz.methods import (
+    Prediction,
+    Ranking,
+    RankingMethod,
+    SceneFeatures,
+    get_method,
+    list_methods,
+    method_names,
+)
+from zsris_viz.methods.global_local import GlobalLocal
 from zsris_viz.methods.vit_forward import second_path
 
 GOLD = Expression(SENTENCE, "1", noun_phrase="the small cat", head="cat", direction="left")
@@ -81,7 +90,10 @@ def test_unknown_names_and_settings_say_what_exists():
 
 
 def test_alpha_of_the_datasets():
-    assert [dataset_alpha(name) for name in ("refcoco", "refcoco+", "refcocog", "RefCOCOg", "phrasecut")] == [
+    assert [
+        GlobalLocal.for_dataset(name).config.alpha
+        for name in ("refcoco", "refcoco+", "refcocog", "RefCOCOg", "phrasecut")
+    ] == [
         0.95,
         0.95,
         0.85,
@@ -219,25 +231,35 @@ def test_grad_cam_leaves_no_hook_and_no_gradient_behind(vit, image, masks, monke
 
 
 def test_ranking():
-    ranking = Ranking(torch.tensor([0.1, 0.3, 0.3, -torch.inf]), 1, "cropping", "a cat")
+    mask = torch.ones(2, 3, dtype=torch.bool)
+    common = {"mask": mask, "method": "cropping", "expression": "a cat"}
+    ranking = Ranking(**common, scores=torch.tensor([0.1, 0.3, 0.3, -torch.inf]), chosen=1)
     assert ranking.order == [1, 2, 0, 3]
     assert ranking.top(2) == [(1, pytest.approx(0.3)), (2, pytest.approx(0.3))]
-    assert "chosen 1 (0.3000)" in repr(ranking)
-    assert "chosen none" in repr(Ranking(torch.zeros(0), None, "cropping", "a cat"))
+    assert "mask 1 of 4" in repr(ranking) and ranking.rank(Masks(mask[None])) is ranking
+    drawn = Prediction(**common).rank(Masks(torch.stack([mask, torch.tensor([[True] * 3, [False] * 3]), ~mask])))
+    assert drawn.scores.tolist() == [1.0, 0.5, -torch.inf] and drawn.chosen is None and drawn.mask is mask
+
+
+def test_scores_that_are_no_numbers_are_an_error(vit, image, masks):
+    class Broken(RankingMethod):
+        info = dataclasses.replace(get_method("cropping").info, name="broken", presets=("default",))
+
+        def score(self, scene, text):
+            return torch.full((len(scene),), torch.nan), {}
+
+    with pytest.raises(InvalidInputError, match="finite"):
+        Broken().predict(SceneFeatures(image, masks, vit.clip), SENTENCE)
 
 
 def test_a_method_of_ones_own(vit, image, masks):
-    """What a user writes: a Config, an info, and `_score`."""
+    """What a user writes: an info and `score`."""
 
-    @dataclasses.dataclass(frozen=True)
-    class Nothing:
-        pass
-
-    class Largest(Method):
+    class Largest(RankingMethod):
         info = dataclasses.replace(get_method("cropping").info, name="largest", presets=("default",))
-        Config = Nothing
 
-        def _score(self, scene, text):
+        def score(self, scene, text):
             return scene.masks.areas.float(), {}
 
-    assert Largest().predict(SceneFeatures(image, masks, vit.clip), SENTENCE).chosen == 2
+    answer = Largest().predict(SceneFeatures(image, masks, vit.clip), SENTENCE)
+    assert answer.chosen == 2 and torch.equal(answer.mask, masks[2]) and answer.seconds > 0

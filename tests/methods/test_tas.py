@@ -11,7 +11,7 @@ from tests.methods import plain
 from zsris_viz.captioning import Captioner
 from zsris_viz.errors import InvalidInputError, InvalidTypeError, ZsrisWarning
 from zsris_viz.methods import SceneFeatures, get_method
-from zsris_viz.methods.tas import SCENES_LAMBDA, Tas, dataset_lambda
+from zsris_viz.methods.tas import Tas
 
 SENTENCE = "the small cat left of the bus"
 CAPTIONS = ["a cat", "a long bus", "a street with cars", "nothing", "a dot", "two birds", "half a cat"]
@@ -200,10 +200,11 @@ def test_no_or_one_proposal(vit, image, masks):
 
 
 def test_settings_of_the_datasets():
-    assert [dataset_lambda(name) for name in ("refcoco", "refcoco+", "refcocog", "RefCOCOg", "phrasecut")] == [
+    names = ("refcoco", "refcoco+", "refcocog", "RefCOCOg", "phrasecut")
+    assert [Tas.for_dataset(name).config.lam for name in names] == [
         0.7, 0.7, 1.0, 1.0, 0.7,
     ]  # fmt: skip
-    assert Tas.for_dataset("scenes").config.lam == SCENES_LAMBDA
+    assert Tas.for_dataset("scenes").config.lam == 0.3
     method = Tas.for_dataset("refcocog", "official", alpha=0.3)
     assert (method.config.lam, method.config.alpha, method.config.square) == (1.0, 0.3, "pad")
 

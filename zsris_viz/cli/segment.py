@@ -69,24 +69,27 @@ def _choice(told: dict[str, Any]) -> str:
     if told["box"] is None:
         return "no mask"
     if told["chosen"] is None:
-        return "a mask of the method's own"
+        return "a mask that is not among the proposals"
     return f"mask {told['chosen']} of {told['candidates']}, score {told['score']:.4f}"
 
 
 def describe(found: Segmentation) -> dict[str, Any]:
-    """Number, score, box (XYXY, right and bottom exclusive), area and COCO run-length code of the chosen mask; a
-    method's own mask has no number and no score."""
-    from zsris_viz.masks import Masks
+    """Return box (XYXY, right and bottom exclusive), area and COCO run-length code of the mask.
 
-    ranking = found.ranking
-    told: dict[str, Any] = {"size": list(found.mask.shape), "candidates": len(ranking.scores)}
+    Of a chosen proposal also its number and score.
+    """
+    from zsris_viz.masks import Masks
+    from zsris_viz.methods import Ranking
+
+    told: dict[str, Any] = {"size": list(found.mask.shape), "candidates": len(found.scene)}
     told |= dict.fromkeys(("chosen", "score", "box", "area", "rle"))
     if not found.mask.any():
         return told
     mask = Masks.from_arrays([found.mask])
-    if ranking.chosen is not None:
-        told["chosen"] = int(ranking.chosen)
-        told["score"] = float(ranking.scores[ranking.chosen])
+    prediction = found.prediction
+    if isinstance(prediction, Ranking) and prediction.chosen is not None:
+        told["chosen"] = int(prediction.chosen)
+        told["score"] = float(prediction.scores[prediction.chosen])
     told["box"] = mask.boxes[0].tolist()
     told["area"] = int(mask.areas[0])
     told["rle"] = mask.to_rle()[0]

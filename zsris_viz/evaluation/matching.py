@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-import torch
 
 from zsris_viz.datasets.types import Expression, Reference
 from zsris_viz.evaluation.metrics import THRESHOLDS
 from zsris_viz.masks import Masks
+from zsris_viz.methods.base import Prediction, Ranking
 
 RIGHT = 0.5  # IoU above which a mask fits
 MOSTLY = 0.5  # share of a mask's pixels above which it lies in another
@@ -46,9 +46,6 @@ class ProposalMatcher:
         none = np.zeros((0, len(references)), dtype=np.int64)
         self._set(none, none, np.zeros(0, dtype=np.int64))
         self._things: _Things | None = None
-        self._pairs = pairs
-        self._annotated: tuple[Masks | None, Sequence[str] | None] = (None, None)
-        self._chooses = True  # the answers are proposals, and not masks of the method's own
 
     def look(self, proposals: Masks, things: Masks | None = None, classes: Sequence[str] | None = None) -> None:
         """Compare all proposals with all references, and with the annotated objects of the image.
@@ -64,8 +61,7 @@ class ProposalMatcher:
         shared = proposals.intersections(references).cpu().numpy()
         areas = proposals.areas.cpu().numpy()
         self._set(shared, areas[:, None] + self._areas - shared, areas)
-        self._things = None if things is None else _Things(proposals, references, things, classes)
-        self._annotated = (things, classes)
+        self._things = None if things is None else _Things(references, things, classes)
 
     def _set(self, intersections: np.ndarray, unions: np.ndarray, areas: np.ndarray) -> None:
         """(N, references) int64 each, and (N,) int64 areas of the proposals."""
@@ -73,31 +69,35 @@ class ProposalMatcher:
         self._ious = intersections / np.maximum(unions, 1)
         self._best = self._ious.max(axis=0, initial=0.0)
 
-    def row(
-        self, number: int, chosen: int | None, *, failed: bool = False, mask: torch.Tensor | None = None
-    ) -> dict[str, Any]:
-        """The judged columns for the choice of a proposal, or of none, for expression `number`.
+    def row(self, number: int, prediction: Prediction | None, *, failed: bool = False) -> dict[str, Any]:
+        """Compare the mask predicted for an expression with its reference.
 
         Args:
-            number: of the expression. chosen: of the proposal. failed: whether an error is the reason for no choice.
-            mask: (H, W) bool, the answer of a method that makes its own mask; judged in the place of a proposal.
+            number: Of the expression.
+            prediction: What a method returned; None for nothing, which counts as an empty mask.
+            failed: Whether an error is the reason for no prediction.
+
+        Returns:
+            The columns of a row that depend on the prediction; `chosen` is None unless a proposal was chosen.
         """
         place = self._of[number]
-        if mask is not None:
-            alone = ProposalMatcher(self._pairs)
-            alone.look(Masks.from_arrays([mask.cpu().numpy()]), *self._annotated)
-            alone._chooses = False
-            return {**alone.row(number, 0), "chosen": None, **self._common(place)}
-        if chosen is None:
-            pixels = {"intersection": 0, "union": int(self._areas[place]), "iou": 0.0}
-        else:
-            pixels = {
-                "intersection": int(self._intersections[chosen, place]),
-                "union": int(self._unions[chosen, place]),
-                "iou": float(self._ious[chosen, place]),
-            }
-        outcome, shown = self._outcome(place, chosen, failed)
-        return {"chosen": chosen, **pixels, **self._common(place), "outcome": outcome, "chosen_category": shown}
+        mask = None if prediction is None else prediction.mask.cpu().numpy()
+        reference = self._masks[place]
+        shared = 0 if mask is None else int(np.count_nonzero(mask & reference))
+        size = 0 if mask is None else int(np.count_nonzero(mask))
+        union = int(self._areas[place]) + size - shared
+        iou = shared / max(union, 1)
+        ranks = prediction is None or isinstance(prediction, Ranking)
+        outcome, shown = ("failed", None) if failed else self._outcome(place, mask, shared, size, iou, ranks)
+        return {
+            "chosen": prediction.chosen if isinstance(prediction, Ranking) else None,
+            "intersection": shared,
+            "union": union,
+            "iou": iou,
+            **self._common(place),
+            "outcome": outcome,
+            "chosen_category": shown,
+        }
 
     def chance_row(self, number: int) -> dict[str, Any]:
         """The same columns, and the expected metrics, for a proposal drawn uniformly: exact means over all
@@ -127,18 +127,26 @@ class ProposalMatcher:
         known = {"upper_bound_iou": float(self._best[place]), "n_proposals": len(self._ious)}
         return {**known, **bound, "category": self._classes[place]}
 
-    def _outcome(self, place: int, chosen: int | None, failed: bool) -> tuple[str, str | None]:
-        """One of `OUTCOMES`, and the class of what the choice shows (None: nothing annotated, or unknown)."""
+    def _outcome(
+        self, place: int, mask: np.ndarray | None, shared: int, size: int, iou: float, ranks: bool
+    ) -> tuple[str, str | None]:
+        """Return one of `OUTCOMES`, and the class of what the mask shows (None: nothing annotated, or unknown).
+
+        Args:
+            place: Of the reference.
+            mask: (H, W) bool, or None.
+            shared: Pixels of the mask in the reference.
+            size: Pixels of the mask.
+            iou: Of both.
+            ranks: Whether the mask was chosen among the proposals, so that none of them may fit.
+        """
         own = self._classes[place]
-        if chosen is not None and self._ious[chosen, place] > RIGHT:
+        if iou > RIGHT:
             return "right", own
-        if failed and chosen is None:
-            return "failed", None
-        shared, size = (0, 1) if chosen is None else (self._intersections[chosen, place], max(1, self._sizes[chosen]))
-        inside, covers = shared / size > MOSTLY, shared / max(1, self._areas[place]) > MOSTLY
-        iou = self._ious[chosen, place] if chosen is not None and (inside or covers) else 0.0
-        rival, shown = (0.0, None) if self._things is None else self._things.rival(chosen, place)
-        if self._best[place] <= RIGHT and self._chooses:
+        inside, covers = shared / max(1, size) > MOSTLY, shared / max(1, self._areas[place]) > MOSTLY
+        iou = iou if inside or covers else 0.0
+        rival, shown = (0.0, None) if self._things is None or mask is None else self._things.rival(mask, place)
+        if self._best[place] <= RIGHT and ranks:
             return "no proposal fits", own if iou and iou >= rival else shown
         if iou and iou >= rival:
             return "part of object" if inside else "more than the object", own
@@ -150,21 +158,22 @@ class ProposalMatcher:
 class _Things:
     """The annotated objects of an image, as rivals of its references."""
 
-    def __init__(self, proposals: Masks, references: Masks, things: Masks, classes: Sequence[str] | None) -> None:
-        shared = proposals.intersections(things).cpu().numpy()
-        sizes, areas = proposals.areas.cpu().numpy()[:, None], things.areas.cpu().numpy()
-        shows = (shared > MOSTLY * sizes) | (shared > MOSTLY * areas)
-        self._ious = np.where(shows, shared / np.maximum(sizes + areas - shared, 1), 0.0)
+    def __init__(self, references: Masks, things: Masks, classes: Sequence[str] | None) -> None:
+        self._masks = things.data.cpu().numpy()
+        self._areas = things.areas.cpu().numpy()
         within = things.intersections(references).cpu().numpy()
         # What lies in a reference is it, or a part of it, such as one of the things that a phrase in the plural means.
-        self._other = within <= MOSTLY * np.maximum(areas, 1)[:, None]
+        self._other = within <= MOSTLY * np.maximum(self._areas, 1)[:, None]
         self._classes = classes
 
-    def rival(self, chosen: int | None, place: int) -> tuple[float, str | None]:
-        """IoU and class of the object, not the reference, that the choice shows best; 0 and None if it shows none."""
-        if chosen is None or not self._ious.shape[1]:
+    def rival(self, mask: np.ndarray, place: int) -> tuple[float, str | None]:
+        """Return IoU and class of the object, not the reference, that a mask shows best; 0 and None if none."""
+        if not len(self._masks):
             return 0.0, None
-        ious = np.where(self._other[:, place], self._ious[chosen], 0.0)
+        size = np.count_nonzero(mask)
+        shared = np.array([np.count_nonzero(thing & mask) for thing in self._masks])
+        shows = (shared > MOSTLY * size) | (shared > MOSTLY * self._areas)
+        ious = np.where(shows & self._other[:, place], shared / np.maximum(size + self._areas - shared, 1), 0.0)
         best = int(ious.argmax())
         if not ious[best]:
             return 0.0, None

@@ -12,7 +12,7 @@ from zsris_viz.datasets.types import Expression, Reference, Sample
 from zsris_viz.errors import CorruptFileError, UnavailableError
 from zsris_viz.evaluation.matching import ProposalMatcher
 from zsris_viz.evaluation.rows import CHANCE
-from zsris_viz.methods.base import Method, Ranking, SceneFeatures
+from zsris_viz.methods.base import Method, Prediction, SceneFeatures
 from zsris_viz.methods.texts import TextCache
 from zsris_viz.models.base import ImageTextModel
 from zsris_viz.proposals.base import Proposer
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from zsris_viz.evaluation.row_cache import RowCache
 
 MAX_TEXTS = 20_000  # text features that are kept between images
-Answer = tuple[Ranking | None, str | None]  # a ranking, or the error that there is instead
+Answer = tuple[Prediction | None, str | None]  # a prediction, or the error that there is instead
 
 
 @dataclass
@@ -146,10 +146,8 @@ def _judged(
             answers = _ask(method, scene, pairs, evaluator.parts)
         seconds = (time.perf_counter() - start) / len(pairs)
         judged[label] = []
-        for number, (ranking, reason) in enumerate(answers):
-            chosen = None if ranking is None else ranking.chosen
-            own = None if ranking is None else ranking.mask
-            row = judge.row(number, chosen, failed=reason is not None, mask=own)
+        for number, (prediction, reason) in enumerate(answers):
+            row = judge.row(number, prediction, failed=reason is not None)
             judged[label].append({**row, "seconds": seconds, "error": reason})
     if scene is not None and evaluator.parser is None:
         evaluator.parser = scene.parser  # loaded by a method: the next image need not
@@ -160,10 +158,10 @@ def _judged(
 def _ask(
     method: Method, scene: SceneFeatures, pairs: Sequence[tuple[Reference, Expression]], parts: str
 ) -> list[Answer]:
-    """A ranking or an error for each expression; one that fails does not take the others with it."""
+    """Return a prediction or an error for each expression; one that fails does not take the others with it."""
     expressions = [expression for _, expression in pairs]
     with contextlib.suppress(Exception):  # which expression it was is found out below
-        return [(ranking, None) for ranking in method.predict_many(scene, expressions, parts=parts)]
+        return [(prediction, None) for prediction in method.predict_many(scene, expressions, parts=parts)]
     answers: list[Answer] = []
     for expression in expressions:
         try:

@@ -19,7 +19,7 @@ from zsris_viz.evaluation.rows import CHANCE, INDEX, split_rows, to_table
 from zsris_viz.evaluation.settings import run_settings, settings_hash
 from zsris_viz.evaluation.worker_spec import WorkerSpec
 from zsris_viz.io.cache import DiskCache
-from zsris_viz.methods import get_method, method_class
+from zsris_viz.methods import method_class
 from zsris_viz.methods.base import Method
 from zsris_viz.models.base import ImageTextModel
 
@@ -145,8 +145,7 @@ def load_methods(methods: Methods, *, preset: str = "default", dataset: str = ""
     named: dict[str, Method] = {}
     for label, given in entries:
         if isinstance(given, str):
-            for_dataset = getattr(method_class(given), "for_dataset", None)
-            method = get_method(given, preset) if for_dataset is None else for_dataset(dataset, preset)
+            method = method_class(given).for_dataset(dataset, preset)
         elif isinstance(given, Method):
             method = given
         else:

@@ -75,8 +75,8 @@ def method_settings(method: Method) -> dict[str, Any]:
 
     The name of a preset does not matter, its values do.
     """
-    weights = getattr(method, "weights", None)
-    return {"name": method.name, **plain(method.config)} | ({} if weights is None else {"weights": weights})
+    weights = {} if method.weights is None else {"weights": method.weights}
+    return {"name": method.name, **plain(method.config), **weights}
 
 
 def parser_name(parser: Any) -> str:
@@ -90,7 +90,7 @@ def parser_name(parser: Any) -> str:
 
 def captioner_settings(captioner: Any, methods: Mapping[str, Method]) -> dict[str, Any] | None:
     """Return name, settings and weights of the captioner; None where no method uses captions."""
-    if not any(hasattr(method.config, "caption_style") for method in methods.values()):
+    if not any("captions" in method.info.needs for method in methods.values()):
         return None
     if captioner is None or isinstance(captioner, str):
         from zsris_viz.captioning import shared_captioner

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import ipywidgets
 import numpy as np
+import torch
 
 from zsris_viz.explorers.base import Explorer, dropdown, observe, row, text_box
 from zsris_viz.explorers.clickable import Clickable
@@ -77,15 +78,16 @@ class CompareState(RankingState):
     def agreement(self) -> tuple[bool, float]:
         """Whether both choose the same mask, and Spearman's correlation of their scores (1 with a single proposal)."""
         one, two = self.rankings
+        same = torch.equal(one.mask, two.mask)
         real = (one.scores.isfinite() & two.scores.isfinite()).numpy()
         if real.sum() < 2:
-            return one.chosen == two.chosen, 1.0
+            return same, 1.0
         from scipy.stats import rankdata
 
         ranks = [rankdata(ranking.scores.numpy()[real]) for ranking in self.rankings]
         if any(np.ptp(one_ranks) == 0 for one_ranks in ranks):
-            return one.chosen == two.chosen, float("nan")
-        return one.chosen == two.chosen, float(np.corrcoef(*ranks)[0, 1])
+            return same, float("nan")
+        return same, float(np.corrcoef(*ranks)[0, 1])
 
 
 class CompareExplorer(Explorer):
@@ -170,9 +172,8 @@ class CompareExplorer(Explorer):
         self.put({box: side.method for box, side in zip(self.methods, (state.first, state.second), strict=True)})
         for part, ranking, title in zip(self.pictures, state.rankings, titles(state), strict=False):
             picture = canvas.plain()
-            mask = ranking.answer(state.scene.masks)
-            if mask is not None:
-                picture = canvas.outline(canvas.tint(picture, mask, CHOSEN), mask, CHOSEN)
+            if bool(ranking.mask.any()):
+                picture = canvas.outline(canvas.tint(picture, ranking.mask, CHOSEN), ranking.mask, CHOSEN)
             if state.truth is not None:
                 picture = canvas.outline(picture, state.truth, TRUTH, dashed=True)
             part.markup = markup(picture, title)
@@ -191,17 +192,10 @@ class CompareExplorer(Explorer):
         return compare_figure(self.state, data)
 
 
-def choice_in_words(ranking: Ranking) -> str:
-    """Which mask is the answer."""
-    if ranking.mask is not None:
-        return "a mask of its own"
-    return f"mask {'none' if ranking.chosen is None else ranking.chosen}"
-
-
 def titles(state: CompareState) -> list[str]:
     """One line above each choice."""
     return [
-        f"{letter}: {side.method}, {choice_in_words(ranking)}"
+        f"{letter}: {side.method}, {ranking.describe()}"
         for letter, side, ranking in zip("AB", (state.first, state.second), state.rankings, strict=True)
     ]
 
@@ -209,8 +203,7 @@ def titles(state: CompareState) -> list[str]:
 def told(state: CompareState) -> str:
     """What the two have in common, as HTML."""
     same, correlation = state.agreement()
-    answers = [ranking.answer(state.scene.masks) for ranking in state.rankings]
-    ious = [number(state.iou(mask) or 0.0) for mask in answers if state.truth is not None and mask is not None]
+    ious = [number(state.iou(ranking.mask) or 0.0) for ranking in state.rankings if state.truth is not None]
     measured = f"; IoU {html.escape(' and '.join(ious))}" if ious else ""
     return (
         f"{'the same choice' if same else '<b>different choices</b>'}; rank correlation of all scores "

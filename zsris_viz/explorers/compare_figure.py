@@ -21,9 +21,8 @@ def compare_figure(state: CompareState, data: Any = None) -> Figure:
     fig, axes = new_figure(1, 3, size=(8.4, 3.3))
     for axis, letter, side, ranking in zip(axes[0], "AB", (state.first, state.second), state.rankings, strict=False):
         show_image(axis, state.scene.image, wrapped(f'{letter}, {side.method}: "{side.expression}"', 34))
-        answer = ranking.answer(state.scene.masks)
-        if answer is not None:
-            add_mask(axis, answer, CHOSEN)
+        if bool(ranking.mask.any()):
+            add_mask(axis, ranking.mask, CHOSEN)
         if state.truth is not None:
             add_mask(axis, state.truth, TRUTH, fill=0, dashed=True)
     difference = state.difference()

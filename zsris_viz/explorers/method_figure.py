@@ -26,8 +26,8 @@ def method_figure(state: MethodState, data: Any = None) -> Figure:
     for index in sorted(state.shown, key=lambda index: -int(masks.areas[index])):
         colour = CHOSEN if index == state.ranking.chosen else shades[index]
         add_mask(axes[0, 0], masks[index], colour, line=1.2, label=str(index))
-    if state.ranking.mask is not None:
-        add_mask(axes[0, 0], state.ranking.mask, CHOSEN, line=1.2, label="its own")
+    if state.ranking.chosen is None:
+        add_mask(axes[0, 0], state.ranking.mask, CHOSEN, line=1.2, label=state.ranking.describe())
     if state.truth is not None:
         add_mask(axes[0, 0], state.truth, TRUTH, fill=0, line=1.2, dashed=True)
     for axis, name in zip(axes[0, 1:], panels, strict=True):

@@ -72,7 +72,7 @@ class RankingState(ExplorerState):
         key = (self.source, expression, method, preset)
         scene = self.scene
         if key not in self._rankings:
-            self._rankings[key] = get_method(method, preset).predict(scene, expression)
+            self._rankings[key] = get_method(method, preset).predict(scene, expression).rank(scene.masks)
         return self._rankings[key]
 
     def close(self) -> None:

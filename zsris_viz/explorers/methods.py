@@ -16,6 +16,7 @@ from zsris_viz.explorers.method_state import MethodState, Place, methods_for
 from zsris_viz.explorers.raster import Canvas, markup, number
 from zsris_viz.figures.layout import CHOSEN, TRUTH, colours
 from zsris_viz.images import ImageSource
+from zsris_viz.methods.base import Ranking
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -126,14 +127,14 @@ class MethodExplorer(Explorer):
             picture = canvas.outline(
                 canvas.tint(picture, state.scene.masks[index], colour), state.scene.masks[index], colour
             )
-        own = state.ranking.mask
-        if own is not None:
-            picture = canvas.outline(canvas.tint(picture, own, CHOSEN), own, CHOSEN)
+        if state.ranking.chosen is None:
+            mask = state.ranking.mask
+            picture = canvas.outline(canvas.tint(picture, mask, CHOSEN), mask, CHOSEN)
         if state.truth is not None:
             picture = canvas.outline(picture, state.truth, TRUTH, dashed=True)
         self.picture.markup = markup(picture, f"{len(state.shown)} of {len(state.scene)} masks shown", key="image")
         places = state.places(TOP)
-        self.told.value = told(places, len(state.scene), own=own is not None)
+        self.told.value = told(places, state.ranking)
         self.table.markup = _table(places, state, shades)
 
     def static(self, data: Any = None) -> Figure:
@@ -143,12 +144,12 @@ class MethodExplorer(Explorer):
         return method_figure(self.state, data)
 
 
-def told(places: list[Place], count: int, *, own: bool = False) -> str:
-    """The choice in one line of HTML; own: the method's mask is its own, and scores are how much masks overlap it."""
-    best = places[0]
-    if own:
-        near = f"mask <b>{best.mask}</b> of {count}, IoU {number(best.score)}"
-        return f"a mask of the method's own; nearest to it: {near}"
+def told(places: list[Place], ranking: Ranking) -> str:
+    """Return the choice in one line of HTML; without one, the proposal that comes first."""
+    best, count = places[0], len(ranking.scores)
+    if ranking.chosen is None:
+        first = f"mask <b>{best.mask}</b> of {count}, score {number(best.score)}"
+        return f"{ranking.describe()}; the first proposal: {first}"
     iou = "" if best.iou is None else f", IoU <b>{best.iou:.3f}</b>"
     return f"chosen: mask <b>{best.mask}</b> of {count}, score <b>{number(best.score)}</b>{iou}"
 

@@ -12,29 +12,30 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-    from zsris_viz.methods.base import Ranking
+    from zsris_viz.methods.base import Prediction
     from zsris_viz.methods.features import SceneFeatures
 
 
 def show_ranking(
-    scene: SceneFeatures, ranking: Ranking, *, top: int = 5, truth: Any = None, title: str | None = None
+    scene: SceneFeatures, prediction: Prediction, *, top: int = 5, truth: Any = None, title: str | None = None
 ) -> Figure:
     """The image with the chosen mask, then the best proposals from left to right, each with its score.
 
     Args:
-        scene, ranking: as from `method.predict(scene, expression)`.
+        scene: The scene.
+        prediction: As from `method.predict(scene, expression)`.
         top: how many proposals.
         truth: (H, W) bool, the mask that is right: outlined in blue dashes, with the IoU of each proposal.
         title: of the figure; default the method and the expression.
     """
     return show_rankings(
-        scene, {"": ranking}, top=top, truth=truth, title=title or f'{ranking.method}: "{ranking.expression}"'
+        scene, {"": prediction}, top=top, truth=truth, title=title or f'{prediction.method}: "{prediction.expression}"'
     )
 
 
 def show_rankings(
     scene: SceneFeatures,
-    rankings: Mapping[str, Ranking],
+    predictions: Mapping[str, Prediction],
     *,
     top: int = 5,
     truth: Any = None,
@@ -44,21 +45,20 @@ def show_rankings(
     """Several rankings of one scene, a row each: of methods for one expression, or of expressions by one method.
 
     Args:
-        rankings: name of the row -> ranking.
+        predictions: Name of the row -> prediction.
         top, truth, title: as in :func:`show_ranking`.
         cell: width of a picture in inches.
     """
     shown = max(1, min(top, len(scene)))
-    fig, axes = new_figure(len(rankings), shown + 1, cell=(cell, cell + 0.35))
+    fig, axes = new_figure(len(predictions), shown + 1, cell=(cell, cell + 0.35))
     overlaps = None if truth is None or not len(scene) else scene.masks.iou(as_mask(truth))[:, 0].tolist()
-    for row, (name, ranking) in zip(axes, rankings.items(), strict=True):
+    for row, (name, prediction) in zip(axes, predictions.items(), strict=True):
         show_image(row[0], scene.image, wrapped(name, 22) if name else None)
-        answer = ranking.answer(scene.masks)
-        if answer is not None:
-            add_mask(row[0], answer, CHOSEN, line=1.1)
+        if bool(prediction.mask.any()):
+            add_mask(row[0], prediction.mask, CHOSEN, line=1.1)
         if truth is not None:
             add_mask(row[0], truth, TRUTH, fill=0, line=1.2, dashed=True)
-        best = ranking.top(shown)
+        best = prediction.rank(scene.masks).top(shown)
         for place, (axis, (index, score)) in enumerate(zip(row[1:], best, strict=False), start=1):
             show_image(axis, cut_out(scene.image, scene.masks[index]))
             _name_place(axis, place, score, None if overlaps is None else overlaps[index])

@@ -1,32 +1,39 @@
-"""Methods of zero-shot referring image segmentation: each scores the proposals of an image for an expression."""
+"""Methods of zero-shot referring image segmentation: each predicts the mask that an expression means."""
 
 from __future__ import annotations
 
 import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from zsris_viz.errors import InvalidInputError
+from zsris_viz.registry import Registry
 
 if TYPE_CHECKING:
     from zsris_viz.methods.base import Method, MethodInfo
 
-# name -> (module, class); imported when asked for
-_METHODS: dict[str, tuple[str, str]] = {
-    "grad-cam": ("grad_cam", "GradCam"),
-    "score-map": ("score_map", "ScoreMap"),
-    "clip-surgery": ("clip_surgery", "ClipSurgery"),
-    "region-token": ("region_token", "RegionToken"),
-    "text-only": ("text_only", "TextOnly"),
-    "cropping": ("cropping", "Cropping"),
-    "global-local": ("global_local", "GlobalLocal"),
-    "tas": ("tas", "Tas"),
-    "copatch": ("copatch", "CoPatch"),
-    "risclip": ("risclip.method", "RisClip"),
-}
+M = TypeVar("M", bound="Method")
+
+_METHODS: Registry[type[Method]] = Registry(
+    "method",
+    "zsris_viz.methods",
+    {
+        "grad-cam": "zsris_viz.methods.grad_cam:GradCam",
+        "score-map": "zsris_viz.methods.score_map:ScoreMap",
+        "clip-surgery": "zsris_viz.methods.clip_surgery:ClipSurgery",
+        "region-token": "zsris_viz.methods.region_token:RegionToken",
+        "text-only": "zsris_viz.methods.text_only:TextOnly",
+        "cropping": "zsris_viz.methods.cropping:Cropping",
+        "global-local": "zsris_viz.methods.global_local:GlobalLocal",
+        "tas": "zsris_viz.methods.tas:Tas",
+        "copatch": "zsris_viz.methods.copatch.method:CoPatch",
+        "risclip": "zsris_viz.methods.risclip.method:RisClip",
+    },
+)
 _EXPORTS = {
     "Method": "base",
     "MethodInfo": "base",
-    "Ranking": "base",
+    "Prediction": "prediction",
+    "Ranking": "prediction",
+    "RankingMethod": "base",
     "SceneFeatures": "features",
     "TextCache": "texts",
     "CropVariant": "crops",
@@ -42,34 +49,54 @@ _EXPORTS = {
     "RegionToken": "region_token",
     "gem_map": "gem",
 }
-__all__ = ["get_method", "list_methods", "method_names", *_EXPORTS]
+__all__ = ["get_method", "list_methods", "method_class", "method_names", "register_method", *_EXPORTS]
+
+
+def register_method(cls: type[M]) -> type[M]:
+    """Register a class of your own in this process under the name in its `info`; a decorator.
+
+    An installed package registers its methods through the entry-point group `zsris_viz.methods` instead.
+
+    Raises:
+        InvalidInputError: The name belongs to a built-in or installed method.
+    """
+    _METHODS.register(cls.info.name)(cls)
+    return cls
 
 
 def method_names() -> list[str]:
-    """Names that `get_method` takes; costs no import of a method."""
-    return list(_METHODS)
+    """Return the names that `get_method` accepts, without importing a method."""
+    return _METHODS.names()
 
 
 def method_class(name: str) -> type[Method]:
-    """The class behind a name. Raises InvalidInputError for an unknown one, listing what exists."""
-    if name not in _METHODS:
-        raise InvalidInputError(f"method {name!r} is unknown; use one of {', '.join(_METHODS)}.")
-    module, cls = _METHODS[name]
-    return getattr(importlib.import_module(f"{__name__}.{module}"), cls)
+    """Return the class of a method.
+
+    Raises:
+        InvalidInputError: The name is unknown; the message lists those that exist.
+        UnavailableError: The package that brings the method cannot be imported.
+    """
+    return _METHODS.load(name)
 
 
 def get_method(name: str, preset: str = "default", **config: Any) -> Method:
-    """A method by name, with settings on top of a preset: `get_method("global-local", "official", alpha=0.85)`.
+    """Create a method by name, with settings on top of a preset.
+
+    Args:
+        name: One of `method_names()`.
+        preset: Name of a preset of the method.
+        **config: Fields of its configuration, for example `alpha=0.85`, or `crop={"fill": "blur"}` for a nested one.
 
     Raises:
-        InvalidInputError: an unknown name, preset or value. InvalidTypeError: an unknown setting.
+        InvalidInputError: An unknown name, preset or value.
+        InvalidTypeError: An unknown setting.
     """
     return method_class(name)(preset, **config)
 
 
 def list_methods() -> list[MethodInfo]:
-    """All methods, in the order in which the tables show them."""
-    return [method_class(name).info for name in _METHODS]
+    """Return the description of every method, in the order of the tables."""
+    return [cls.info for _, cls in _METHODS.items()]
 
 
 def __getattr__(name: str) -> Any:

@@ -1,19 +1,22 @@
-"""What every method is: a configuration with presets, `predict`, and the ranking with its evidence."""
+"""What every method is: a description, a configuration with presets, and `predict`."""
 
 from __future__ import annotations
 
 import dataclasses
+import time
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self, cast, get_args
 
 import torch
 from torch import Tensor
 
-from zsris_viz.errors import InvalidInputError, InvalidTypeError, UnavailableError
-from zsris_viz.masks import Masks
+from zsris_viz.errors import InvalidInputError, UnavailableError
+from zsris_viz.methods.dataset_settings import dataset_settings
 from zsris_viz.methods.features import SceneFeatures
+from zsris_viz.methods.prediction import Prediction, Ranking
+from zsris_viz.methods.settings import build_settings, merge_settings
 from zsris_viz.methods.texts import ExpressionParts
 from zsris_viz.models.base import ImageTextModel
 from zsris_viz.models.layered import LayeredModel
@@ -21,26 +24,25 @@ from zsris_viz.models.layered import LayeredModel
 if TYPE_CHECKING:
     from zsris_viz.datasets.types import Expression
 
-__all__ = ["Method", "MethodInfo", "Ranking", "SceneFeatures"]
-
+__all__ = ["Method", "MethodInfo", "Prediction", "Ranking", "RankingMethod", "SceneFeatures"]
 
 Need = Literal["layers", "captions", "wordnet"]
 
 
 @dataclass(frozen=True)
 class MethodInfo:
-    """One method of the registry.
+    """What a table or a menu says about a method, and what the method needs.
 
     Attributes:
-        name: The name that `get_method` takes.
-        title: The name in tables.
+        name: As in `get_method(name)`.
+        title: As printed in tables.
         paper: Authors, venue and equations.
         towers: Kinds of models whose layers the method can use, for example ("vit", "rn"). Without "layers" in `needs`
             any `ImageTextModel` serves.
         summary: One sentence.
         presets: Names of the presets, the default first.
-        needs: What the method needs besides image and text features: "layers" of the model (it must be a
-            `LayeredModel`), "captions" of the proposals, "wordnet".
+        needs: What the method needs besides features of images and texts: "layers" (the model must be a
+            `LayeredModel`), "captions" (a captioner, unless captions are given), "wordnet".
     """
 
     name: str
@@ -50,6 +52,12 @@ class MethodInfo:
     summary: str
     presets: tuple[str, ...] = ("default",)
     needs: frozenset[Need] = frozenset({"layers"})
+
+    def __post_init__(self) -> None:
+        unknown = sorted(set(self.needs) - set(get_args(Need)))
+        if unknown:
+            raise InvalidInputError(f"needs={', '.join(unknown)} is unknown; use any of {', '.join(get_args(Need))}.")
+        object.__setattr__(self, "needs", frozenset(self.needs))
 
     def accepts(self, model: ImageTextModel) -> bool:
         """Return whether the model can serve the method."""
@@ -66,69 +74,35 @@ class MethodInfo:
 
 
 @dataclass(frozen=True)
-class Ranking:
-    """The proposals of one image, scored for one expression.
-
-    Attributes:
-        scores: (N,) float32 on the CPU, higher is better; -inf for an empty mask.
-        chosen: index of the best, the first of equals; None when there is no proposal with a pixel, and for a method
-            that makes its own mask.
-        method: its name. expression: the text.
-        evidence: what explains the choice, for drawing: maps, features and part scores, by name (each method's
-            docstring lists its own). Tensors are on the CPU.
-        mask: (H, W) bool on the CPU, the answer of a method that makes its own mask instead of choosing; else None.
-    """
-
-    scores: Tensor
-    chosen: int | None
-    method: str
-    expression: str
-    evidence: dict[str, Any] = field(default_factory=dict)
-    mask: Tensor | None = None
-
-    def answer(self, masks: Masks) -> Tensor | None:
-        """The mask that is the answer, (H, W) bool: the method's own, or the chosen one of the proposals `masks`; None
-        without any."""
-        if self.mask is not None:
-            return self.mask
-        return None if self.chosen is None else masks[self.chosen]
-
-    @property
-    def order(self) -> list[int]:
-        """Indices from best to worst; equals keep their order."""
-        return torch.argsort(self.scores, descending=True, stable=True).tolist()
-
-    def top(self, count: int = 5) -> list[tuple[int, float]]:
-        """(index, score) of the best `count`."""
-        return [(index, float(self.scores[index])) for index in self.order[:count]]
-
-    def __repr__(self) -> str:
-        if self.mask is not None:
-            share = 100 * float(self.mask.float().mean())
-            return f"Ranking({self.method!r}, {self.expression!r}: its own mask, {share:.1f} % of the image)"
-        best = "none" if self.chosen is None else f"{self.chosen} ({float(self.scores[self.chosen]):.4f})"
-        return f"Ranking({self.method!r}, {self.expression!r}: {len(self.scores)} proposals, chosen {best})"
+class NoSettings:
+    """The configuration of a method that has no settings."""
 
 
 class Method(ABC):
-    """A way of choosing the proposal that an expression means.
+    """A way of predicting the mask that an expression means.
+
+    Most methods choose among proposals and derive from :class:`RankingMethod`; one that draws a mask of its own derives
+    from this class and implements :meth:`predict_parts`.
 
     Args:
         preset: "default", or another of `presets`, for example "official": the authors' own computation.
-        **overrides: fields of the method's configuration, on top of the preset.
+        **overrides: Fields of the configuration, on top of the preset. A mapping changes single fields of a nested
+            configuration: `crop={"fill": "blur"}`.
 
     Attributes:
-        info: MethodInfo. Config: the configuration's dataclass. presets: name -> field values. config: the frozen
-            configuration in use.
-        preset: the preset's name.
+        info: The MethodInfo.
+        Config: Dataclass of the configuration.
+        presets: Name of a preset -> values of fields.
+        config: The frozen configuration in use.
+        preset: Name of the preset.
 
     Raises:
-        InvalidInputError: an unknown preset or a value that a field does not take. InvalidTypeError: an unknown
-            field.
+        InvalidInputError: An unknown preset, or a value that a field does not accept.
+        InvalidTypeError: An unknown field.
     """
 
     info: ClassVar[MethodInfo]
-    Config: ClassVar[type]
+    Config: ClassVar[type] = NoSettings
     presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {"default": {}}
 
     def __init__(self, preset: str = "default", **overrides: Any) -> None:
@@ -136,73 +110,135 @@ class Method(ABC):
             raise InvalidInputError(
                 f"preset={preset!r} is unknown for {self.info.name!r}; use one of {', '.join(self.presets)}."
             )
-        names = [entry.name for entry in dataclasses.fields(self.Config)]
-        unknown = sorted(set(overrides) - set(names))
-        if unknown:
-            raise InvalidTypeError(
-                f"{self.info.name!r} has no setting {', '.join(unknown)}; it has {', '.join(names) or 'none'}."
-            )
         self.preset = preset
-        self.config = self.Config(**{**self.presets[preset], **overrides})
+        self.config: Any = build_settings(self.Config, self.presets[preset], overrides, owner=self.info.name)
+
+    @classmethod
+    def for_dataset(cls, dataset: str, preset: str = "default", **overrides: Any) -> Self:
+        """Create the method with its settings for a dataset, see :mod:`zsris_viz.methods.dataset_settings`.
+
+        Args:
+            dataset: Name of the dataset; an unknown one gets the settings that hold for all others.
+            preset: As for the class.
+            **overrides: As for the class; they go before the dataset's settings.
+        """
+        return cls(preset, **merge_settings(dataset_settings(cls.info.name, dataset, preset), overrides))
 
     @property
     def name(self) -> str:
         """The method's name in the registry."""
         return self.info.name
 
+    @property
+    def weights(self) -> str | None:
+        """Fingerprint of weights of the method's own, which tells results of two trainings apart; None without any."""
+        return None
+
     def __repr__(self) -> str:
         return f"{type(self).__name__}(preset={self.preset!r}, {self.config})"
 
     def predict(
         self, scene: SceneFeatures, expression: str | Expression, *, parts: str = "parser", **given: Any
-    ) -> Ranking:
-        """Score every proposal of `scene` for `expression`.
+    ) -> Prediction:
+        """Predict the mask that `expression` means in `scene`.
 
         Args:
-            scene: image, proposals and model.
-            expression: the text, or an Expression of a dataset, whose gold parts are used only with `parts="gold"`.
-            parts: where the text's parts come from that are not given: "parser" or "gold".
-            **given: parts that are known: noun_phrase=, head=, context_tokens=, direction=, relation=,
+            scene: Image, proposals and model.
+            expression: The text, or an Expression of a dataset, whose gold parts are used only with `parts="gold"`.
+            parts: Where the text's parts come from that are not given: "parser" or "gold".
+            **given: Parts that are known: noun_phrase=, head=, context_tokens=, direction=, relation=,
                 relation_object=; for methods that use captions also captions= (a text for each proposal),
                 image_caption= and negatives= (a list of phrases, which may be empty).
 
         Returns:
-            Ranking; without proposals its scores are empty and `chosen` is None.
+            A Prediction; of methods that choose among proposals a Ranking, whose scores are empty and whose mask is all
+            False if there is no proposal.
 
         Raises:
-            InvalidInputError: an empty expression. InvalidTypeError: an unknown part. UnavailableError: a tower that
-                the method cannot use.
+            InvalidInputError: An empty expression.
+            InvalidTypeError: An unknown part.
+            UnavailableError: A model that the method cannot use.
         """
-        return self._predict(scene, ExpressionParts(expression, given, source=parts, parser=scene.load_parser))
+        self.info.require(scene.clip)
+        return self._timed(scene, ExpressionParts(expression, given, source=parts, parser=scene.load_parser))
 
     def predict_many(
         self, scene: SceneFeatures, expressions: Sequence[str | Expression], *, parts: str = "parser", **given: Any
-    ) -> list[Ranking]:
-        """Predict for several expressions; their texts pass the text tower in one batch first."""
-        read = [ExpressionParts(one, given, source=parts, parser=scene.load_parser) for one in expressions]
-        if len(scene):
-            scene.text_features([text for one in read for text in self.texts_of(scene, one)])
-        return [self._predict(scene, one) for one in read]
+    ) -> list[Prediction]:
+        """Predict for several expressions of one image; their texts pass the text tower in one batch first.
 
-    def _predict(self, scene: SceneFeatures, text: ExpressionParts) -> Ranking:
+        Args:
+            scene: Image, proposals and model.
+            expressions: Texts or Expressions.
+            parts: As for :meth:`predict`.
+            **given: As for :meth:`predict`; the same for all expressions.
+        """
         self.info.require(scene.clip)
-        if not len(scene):
-            return Ranking(torch.zeros(0), None, self.name, text.text, {})
-        scores, evidence = self._score(scene, text)
-        scores = scores.detach().float().cpu().clone()
-        scores[scene.empty] = -torch.inf
-        chosen = None if bool(scene.empty.all()) else int(scores.argmax())
-        return Ranking(scores, chosen, self.name, text.text, {name: _on_cpu(value) for name, value in evidence.items()})
+        resolved = [ExpressionParts(text, given, source=parts, parser=scene.load_parser) for text in expressions]
+        if len(scene):
+            scene.text_features([string for text in resolved for string in self.texts_of(scene, text)])
+        return [self._timed(scene, text) for text in resolved]
 
     def texts_of(self, scene: SceneFeatures, text: ExpressionParts) -> list[str]:
-        """The strings that the text tower will be asked for."""
+        """Return the strings that the method will embed for an expression."""
         return [text.text]
 
     @abstractmethod
-    def _score(self, scene: SceneFeatures, text: ExpressionParts) -> tuple[Tensor, dict[str, Any]]:
-        """(N,) scores, higher is better, and the evidence. Scores of empty masks are overwritten by the caller."""
+    def predict_parts(self, scene: SceneFeatures, text: ExpressionParts) -> Prediction:
+        """Predict for an expression with its parts; the part of :meth:`predict` that a method implements."""
+
+    def _timed(self, scene: SceneFeatures, text: ExpressionParts) -> Prediction:
+        start = time.perf_counter()
+        prediction = self.predict_parts(scene, text)
+        return dataclasses.replace(prediction, seconds=time.perf_counter() - start)
+
+
+class RankingMethod(Method):
+    """A method that scores every proposal and predicts the best one; it implements :meth:`score`."""
+
+    @abstractmethod
+    def score(self, scene: SceneFeatures, text: ExpressionParts) -> tuple[Tensor, dict[str, Any]]:
+        """Score the proposals of a scene, of which there is at least one.
+
+        Args:
+            scene: Image, proposals and model.
+            text: The expression with its parts.
+
+        Returns:
+            (N,) scores, higher is better, and the evidence by name. Scores of empty masks are replaced by -inf.
+        """
+
+    def predict(
+        self, scene: SceneFeatures, expression: str | Expression, *, parts: str = "parser", **given: Any
+    ) -> Ranking:
+        """Rank the proposals for an expression; see :meth:`Method.predict`."""
+        return cast(Ranking, super().predict(scene, expression, parts=parts, **given))
+
+    def predict_parts(self, scene: SceneFeatures, text: ExpressionParts) -> Ranking:
+        """Rank the proposals for an expression with its parts.
+
+        Raises:
+            InvalidInputError: A score is not a number, as with damaged weights.
+        """
+        scores, evidence = self.score(scene, text) if len(scene) else (torch.zeros(0), {})
+        scores = scores.detach().float().cpu().clone()
+        if bool(scores[~scene.empty].isnan().any()) or bool((scores == torch.inf).any()):
+            raise InvalidInputError(
+                f"{self.info.title} computed scores that are not finite numbers: the weights of {scene.clip.name!r} or "
+                "the pixels are damaged. Load the model again, and check the image."
+            )
+        scores[scene.empty] = -torch.inf
+        chosen = None if bool(scene.empty.all()) else int(scores.argmax())
+        return Ranking(
+            mask=torch.zeros(scene.size, dtype=torch.bool) if chosen is None else scene.masks[chosen].clone(),
+            method=self.name,
+            expression=text.text,
+            evidence={name: _on_cpu(value) for name, value in evidence.items()},
+            scores=scores,
+            chosen=chosen,
+        )
 
 
 def _on_cpu(value: Any) -> Any:
-    """Tensors as copies on the CPU: whoever draws them can change them without touching what the scene keeps."""
+    """Return tensors as copies on the CPU: whoever draws them can change them without touching what the scene keeps."""
     return value.detach().cpu().clone() if isinstance(value, Tensor) else value

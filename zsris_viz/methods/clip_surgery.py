@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from zsris_viz.errors import InvalidInputError, InvalidTypeError
-from zsris_viz.methods.base import Method, MethodInfo, SceneFeatures
+from zsris_viz.methods.base import MethodInfo, RankingMethod, SceneFeatures
 from zsris_viz.methods.map_pooling import mean_inside
 from zsris_viz.methods.texts import ExpressionParts, mean_feature
 from zsris_viz.methods.vit_forward import layers_of, second_path
@@ -65,7 +65,7 @@ class ClipSurgeryConfig:
             )
 
 
-class ClipSurgery(Method):
+class ClipSurgery(RankingMethod):
     """The score of a mask is the mean inside it of the patches' similarity to the text, without the texts' common part.
 
     Presets: "default", cosines; "official", the authors' normalisation over tokens. Their input transform is the
@@ -89,7 +89,7 @@ class ClipSurgery(Method):
     }
 
     def texts_of(self, scene: SceneFeatures, text: ExpressionParts) -> list[str]:
-        """See `Method.texts_of`."""
+        """Return the strings to embed, see :meth:`~zsris_viz.methods.base.Method.texts_of`."""
         return [prompt for one in self._set(text) for prompt in self._prompts(one)]
 
     def _set(self, text: ExpressionParts) -> Sequence[str]:
@@ -99,7 +99,8 @@ class ClipSurgery(Method):
     def _prompts(self, text: str) -> list[str]:
         return [template.replace("{}", text) for template in self.config.templates]
 
-    def _score(self, scene: SceneFeatures, text: ExpressionParts) -> tuple[Tensor, dict[str, Any]]:
+    def score(self, scene: SceneFeatures, text: ExpressionParts) -> tuple[Tensor, dict[str, Any]]:
+        """Score the proposals, see :meth:`~zsris_viz.methods.base.RankingMethod.score`."""
         config = self.config
         image, grid = self.features(scene)
         texts = torch.stack([mean_feature(scene.text_features(self._prompts(one))) for one in self._set(text)]).to(

@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 from torch import Tensor
 
 from zsris_viz.errors import InvalidInputError
-from zsris_viz.methods.base import Method, MethodInfo, SceneFeatures
+from zsris_viz.methods.base import MethodInfo, RankingMethod, SceneFeatures
 from zsris_viz.methods.crops import CropVariant
 from zsris_viz.methods.texts import ExpressionParts
 
@@ -45,7 +45,7 @@ class CroppingConfig:
         return CropVariant(fill=self.fill, square=self.square, box=self.box, sigma=self.sigma, pipeline=self.pipeline)
 
 
-class Cropping(Method):
+class Cropping(RankingMethod):
     """cos(E_v(crop(I * m)), E_t(T)): Global-Local CLIP eq. 4 alone, and the CLIP score S_v of TAS.
 
     Presets: "default", black background, CLIP's own normalisation, the box squashed to a square; "official", as in
@@ -72,10 +72,11 @@ class Cropping(Method):
     }
 
     def texts_of(self, scene: SceneFeatures, text: ExpressionParts) -> list[str]:
-        """See `Method.texts_of`."""
+        """Return the strings to embed, see :meth:`~zsris_viz.methods.base.Method.texts_of`."""
         return [text.text if self.config.text == "sentence" else text.noun_phrase]
 
-    def _score(self, scene: SceneFeatures, text: ExpressionParts) -> tuple[Tensor, dict[str, Any]]:
+    def score(self, scene: SceneFeatures, text: ExpressionParts) -> tuple[Tensor, dict[str, Any]]:
+        """Score the proposals, see :meth:`~zsris_viz.methods.base.RankingMethod.score`."""
         from zsris_viz.methods.crops import crop_boxes
 
         (compared,) = self.texts_of(scene, text)

@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from zsris_viz.errors import InvalidInputError
-from zsris_viz.methods.base import Method, MethodInfo, SceneFeatures
+from zsris_viz.methods.base import MethodInfo, RankingMethod, SceneFeatures
 from zsris_viz.methods.crops import CropVariant
 from zsris_viz.methods.texts import ExpressionParts
 
@@ -23,8 +23,8 @@ class GlobalLocalConfig:
     """Settings of :class:`GlobalLocal`.
 
     Attributes:
-        alpha: weight of the global visual feature, 0-1 (eq. 5). 0.95 for RefCOCO and RefCOCO+, 0.85 for RefCOCOg:
-            `dataset_alpha(name)`.
+        alpha: weight of the global visual feature, 0-1 (eq. 5). 0.95 for RefCOCO and RefCOCO+, 0.85 for RefCOCOg,
+            see `for_dataset`.
         beta: weight of the sentence in the text feature, 0-1 (eq. 8).
         masked_blocks: k, the last blocks before which patch tokens are masked; None is 3 for a ViT, and the only
             value for an RN.
@@ -72,18 +72,7 @@ class GlobalLocalConfig:
         return CropVariant(fill=self.fill, square=self.square, box=self.box, pipeline=self.pipeline)
 
 
-def dataset_alpha(dataset: str) -> float:
-    """Alpha for a dataset: the paper's (section 4), 0.85 for RefCOCOg, whose expressions are long, else 0.95.
-
-    `scenes`: 0.5, the best of 0.3, 0.5, 0.7 and 0.85 for the miniature on short and long expressions of 100 training
-    scenes taken together; its crops carry more than those of a CLIP that has seen photographs.
-    """
-    if dataset.lower() == "scenes":
-        return 0.5
-    return 0.85 if dataset.lower().replace("-", "").startswith(("refcocog", "gref")) else 0.95
-
-
-class GlobalLocal(Method):
+class GlobalLocal(RankingMethod):
     """Global-Local CLIP: f = alpha f_G + (1 - alpha) f_L against t = beta E_t(T) + (1 - beta) E_t(NP(T)) (eq. 1-8).
 
     Presets: "default", CLIP's own preprocessing, every feature normalised before mixing; "official", the authors' code:
@@ -121,18 +110,14 @@ class GlobalLocal(Method):
         },
     }
 
-    @classmethod
-    def for_dataset(cls, dataset: str, preset: str = "default", **overrides: Any) -> GlobalLocal:
-        """The method with the paper's alpha for a dataset."""
-        return cls(preset, **{"alpha": dataset_alpha(dataset), **overrides})
-
     def texts_of(self, scene: SceneFeatures, text: ExpressionParts) -> list[str]:
-        """See `Method.texts_of`."""
+        """Return the strings to embed, see :meth:`~zsris_viz.methods.base.Method.texts_of`."""
         wanted = self.config.textual
         text = text.spaced() if self.config.spaced and wanted != "global" else text
         return [text.text] * (wanted != "local") + [text.noun_phrase for _ in range(wanted != "global")]
 
-    def _score(self, scene: SceneFeatures, text: ExpressionParts) -> tuple[Tensor, dict[str, Any]]:
+    def score(self, scene: SceneFeatures, text: ExpressionParts) -> tuple[Tensor, dict[str, Any]]:
+        """Score the proposals, see :meth:`~zsris_viz.methods.base.RankingMethod.score`."""
         config = self.config
         rn_official = config.mixing == "official" and scene.clip.kind == "rn"
         unit = config.mixing == "unit"

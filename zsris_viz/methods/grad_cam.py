@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from zsris_viz.errors import InvalidInputError
-from zsris_viz.methods.base import Method, MethodInfo, SceneFeatures
+from zsris_viz.methods.base import MethodInfo, RankingMethod, SceneFeatures
 from zsris_viz.methods.map_pooling import mean_inside
 from zsris_viz.methods.texts import ExpressionParts
 
@@ -41,7 +41,7 @@ class GradCamConfig:
             raise InvalidInputError(f"sign={self.sign!r} was given; it is 1 or -1.")
 
 
-class GradCam(Method):
+class GradCam(RankingMethod):
     """The score of a mask is the mean inside it of the Grad-CAM of logit_scale * cos(E_v(I), E_t(T)).
 
     RN: of the last feature map, before attention pooling. ViT: of the first LayerNorm of a block (default the last),
@@ -68,7 +68,8 @@ class GradCam(Method):
         "official": {"sign": -1, "relu": False, "unit_map": True, "preprocess": "glclip"},
     }
 
-    def _score(self, scene: SceneFeatures, text: ExpressionParts) -> tuple[Tensor, dict[str, Any]]:
+    def score(self, scene: SceneFeatures, text: ExpressionParts) -> tuple[Tensor, dict[str, Any]]:
+        """Score the proposals, see :meth:`~zsris_viz.methods.base.RankingMethod.score`."""
         text_feature = scene.text(text.text)
         explain = _explain_rn if scene.clip.kind == "rn" else _explain_vit
         with torch.inference_mode(False), torch.enable_grad():

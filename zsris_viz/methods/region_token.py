@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from zsris_viz.errors import InvalidInputError
-from zsris_viz.methods.base import Method, MethodInfo, SceneFeatures
+from zsris_viz.methods.base import MethodInfo, RankingMethod, SceneFeatures
 from zsris_viz.methods.texts import ExpressionParts
 from zsris_viz.methods.vit_forward import layers_of
 from zsris_viz.models.blocks import autograd_mode, feed_forward, merge_heads, query_key_value
@@ -42,7 +42,7 @@ class RegionTokenConfig:
             raise InvalidInputError(f"membership={self.membership!r} is unknown; use one of {', '.join(MEMBERSHIPS)}.")
 
 
-class RegionToken(Method):
+class RegionToken(RankingMethod):
     """cos(region token, E_t(T)): from block 0 on, a token for each mask attends to the patches inside and to itself.
 
     Patches are untouched by the region tokens, which do not see CLS or each other; so all masks are computed in one
@@ -67,7 +67,8 @@ class RegionToken(Method):
         "official": {"membership": "nearest", "stem_padding": True, "preprocess": "glclip"},
     }
 
-    def _score(self, scene: SceneFeatures, text: ExpressionParts) -> tuple[Tensor, dict[str, Any]]:
+    def score(self, scene: SceneFeatures, text: ExpressionParts) -> tuple[Tensor, dict[str, Any]]:
+        """Score the proposals, see :meth:`~zsris_viz.methods.base.RankingMethod.score`."""
         text_feature = scene.text(text.text)
         features = self.features(scene)
         scores = F.cosine_similarity(features, text_feature[None])

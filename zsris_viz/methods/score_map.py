@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 import torch.nn.functional as F
 from torch import Tensor
 
-from zsris_viz.methods.base import Method, MethodInfo, SceneFeatures
+from zsris_viz.methods.base import MethodInfo, RankingMethod, SceneFeatures
 from zsris_viz.methods.map_pooling import mean_inside
 from zsris_viz.methods.texts import ExpressionParts
 
@@ -32,7 +32,7 @@ class ScoreMapConfig:
     preprocess: str | None = None
 
 
-class ScoreMap(Method):
+class ScoreMap(RankingMethod):
     """The score of a mask is the mean inside it of cos(patch feature, E_t(T)).
 
     RN: attention pooling reduced to its value and output projections as 1 x 1 convolutions with their biases. ViT: in
@@ -54,7 +54,8 @@ class ScoreMap(Method):
     Config = ScoreMapConfig
     presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {"default": {}, "official": {"preprocess": "glclip"}}
 
-    def _score(self, scene: SceneFeatures, text: ExpressionParts) -> tuple[Tensor, dict[str, Any]]:
+    def score(self, scene: SceneFeatures, text: ExpressionParts) -> tuple[Tensor, dict[str, Any]]:
+        """Score the proposals, see :meth:`~zsris_viz.methods.base.RankingMethod.score`."""
         text_feature = scene.text(text.text)
         grid_map = F.normalize(self.dense(scene), dim=-1) @ F.normalize(text_feature, dim=-1)
         return mean_inside(scene, grid_map, stretch=self.config.stretch), {

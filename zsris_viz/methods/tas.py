@@ -12,7 +12,7 @@ from torch import Tensor
 
 from zsris_viz.captioning.regions import check_style
 from zsris_viz.errors import InvalidInputError
-from zsris_viz.methods.base import Method, MethodInfo, SceneFeatures
+from zsris_viz.methods.base import MethodInfo, RankingMethod, SceneFeatures
 from zsris_viz.methods.captions import image_caption, region_captions
 from zsris_viz.methods.crops import CropVariant, crop_boxes
 from zsris_viz.methods.negatives import Negatives, Synonymy, mine_negatives
@@ -26,8 +26,8 @@ class TasConfig:
 
     Attributes:
         alpha: weight of the P-score, the caption's (eq. 5). 0.1.
-        lam: lambda, weight of the N-score, the negative phrases' (eq. 5). 0.7 for RefCOCO and RefCOCO+, 1 for RefCOCOg:
-            `dataset_lambda(name)`.
+        lam: lambda, weight of the N-score, the negative phrases' (eq. 5). 0.7 for RefCOCO and RefCOCO+, 1 for RefCOCOg,
+            see `for_dataset`.
         v_score, p_score, n_score, rectifier: which modules are on (Table 4). At least one score.
         fill, square, box, sigma, pipeline: what CLIP sees of a mask, see
             :class:`~zsris_viz.methods.crops.CropVariant`; fill "black" or "blur" for Table 5.
@@ -83,19 +83,7 @@ class TasConfig:
         return Synonymy(self.min_pairs, self.threshold, self.same_word, self.noun)
 
 
-def dataset_lambda(dataset: str) -> float:
-    """Lambda for a dataset: the paper's (section 4.2), 1 for RefCOCOg, else 0.7; SCENES_LAMBDA for `scenes`."""
-    if dataset.lower() == "scenes":
-        return SCENES_LAMBDA
-    return 1.0 if dataset.lower().replace("-", "").startswith(("refcocog", "gref")) else 0.7
-
-
-#: Lambda for the drawn scenes and the miniature models: the best of 0, 0.1, 0.2, 0.3, 0.5, 0.7, 0.9 and 1.2 on the
-#: expressions of 100 training scenes with alpha 0.1, by a little. With captions that are right it was 0.9.
-SCENES_LAMBDA = 0.3
-
-
-class Tas(Method):
+class Tas(RankingMethod):
     """TAS: S = S_v + alpha S_p + lambda S_n (eq. 1-6), then the best mask in the half or quadrant that is named.
 
     S_v = cos(E_v(crop), E_t(T)); S_p = cos(E_t(caption of the mask), E_t(T)); S_n = minus the mean of cos(E_v(crop),
@@ -125,7 +113,7 @@ class Tas(Method):
         towers=("vit", "rn"),
         summary="Scores of a crop, of its caption and of what else is there; then only the named side counts.",
         presets=("default", "official"),
-        needs=frozenset({"captions"}),
+        needs=frozenset({"captions", "wordnet"}),
     )
     Config = TasConfig
     presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {
@@ -142,13 +130,8 @@ class Tas(Method):
         },
     }
 
-    @classmethod
-    def for_dataset(cls, dataset: str, preset: str = "default", **overrides: Any) -> Tas:
-        """The method with lambda for a dataset."""
-        return cls(preset, **{"lam": dataset_lambda(dataset), **overrides})
-
     def texts_of(self, scene: SceneFeatures, text: ExpressionParts) -> list[str]:
-        """See `Method.texts_of`."""
+        """Return the strings to embed, see :meth:`~zsris_viz.methods.base.Method.texts_of`."""
         captions = list(self._captions(scene, text).texts) if self.config.p_score else []
         return [text.text, *captions, *(self._negatives(scene, text)[1] if self.config.n_score else [])]
 
@@ -171,7 +154,8 @@ class Tas(Method):
         found = scene.cached(key, lambda: mine_negatives(caption, referent, scene.load_parser(), self.config.synonymy))
         return caption, [self.config.prefix + phrase for phrase in found.kept], found
 
-    def _score(self, scene: SceneFeatures, text: ExpressionParts) -> tuple[Tensor, dict[str, Any]]:
+    def score(self, scene: SceneFeatures, text: ExpressionParts) -> tuple[Tensor, dict[str, Any]]:
+        """Score the proposals, see :meth:`~zsris_viz.methods.base.RankingMethod.score`."""
         config = self.config
         sentence = scene.text(text.text)
         evidence: dict[str, Any] = {"alpha": config.alpha, "lam": config.lam, "text_feature": sentence}

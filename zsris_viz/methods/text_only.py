@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from zsris_viz.captioning.regions import check_style
-from zsris_viz.methods.base import Method, MethodInfo, SceneFeatures
+from zsris_viz.methods.base import MethodInfo, RankingMethod, SceneFeatures
 from zsris_viz.methods.captions import RegionCaptions, region_captions
 from zsris_viz.methods.texts import ExpressionParts
 
@@ -32,7 +32,7 @@ class TextOnlyConfig:
         check_style(self.caption_style, self.caption_square, 0.0, self.sigma)
 
 
-class TextOnly(Method):
+class TextOnly(RankingMethod):
     """cos(E_t(caption of the mask), E_t(T)): how much an expression says of what a captioner sees.
 
     Presets: "default"; "official", captions of crops padded with black to a square, as in TAS's code. Captions can be
@@ -55,7 +55,7 @@ class TextOnly(Method):
     presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {"default": {}, "official": {"caption_square": "pad"}}
 
     def texts_of(self, scene: SceneFeatures, text: ExpressionParts) -> list[str]:
-        """See `Method.texts_of`."""
+        """Return the strings to embed, see :meth:`~zsris_viz.methods.base.Method.texts_of`."""
         return [text.text, *self._captions(scene, text).texts]
 
     def _captions(self, scene: SceneFeatures, text: ExpressionParts) -> RegionCaptions:
@@ -64,7 +64,8 @@ class TextOnly(Method):
             scene, text, style=config.caption_style, square=config.caption_square, sigma=config.sigma
         )
 
-    def _score(self, scene: SceneFeatures, text: ExpressionParts) -> tuple[Tensor, dict[str, Any]]:
+    def score(self, scene: SceneFeatures, text: ExpressionParts) -> tuple[Tensor, dict[str, Any]]:
+        """Score the proposals, see :meth:`~zsris_viz.methods.base.RankingMethod.score`."""
         captions = self._captions(scene, text)
         features = scene.text_features(captions.texts)
         sentence = scene.text(text.text)

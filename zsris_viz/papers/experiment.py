@@ -17,7 +17,7 @@ from zsris_viz.datasets import dataset_class, load_dataset
 from zsris_viz.errors import InvalidInputError, UnavailableError, ZsrisError
 from zsris_viz.evaluation.runner import evaluate
 from zsris_viz.evaluation.settings import method_settings
-from zsris_viz.methods import get_method, method_class
+from zsris_viz.methods import method_class
 from zsris_viz.papers.published import published
 from zsris_viz.papers.tables import BOUND, Column, PaperTable, TableRow
 from zsris_viz.proposals import load_proposals
@@ -130,12 +130,10 @@ class Experiment:
         if line.method is None:
             raise UnavailableError(line.reason)
         try:
-            maker = getattr(method_class(line.method), "for_dataset", None)
+            method = method_class(line.method)
         except InvalidInputError as error:
             raise UnavailableError(f"this version has no method {line.method!r}") from error
-        if maker is None:
-            return get_method(line.method, self.preset, **line.settings)
-        return maker(dataset, self.preset, **line.settings)
+        return method.for_dataset(dataset, self.preset, **line.settings)
 
     # -- questions and answers
 
@@ -182,7 +180,7 @@ class Experiment:
             method = self.method(asked, data.name)
         except ZsrisError as error:
             return ("", "", "", ""), _short(error)
-        speaks = hasattr(method.config, "caption_style")
+        speaks = "captions" in method.info.needs
         settings = json.dumps(method_settings(method), sort_keys=True)
         return (line.tower, line.proposals, line.captioner if speaks else "", settings), method
 

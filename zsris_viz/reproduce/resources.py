@@ -9,6 +9,7 @@ from typing import Any
 
 from zsris_viz.datasets.manifests import Manifest, manifests
 from zsris_viz.errors import InvalidInputError
+from zsris_viz.methods import method_class
 from zsris_viz.reproduce.plan import NotebookRun
 
 BUILT_IN = ("miniature", "miniature-rn", "sam", "felzenszwalb", "ground-truth", "none")
@@ -17,7 +18,6 @@ MODELS = ("clip", "clip_rn", "itc", "proposals", "freesolo", "sam", "captioner",
 # roles in the papers' tables -> parameter
 ROLES = {"vit": "clip", "rn": "clip_rn", "blip-2": "itc", "albef": "itc", "freesolo": "freesolo", "sam": "sam"}
 SPEAKERS = {"blip-2": "captioner", "git": "captioner_2"}
-SPEAKING = ("tas", "text-only")  # methods that ask a captioner
 
 
 @dataclass(frozen=True)
@@ -131,7 +131,7 @@ def _asked(run: NotebookRun) -> list[str]:
     lines = [line for table in tables for line in table.lines if line.method is not None]
     roles = {line.tower for line in lines} | {line.proposals for line in lines}
     asked = [name for role, name in ROLES.items() if role in roles]
-    if {line.method for line in lines} & set(SPEAKING):
+    if any("captions" in method_class(line.method).info.needs for line in lines if line.method):
         asked += [name for role, name in SPEAKERS.items() if any(line.captioner == role for line in lines)]
     return list(dict.fromkeys(asked))
 

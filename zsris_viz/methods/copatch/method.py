@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from zsris_viz.methods.base import Method, MethodInfo, SceneFeatures
+from zsris_viz.methods.base import MethodInfo, RankingMethod, SceneFeatures
 from zsris_viz.methods.copatch.base_scores import visual_features
 from zsris_viz.methods.copatch.candidates import Candidates, find_candidates
 from zsris_viz.methods.copatch.clusters import find_clusters
@@ -24,15 +24,12 @@ from zsris_viz.methods.copatch.patches import (
 )
 from zsris_viz.methods.copatch.relations import guided_scores, relation_matrix, relation_of
 from zsris_viz.methods.copatch.texts import hybrid_text, strings_of
-from zsris_viz.methods.global_local import dataset_alpha
 from zsris_viz.methods.texts import ExpressionParts
 
 OTHER_PROMPT = "a photo of {}"
-#: Chosen for the miniature on training scenes, see `CoPatch.for_dataset`.
-FOR_SCENES: Mapping[str, Any] = {"delta": 0.0}
 
 
-class CoPatch(Method):
+class CoPatch(RankingMethod):
     """The Global-Local choice, challenged by the proposals that the patches of an early layer point to.
 
     1. Hybrid text t. 2. Patches P of an early layer, negated, in the joint space. 3. CoMap: their similarity to t;
@@ -73,22 +70,8 @@ class CoPatch(Method):
     config: CoPatchConfig
     presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {"default": {}, "official": OFFICIAL}
 
-    @classmethod
-    def for_dataset(cls, dataset: str, preset: str = "default", **overrides: Any) -> CoPatch:
-        """The method with the alpha of Global-Local CLIP for a dataset (:func:`dataset_alpha`).
-
-        For `scenes` the default preset also starts at delta 0 instead of 0.3, at which a single patch is often all
-        that the miniature's map has left. Chosen, as were the default text and the exit layer of a small tower, for
-        the miniature on the 149 expressions of 40 training scenes, never on val (GEM at the model's own input size).
-        Right choices, per cent: Global-Local 71; CoPatch with "ensemble", "context" and "fusion" 81, 76 and 84; with
-        "fusion" at delta 0, 0.1 and 0.3 84, 83 and 83; with "context" at delta 0.1 out of layers 3, 4, 5 and 6 74,
-        76, 72 and 72.
-        """
-        tuned = FOR_SCENES if dataset.lower() == "scenes" and preset == "default" else {}
-        return cls(preset, **{"alpha": dataset_alpha(dataset), **tuned, **overrides})
-
     def texts_of(self, scene: SceneFeatures, text: ExpressionParts) -> list[str]:
-        """See `Method.texts_of`."""
+        """Return the strings to embed, see :meth:`~zsris_viz.methods.base.Method.texts_of`."""
         config = self.config
         text = text.spaced() if config.spaced else text
         wanted = [] if config.text == "fusion" else list(strings_of(text, config.text))
@@ -105,7 +88,8 @@ class CoPatch(Method):
             return [text.relation_object] if text.relation_object else []
         return list(text.parse.other_noun_phrases)
 
-    def _score(self, scene: SceneFeatures, text: ExpressionParts) -> tuple[Tensor, dict[str, Any]]:
+    def score(self, scene: SceneFeatures, text: ExpressionParts) -> tuple[Tensor, dict[str, Any]]:
+        """Score the proposals, see :meth:`~zsris_viz.methods.base.RankingMethod.score`."""
         config = self.config
         text = text.spaced() if config.spaced else text
         if bool(scene.empty.all()):

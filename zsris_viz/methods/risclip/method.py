@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,11 +11,10 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor
 
 from zsris_viz.errors import InvalidInputError, UnavailableError
 from zsris_viz.io.hashing import file_hash
-from zsris_viz.methods.base import Method, MethodInfo, Ranking, SceneFeatures
+from zsris_viz.methods.base import Method, MethodInfo, Prediction, SceneFeatures
 from zsris_viz.methods.risclip.checkpoint import load_model
 from zsris_viz.methods.risclip.model import Grounding, RisClipModel, Seen
 from zsris_viz.methods.texts import ExpressionParts
@@ -47,7 +48,7 @@ class RisClipConfig:
 class RisClip(Method):
     """CLIP's alignment, trained into a segmenter. Trained on masks: no zero-shot method, and no fair rival of one.
 
-    The answer is `ranking.mask`; `chosen` is None. Where there are proposals, their scores are their IoU with it.
+    It needs no proposals: the predicted mask is drawn by its decoder.
 
     Evidence: cfe_map, map (g, g), cosines of patches and sentence after CFE and after SKE; probability (m, m), of the
     mask, before it is enlarged to the image.
@@ -79,8 +80,9 @@ class RisClip(Method):
         """The trained model on a tower; read on first use.
 
         Raises:
-            UnavailableError: no checkpoint for this tower, an RN tower. InvalidInputError: a checkpoint of another
-            tower. CorruptFileError: a damaged file.
+            UnavailableError: There is no checkpoint for this tower.
+            InvalidInputError: The checkpoint belongs to another tower.
+            CorruptFileError: The file is damaged.
         """
         self.info.require(clip)
         if id(clip) not in self._models:
@@ -120,31 +122,39 @@ class RisClip(Method):
 
     def predict_many(
         self, scene: SceneFeatures, expressions: Sequence[str | Expression], *, parts: str = "parser", **given: Any
-    ) -> list[Ranking]:
-        """`predict` for several expressions, in one batch."""
-        read = [ExpressionParts(one, given, source=parts, parser=scene.load_parser) for one in expressions]
-        return self._answers(scene, [one.text for one in read]) if read else []
+    ) -> list[Prediction]:
+        """Predict for several expressions in one batch; see :meth:`Method.predict_many`."""
+        self.check_model(scene)
+        start = time.perf_counter()
+        resolved = [ExpressionParts(text, given, source=parts, parser=scene.load_parser) for text in expressions]
+        predictions = self._predict_texts(scene, [text.text for text in resolved]) if resolved else []
+        seconds = (time.perf_counter() - start) / max(1, len(predictions))
+        return [dataclasses.replace(prediction, seconds=seconds) for prediction in predictions]
 
-    def _predict(self, scene: SceneFeatures, text: ExpressionParts) -> Ranking:
-        return self._answers(scene, [text.text])[0]
+    def predict_parts(self, scene: SceneFeatures, text: ExpressionParts) -> Prediction:
+        """Predict for one expression; its parts do not matter."""
+        return self._predict_texts(scene, [text.text])[0]
 
-    def _answers(self, scene: SceneFeatures, texts: list[str]) -> list[Ranking]:
+    def _predict_texts(self, scene: SceneFeatures, texts: list[str]) -> list[Prediction]:
         found = self.ground(scene, texts)
         grid = self.model(scene.clip).grid
         large = F.interpolate(found.logits[:, None], size=scene.size, mode="bilinear", align_corners=False)[:, 0]
+        if not bool(large.isfinite().all()):
+            raise InvalidInputError(
+                f"RISCLIP computed logits that are not finite numbers: the weights of {scene.clip.name!r} or of the "
+                "checkpoint are damaged. Load them again."
+            )
         masks = (large.sigmoid() > self.config.threshold).cpu()
-        answers = []
-        for row, text in enumerate(texts):
-            evidence = {
-                "cfe_map": found.cfe_map[row].view(grid).cpu().clone(),
-                "map": found.map[row].view(grid).cpu().clone(),
-                "probability": found.logits[row].sigmoid().cpu().clone(),
-            }
-            scores = scene.masks.iou(masks[row])[:, 0].float().cpu() if len(scene) else torch.zeros(0)
-            scores[scene.empty] = -torch.inf
-            answers.append(Ranking(scores, None, self.name, text, evidence, masks[row].clone()))
-        return answers
-
-    def _score(self, scene: SceneFeatures, text: ExpressionParts) -> tuple[Tensor, dict[str, Any]]:
-        answer = self._predict(scene, text)
-        return answer.scores, answer.evidence
+        return [
+            Prediction(
+                mask=masks[row].clone(),
+                method=self.name,
+                expression=text,
+                evidence={
+                    "cfe_map": found.cfe_map[row].view(grid).cpu().clone(),
+                    "map": found.map[row].view(grid).cpu().clone(),
+                    "probability": found.logits[row].sigmoid().cpu().clone(),
+                },
+            )
+            for row, text in enumerate(texts)
+        ]

@@ -1,0 +1,111 @@
+"""Settings of methods: frozen dataclasses that check their values, with nested groups that mappings can change."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Mapping
+from typing import Any, TypeVar, dataclass_transform
+
+import pydantic
+from pydantic.dataclasses import dataclass as pydantic_dataclass
+
+from zsris_viz.errors import InvalidInputError, InvalidTypeError
+
+T = TypeVar("T")
+
+
+@dataclass_transform(frozen_default=True)
+def settings(cls: type[T]) -> type[T]:
+    """Make a class a frozen dataclass whose values are checked against their annotations when it is created.
+
+    Options are annotated as `Literal`, ranges as `Annotated[float, pydantic.Field(ge=0, le=1)]`.
+
+    Returns:
+        The dataclass. Creating it raises InvalidInputError for a value that a field does not accept, with the values
+        that it accepts, and InvalidTypeError for an unknown field.
+
+    Examples:
+        >>> from typing import Literal
+        >>> @settings
+        ... class Fill:
+        ...     colour: Literal["black", "mean"] = "black"
+        >>> Fill("mean")
+        Fill(colour='mean')
+        >>> Fill("pink")
+        Traceback (most recent call last):
+        zsris_viz.errors.InvalidInputError: colour='pink' is not accepted for Fill: Input should be 'black' or 'mean'.
+    """
+    made: Any = pydantic_dataclass(cls, frozen=True, config=pydantic.ConfigDict(arbitrary_types_allowed=True))
+    create: Callable[..., None] = made.__init__
+    names = [entry.name for entry in dataclasses.fields(made)]
+
+    def __init__(self: Any, *args: Any, **values: Any) -> None:
+        _check_names(values, names, cls.__name__)
+        try:
+            create(self, *args, **values)
+        except pydantic.ValidationError as error:
+            raise InvalidInputError(_describe(error, cls.__name__)) from None
+
+    made.__init__ = __init__
+    return made
+
+
+def build_settings(config: type[T], *layers: Mapping[str, Any], owner: str) -> T:
+    """Create a configuration from its defaults and from layers of values, the last of which counts most.
+
+    Args:
+        config: The dataclass.
+        *layers: Field -> value. A mapping for a nested configuration changes single fields of it.
+        owner: What the settings belong to, for messages.
+
+    Raises:
+        InvalidInputError: A value that a field does not accept.
+        InvalidTypeError: An unknown field.
+    """
+    values: Mapping[str, Any] = {}
+    names = [entry.name for entry in dataclasses.fields(config)]  # type: ignore[arg-type]
+    for layer in layers:
+        _check_names(layer, names, owner)
+        values = merge_settings(values, layer)
+    return _updated(config(), values, owner)
+
+
+def merge_settings(first: Mapping[str, Any], second: Mapping[str, Any]) -> dict[str, Any]:
+    """Merge two layers of values; where both hold a mapping, its entries are merged.
+
+    >>> merge_settings({"a": 1, "crop": {"fill": "black"}}, {"crop": {"box": "tight"}})
+    {'a': 1, 'crop': {'fill': 'black', 'box': 'tight'}}
+    """
+    merged = dict(first)
+    for name, value in second.items():
+        both = isinstance(value, Mapping) and isinstance(merged.get(name), Mapping)
+        merged[name] = merge_settings(merged[name], value) if both else value
+    return merged
+
+
+def _updated(current: T, values: Mapping[str, Any], owner: str) -> T:
+    """Return a copy of a configuration with other values."""
+    _check_names(values, [entry.name for entry in dataclasses.fields(current)], owner)  # type: ignore[arg-type]
+    changes: dict[str, Any] = {}
+    for name, value in values.items():
+        nested = getattr(current, name)
+        if isinstance(value, Mapping) and dataclasses.is_dataclass(nested):
+            value = _updated(nested, value, f"{owner}.{name}")
+        changes[name] = value
+    return dataclasses.replace(current, **changes)  # type: ignore[type-var]
+
+
+def _check_names(values: Mapping[str, Any], names: list[str], owner: str) -> None:
+    unknown = sorted(set(values) - set(names))
+    if unknown:
+        raise InvalidTypeError(f"{owner!r} has no setting {', '.join(unknown)}; it has {', '.join(names) or 'none'}.")
+
+
+def _describe(error: pydantic.ValidationError, owner: str) -> str:
+    """Return what was given and what is accepted, for every wrong field."""
+    wrong = []
+    for entry in error.errors(include_url=False):
+        name = ".".join(str(part) for part in entry["loc"])
+        reason = entry["msg"].removeprefix("Value error, ").rstrip(".")
+        wrong.append(f"{name}={entry['input']!r} is not accepted for {owner}: {reason}." if name else f"{reason}.")
+    return " ".join(wrong)
