@@ -29,7 +29,7 @@ from tests.captioning.tiny_models import bert_tokenizer
 from tests.factories import openai_model
 from zsris_viz.captioning import load_captioner
 from zsris_viz.datasets import load_dataset
-from zsris_viz.methods import SceneFeatures, get_method, list_methods
+from zsris_viz.methods import SceneFeatures, get_method, list_methods, method_class
 from zsris_viz.models import load_clip
 from zsris_viz.proposals import load_proposals
 from zsris_viz.reproduce.requirements import COSTS
@@ -43,7 +43,7 @@ def tower(clip: Any, rounds: int) -> float:
     """Seconds for one image with all methods that need no captioner."""
     image, masks = scene_of(0, masks=MASKS, size=(480, 640))
     names = [info.name for info in list_methods() if info.accepts(clip)]
-    methods = [get_method(name) for name in names if not hasattr(get_method(name).config, "caption_style")]
+    methods = [get_method(name) for name in names if "captions" not in method_class(name).info.needs]
     methods = [method for method in methods if getattr(method, "weights", None) is None]
 
     def work() -> None:

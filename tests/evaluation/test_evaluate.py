@@ -166,7 +166,7 @@ def test_a_method_for_another_tower_is_refused_at_once() -> None:
     class ForRN(ByHash):
         info = MethodInfo("for-rn", "For RN", "none", ("rn",), "")
 
-    with pytest.raises(UnavailableError, match="RN50"):
+    with pytest.raises(UnavailableError, match="miniature-rn"):
         evaluate(SmallWorld(1), ForRN(), clip=NoClip(), parts="gold", progress=False)
 
 

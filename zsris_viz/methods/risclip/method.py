@@ -124,7 +124,7 @@ class RisClip(Method):
         self, scene: SceneFeatures, expressions: Sequence[str | Expression], *, parts: str = "parser", **given: Any
     ) -> list[Prediction]:
         """Predict for several expressions in one batch; see :meth:`Method.predict_many`."""
-        self.check_model(scene)
+        self.info.require(scene.clip)
         start = time.perf_counter()
         resolved = [ExpressionParts(text, given, source=parts, parser=scene.load_parser) for text in expressions]
         predictions = self._predict_texts(scene, [text.text for text in resolved]) if resolved else []

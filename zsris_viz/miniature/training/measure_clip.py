@@ -59,14 +59,13 @@ def choose_among_masks(clip: ImageTextModel, draw: str, count: int, *, alpha: fl
         count: scenes.
         alpha: weight of the global feature in Global-Local.
     """
-    from zsris_viz.methods import get_method
-    from zsris_viz.methods.base import SceneFeatures
+    from zsris_viz.methods import Cropping, GlobalLocal, RankingMethod, SceneFeatures, ScoreMap
 
-    ways = {
-        "crop": get_method("cropping"),
-        "global": get_method("global-local", visual="global", textual="global"),
-        "global-local": get_method("global-local", alpha=alpha),
-        "score map": get_method("score-map"),
+    ways: dict[str, RankingMethod] = {
+        "crop": Cropping(),
+        "global": GlobalLocal(visual="global", textual="global"),
+        "global-local": GlobalLocal(alpha=alpha),
+        "score map": ScoreMap(),
     }
     right: dict[str, dict[str, list[float]]] = defaultdict(lambda: defaultdict(list))
     rng = np.random.default_rng(0)
