@@ -214,9 +214,9 @@ def test_reproduce_lists_and_refuses(tmp_path: Path) -> None:
 
 
 def test_reproduce_exit_code_and_report(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from zsris_viz.reproduce import Failure, Report, Result, Run
+    from zsris_viz.reproduce import Failure, NotebookRun, Report, Result
 
-    run = Run("00_a", Path("notebooks/00_a.ipynb"), {}, ())
+    run = NotebookRun("00_a", Path("notebooks/00_a.ipynb"), {}, ())
     failure = Failure("KeyError: 'x'", "Traceback ...", 3, 2)
     report = Report([Result(run, "failed", 1.5, failure)], tmp_path / "index.html")
     asked: dict[str, Any] = {}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 import warnings
 from typing import Annotated, Any
 
@@ -14,42 +15,53 @@ from zsris_viz.cli.data import app as data
 from zsris_viz.cli.doctor import doctor
 from zsris_viz.cli.evaluate import evaluate
 from zsris_viz.cli.explore import explore
+from zsris_viz.cli.failures import escape_unencodable_output, printable, report
 from zsris_viz.cli.methods import methods
 from zsris_viz.cli.parse import parse
 from zsris_viz.cli.reproduce import reproduce
 from zsris_viz.cli.segment import segment
 from zsris_viz.cli.train import app as train
-from zsris_viz.errors import ZsrisError, ZsrisWarning
+from zsris_viz.errors import ZsrisWarning
 
 
 class Commands(TyperGroup):
-    """Turns the package's errors and warnings into one line each on standard error; the exit code is then 2."""
+    """Commands whose errors and warnings are one line each on standard error; --debug shows tracebacks."""
+
+    debug = False
+
+    def main(self, *args: Any, **options: Any) -> Any:
+        """Parse the arguments, run the command, and end with an exit code that says how it went."""
+        escape_unencodable_output()
+        try:
+            try:
+                return super().main(*args, **options)
+            finally:
+                sys.stdout.flush()  # a full disk or a closed pipe shows here, not after the exit code
+        except Exception as error:
+            if self.debug:
+                raise
+            sys.exit(report(error))
 
     def invoke(self, ctx: Any) -> Any:
-        """Run the command; with --debug, let an error through with its traceback."""
-        debug = bool(ctx.params.get("debug"))
+        """Run the command; of warnings show the package's own, with --debug all."""
+        self.debug = bool(ctx.params.get("debug"))
         with warnings.catch_warnings():
-            if not debug:
+            if not self.debug:
                 warnings.simplefilter("ignore")
             warnings.simplefilter("always", ZsrisWarning)
-            warnings.showwarning = _say
-            try:
-                return super().invoke(ctx)
-            except ZsrisError as error:
-                if debug:
-                    raise
-                typer.echo(f"zsris: {' '.join(str(error).split())}", err=True)
-                raise typer.Exit(2) from error
+            warnings.showwarning = _print_warning
+            return super().invoke(ctx)
 
 
-def _say(message: Warning | str, *rest: Any, **more: Any) -> None:
-    typer.echo(f"zsris: warning: {' '.join(str(message).split())}", err=True)
+def _print_warning(message: Warning | str, *rest: Any, **more: Any) -> None:
+    typer.echo(printable(f"zsris: warning: {message}"), err=True)
 
 
 app = typer.Typer(
     cls=Commands,
     no_args_is_help=True,
     pretty_exceptions_enable=False,
+    rich_markup_mode=None,  # importing rich would double the time of --help
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 

@@ -10,6 +10,9 @@ from typing import Annotated, Any
 
 import typer
 
+from zsris_viz.cli.failures import printable
+from zsris_viz.errors import InvalidInputError
+
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
 ClipOption = Annotated[
     str,
@@ -39,6 +42,13 @@ DataRootOption = Annotated[
 ]
 
 
+def check_text(text: str | None) -> str | None:
+    """Return the text of an argument; refuse one whose bytes the terminal's encoding could not decode."""
+    if text is not None and any("\ud800" <= character <= "\udfff" for character in text):
+        raise InvalidInputError(f"{text!r} holds bytes that are not valid UTF-8; type the expression again.")
+    return text
+
+
 def print_json(value: Any) -> None:
     """Print JSON on standard output; NaN and infinity become null, paths and other objects text."""
     from zsris_viz.io.json_files import plain
@@ -51,7 +61,7 @@ def print_pairs(pairs: Mapping[str, Any]) -> None:
     shown = {name: str(value) for name, value in pairs.items() if value is not None}
     width = max(map(len, shown), default=0)
     for name, text in shown.items():
-        typer.echo(f"{name:<{width}}  {text}")
+        typer.echo(f"{name:<{width}}  {printable(text)}")
 
 
 def print_table(rows: Sequence[Mapping[str, Any]], columns: Sequence[str]) -> None:
@@ -67,4 +77,4 @@ def print_table(rows: Sequence[Mapping[str, Any]], columns: Sequence[str]) -> No
 def _cell(value: Any) -> str:
     if value is None:
         return "-"
-    return f"{value:.1f}" if isinstance(value, float) else str(value)
+    return f"{value:.1f}" if isinstance(value, float) else printable(str(value))

@@ -11,7 +11,9 @@ import typer
 from zsris_viz.cli.common import DataRootOption, JsonOption, print_json, print_table
 from zsris_viz.errors import InvalidInputError
 
-app = typer.Typer(help="What there is to evaluate on, and whether it is there and whole.", no_args_is_help=True)
+app = typer.Typer(
+    help="What there is to evaluate on, and whether it is there and whole.", no_args_is_help=True, rich_markup_mode=None
+)
 NameArgument = Annotated[str, typer.Argument(metavar="NAME", help="A dataset or checkpoint; see `zsris data list`.")]
 
 

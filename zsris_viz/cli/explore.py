@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from zsris_viz.cli.common import ClipOption
+from zsris_viz.cli.common import ClipOption, check_text
 from zsris_viz.errors import InvalidInputError, UnavailableError
 
 
@@ -17,7 +17,10 @@ def explore(
         Path | None, typer.Option("--image", metavar="FILE", help="An image file; without, a drawn scene.")
     ] = None,
     expression: Annotated[
-        str | None, typer.Option("--expression", metavar="TEXT", help="The first text; it can be changed in the page.")
+        str | None,
+        typer.Option(
+            "--expression", metavar="TEXT", callback=check_text, help="The first text; it can be changed in the page."
+        ),
     ] = None,
     clip: ClipOption = "miniature",
     proposals: Annotated[

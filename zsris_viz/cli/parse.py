@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from zsris_viz.cli.common import JsonOption, print_json, print_pairs
+from zsris_viz.cli.common import JsonOption, check_text, print_json, print_pairs
 
 SHOWN = (
     "noun_phrase",
@@ -23,7 +23,9 @@ SHOWN = (
 
 
 def parse(
-    expression: Annotated[str, typer.Argument(metavar="EXPRESSION", help='Such as "the small dog left of the bus".')],
+    expression: Annotated[
+        str, typer.Argument(metavar="EXPRESSION", callback=check_text, help='Such as "the small dog left of the bus".')
+    ],
     model: Annotated[
         str | None,
         typer.Option("--model", metavar="NAME", help='An installed spaCy pipeline, or "builtin" [default: the best].'),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -43,12 +44,15 @@ def reproduce(
     What is up to date is skipped, a notebook that fails does not stop the others, and a second run takes up what is
     missing. The exit code is 1 when a notebook failed.
     """
+    given = dict(map(_pair, parameter or []))
+    running = {"--jobs": jobs, "--force": force, "--timeout": timeout}
     if only_list:
+        _refuse("--list", {"--parameter": given, "--dry-run": dry_run, "--test": test, **running})
         _list(wanted or [], notebooks, as_json)
         return
-    given = dict(map(_pair, parameter or []))
     if dry_run:
-        _dry_run(wanted or [], given, notebooks, output, as_json)
+        _refuse("--dry-run", running)
+        _dry_run(wanted or [], given, notebooks, output, test, as_json)
         return
     from zsris_viz.reproduce import reproduce as run
 
@@ -84,10 +88,19 @@ def _pair(text: str) -> tuple[str, str]:
     return name, value
 
 
-def _dry_run(wanted: list[str], given: dict[str, str], notebooks: Path | None, output: Path, as_json: bool) -> None:
+def _refuse(option: str, others: Mapping[str, object]) -> None:
+    """Refuse options that `option` would ignore."""
+    ignored = [name for name, value in others.items() if value not in (None, False, {})]
+    if ignored:
+        raise InvalidInputError(f"{option} runs nothing, so {', '.join(ignored)} would be ignored; leave one out.")
+
+
+def _dry_run(
+    wanted: list[str], given: dict[str, str], notebooks: Path | None, output: Path, test: bool, as_json: bool
+) -> None:
     from zsris_viz.reproduce.requirements import needs_of_wanted
 
-    needs = needs_of_wanted(wanted, parameters=given, notebooks=notebooks, output=output)
+    needs = needs_of_wanted(wanted, parameters=given, notebooks=notebooks, output=output, test=test)
     if as_json:
         print_json({"runs": [need.to_dict() for need in needs]})
         return

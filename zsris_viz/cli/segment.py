@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -13,6 +15,7 @@ from zsris_viz.cli.common import (
     ClipOption,
     DeviceOption,
     JsonOption,
+    check_text,
     print_json,
     print_pairs,
 )
@@ -26,7 +29,9 @@ PICTURES = (".png", ".jpg", ".jpeg", ".webp")
 
 def segment(
     image: Annotated[Path, typer.Argument(metavar="IMAGE", help="An image file.")],
-    expression: Annotated[str, typer.Argument(metavar="EXPRESSION", help='Such as "the dog on the left".')],
+    expression: Annotated[
+        str, typer.Argument(metavar="EXPRESSION", callback=check_text, help='Such as "the dog on the left".')
+    ],
     method: Annotated[str, typer.Option("--method", metavar="M", help="See `zsris methods`.")] = "global-local",
     clip: ClipOption = "miniature",
     proposals: Annotated[str, typer.Option("--proposals", metavar="NAME", help=PROPOSALS_HELP)] = "felzenszwalb",
@@ -36,41 +41,42 @@ def segment(
     save: Annotated[
         Path | None, typer.Option("--save", metavar="FILE", help="Write the image with the mask on it (PNG, JPEG).")
     ] = None,
+    force: Annotated[bool, typer.Option("--force", help="Let --save replace the image itself.")] = False,
     as_json: JsonOption = False,
 ) -> None:
     """Find what an expression means in an image, and say which model was used."""
     if save is not None:
-        _check_target(save)
+        _check_target(save, image, force)
     from zsris_viz.segmentation import segment as run
 
     options: dict[str, Any] = {"method": method, "clip": clip, "proposals": proposals, "preset": preset}
     found = run(image, expression, **options, captioner=captioner, device=device)
     if save is not None:
         found.save(save)
-    told = describe(found)
+    result = describe(found)
     if as_json:
-        asked = {"image": image, "expression": expression, "method": method, "clip": clip, "proposals": proposals}
-        print_json({**asked, "preset": preset, **told, "note": found.note, "saved": save})
+        request = {"image": image, "expression": expression, "method": method, "clip": clip, "proposals": proposals}
+        print_json({**request, "preset": preset, **result, "note": found.note, "saved": save})
         return
-    box = told["box"]
+    box = result["box"]
     print_pairs(
         {
             "expression": expression,
-            "chosen": _choice(told),
-            "place": f"x {box[0]} to {box[2]}, y {box[1]} to {box[3]}, {told['area']} pixels" if box else None,
+            "chosen": _choice(result),
+            "place": f"x {box[0]} to {box[2]}, y {box[1]} to {box[3]}, {result['area']} pixels" if box else None,
             "saved": save,
         }
     )
     typer.echo(found.note)
 
 
-def _choice(told: dict[str, Any]) -> str:
+def _choice(result: dict[str, Any]) -> str:
     """What was chosen, in words."""
-    if told["box"] is None:
+    if result["box"] is None:
         return "no mask"
-    if told["chosen"] is None:
+    if result["chosen"] is None:
         return "a mask that is not among the proposals"
-    return f"mask {told['chosen']} of {told['candidates']}, score {told['score']:.4f}"
+    return f"mask {result['chosen']} of {result['candidates']}, score {result['score']:.4f}"
 
 
 def describe(found: Segmentation) -> dict[str, Any]:
@@ -81,24 +87,31 @@ def describe(found: Segmentation) -> dict[str, Any]:
     from zsris_viz.masks import Masks
     from zsris_viz.methods import Ranking
 
-    told: dict[str, Any] = {"size": list(found.mask.shape), "candidates": len(found.scene)}
-    told |= dict.fromkeys(("chosen", "score", "box", "area", "rle"))
+    result: dict[str, Any] = {"size": list(found.mask.shape), "candidates": len(found.scene)}
+    result |= dict.fromkeys(("chosen", "score", "box", "area", "rle"))
     if not found.mask.any():
-        return told
+        return result
     mask = Masks.from_arrays([found.mask])
     prediction = found.prediction
     if isinstance(prediction, Ranking) and prediction.chosen is not None:
-        told["chosen"] = int(prediction.chosen)
-        told["score"] = float(prediction.scores[prediction.chosen])
-    told["box"] = mask.boxes[0].tolist()
-    told["area"] = int(mask.areas[0])
-    told["rle"] = mask.to_rle()[0]
-    return told
+        result["chosen"] = int(prediction.chosen)
+        result["score"] = float(prediction.scores[prediction.chosen])
+    result["box"] = mask.boxes[0].tolist()
+    result["area"] = int(mask.areas[0])
+    result["rle"] = mask.to_rle()[0]
+    return result
 
 
-def _check_target(save: Path) -> None:
-    """Refuse a place that cannot be written to before the model runs."""
+def _check_target(save: Path, image: Path, force: bool) -> None:
+    """Refuse a file that cannot or should not be written before the model runs."""
     if save.suffix.lower() not in PICTURES:
         raise InvalidInputError(f"--save {save}: name a picture file, one of {', '.join(PICTURES)}, as in overlay.png")
     if not save.parent.is_dir():
         raise InvalidInputError(f"--save {save}: there is no folder {save.parent}; make it first")
+    if save.exists():
+        if not save.is_file():
+            raise InvalidInputError(f"--save {save} is not a regular file; name a picture file, as in overlay.png")
+        if image.exists() and save.samefile(image) and not force:
+            raise InvalidInputError(f"--save {save} would replace the image itself; name another file, or add --force")
+    if not os.access(save if save.exists() else save.parent, os.W_OK):
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(save))

@@ -10,7 +10,9 @@ import typer
 from zsris_viz.cli.common import JsonOption, print_json, print_pairs
 from zsris_viz.errors import InvalidInputError
 
-app = typer.Typer(no_args_is_help=True, help="Train a model of the package; an interrupted training goes on.")
+app = typer.Typer(
+    no_args_is_help=True, rich_markup_mode=None, help="Train a model of the package; an interrupted training goes on."
+)
 
 
 @app.callback()

@@ -68,8 +68,10 @@ def check_parameters(path: Path, given: Mapping[str, Any]) -> dict[str, Any]:
         `given` with each value in its default's type (a whole number for a float is turned into one).
 
     Raises:
-        InvalidInputError: a name that the notebook does not have, or a value of another type.
+        InvalidInputError: a name that the notebook does not have, `output_dir`, or a value of another type.
     """
+    if "output_dir" in given:
+        raise InvalidInputError("output_dir is set for every notebook by --output DIR; leave the parameter out.")
     defaults = read_parameters(path)
     unknown = [name for name in given if name not in defaults]
     if unknown:

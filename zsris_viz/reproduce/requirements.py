@@ -108,11 +108,13 @@ def needs_of_wanted(
     parameters: Mapping[str, Any] | None = None,
     notebooks: str | Path | None = None,
     output: str | Path = "outputs",
+    test: bool = False,
 ) -> list[Needs]:
     """What the runs of some ids would need; arguments as of :func:`zsris_viz.reproduce.reproduce`."""
     from zsris_viz.reproduce.runner import plan_runs
 
-    return [needs_of(run, Path(output)) for run in plan_runs(wanted, parameters=parameters, notebooks=notebooks)[1]]
+    runs = plan_runs(wanted, parameters=parameters, notebooks=notebooks, test=test)[1]
+    return [needs_of(run, Path(output)) for run in runs]
 
 
 def _memory(parts: Sequence[Resource]) -> tuple[float, str]:
