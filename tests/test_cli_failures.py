@@ -18,7 +18,7 @@ from typer.testing import CliRunner, Result
 
 from tests.test_cli import replace_module
 from zsris_viz.cli import app
-from zsris_viz.cli.failures import OS_ERRORS, explain, printable
+from zsris_viz.cli.failures import explain
 from zsris_viz.errors import UnavailableError
 
 ZSRIS = [sys.executable, "-m", "zsris_viz.cli"]
@@ -54,7 +54,10 @@ def parser_that_raises(monkeypatch: pytest.MonkeyPatch) -> list[Exception]:
     return errors
 
 
-@pytest.mark.parametrize("number", [*OS_ERRORS, 9999], ids=lambda number: errno.errorcode.get(number, "unknown"))
+OS_ERRORS = ("ENOSPC", "EDQUOT", "EFBIG", "EROFS", "EACCES", "EPERM", "ENAMETOOLONG", "ENOTDIR", "EISDIR", "EEXIST")
+
+
+@pytest.mark.parametrize("number", [*(getattr(errno, name) for name in OS_ERRORS), 9999])
 def test_every_error_of_the_system_is_one_line_and_exit_code_1(
     parser_that_raises: list[Exception], number: int
 ) -> None:
@@ -97,18 +100,18 @@ def test_memory_of_an_accelerator_is_told_apart_by_its_class() -> None:
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="the system has no /dev/full")
-@pytest.mark.parametrize("words", [["--help"], ["data", "list"], ["data", "list", "--json"]])
+@pytest.mark.parametrize("words", [["--help"], ["--version"]])
 def test_a_full_standard_output_is_one_line(words: list[str]) -> None:
     with open("/dev/full", "w") as full:
         run = subprocess.run([*ZSRIS, *words], stdout=full, stderr=subprocess.PIPE, text=True)
     assert run.returncode == 1
-    assert "no space" in run.stderr and run.stderr.count("\n") == 1
+    assert "disk is full" in run.stderr and run.stderr.count("\n") == 1
     with open("/dev/full", "w") as full:  # standard error is full as well: only the code is left
         assert subprocess.run([*ZSRIS, *words], stdout=full, stderr=full).returncode == 1
 
 
 def test_a_closed_pipe_is_silent() -> None:
-    script = f"{' '.join(ZSRIS)} data list; echo $? >&2"
+    script = f"{' '.join(ZSRIS)} --help; echo $? >&2"
     run = subprocess.run(["bash", "-c", f"({script}) | true"], capture_output=True, text=True)
     assert run.stderr in ("1\n", "0\n")  # 0 where everything was written before the reader ended
 
@@ -180,7 +183,6 @@ def test_a_terminal_gets_no_control_characters(monkeypatch: pytest.MonkeyPatch) 
     shown = zsris("parse", "\x1b[31mred").stdout
     assert "\\x1b[31mred\\x07 cat\\x9b" in shown and "\x1b" not in shown
     assert json.loads(zsris("parse", "x", "--json").stdout)["noun_phrase"] == "\x1b[31mred\x07 cat\u009b"
-    assert printable("Zürich 猫") == "Zürich 猫"
 
 
 @pytest.mark.parametrize("options", [["--list"], ["--dry-run"], []])

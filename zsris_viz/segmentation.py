@@ -19,6 +19,7 @@ from torch.nn import functional as F
 
 from zsris_viz.errors import InvalidInputError, ZsrisWarning
 from zsris_viz.images import ImageSource, open_image
+from zsris_viz.io.atomic import atomic_path
 from zsris_viz.masks import Masks
 from zsris_viz.methods import get_method
 from zsris_viz.methods.base import Method, Prediction, Ranking, SceneFeatures
@@ -99,9 +100,11 @@ class Segmentation:
         target = target if target.suffix else target.with_suffix(".png")
         if not target.parent.is_dir():
             raise InvalidInputError(f"The folder {target.parent} does not exist; make it first, or give another path.")
-        if target.suffix.lower() not in Image.registered_extensions():
+        kind = Image.registered_extensions().get(target.suffix.lower())
+        if kind is None:
             raise InvalidInputError(f"Pillow cannot write {target.suffix!r}; give a path that ends in .png or .jpg.")
-        self.overlay().save(target)
+        with atomic_path(target, sync=False) as temporary:
+            self.overlay().save(temporary, format=kind)
         return target
 
     def __repr__(self) -> str:

@@ -15,7 +15,7 @@ from zsris_viz.cli.data import app as data
 from zsris_viz.cli.doctor import doctor
 from zsris_viz.cli.evaluate import evaluate
 from zsris_viz.cli.explore import explore
-from zsris_viz.cli.failures import escape_unencodable_output, printable, report
+from zsris_viz.cli.failures import escape_unencodable_output, one_line, report
 from zsris_viz.cli.methods import methods
 from zsris_viz.cli.parse import parse
 from zsris_viz.cli.reproduce import reproduce
@@ -54,7 +54,7 @@ class Commands(TyperGroup):
 
 
 def _print_warning(message: Warning | str, *rest: Any, **more: Any) -> None:
-    typer.echo(printable(f"zsris: warning: {message}"), err=True)
+    typer.echo(one_line(f"zsris: warning: {message}"), err=True)
 
 
 app = typer.Typer(

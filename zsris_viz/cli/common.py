@@ -10,8 +10,8 @@ from typing import Annotated, Any
 
 import typer
 
-from zsris_viz.cli.failures import printable
 from zsris_viz.errors import InvalidInputError
+from zsris_viz.io.text import printable
 
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
 ClipOption = Annotated[

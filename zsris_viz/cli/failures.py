@@ -3,38 +3,18 @@
 from __future__ import annotations
 
 import contextlib
-import errno
 import io
 import os
 import sys
-import unicodedata
 
 import typer
 
 from zsris_viz.errors import ZsrisError
+from zsris_viz.io.atomic import os_error_text
+from zsris_viz.io.text import printable
 
 INVALID_USE = 2
 FAILURE = 1
-
-# errno -> what happened, what to do
-OS_ERRORS: dict[int, tuple[str, str]] = {
-    errno.ENOSPC: ("no space is left on the device", "Free some space, or name a place on another disk."),
-    errno.EDQUOT: ("your disk quota is used up", "Free some space, or name a place on another disk."),
-    errno.EFBIG: ("the file would be larger than the limit", "Raise the limit (ulimit -f), or name another disk."),
-    errno.EROFS: ("the file system is read-only", "Name a place that can be written to."),
-    errno.EACCES: ("permission is denied", "Change the permissions, or name another place."),
-    errno.EPERM: ("the operation is not permitted", "Change the permissions, or name another place."),
-    errno.ENAMETOOLONG: ("the name is too long", "Give a shorter name; most file systems take 255 bytes."),
-    errno.ENOTDIR: ("a file stands where a folder is needed", "Name a folder, or move the file away."),
-    errno.EEXIST: ("a file stands where a folder is needed", "Name a folder, or move the file away."),
-    errno.EISDIR: ("a folder stands where a file is needed", "Name a file in the folder."),
-    errno.ENOENT: ("there is no such file or folder", "Check the name, or make the folder first."),
-    errno.EMFILE: ("too many files are open", "Raise the limit (ulimit -n), or use fewer processes."),
-    errno.ENOMEM: ("there is not enough memory", "Close other programs, or use a smaller image or batch."),
-    errno.EIO: ("the device reports an error", "Check the disk or the network folder."),
-    errno.ELOOP: ("a link leads back to itself", "Name a place without that link."),
-    errno.EADDRINUSE: ("the port is in use", "Give another one; 0 takes a free one."),
-}
 
 
 def report(error: Exception) -> int:
@@ -49,9 +29,8 @@ def report(error: Exception) -> int:
     if isinstance(error, BrokenPipeError):
         _discard_output()
         return FAILURE
-    line = printable(f"zsris: {explain(error)}")
     with contextlib.suppress(OSError):  # standard error itself may be full or closed
-        typer.echo(line, err=True)
+        typer.echo(one_line(f"zsris: {explain(error)}"), err=True)
     if isinstance(error, OSError):
         _discard_output()
     return INVALID_USE if isinstance(error, ZsrisError) else FAILURE
@@ -63,44 +42,23 @@ def explain(error: Exception) -> str:
         return str(error)
     if isinstance(error, MemoryError) or _is_device_memory(error):
         return "There is not enough memory. Use a smaller image, batch or model, or --device cpu."
-    number = error.errno if isinstance(error, OSError) else None
-    if number in OS_ERRORS:
-        happened, advice = OS_ERRORS[number]
-        return f"{_place(error)}: {happened}. {advice}"
     if isinstance(error, OSError):
-        return f"{_place(error)}: {error.strerror or error or type(error).__name__}."
+        return os_error_text(error)
     return (
         f"unexpected {type(error).__name__}: {error} (a fault of zsris_viz; zsris --debug COMMAND shows the traceback "
         "to report)"
     )
 
 
-def printable(text: str) -> str:
-    """Return `text` on one line, with control characters and lone surrogates written as escapes.
-
-    Examples:
-        >>> printable("a\\x1b[31mred\\n  line")
-        'a\\\\x1b[31mred line'
-    """
-    line = " ".join(text.split())
-    return "".join(
-        c if unicodedata.category(c) not in ("Cc", "Cs") else c.encode("unicode_escape").decode() for c in line
-    )
+def one_line(text: str) -> str:
+    """Return `text` on one line, with every character that a terminal would obey written as an escape."""
+    return printable(" ".join(text.split()))
 
 
 def escape_unencodable_output() -> None:
     """Let standard output write what its encoding lacks as escapes, which JSON reads back, instead of failing."""
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")
-
-
-def _place(error: Exception) -> str:
-    """Return the file that an error is about, as far as it names one."""
-    name = getattr(error, "filename", None)
-    if not isinstance(name, (str, bytes)):
-        return "a file could not be read or written"
-    text = os.fsdecode(name)
-    return text if len(text) <= 120 else f"{text[:60]}...{text[-40:]}"
 
 
 def _is_device_memory(error: Exception) -> bool:

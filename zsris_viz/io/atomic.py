@@ -26,6 +26,9 @@ _CAUSES = {
     errno.EEXIST: ("a file is there where a folder is needed", "Give another path"),
     errno.ENOENT: ("there is no such file or folder", "Check the path"),
     errno.EPIPE: ("the reader of the output has ended", "Run the command again without closing its output"),
+    errno.EMFILE: ("too many files are open", "Raise the limit (ulimit -n), or use fewer processes"),
+    errno.ENOMEM: ("there is not enough memory", "Close other programs"),
+    errno.EADDRINUSE: ("the port is in use", "Give another one; 0 takes a free one"),
     errno.EIO: ("the device reported an error", "Check the disk, or give another folder"),
 }
 
