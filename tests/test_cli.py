@@ -21,6 +21,7 @@ from typer.testing import CliRunner, Result
 from zsris_viz import __version__
 from zsris_viz.cli import app
 from zsris_viz.errors import InvalidInputError, ZsrisWarning
+from zsris_viz.methods.prediction import Ranking
 
 COMMANDS = ("segment", "evaluate", "reproduce", "methods", "parse", "explore", "doctor", "data")
 
@@ -53,10 +54,17 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
         asked.update(options, image=image, expression=expression)
         mask = np.zeros((30, 40), bool)
         mask[5:10, 20:30] = asked["chosen"] is not None
-        ranking = SimpleNamespace(scores=torch.tensor([0.1, 0.25, -np.inf]), chosen=asked["chosen"])
+        prediction = Ranking(
+            mask=torch.from_numpy(mask),
+            method="cropping",
+            expression=expression,
+            scores=torch.tensor([0.1, 0.25, -np.inf]),
+            chosen=asked["chosen"],
+        )
         return SimpleNamespace(
             mask=mask,
-            ranking=ranking,
+            prediction=prediction,
+            scene=range(3),
             note="Model tiny, method cropping.",
             save=lambda path: path.write_text("overlay"),
         )
@@ -93,7 +101,7 @@ def test_version_and_unknown_command() -> None:
     assert zsris("explore-nothing").exit_code == 2
 
 
-def test_segment_says_place_and_model(photo: Path, asked: dict[str, Any], tmp_path: Path) -> None:
+def test_segment_prints_place_and_model(photo: Path, asked: dict[str, Any], tmp_path: Path) -> None:
     result = zsris("segment", photo, "the dog", "--save", tmp_path / "overlay.png")
     assert result.exit_code == 0, result.output
     assert "mask 1 of 3, score 0.2500" in result.output
