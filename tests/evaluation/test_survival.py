@@ -13,15 +13,14 @@ from multiprocessing.process import BaseProcess
 from pathlib import Path
 
 import pandas as pd
-import pyarrow.parquet as pq
 import pytest
 
 from tests.evaluation.small_world import ByHash, NoClip, SmallWorld, run, run_slowly
 from zsris_viz.datasets.types import Subset
 from zsris_viz.errors import CorruptFileError, InvalidInputError, UnavailableError, ZsrisWarning
 from zsris_viz.evaluation import Evaluation, evaluate
-from zsris_viz.evaluation.rows import COLUMNS, LATER
-from zsris_viz.evaluation.store import IMAGES_KEY, RowStore
+from zsris_viz.evaluation.rows import COLUMNS
+from zsris_viz.evaluation.store import RowStore, finished_images
 from zsris_viz.io.locks import FolderLock
 
 VARYING = ["run_id", "seconds"]
@@ -49,14 +48,6 @@ def start() -> Callable[..., BaseProcess]:
     return begin
 
 
-def finished_images(folder: Path) -> int:
-    """How many images have rows that survived."""
-    images = {path.stem for path in folder.glob("parts/*.parquet")}
-    for path in folder.glob("blocks/*.parquet"):
-        images |= {f"{index:08d}" for index in json.loads(pq.read_schema(path).metadata[IMAGES_KEY])}
-    return len(images)
-
-
 @pytest.mark.parametrize("kills", [5, pytest.param(20, marks=pytest.mark.slow)])
 def test_killed_at_any_moment_and_started_again(tmp_path: Path, start: Callable[..., BaseProcess], kills: int) -> None:
     undisturbed = run(images=100)
@@ -66,13 +57,13 @@ def test_killed_at_any_moment_and_started_again(tmp_path: Path, start: Callable[
         process = start(folder, 100, 0.01)
         if kill % 4 != 3:  # three of four are killed at work, the fourth anywhere
             wanted = done[-1] + rng.randrange(1, 5)
-            while finished_images(folder) < wanted and process.is_alive():
+            while len(finished_images(folder)) < wanted and process.is_alive():
                 time.sleep(0.005)
         time.sleep(rng.uniform(0, 0.05))
         assert process.pid is not None
         os.kill(process.pid, signal.SIGKILL)
         process.join()
-        done.append(finished_images(folder))
+        done.append(len(finished_images(folder)))
     assert done == sorted(done)  # nothing is lost
     assert len({count for count in done if count < 100}) >= kills // 2  # the kills came in the middle of the work
     finished = run(folder, images=100, delay=0.01)
@@ -192,7 +183,7 @@ def test_a_lock_of_another_machine_is_respected_until_deleted(tmp_path: Path) ->
 
 def test_damaged_files(tmp_path: Path) -> None:
     first = run(tmp_path, images=3)
-    part = tmp_path / "parts" / "00000001.parquet"
+    (part,) = tmp_path.glob("parts/00000001-*.parquet")
     part.write_bytes(part.read_bytes()[:50])
     with pytest.warns(ZsrisWarning, match="damaged"):
         same_rows(run(tmp_path, images=3), first)
@@ -205,21 +196,59 @@ def test_damaged_files(tmp_path: Path) -> None:
         run(tmp_path, images=3)
 
 
-def test_a_run_of_an_older_format_is_read_but_not_continued(tmp_path: Path) -> None:
-    first = run(tmp_path, images=3)
+def flipped(content: bytes, bit: int) -> bytes:
+    changed = bytearray(content)
+    changed[bit // 8] ^= 1 << bit % 8
+    return bytes(changed)
+
+
+@pytest.mark.parametrize("name", ["rows.parquet", "chance.parquet", "SHA256SUMS", "config.json"])
+def test_a_flipped_bit_in_a_finished_run_is_found(finished: Path, name: str) -> None:
+    path, rng = finished / name, random.Random(0)
+    content = path.read_bytes()
+    same = Evaluation.load(finished)
+    for bit in rng.sample(range(8 * len(content)), 60):
+        path.write_bytes(flipped(content, bit))
+        try:
+            found = Evaluation.load(finished)
+        except CorruptFileError:
+            continue
+        assert name == "SHA256SUMS"  # a line end that changed
+        same_rows(found, same)
+    path.write_bytes(content)
+    same_rows(Evaluation.load(finished), same)
+
+
+def test_a_flipped_bit_in_parts_and_blocks_is_found(finished: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("zsris_viz.evaluation.store.PARTS_PER_BLOCK", 4)
+    same, rng = Evaluation.load(finished), random.Random(1)
+    for _ in range(12):
+        path = rng.choice(sorted(finished.glob("parts/*.parquet")) + sorted(finished.glob("blocks/*.parquet")))
+        content = path.read_bytes()
+        path.write_bytes(flipped(content, rng.randrange(8 * len(content))))
+        with pytest.warns(ZsrisWarning, match="damaged"):
+            same_rows(run(finished, images=6), same)
+    part = next(iter([*finished.glob("parts/*.parquet")]))
+    os.replace(part, part.with_name("00000077" + part.name[8:]))  # whole, but of another image
+    with pytest.warns(ZsrisWarning, match="damaged"):
+        same_rows(run(finished, images=6), same)
+
+
+@pytest.fixture
+def finished(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    with monkeypatch.context() as patch:
+        patch.setattr("zsris_viz.evaluation.store.PARTS_PER_BLOCK", 4)
+        run(tmp_path / "run", images=6)
+    assert len(list(tmp_path.glob("run/parts/*"))) == 2 and len(list(tmp_path.glob("run/blocks/*"))) == 1
+    return tmp_path / "run"
+
+
+def test_a_run_of_another_format_is_refused(tmp_path: Path) -> None:
+    run(tmp_path, images=1)
     config = json.loads((tmp_path / "config.json").read_text())
     (tmp_path / "config.json").write_text(json.dumps({**config, "format": 1}))
-    for name in ("rows.parquet", "chance.parquet"):
-        pq.write_table(pq.read_table(tmp_path / name).drop(list(LATER)), tmp_path / name)
-    with pytest.raises(InvalidInputError, match=r"format 1, not 2.*Evaluation\.load"):
-        run(tmp_path, images=3)
-    old = Evaluation.load(tmp_path)
-    assert old.rows[list(LATER)].isna().all().all()
-    same = ["miou", "oiou", "accuracy"]
-    pd.testing.assert_frame_equal(old.table(metrics=same), first.table(metrics=same))
-    assert old.table(metrics=["upper_bound_oiou"], intervals=False)["upper_bound_oiou"].isna().all()
-    with pytest.raises(InvalidInputError, match="older version"):
-        old.taxonomy()
+    with pytest.raises(InvalidInputError, match="format 1, not 3"):
+        run(tmp_path, images=1)
 
 
 def test_wrong_folders(tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ import torch
 from zsris_viz.datasets import load_dataset
 from zsris_viz.datasets.types import Dataset, Subset
 from zsris_viz.errors import InvalidInputError, InvalidTypeError
+from zsris_viz.evaluation.shards import Shard
 from zsris_viz.io.cache import DiskCache
 from zsris_viz.models.base import ImageTextModel
 from zsris_viz.proposals import load_proposals
@@ -47,6 +48,7 @@ class EvaluationConfig:
         parser: Parser for methods that need one; None for the package's own.
         captioner: Captioner, or its name, for methods that need one; None for the miniature.
         output: Folder that keeps the rows. The same call continues an interrupted run there; None keeps them in memory.
+        shard: Share of the images for this job, such as "2/8"; jobs with all shards write to one output folder.
         engine: Where images are evaluated: None for this process, "dask://HOST:PORT" for a running Dask scheduler,
             "dask://local:N" for N new processes, or a DaskEngine.
         reuse: Whether rows of earlier runs are taken from the user's cache folder, or from the given cache.
@@ -68,6 +70,7 @@ class EvaluationConfig:
     parser: Parser | None = None
     captioner: Captioner | str | None = None
     output: str | os.PathLike[str] | None = None
+    shard: str | None = None
     engine: str | DaskEngine | None = None
     reuse: bool | DiskCache = False
     progress: bool = True
@@ -84,6 +87,10 @@ class EvaluationConfig:
             value = getattr(self, name)
             if value is not None and value < 1:
                 raise InvalidInputError(f"{name}={value} was given; a whole number from 1 up is accepted.")
+        if self.shard is not None:
+            Shard.parse(self.shard)
+            if self.output is None:
+                raise InvalidInputError(f"shard={self.shard!r} needs an output folder, which all shards share.")
 
     @classmethod
     def create(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import warnings
 from collections.abc import Mapping, Sequence
@@ -46,16 +45,19 @@ class Evaluation:
 
     @classmethod
     def load(cls, folder: str | os.PathLike[str]) -> Evaluation:
-        """The finished run in an output folder.
+        """Return the finished run in an output folder.
+
+        Args:
+            folder: Output folder of `evaluate`.
 
         Raises:
-            InvalidInputError: no finished run there. CorruptFileError: a damaged file.
+            InvalidInputError: If there is no finished run.
+            CorruptFileError: If a file was damaged.
         """
-        from zsris_viz.evaluation.store import read_rows
+        from zsris_viz.evaluation.store import read_run
 
-        path = Path(folder)
-        tables = read_rows(path)
-        return cls.from_tables(*tables, config=json.loads((path / "config.json").read_text(encoding="utf-8"))["config"])
+        rows, chance, config = read_run(Path(folder))
+        return cls.from_tables(rows, chance, config=config)
 
     @property
     def methods(self) -> list[str]:

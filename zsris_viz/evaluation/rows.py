@@ -37,9 +37,8 @@ COLUMNS: dict[str, str] = {
     "upper_bound_union": "int64",  # pixels; without a proposal the area of the reference
     "category": "string",  # class of the target; null if unknown
     "chosen_category": "string",  # class of the annotated object that the choice shows; null if none or unknown
-    "outcome": "string",  # right, or in which way wrong: one of `judge.OUTCOMES`
+    "outcome": "string",  # right, or in which way wrong: one of `matching.OUTCOMES`
 }
-LATER = tuple(COLUMNS)[-5:]  # not in the rows of format 1
 CHANCE = "chance"
 INDEX = "image_index"  # the image's place in the dataset: only in the store, to know what is done
 # The chance baseline has mean pixels and expected metrics, so it is kept apart from the rows of the methods.

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import os
+import random
+import time
 import uuid
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
@@ -10,13 +13,14 @@ from typing import TYPE_CHECKING, Any
 
 from zsris_viz import __version__
 from zsris_viz.datasets.types import Dataset
-from zsris_viz.errors import InvalidInputError, InvalidTypeError
+from zsris_viz.errors import CorruptFileError, InvalidInputError, InvalidTypeError, UnavailableError
 from zsris_viz.evaluation.config import EvaluationConfig
 from zsris_viz.evaluation.per_image import ImageEvaluator, evaluate_image
 from zsris_viz.evaluation.results import Evaluation
 from zsris_viz.evaluation.row_cache import RowCache
 from zsris_viz.evaluation.rows import CHANCE, INDEX, split_rows, to_table
 from zsris_viz.evaluation.settings import run_settings, settings_hash
+from zsris_viz.evaluation.shards import Shard
 from zsris_viz.evaluation.worker_spec import WorkerSpec
 from zsris_viz.io.cache import DiskCache
 from zsris_viz.methods import method_class
@@ -27,6 +31,7 @@ if TYPE_CHECKING:
     from zsris_viz.evaluation.dask_engine import DaskEngine
     from zsris_viz.evaluation.store import RowStore
 
+JOIN_SECONDS = 30.0  # how long a shard waits for another that finishes at the same time
 ImageRows = Iterator[tuple[int, list[dict[str, Any]]]]  # number of the image, its rows
 Methods = str | Method | Sequence[str | Method] | Mapping[str, str | Method]
 
@@ -92,8 +97,11 @@ def evaluate(
     }
     evaluator.labels = labels
 
+    shard = None if config.shard is None else Shard.parse(config.shard)
+    indices = range(len(data)) if shard is None else shard.indices(len(data))
+
     def evaluate_missing(done: Collection[int]) -> ImageRows:
-        missing = [index for index in range(len(data)) if index not in done]
+        missing = [index for index in indices if index not in done]
         if config.engine is None:
             if config.reuse is not False:
                 evaluator.reuse = RowCache(settings, config.reuse if isinstance(config.reuse, DiskCache) else None)
@@ -101,19 +109,21 @@ def evaluate(
         else:
             spec = WorkerSpec(dataset, named, config.for_worker(), settings["clip"]["weights"], labels)
             found = _on_engine(config.engine, spec, missing)
-        return _with_bar(found, len(data), len(missing), data.name if config.progress else None)
+        return _with_bar(found, len(indices), len(missing), data.name if config.progress else None)
 
     if config.output is None:
         tables = split_rows(to_table([{INDEX: index, **row} for index, rows in evaluate_missing(()) for row in rows]))
     else:
         from zsris_viz.evaluation.store import RowStore
 
-        metadata = {"hash": labels["config_hash"], "version": __version__, "started": labels["run_id"]}
-        with RowStore(config.output, settings, metadata) as store:
+        metadata = {"version": __version__, "started": labels["run_id"]}
+        with RowStore(config.output, settings, metadata, shard) as store:
             _check_images(data, store)
             for index, rows in evaluate_missing(store.done):
                 store.add(index, rows)
-            tables = store.finish(range(len(data)))
+            tables = store.finish(indices)
+        if shard is not None:
+            _join_shards(config.output, settings, metadata, set(range(len(data))))
     evaluation = Evaluation.from_tables(*tables, config=settings)
     evaluation.warn_of_errors()
     return evaluation
@@ -184,6 +194,27 @@ def _with_bar(found: ImageRows, total: int, missing: int, title: str | None) -> 
         for index, rows in found:
             yield index, rows
             bar.update()
+
+
+def _join_shards(
+    output: str | os.PathLike[str], settings: Mapping[str, Any], metadata: Mapping[str, Any], images: set[int]
+) -> None:
+    """Write the rows of all shards if this one was the last to finish."""
+    from zsris_viz.evaluation.store import RowStore, finished_images
+
+    until = time.monotonic() + JOIN_SECONDS
+    while images <= finished_images(output):
+        try:
+            with RowStore(output, settings, metadata) as store:
+                if images <= store.done:
+                    store.finish(images)
+            return
+        except CorruptFileError:
+            raise
+        except UnavailableError:  # another shard that finished at the same time holds its lock for a moment
+            if time.monotonic() > until:
+                raise
+            time.sleep(random.uniform(0.05, 0.5))
 
 
 def _check_images(dataset: Dataset, store: RowStore) -> None:

@@ -1,28 +1,41 @@
 """The result store: a folder in which finished images stay finished, whatever happens to the process.
 
-    config.json           the settings of the run; a run with others is refused
-    lock.json             who is writing
-    parts/000012.parquet  the rows of one image, moved into place when whole
-    blocks/*.parquet      the rows of many images: parts are gathered, so that a large run has few files
-    rows.parquet          all rows of the methods, written when the run is through
-    chance.parquet        the expected rows of a uniform choice
+    config.json                  the settings of the run; a run with others is refused
+    lock.json                    who is writing
+    parts/00000012-HASH.parquet  the rows of one image, moved into place when complete
+    blocks/*-HASH.parquet        the rows of many images: parts are gathered, so that a large run has few files
+    shards/2-of-8/               parts and blocks of a job that evaluates a share of the images, with a lock of its own
+    rows.parquet                 all rows of the methods, written when all images are finished
+    chance.parquet               the expected rows of a uniform choice
+    SHA256SUMS                   hashes of these two and of config.json
 
-A part that exists is whole. Where a crash leaves an image in a block and in a part, the block counts.
+A part that exists is complete. An image that is in several files counts once.
 """
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import warnings
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 from zsris_viz.errors import CorruptFileError, InvalidInputError, ZsrisWarning
-from zsris_viz.evaluation.rows import COLUMNS, INDEX, LATER, arrow_schema, split_rows, store_schema, to_table
-from zsris_viz.io.atomic import atomic_path
+from zsris_viz.evaluation.checked_parquet import (
+    SUMS,
+    check_listed,
+    read_listed,
+    read_named,
+    write_listed,
+    write_named,
+    write_sums,
+)
+from zsris_viz.evaluation.rows import INDEX, split_rows, store_schema, to_table
+from zsris_viz.evaluation.settings import settings_hash
+from zsris_viz.evaluation.shards import Shard
 from zsris_viz.io.json_files import write_json
 from zsris_viz.io.locks import LOCK_FILES, FolderLock
 from zsris_viz.io.text import shorten
@@ -30,176 +43,213 @@ from zsris_viz.io.text import shorten
 if TYPE_CHECKING:
     import pyarrow as pa
 
-FORMAT = 2  # 1 lacks the columns `rows.LATER`
+FORMAT = 3
 PARTS_PER_BLOCK = 200
 IMAGES_KEY = b"zsris_images"  # metadata of a block: the images that it holds, also those without an expression
+CONFIG, ROWS, CHANCE_ROWS = "config.json", "rows.parquet", "chance.parquet"
+_OWN = ("parts", "blocks", "shards", ROWS, CHANCE_ROWS, SUMS, *LOCK_FILES)
 
 
 class RowStore:
     """The rows of one run in a folder; use it as a context manager.
 
     Args:
-        folder: made if needed.
-        config: the settings of the run: nested dicts of plain values.
-        told: further facts for config.json (versions, hash), which do not decide whether a run may be continued.
+        folder: Output folder; it is made if needed.
+        config: Settings of the run: nested dicts of plain values.
+        metadata: Further entries of config.json (versions), which do not decide whether a run may be continued.
+        shard: Share of the images that this process evaluates; None for all, with the rows of all shards.
+
+    Attributes:
+        folder: Output folder.
+        done: Indices of the images that are finished.
 
     Raises:
-        InvalidInputError: on entering, when the folder holds a run with other settings (which ones is said), or
-            something else.
-        UnavailableError: on entering, when another run is writing there.
-        CorruptFileError: config.json cannot be read.
+        InvalidInputError: On entering, if the folder holds a run with other settings, or something else.
+        UnavailableError: On entering, if another run is writing there.
+        CorruptFileError: On entering, if config.json cannot be read.
     """
 
     def __init__(
-        self, folder: str | os.PathLike[str], config: Mapping[str, Any], told: Mapping[str, Any] | None = None
+        self,
+        folder: str | os.PathLike[str],
+        config: Mapping[str, Any],
+        metadata: Mapping[str, Any] | None = None,
+        shard: Shard | None = None,
     ) -> None:
         self.folder = Path(folder)
         self.config = json.loads(json.dumps(config))
-        self.told = dict(told or {})
-        self._lock: FolderLock | None = None
-        self._in_blocks: set[int] = set()
-        self._in_parts: set[int] = set()
+        self.metadata = dict(metadata or {})
+        self.shard = shard
+        self._own = self.folder if shard is None else self.folder / "shards" / shard.folder
+        self._locks = contextlib.ExitStack()
+        self._files: dict[int, Path] = {}  # index of a finished image -> the file that holds its rows
+        self._parts: set[int] = set()  # images whose rows are in parts that this process may gather
 
     def __enter__(self) -> RowStore:
         if self.folder.exists() and not self.folder.is_dir():
             raise InvalidInputError(f"output {self.folder} is a file; give a folder.")
-        self._refuse_strangers()
-        for folder in (self.parts, self.blocks):
-            folder.mkdir(parents=True, exist_ok=True)
-        lock = FolderLock(self.folder)
-        lock.__enter__()
-        try:
+        self._refuse_other_files()
+        for name in ("parts", "blocks"):
+            (self._own / name).mkdir(parents=True, exist_ok=True)
+        with contextlib.ExitStack() as stack:
+            for folder in self._writable():
+                stack.enter_context(FolderLock(folder))
             self._check_config()
-            self._look()
-        except BaseException:
-            lock.__exit__()
-            raise
-        self._lock = lock
+            self._scan()
+            self._locks = stack.pop_all()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if self._lock is not None:
-            self._lock.__exit__(kind, error, trace)
-            self._lock = None
-
-    @property
-    def parts(self) -> Path:
-        """Folder of the single images."""
-        return self.folder / "parts"
-
-    @property
-    def blocks(self) -> Path:
-        """Folder of the gathered images."""
-        return self.folder / "blocks"
+        self._locks.close()
 
     @property
     def done(self) -> set[int]:
-        """Places of the images that are finished."""
-        return self._in_blocks | self._in_parts
+        """Indices of the images that are finished."""
+        return set(self._files)
 
     def add(self, index: int, rows: list[dict[str, Any]]) -> None:
-        """Keep the rows of the image at place `index`: after this returns, they survive the process."""
-        write_table(self._part(index), to_table([{INDEX: index, **row} for row in rows]))
-        self._in_parts.add(index)
-        if len(self._in_parts) >= PARTS_PER_BLOCK:
-            self._gather()
+        """Store the rows of an image; after this returns, they survive the process.
 
-    def read(self, wanted: Iterable[int] | None = None) -> pa.Table:
-        """All stored rows, or those of the images at the places `wanted`, in the store's schema."""
+        Args:
+            index: Index of the image in the dataset.
+            rows: Its rows.
+        """
+        table = to_table([{INDEX: index, **row} for row in rows])
+        self._files[index] = write_named(self._own / "parts", f"{index:08d}", table)
+        self._parts.add(index)
+        if len(self._parts) >= PARTS_PER_BLOCK:
+            self._gather(sorted(self._parts))
+
+    def read(self, indices: Iterable[int] | None = None) -> pa.Table:
+        """Return stored rows in the store's schema.
+
+        Args:
+            indices: Indices of images; None for all.
+        """
         import pyarrow as pa
         import pyarrow.compute as pc
 
-        tables = [read_table(path) for path in sorted(self.blocks.glob("*.parquet"))]
-        tables += [read_table(self._part(index)) for index in sorted(self._in_parts)]
-        table = pa.concat_tables(tables).cast(store_schema()) if tables else store_schema().empty_table()
-        if wanted is not None:
-            table = table.filter(pc.is_in(table[INDEX], pa.array(sorted(wanted), pa.int64())))
-        return table
+        wanted = self.done if indices is None else self.done & set(indices)
+        images_of: dict[Path, list[int]] = {}
+        for index in sorted(wanted):
+            images_of.setdefault(self._files[index], []).append(index)
+        tables = []
+        for path, images in images_of.items():
+            table = read_named(path)
+            tables.append(table.filter(pc.is_in(table[INDEX], pa.array(images, pa.int64()))))
+        return pa.concat_tables(tables).cast(store_schema()) if tables else store_schema().empty_table()
 
-    def finish(self, wanted: Iterable[int]) -> tuple[pa.Table, pa.Table]:
-        """Write rows.parquet and chance.parquet with the images at the places `wanted`; returns both tables."""
-        methods, chance = split_rows(self.read(wanted))
-        write_table(self.folder / "rows.parquet", methods)
-        write_table(self.folder / "chance.parquet", chance)
+    def finish(self, indices: Iterable[int]) -> tuple[pa.Table, pa.Table]:
+        """Return the rows of the methods and of chance, and write them unless this is a shard.
+
+        Args:
+            indices: Indices of the images of the run.
+        """
+        methods, chance = split_rows(self.read(indices))
+        if self.shard is None:
+            write_listed(self.folder / ROWS, methods)
+            write_listed(self.folder / CHANCE_ROWS, chance)
+            write_sums(self.folder, (CONFIG, ROWS, CHANCE_ROWS))
         return methods, chance
 
-    # -- inside
+    def _writable(self) -> list[Path]:
+        """Return the folders that no other run may write to: for a whole run those of the shards too."""
+        return [self._own] if self.shard is not None else [self.folder, *_shard_folders(self.folder)]
 
-    def _part(self, index: int) -> Path:
-        return self.parts / f"{index:08d}.parquet"
-
-    def _refuse_strangers(self) -> None:
-        """A folder with other things in it is more likely a mistyped path than a place for a run."""
-        if self.folder.is_dir() and not (self.folder / "config.json").exists():
-            known = ("parts", "blocks", *LOCK_FILES)
-            strange = [path.name for path in self.folder.iterdir() if path.name not in known]
-            strange = [name for name in strange if not name.endswith(".tmp")]
-            if strange:
+    def _refuse_other_files(self) -> None:
+        """Refuse a folder with other things in it, which is more likely a mistyped path than a place for a run."""
+        if self.folder.is_dir() and not (self.folder / CONFIG).exists():
+            others = [path.name for path in self.folder.iterdir() if path.name not in _OWN]
+            others = [name for name in others if not name.endswith(".tmp")]
+            if others:
                 raise InvalidInputError(
-                    f"output {self.folder} holds other files ({', '.join(sorted(strange)[:3])}) and no run; "
+                    f"output {self.folder} holds other files ({', '.join(sorted(others)[:3])}) and no run; "
                     "give an empty or new folder."
                 )
 
     def _check_config(self) -> None:
-        path = self.folder / "config.json"
-        if path.exists():
-            try:
-                stored = json.loads(path.read_text(encoding="utf-8"))
-                known, form = stored["config"], stored["format"]
-            except (ValueError, KeyError, TypeError) as error:
-                raise CorruptFileError(f"{path} cannot be read ({error}); give a new output folder.") from error
-            if form != FORMAT:
-                raise InvalidInputError(
-                    f"{path} has format {form}, not {FORMAT} as this version, whose rows hold more; give a new output "
-                    f"folder. A finished run can still be read: Evaluation.load({str(self.folder)!r})."
-                )
-            differences = list(config_differences(known, self.config))
-            if differences:
-                raise InvalidInputError(
-                    f"{self.folder} holds a run with other settings: {'; '.join(differences)}. Continue it with its "
-                    "own settings, or give another output folder."
-                )
-        else:
-            write_json(path, {"format": FORMAT, **self.told, "config": self.config})
+        path = self.folder / CONFIG
+        if not path.exists():
+            content = {"format": FORMAT, "hash": settings_hash(self.config), **self.metadata, "config": self.config}
+            write_json(path, content)
+            return
+        try:
+            stored = json.loads(path.read_text(encoding="utf-8"))
+            known, form, checksum = stored["config"], stored["format"], stored["hash"]
+        except (ValueError, KeyError, TypeError) as error:
+            raise CorruptFileError(f"{path} cannot be read ({error}); give a new output folder.") from error
+        if form != FORMAT:
+            raise InvalidInputError(f"{path} has format {form}, not {FORMAT}; give a new output folder.")
+        if settings_hash(known) != checksum:
+            raise CorruptFileError(f"{path} is damaged: its hash is not {checksum}; give a new output folder.")
+        differences = list(config_differences(known, self.config))
+        if differences:
+            raise InvalidInputError(
+                f"{self.folder} holds a run with other settings: {'; '.join(differences)}. Continue it with its "
+                "own settings, or give another output folder."
+            )
 
-    def _look(self) -> None:
-        """Find out what is done; clear away what a killed run left half written."""
-        for folder in (self.folder, self.parts, self.blocks):
-            for leftover in folder.glob(".*.tmp"):
+    def _scan(self) -> None:
+        """Find the finished images, and remove what a killed run left half written."""
+        for folder in self._writable():
+            for leftover in folder.rglob(".*.tmp"):
                 leftover.unlink(missing_ok=True)
-        for path in sorted(self.blocks.glob("*.parquet")):
-            images = _images_of(path)
-            if images is None:
-                _discard(path)
-            else:
-                self._in_blocks.update(images)
-        for path in sorted(self.parts.glob("*.parquet")):
-            index = int(path.stem)
-            if index in self._in_blocks:
-                path.unlink()
-            elif _images_of(path) is None:
-                _discard(path)
-            else:
-                self._in_parts.add(index)
+            for path in sorted((folder / "blocks").glob("*.parquet")):
+                images = _images_in(path)
+                if images is None:
+                    _discard(path)
+                else:
+                    self._files |= {index: path for index in images if index not in self._files}
+            for path in sorted((folder / "parts").glob("*.parquet")):
+                index = _part_index(path)
+                if index is None:
+                    _discard(path)
+                elif index in self._files:
+                    path.unlink()
+                else:
+                    self._files[index] = path
+                    if folder == self._own:
+                        self._parts.add(index)
 
-    def _gather(self) -> None:
-        """Move all parts into one block."""
+    def _gather(self, parts: list[int]) -> None:
+        """Move the rows of images from their parts into one block."""
         import pyarrow as pa
 
-        places = sorted(self._in_parts)
-        table = pa.concat_tables([read_table(self._part(index)) for index in places])
-        table = table.replace_schema_metadata({IMAGES_KEY: json.dumps(places).encode()})
-        write_table(self.blocks / f"{places[0]:08d}-{places[-1]:08d}.parquet", table)
-        self._in_blocks.update(places)
-        self._in_parts.clear()
-        for index in places:
-            self._part(index).unlink()
+        paths = [self._files[index] for index in parts]
+        table = pa.concat_tables([read_named(path) for path in paths])
+        table = table.replace_schema_metadata({IMAGES_KEY: json.dumps(parts).encode()})
+        block = write_named(self._own / "blocks", f"{parts[0]:08d}-{parts[-1]:08d}", table)
+        self._files |= dict.fromkeys(parts, block)
+        self._parts.clear()
+        for path in paths:
+            path.unlink()
 
 
-def config_differences(known: Any, given: Any, name: str = "") -> Iterable[str]:
-    """Each setting that differs, as "name: 'old' there, 'new' here"."""
+def finished_images(folder: str | os.PathLike[str]) -> set[int]:
+    """Return the indices of the finished images in an output folder, in all its shards; nothing is locked or changed.
+
+    Args:
+        folder: Output folder.
+    """
+    found: set[int] = set()
+    for home in (Path(folder), *_shard_folders(Path(folder))):
+        # Parts first: one that is gathered meanwhile is then in a block.
+        found |= {int(path.stem.partition("-")[0]) for path in (home / "parts").glob("*.parquet")}
+        for path in (home / "blocks").glob("*.parquet"):
+            found.update(_images_in(path) or ())
+    return found
+
+
+def config_differences(known: Any, given: Any, name: str = "") -> Iterator[str]:
+    """Yield each setting that differs, as "name is 'old' there and 'new' here".
+
+    Args:
+        known: Settings in the folder.
+        given: Settings of this run.
+        name: Name of the setting that both are values of.
+    """
     if isinstance(known, dict) and isinstance(given, dict):
         for key in sorted({*known, *given}):
             yield from config_differences(known.get(key), given.get(key), f"{name}.{key}" if name else key)
@@ -207,69 +257,51 @@ def config_differences(known: Any, given: Any, name: str = "") -> Iterable[str]:
         yield f"{name} is {_setting(known)} there and {_setting(given)} here"
 
 
+def read_run(folder: Path) -> tuple[pa.Table, pa.Table, dict[str, Any]]:
+    """Return the rows of the methods, the rows of chance and the settings of a finished run.
+
+    Args:
+        folder: Output folder.
+
+    Raises:
+        InvalidInputError: If the folder holds no finished run.
+        CorruptFileError: If a file was damaged.
+    """
+    for name in (ROWS, CHANCE_ROWS, CONFIG):
+        if not (folder / name).is_file():
+            raise InvalidInputError(
+                f"{folder} holds no finished run ({name} is missing); start the run again to continue it."
+            )
+    config = json.loads(check_listed(folder / CONFIG))["config"]
+    return read_listed(folder / ROWS), read_listed(folder / CHANCE_ROWS), config
+
+
 def _setting(value: Any) -> str:
     return "absent" if value is None else shorten(json.dumps(value, ensure_ascii=False))
 
 
-def write_table(path: Path, table: pa.Table) -> None:
-    """Write Parquet under a temporary name and move it into place."""
-    import pyarrow.parquet as pq
-
-    with atomic_path(path) as temporary:
-        pq.write_table(table, temporary)
+def _shard_folders(folder: Path) -> list[Path]:
+    return sorted(path for path in (folder / "shards").glob("*-of-*") if path.is_dir())
 
 
-def read_table(path: Path) -> pa.Table:
-    """Read one Parquet file whole; CorruptFileError if it is damaged."""
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
+def _images_in(path: Path) -> list[int] | None:
+    """Return the indices of the images in a block; None if the file is damaged."""
     try:
-        return pq.ParquetFile(path).read()
-    except (pa.ArrowException, OSError) as error:
-        raise CorruptFileError(
-            f"{path} is damaged ({error}); delete it and start the run again: its images are evaluated anew."
-        ) from error
+        return json.loads((read_named(path).schema.metadata or {})[IMAGES_KEY])
+    except (CorruptFileError, KeyError, ValueError):
+        return None
 
 
-def read_rows(folder: Path) -> tuple[pa.Table, pa.Table]:
-    """rows.parquet and chance.parquet of a finished run; columns that an older format lacks are null."""
-    tables = []
-    for name in ("rows.parquet", "chance.parquet"):
-        if not (folder / name).is_file():
-            raise InvalidInputError(
-                f"{folder} holds no finished run ({name} is missing); start the run again: it is continued."
-            )
-        tables.append(read_table(folder / name))
-    methods, chance = (_completed(table, folder) for table in tables)
-    return methods.select(list(COLUMNS)).cast(arrow_schema(COLUMNS)), chance
-
-
-def _completed(table: pa.Table, folder: Path) -> pa.Table:
-    import pyarrow as pa
-
-    missing = [column for column in COLUMNS if column not in table.column_names]
-    if set(missing) - set(LATER):
-        raise CorruptFileError(f"{folder} lacks the columns {', '.join(missing)}; it is no result of evaluate().")
-    for column in missing:
-        kind = arrow_schema(COLUMNS).field(column).type
-        table = table.append_column(column, pa.nulls(len(table), kind))
-    return table
-
-
-def _images_of(path: Path) -> list[int] | None:
-    """Places of the images in a file: a block lists them, a part is named by its own; None if the file is damaged."""
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
+def _part_index(path: Path) -> int | None:
+    """Return the index of the image in a part, which its name and its rows must both tell; None if it is damaged."""
     try:
-        metadata = pq.read_schema(path).metadata or {}
-        return json.loads(metadata[IMAGES_KEY]) if IMAGES_KEY in metadata else [int(path.stem)]
-    except (pa.ArrowException, OSError, ValueError):
+        index = int(path.stem.partition("-")[0])
+        return index if set(read_named(path)[INDEX].to_pylist()) <= {index} else None
+    except (CorruptFileError, ValueError):
         return None
 
 
 def _discard(path: Path) -> None:
-    """Put a damaged file aside; its images are evaluated again."""
-    warnings.warn(f"{path} is damaged; it is put aside and its images are evaluated again.", ZsrisWarning, stacklevel=4)
+    """Rename a damaged file, so that its images are evaluated again."""
+    warnings.warn(f"{path} is damaged; it is renamed, and its images are evaluated again.", ZsrisWarning, stacklevel=4)
     os.replace(path, path.with_name(f"{path.name}.damaged"))

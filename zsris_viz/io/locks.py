@@ -69,9 +69,11 @@ class FolderLock:
         return self
 
     def __exit__(self, *error: object) -> None:
-        with contextlib.suppress(OSError):
-            self.owner_file.unlink()
-        self._lock.release()
+        try:
+            with contextlib.suppress(OSError):
+                self.owner_file.unlink()
+        finally:
+            self._lock.release()
 
     def _owner(self) -> dict[str, Any]:
         """Return the owner that the file names, or nothing if it names none."""
