@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import io
+import signal
+import subprocess
+import sys
 import threading
+import time
 import zipfile
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -23,11 +28,25 @@ CONTENT = bytes(range(256)) * 400
 
 
 class Server(ThreadingHTTPServer):
-    """Serves bytes by path, with ranges; `cut` breaks answers off after so many bytes."""
+    """Serves bytes by path, with ranges.
+
+    Attributes:
+        files: Content by path.
+        ranges: The ranges that were asked for.
+        cut: Bytes after which answers break off.
+        shift: By how many bytes an answer misses the range that was asked for.
+        announce: Whether the length of an answer is told.
+        ignore_ranges: Whether the whole file is given for a range.
+        pause: Seconds after each 1,000 bytes.
+    """
 
     files: dict[str, bytes]
     ranges: list[str | None]
     cut: int | None = None
+    shift = 0
+    announce = True
+    ignore_ranges = False
+    pause = 0.0
 
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), Handler)
@@ -47,11 +66,25 @@ class Handler(BaseHTTPRequestHandler):
         if content is None:
             self.send_error(404)
             return
-        start = int(asked.removeprefix("bytes=").rstrip("-")) if asked else 0
+        if asked and self.server.ignore_ranges:
+            asked = None
+        start = int(asked.removeprefix("bytes=").rstrip("-")) + self.server.shift if asked else 0
+        if start > len(content):
+            self.send_error(416)
+            return
         self.send_response(206 if asked else 200)
-        self.send_header("Content-Length", str(len(content) - start))
+        if self.server.announce:
+            self.send_header("Content-Length", str(len(content) - start))
+        if asked:
+            self.send_header("Content-Range", f"bytes {start}-{len(content) - 1}/{len(content)}")
         self.end_headers()
-        self.wfile.write(content[start : None if self.server.cut is None else start + self.server.cut])
+        sent = content[start : None if self.server.cut is None else start + self.server.cut]
+        with contextlib.suppress(ConnectionError):
+            for at in range(0, len(sent), 1000) if self.server.pause else ():
+                self.wfile.write(sent[at : at + 1000])
+                time.sleep(self.server.pause)
+            if not self.server.pause:
+                self.wfile.write(sent)
 
     def log_message(self, *args: Any) -> None:
         pass
@@ -89,7 +122,7 @@ def manifest(*sources: dict[str, str], content: bytes = CONTENT, **file: Any) ->
 
 def get(one: Manifest, root: Path) -> list[str]:
     lines: list[str] = []
-    fetch(one, root, progress=False, told=lines.append)
+    fetch(one, root, progress=False, report=lines.append)
     return lines
 
 
@@ -115,19 +148,121 @@ def test_an_interrupted_download_goes_on(tmp_path: Path, server: Server) -> None
     assert (tmp_path / "sub/data.bin").read_bytes() == CONTENT
 
 
-def test_a_wrong_file_is_not_kept(tmp_path: Path, server: Server) -> None:
+def test_the_old_file_stays_until_the_new_one_is_right(tmp_path: Path, server: Server) -> None:
+    target = tmp_path / "sub/data.bin"
+    target.parent.mkdir()
+    target.write_bytes(b"an old file")
+    one = manifest({"url": server.url("data.bin")})
+    with pytest.raises(UnavailableError, match="404"):
+        get(one, tmp_path)
     server.files["data.bin"] = CONTENT[::-1]
-    with pytest.raises(CorruptFileError, match="published hash"):
-        get(manifest({"url": server.url("data.bin")}), tmp_path)
-    assert list((tmp_path / "sub").iterdir()) == []
-    (tmp_path / "sub/data.bin").write_bytes(b"an old, broken file")
+    with pytest.raises(CorruptFileError, match="nothing was replaced"):
+        get(one, tmp_path)
+    server.cut = 70_000
+    with pytest.raises(UnavailableError, match="broke off"):
+        get(one, tmp_path)
+    assert target.read_bytes() == b"an old file"
+    server.cut, server.files["data.bin"] = None, CONTENT
+    assert get(one, tmp_path) == ["sub/data.bin: fetched"]  # the part of the wrong file was thrown away
+    assert target.read_bytes() == CONTENT and [path.name for path in target.parent.iterdir()] == ["data.bin"]
+
+
+def test_a_second_source_follows_a_wrong_hash(tmp_path: Path, server: Server) -> None:
+    server.files |= {"wrong.bin": CONTENT[::-1], "data.bin": CONTENT}
+    one = manifest({"url": server.url("wrong.bin")}, {"url": server.url("data.bin")})
+    assert get(one, tmp_path) == ["sub/data.bin: fetched"]
+    assert (tmp_path / "sub/data.bin").read_bytes() == CONTENT
+
+
+@pytest.mark.parametrize("trouble", ["another range", "the whole", "beyond the end", "other content"])
+def test_a_part_that_cannot_be_continued(tmp_path: Path, server: Server, trouble: str) -> None:
     server.files["data.bin"] = CONTENT
+    server.shift = 5 if trouble == "another range" else 0
+    server.ignore_ranges = trouble == "the whole"
+    part = tmp_path / "sub/data.bin.part"
+    part.parent.mkdir()
+    part.write_bytes({"beyond the end": CONTENT * 2, "other content": b"x" * 70_000}.get(trouble, CONTENT[:70_000]))
     assert get(manifest({"url": server.url("data.bin")}), tmp_path) == ["sub/data.bin: fetched"]
+    assert (tmp_path / "sub/data.bin").read_bytes() == CONTENT
 
 
-def zipped(**members: bytes) -> bytes:
+def test_a_part_of_a_file_without_a_hash_is_not_continued(tmp_path: Path, server: Server) -> None:
+    server.files["data.bin"] = CONTENT
+    part = tmp_path / "sub/data.bin.part"
+    part.parent.mkdir()
+    part.write_bytes(b"x" * 70_000)
+    get(manifest({"url": server.url("data.bin")}, sha256=None), tmp_path)
+    assert (tmp_path / "sub/data.bin").read_bytes() == CONTENT
+
+
+@pytest.mark.parametrize("announce", [True, False])
+def test_no_more_than_the_known_size_is_downloaded(tmp_path: Path, server: Server, announce: bool) -> None:
+    server.files["data.bin"] = CONTENT * 100
+    server.announce = announce
+    with pytest.raises(CorruptFileError, match=r"bytes instead of 102,400|more than 102,400 bytes"):
+        get(manifest({"url": server.url("data.bin")}), tmp_path)
+    assert not list((tmp_path / "sub").iterdir())
+
+
+FETCHER = """
+import sys
+from zsris_viz.datasets.fetch import fetch
+from zsris_viz.datasets.manifests import Manifest
+fetch(Manifest.model_validate_json(sys.argv[1]), sys.argv[2], progress=False)
+"""
+
+
+def start_fetch(one: Manifest, root: Path) -> subprocess.Popen[bytes]:
+    return subprocess.Popen([sys.executable, "-c", FETCHER, one.model_dump_json(), str(root)])
+
+
+@pytest.mark.slow
+def test_killed_downloads_lose_nothing(tmp_path: Path, server: Server) -> None:
+    server.files["a.zip"] = packed = zipped(toy__refs=CONTENT, toy__more=CONTENT)
+    server.pause = 0.03
+    one = manifest({"url": server.url("a.zip")}, content=packed, path="a.zip", provides=["toy/refs", "toy/more"])
+    target = tmp_path / "a.zip"
+    target.write_bytes(b"an old file")
+    arrived = 0
+    for _ in range(3):
+        process = start_fetch(one, tmp_path)
+        part = tmp_path / "a.zip.part"
+        while process.poll() is None and (not part.exists() or part.stat().st_size < arrived + 1):
+            time.sleep(0.01)
+        time.sleep(0.1)
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+        assert target.read_bytes() == b"an old file" or target.read_bytes() == packed
+        arrived = part.stat().st_size if part.exists() else len(packed)
+    server.pause = 0.0
+    get(one, tmp_path)
+    assert target.read_bytes() == packed and (tmp_path / "toy/refs").read_bytes() == CONTENT
+
+
+@pytest.mark.slow
+def test_killed_unpacking_starts_again(tmp_path: Path) -> None:
+    members = {f"toy/{number:05d}.txt": bytes([number % 256]) * 200 for number in range(4000)}
+    packed = zipped(**members)
+    (tmp_path / "a.zip").write_bytes(packed)
+    one = manifest(content=packed, path="a.zip", provides=["toy"])
+    draft = tmp_path / ".a.zip.unpacking"
+    for wait in (0.0, 0.05, 0.2):
+        process = start_fetch(one, tmp_path)
+        while process.poll() is None and not draft.exists():
+            time.sleep(0.005)
+        time.sleep(wait)
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+        if draft.exists():
+            assert not (tmp_path / "toy").exists() or len(list((tmp_path / "toy").iterdir())) == len(members)
+    get(one, tmp_path)
+    assert not draft.exists()
+    assert {f"toy/{path.name}": path.read_bytes() for path in (tmp_path / "toy").iterdir()} == members
+
+
+def zipped(*, compression: int = zipfile.ZIP_STORED, **members: bytes) -> bytes:
     packed = io.BytesIO()
-    with zipfile.ZipFile(packed, "w") as archive:
+    with zipfile.ZipFile(packed, "w", compression) as archive:
         for name, content in members.items():
             archive.writestr(name.replace("__", "/"), content)
     return packed.getvalue()
@@ -142,13 +277,62 @@ def test_archives_are_unpacked_where_they_lie(tmp_path: Path, server: Server) ->
     assert "unpacked" in get(one, tmp_path)[0] and len(server.ranges) == 1
 
 
-def test_archives_that_reach_out_are_refused(tmp_path: Path, server: Server) -> None:
-    packed = zipped(**{"..__evil": b"1"})
-    server.files["a.zip"] = packed
-    one = manifest({"url": server.url("a.zip")}, content=packed, path="in/a.zip", provides=["in/toy"])
-    with pytest.raises(CorruptFileError, match="outside"):
-        get(one, tmp_path)
-    assert not (tmp_path / "evil").exists()
+def damaged_archive(kind: str) -> bytes:
+    packed = bytearray(zipped(toy__refs=CONTENT))
+    if kind == "encrypted":
+        packed[6] |= 1  # the flag of the member, and of its entry in the directory at the end
+        packed[packed.rindex(b"PK\x01\x02") + 8] |= 1
+    elif kind == "compression":
+        packed[8] = packed[packed.rindex(b"PK\x01\x02") + 10] = 97
+    elif kind == "checksum":
+        packed[len("toy/refs") + 30 + 1000] ^= 1
+    elif kind == "cut":
+        del packed[50_000:]
+    elif kind == "no archive":
+        packed = bytearray(b"<html>Not found</html>")
+    elif kind == "size":
+        at = packed.rindex(b"PK\x01\x02") + 24
+        packed[at : at + 4] = (2**31).to_bytes(4, "little")
+    return bytes(packed)
+
+
+@pytest.mark.parametrize(
+    ("archive", "words"),
+    [
+        (zipped(**{"..__evil": b"1"}), "outside"),
+        (zipped(**{"__evil": b"1"}), "outside"),
+        (zipped(**{"toy\\..\\..\\evil": b"1"}), "outside"),
+        (damaged_archive("encrypted"), "encrypted"),
+        (damaged_archive("compression"), "cannot be unpacked"),
+        (damaged_archive("checksum"), "no whole zip archive"),
+        (damaged_archive("cut"), "no whole zip archive"),
+        (damaged_archive("no archive"), "no whole zip archive"),
+        (damaged_archive("size"), "would become"),
+        (zipped(compression=zipfile.ZIP_DEFLATED, toy__refs=bytes(20_000_000)), "would become 20,000,000"),
+    ],
+    ids=["up", "absolute", "backslashes", "encrypted", "compression", "crc", "cut", "html", "size", "ratio"],
+)
+def test_odd_archives_leave_nothing(tmp_path: Path, archive: bytes, words: str) -> None:
+    path = tmp_path / "in" / "a.zip"
+    path.parent.mkdir()
+    path.write_bytes(archive)
+    with pytest.raises(CorruptFileError, match=words):
+        get(manifest(content=archive, path="in/a.zip", provides=["in/toy"]), tmp_path)
+    assert sorted(path.name for path in tmp_path.rglob("*")) == ["a.zip", "in"]
+
+
+def test_unpacking_joins_folders_and_finishes_what_was_broken_off(tmp_path: Path) -> None:
+    packed = zipped(toy__refs=b"1", toy__more=b"2")
+    (tmp_path / "a.zip").write_bytes(packed)
+    (tmp_path / "toy").mkdir()
+    (tmp_path / "toy/own").write_bytes(b"3")
+    (tmp_path / "toy/refs").write_bytes(b"old")
+    (tmp_path / ".a.zip.unpacking/toy").mkdir(parents=True)  # of a process that was killed
+    get(manifest(content=packed, path="a.zip", provides=["toy/refs"]), tmp_path)
+    assert {path.name: path.read_bytes() for path in (tmp_path / "toy").iterdir()} == {
+        "refs": b"1", "more": b"2", "own": b"3"
+    }  # fmt: skip
+    assert not (tmp_path / ".a.zip.unpacking").exists()
 
 
 def test_without_a_network_it_says_what_to_place_where(tmp_path: Path, server: Server) -> None:

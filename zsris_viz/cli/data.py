@@ -64,7 +64,7 @@ def fetch(name: NameArgument, data_root: DataRootOption = None, as_json: JsonOpt
     from zsris_viz.datasets.manifests import get_manifest
 
     known = _known(name)
-    files = run(known, data_root, progress=not as_json, told=lambda line: typer.echo(line, err=True))
+    files = run(known, data_root, progress=not as_json, report=lambda line: typer.echo(line, err=True))
     needs = list(get_manifest(known).needs)
     if as_json:
         print_json({"name": name, "files": files, "needs": needs})

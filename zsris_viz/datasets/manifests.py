@@ -96,11 +96,26 @@ class Totals(_Record):
 
 
 class Hub(_Record):
-    """A repository on the Hugging Face hub; its client checks hashes and resumes by itself."""
+    """A repository on the Hugging Face hub; its client checks hashes and resumes by itself.
+
+    Attributes:
+        repo: Owner and name.
+        kind: What the repository holds.
+        revision: A commit or tag; None for the newest.
+        patterns: Which files are needed; empty for all.
+        folder: Where they go below the data root; None for the hub's cache.
+    """
 
     repo: str = Field(pattern=r"^[\w.-]+/[\w.-]+$")
+    kind: Literal["model", "dataset"] = "model"
     revision: str | None = None
     patterns: tuple[str, ...] = ()
+    folder: str | None = Field(default=None, pattern=r"^[\w+-][\w.+-]*(/[\w+-][\w.+-]*)*$")
+
+    @property
+    def url(self) -> str:
+        """The address of the repository's page."""
+        return f"https://huggingface.co/{'datasets/' if self.kind == 'dataset' else ''}{self.repo}"
 
 
 class Manifest(_Record):

@@ -10,6 +10,7 @@ from typing import Any, Literal
 
 from zsris_viz.datasets.manifests import File, Manifest, Split, get_manifest
 from zsris_viz.errors import InvalidInputError, ZsrisError
+from zsris_viz.io.hashing import file_hash
 
 Status = Literal["ok", "missing", "wrong", "absent", "unknown"]
 FAILURES = ("missing", "wrong")
@@ -89,10 +90,8 @@ def check_file(file: File, root: Path, manifest: Manifest) -> VerificationResult
         return VerificationResult(
             file.path, "unknown", f"{size:,} bytes; no published hash to compare with", None, size
         )
-    import pooch
-
     kind, expected = file.known_hash.split(":")
-    found = pooch.file_hash(str(path), alg=kind)
+    found = file_hash(path, kind)
     if found != expected:
         return VerificationResult(
             file.path, "wrong", f"{kind} {found} is not {expected}; fetch it again", expected, found
