@@ -104,7 +104,7 @@ def test_public_names_exist() -> None:
     assert set(zsris_viz.__all__) <= set(dir(zsris_viz))
     for name in zsris_viz.__all__:
         assert getattr(zsris_viz, name) is not None, name
-    with pytest.raises(AttributeError, match="segment"):
+    with pytest.raises(AttributeError, match="nothing"):
         zsris_viz.nothing  # noqa: B018
 
 
