@@ -119,7 +119,7 @@ def shut_down_kernels(address: str, token: str) -> int:
     return len(kernels)
 
 
-LOCAL = ("http://127.0.0.1:", "data:", "blob:")
+LOCAL = ("http://127.0.0.1:", "data:", "blob:", "file://")
 
 
 @contextmanager

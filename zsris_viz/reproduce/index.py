@@ -1,4 +1,4 @@
-"""`index.html`: every figure and table with a thumbnail, its files and where its numbers come from."""
+"""Write `index.html`: every figure and table as a card, by notebook and by paper, with search and a light-box."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import csv
 import json
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from html import escape
 from pathlib import Path
 from typing import Any
 
@@ -15,152 +14,151 @@ from zsris_viz.outputs import PICTURES, TABLES, commit, versions
 from zsris_viz.reproduce.plan import FigureEntry, NotebookRun
 
 ROWS_SHOWN = 30
-FORMATS = {".tex": "LaTeX"}
-TOLD = ("model", "data", "seconds", "commit", "made", "versions", "parameters")
-STYLE = """
-:root { color-scheme: light dark; --line: #8884; --soft: #8881; --link: #2563b8 }
-@media (prefers-color-scheme: dark) { :root { --link: #8ab8f5 } }
-body { font: 16px/1.5 system-ui, sans-serif; max-width: 75rem; margin: 2rem auto; padding: 0 1.2rem }
-a { color: var(--link) } h1 { margin-bottom: 0 } h2 { margin: 0 } h3 { font-size: 1rem; margin: 0 }
-nav { display: flex; flex-wrap: wrap; gap: .2rem 1.2rem; margin: 1rem 0 2rem }
-section { border-top: 1px solid var(--line); padding: 1.2rem 0 1.8rem }
-.entries { display: grid; grid-template-columns: repeat(auto-fill, minmax(22rem, 1fr)); gap: 1.2rem; margin-top: 1rem }
-article { border: 1px solid var(--line); border-radius: .6rem; padding: 1rem; min-width: 0 }
-article.wide { grid-column: 1 / -1 }
-article img { width: 100%; max-height: 20rem; object-fit: contain; background: #fff; margin: .5rem 0 }
-.scroll { overflow-x: auto; margin: .5rem 0 } table { border-collapse: collapse; font-size: .85rem }
-th, td { padding: .2rem .7rem; border-bottom: 1px solid var(--line); text-align: left; white-space: nowrap }
-td.number, th.number { text-align: right; font-variant-numeric: tabular-nums }
-.note, details, dl { font-size: .85rem } .note { opacity: .75; margin: .2rem 0 }
-.failed { color: #b3261e; font-weight: 600 } @media (prefers-color-scheme: dark) { .failed { color: #ff8a80 } }
-dl { display: grid; grid-template-columns: auto 1fr; gap: .1rem 1rem; margin: .4rem 0 } dt { opacity: .7 }
-dd { margin: 0; overflow-wrap: anywhere }
-pre { overflow-x: auto; background: var(--soft); padding: .6rem; font-size: .8rem }
-"""
+FORMAT_TITLES = {".tex": "LaTeX"}
+PROVENANCE_FIRST = ("model", "data", "seconds", "commit", "made", "versions", "parameters")
+PROVENANCE_HIDDEN = ("name", "kind", "title", "notebook", "files")
+TEMPLATE = Path(__file__).with_name("index.html.jinja")
 
 
-def write_index(place: Path, runs: Sequence[NotebookRun]) -> Path:
-    """Write `index.html` over all runs, made or not; links are relative, nothing is loaded from elsewhere."""
-    sections = [_section(place, run) for run in runs]
-    links = "".join(f'<a href="#{escape(run.name)}">{escape(run.name)}</a>' for run in runs)
-    told = " · ".join(filter(None, [
-        f"{datetime.now().astimezone():%Y-%m-%d %H:%M}", commit() and f"commit {commit()}",
-        *(f"{name} {number}" for name, number in versions().items()),
-    ]))  # fmt: skip
-    page = (
-        '<!doctype html><html lang="en"><head><meta charset="utf-8"><title>zsris_viz: figures and tables</title>'
-        f'<meta name="viewport" content="width=device-width"><style>{STYLE}</style></head><body>'
-        f'<h1>Figures and tables</h1><p class="note">{escape(told)}</p><nav>{links}</nav>'
-        + ("".join(sections) or "<p>figures.yaml has no entries.</p>")
-        + "</body></html>\n"
-    )
-    target = place / "index.html"
-    write_text(target, page)
+def write_index(output: Path, runs: Sequence[NotebookRun]) -> Path:
+    """Write the index page over all runs, finished or not. Links are relative and nothing is loaded from elsewhere.
+
+    Args:
+        output: Folder with `figures/`, `tables/` and `notebooks/`.
+        runs: Every run of `figures.yaml`, in order.
+
+    Returns:
+        The path of the page.
+    """
+    from jinja2 import Environment
+
+    made = [f"{datetime.now().astimezone():%Y-%m-%d %H:%M}", commit() and f"commit {commit()}"]
+    made += [f"{name} {number}" for name, number in versions().items()]
+    notebooks = [_notebook(output, run) for run in runs]
+    papers = sorted({card["paper_name"] for notebook in notebooks for card in notebook["cards"] if card["paper_name"]})
+    environment = Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True)
+    template = environment.from_string(TEMPLATE.read_text(encoding="utf-8"))
+    target = output / "index.html"
+    write_text(target, template.render(made=" · ".join(filter(None, made)), notebooks=notebooks, papers=papers))
     return target
 
 
-def _section(place: Path, run: NotebookRun) -> str:
-    state = _json(place / ".state" / f"{run.name}.json")
-    parts = [
-        f'<section id="{escape(run.name)}"><h2>{escape(run.name)}</h2>',
-        f'<p class="note">{_status(place, run, state)}</p>{_parts(place, run)}',
-    ]
-    if state.get("status") == "failed":
-        error = state["error"]
-        where = f"Cell {error['cell']}: " if error.get("cell") else ""
-        parts.append(
-            f'<p class="failed">Failed. {escape(where + error["message"])}</p><details><summary>Traceback</summary>'
-            f"<pre>{escape(error.get('traceback', ''))}</pre></details>"
-        )
-    parts += [
-        '<div class="entries">',
-        *(_article(place, entry, output) for entry in run.entries for output in entry.outputs),
-    ]
-    return "".join([*parts, "</div></section>"])
-
-
-def _status(place: Path, run: NotebookRun, state: Mapping[str, Any]) -> str:
-    if not state:
-        return f"Not made yet: zsris reproduce {escape(run.entries[0].id)}"
+def _notebook(output: Path, run: NotebookRun) -> dict[str, Any]:
+    """The section of one notebook: its state, its pages and its cards."""
+    state = _read_json(output / ".state" / f"{run.name}.json")
     files = [f"notebooks/{run.name}.html", f"notebooks/{run.name}.ipynb", f"failed/{run.name}.ipynb"]
-    words = [_link(name, "read" if name.endswith("html") else name) for name in files if (place / name).is_file()]
-    words.append(f"{state['seconds']:.0f} s")
-    if state["parameters"]:
-        words.append(escape(_pairs(state["parameters"])))
-    return " · ".join(words)
+    return {
+        "name": run.name,
+        "title": run.name.replace("_", " "),
+        "entry_id": run.entries[0].id,
+        "state": state,
+        "links": [(name, _page_title(name)) for name in files if (output / name).is_file()],
+        "parameters": _pairs(state.get("parameters") or {}),
+        "partial_runs": _partial_runs(output, run),
+        "error": state.get("error") if state.get("status") == "failed" else None,
+        "cards": _cards(output, run),
+    }
 
 
-def _parts(place: Path, run: NotebookRun) -> str:
-    """A line for each run that made a part of this one's outputs alone."""
-    lines = []
-    for path in sorted((place / ".state").glob(f"{run.name}--*.json")):
-        state, page = _json(path), f"notebooks/{path.stem}.html"
-        if state.get("status") == "done" and (place / page).is_file():
-            shown = {name: value for name, value in state["parameters"].items() if name != "only"}
-            told = [_link(page, path.stem), f"{state['seconds']:.0f} s", *([escape(_pairs(shown))] if shown else [])]
-            lines.append(f'<p class="note">Made alone: {" · ".join(told)}</p>')
-    return "".join(lines)
+def _page_title(name: str) -> str:
+    return "read" if name.endswith("html") else name
 
 
-def _article(place: Path, entry: FigureEntry, output: str) -> str:
-    told = _json(place / f"{output}.json")
-    title = escape(told.get("title") or entry.title)
-    paper = f'<p class="note">After {escape(entry.paper)}</p>' if entry.paper else ""
-    table = output.startswith("tables/")
-    first = place / f"{output}.{'csv' if table else 'png'}"
-    if not first.is_file():
-        return f'<article><h3>{title}</h3>{paper}<p class="note">Not made yet ({escape(output)}).</p></article>'
-    if table:
-        shown = _table(first)
-        suffixes: tuple[str, ...] = TABLES
+def _partial_runs(output: Path, run: NotebookRun) -> list[dict[str, Any]]:
+    """Runs that made a part of the notebook's outputs alone."""
+    found = []
+    for path in sorted((output / ".state").glob(f"{run.name}--*.json")):
+        state, page = _read_json(path), f"notebooks/{path.stem}.html"
+        if state.get("status") == "done" and (output / page).is_file():
+            parameters = {name: value for name, value in state["parameters"].items() if name != "only"}
+            found.append(
+                {"page": page, "name": path.stem, "seconds": state["seconds"], "parameters": _pairs(parameters)}
+            )
+    return found
+
+
+def _cards(output: Path, run: NotebookRun) -> list[dict[str, Any]]:
+    """One card for each output name of an entry; a figure and a table of the same name share a card."""
+    cards: dict[tuple[str, str], dict[str, Any]] = {}
+    for entry in run.entries:
+        for stem in entry.outputs:
+            name = stem.partition("/")[2]
+            card = cards.setdefault((entry.id, name), _new_card(run, entry))
+            _add_output(output, card, stem)
+    for card in cards.values():
+        card["kind"] = " ".join(kind for kind in ("figure", "table") if card[kind])
+        words = [card["title"], card["entry_title"], card["paper"], card["id"], *card["missing"], *card["names"]]
+        card["text"] = " ".join(filter(None, words)).lower()
+    return list(cards.values())
+
+
+def _new_card(run: NotebookRun, entry: FigureEntry) -> dict[str, Any]:
+    paper = entry.paper or ""
+    return {
+        "id": entry.id, "title": entry.title, "entry_title": entry.title, "notebook": run.name,
+        "paper": paper, "paper_name": paper.partition(",")[0].strip(),
+        "figure": None, "table": None, "files": [], "missing": [], "names": [], "provenance": [], "summary": "",
+    }  # fmt: skip
+
+
+def _add_output(output: Path, card: dict[str, Any], stem: str) -> None:
+    """Add one figure or table to its card."""
+    card["names"].append(stem)
+    is_table = stem.startswith("tables/")
+    if not (output / f"{stem}.{'csv' if is_table else 'png'}").is_file():
+        card["missing"].append(stem)
+        return
+    facts = _read_json(output / f"{stem}.json")
+    if facts.get("title") and (not is_table or not card["figure"]):
+        card["title"] = facts["title"]
+    if is_table:
+        card["table"] = _table(output / f"{stem}.csv")
     else:
-        picture = f'<img src="{escape(output)}.png" alt="{title}" loading="lazy">'
-        shown = f'<a href="{escape(output)}.png">{picture}</a>'
-        suffixes = tuple(PICTURES)
-    links = " · ".join(
-        _link(f"{output}{suffix}", FORMATS.get(suffix, suffix[1:].upper()))
+        card["figure"] = f"{stem}.png"
+        card["alt"] = facts.get("alt") or facts.get("title") or card["title"]
+    suffixes = TABLES if is_table else tuple(PICTURES)
+    card["files"] += [
+        (f"{stem}{suffix}", FORMAT_TITLES.get(suffix, suffix[1:].upper()))
         for suffix in suffixes
-        if (place / f"{output}{suffix}").is_file()
-    )
-    return (
-        f"<article{' class=wide' if table else ''}><h3>{title}</h3>{paper}{shown}"
-        f'<p class="note">{links} · {escape(entry.id)}</p>{_provenance(told)}</article>'
-    )
+        if (output / f"{stem}{suffix}").is_file()
+    ]
+    if facts and not card["provenance"]:
+        card["provenance"] = _provenance(facts)
+        summary = [str(facts[key]) for key in ("model", "data") if facts.get(key)]
+        card["summary"] = " · ".join([*summary, f"{facts.get('seconds', '?')} s"])
 
 
-def _provenance(told: Mapping[str, Any]) -> str:
-    """Model, data and seconds in sight, the rest behind a click; what a notebook adds of its own comes last."""
-    if not told:
-        return '<p class="note">No provenance was written.</p>'
-    own = [key for key in told if key not in (*TOLD, "name", "kind", "title", "notebook", "files")]
-    items = []
-    for key in (*TOLD, *own):
-        value = told.get(key)
+def _provenance(facts: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Where an output comes from; what a notebook adds of its own comes last."""
+    own = [key for key in facts if key not in (*PROVENANCE_FIRST, *PROVENANCE_HIDDEN)]
+    rows = []
+    for key in (*PROVENANCE_FIRST, *own):
+        value = facts.get(key)
         if value not in (None, {}, ""):
-            text = _pairs(value) if isinstance(value, Mapping) else str(value)
-            items.append(f"<dt>{escape(key)}</dt><dd>{escape(text)}</dd>")
-    short = " · ".join(escape(str(told[key])) for key in ("model", "data") if told.get(key))
-    summary = f"{short or 'Provenance'} · {told.get('seconds', '?')} s"
-    return f"<details><summary>{summary}</summary><dl>{''.join(items)}</dl></details>"
+            rows.append((key, _pairs(value) if isinstance(value, Mapping) else str(value)))
+    return rows
 
 
-def _table(path: Path) -> str:
+def _table(path: Path) -> dict[str, Any] | None:
+    """The first rows of a CSV file, rounded for reading; None if it is empty."""
     with path.open(encoding="utf-8", newline="") as file:
         rows = list(csv.reader(file))
     if not rows:
-        return ""
+        return None
     head, body = rows[0], rows[1:]
     numeric = [
         bool(body) and all(_is_number(row[i]) for row in body if i < len(row) and row[i]) for i in range(len(head))
     ]
-
-    def cells(row: Sequence[str], tag: str) -> str:
-        marks = [' class="number"' if i < len(numeric) and numeric[i] else "" for i in range(len(row))]
-        return "".join(f"<{tag}{mark}>{escape(cell)}</{tag}>" for cell, mark in zip(row, marks, strict=True))
-
-    lines = "".join(f"<tr>{cells(row, 'td')}</tr>" for row in body[:ROWS_SHOWN])
-    more = f'<p class="note">{len(body) - ROWS_SHOWN} more rows in the CSV.</p>' if len(body) > ROWS_SHOWN else ""
-    return f'<div class="scroll"><table><tr>{cells(head, "th")}</tr>{lines}</table></div>{more}'
+    shown = [
+        [(_rounded(cell) if numeric[i] else cell, numeric[i]) for i, cell in enumerate(row[: len(head)])]
+        for row in body[:ROWS_SHOWN]
+    ]
+    return {
+        "head": list(zip(head, numeric, strict=True)),
+        "rows": shown,
+        "count": len(body),
+        "more": max(0, len(body) - ROWS_SHOWN),
+    }
 
 
 def _is_number(text: str) -> bool:
@@ -171,15 +169,21 @@ def _is_number(text: str) -> bool:
     return True
 
 
-def _link(name: str, text: str) -> str:
-    return f'<a href="{escape(name)}">{escape(text)}</a>'
+def _rounded(text: str) -> str:
+    """A number with at most three significant digits after the integer part; the CSV keeps them all."""
+    if not text or text.lstrip("-").isdigit():
+        return text
+    value = float(text)
+    if abs(value) >= 100:
+        return f"{value:.0f}"
+    return f"{value:.2f}".rstrip("0").rstrip(".") if abs(value) >= 1 else f"{value:.3g}"
 
 
 def _pairs(values: Mapping[str, Any]) -> str:
     return ", ".join(f"{name} {value}" if name[:1].isalpha() else str(value) for name, value in values.items())
 
 
-def _json(path: Path) -> dict[str, Any]:
+def _read_json(path: Path) -> dict[str, Any]:
     try:
         return json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError):
