@@ -182,4 +182,4 @@ def tiny_rn_clip(seed: int = 0, **overrides: Any) -> Any:
     state = openai_state_dict(seed, **(TINY_RN | overrides))
     if "vocab_size" in overrides:
         loading["tokenizer"] = ClipTokenizer.openai(vocab_size=overrides["vocab_size"])
-    return load_clip(state, **({"device": "cpu"} | loading))
+    return load_clip(state, **({"device": "cpu", "kind": "openai"} | loading))

@@ -100,7 +100,7 @@ def main() -> None:
     torch.set_num_threads(1)
     costs = built_in(given.rounds)
     for name, shape in (("clip-vit-b32", SHAPE), ("clip-rn50", SHAPE | RN)):
-        clip = load_clip(openai_model(0, **shape).state_dict(), device="cpu")
+        clip = load_clip(openai_model(0, **shape).state_dict(), kind="openai", device="cpu")
         held = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
         costs[name] = tower(clip, given.rounds)
         grown = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - held) * 1024 / 1e9

@@ -176,7 +176,7 @@ def per_image(precision: str, size: tuple[int, int], rounds: int, threads: int |
     """
     if threads:
         torch.set_num_threads(threads)
-    clip = load_clip(openai_model(0, **SHAPE).state_dict(), device="cpu", dtype=DTYPES[precision])
+    clip = load_clip(openai_model(0, **SHAPE).state_dict(), kind="openai", device="cpu", dtype=DTYPES[precision])
     scenes = [scene_of(200 + seed, masks=50, size=size) for seed in range(rounds)]
     gc.collect()
     held = psutil.Process().memory_info().rss
@@ -213,7 +213,9 @@ def main() -> None:
         torch.set_num_threads(options.threads)
     size = (options.size[0], options.size[1])
     model = openai_model(0, **SHAPE)
-    clips = {name: load_clip(model.state_dict(), device="cpu", dtype=dtype) for name, dtype in DTYPES.items()}
+    clips = {
+        name: load_clip(model.state_dict(), kind="openai", device="cpu", dtype=dtype) for name, dtype in DTYPES.items()
+    }
     figures: dict[str, Any] = {
         "machine": {
             "cpu": platform.processor() or platform.machine(),

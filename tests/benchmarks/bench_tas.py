@@ -77,7 +77,7 @@ def main() -> None:
     if options.threads:
         torch.set_num_threads(options.threads)
     model = openai_model(0, **SHAPE)
-    clip = load_clip(model.state_dict(), device="cpu")
+    clip = load_clip(model.state_dict(), kind="openai", device="cpu")
     image, masks = scene_of(0, masks=options.masks, size=(options.size[0], options.size[1]))
     captions = captions_of(options.masks)
 

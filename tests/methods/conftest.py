@@ -25,14 +25,14 @@ EMPTY, FULL, SPECK = 3, 2, 4  # rows of `masks`
 def vit() -> Any:
     """clip: ours; model: open_clip's, the same weights."""
     model = openai_model(3, **VIT, **REST)
-    return SimpleNamespace(model=model, clip=load_clip(model.state_dict(), device="cpu"))
+    return SimpleNamespace(model=model, clip=load_clip(model.state_dict(), kind="openai", device="cpu"))
 
 
 @pytest.fixture(scope="session")
 def rn() -> Any:
     """The same for a ModifiedResNet with a 3 x 3 map."""
     model = openai_model(4, **RN, **REST)
-    return SimpleNamespace(model=model, clip=load_clip(model.state_dict(), device="cpu"))
+    return SimpleNamespace(model=model, clip=load_clip(model.state_dict(), kind="openai", device="cpu"))
 
 
 @pytest.fixture(scope="session")

@@ -247,6 +247,6 @@ def test_cuda_agrees_with_cpu(vit, rn, image, masks, rows, name, preset):
     for tower in (vit, rn) if name in RN_METHODS else (vit,):
         scores = []
         for device in ("cpu", "cuda"):
-            scene = SceneFeatures(image, masks, load_clip(tower.model.state_dict(), device=device))
+            scene = SceneFeatures(image, masks, load_clip(tower.model.state_dict(), kind="openai", device=device))
             scores.append(get_method(name, preset).predict(scene, SENTENCE, noun_phrase=PHRASE).scores[rows])
         torch.testing.assert_close(scores[1], scores[0], atol=1e-3, rtol=1e-2)

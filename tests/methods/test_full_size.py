@@ -18,7 +18,7 @@ TOLERANCE = {"atol": 1e-4, "rtol": 0}
 
 def load(name):
     model = openai_model(11, **FULL_SIZES[name])
-    return model, load_clip(model.state_dict(), device="cpu")
+    return model, load_clip(model.state_dict(), kind="openai", device="cpu")
 
 
 @pytest.mark.slow

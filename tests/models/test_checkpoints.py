@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import os
 import pickle
 from pathlib import Path
@@ -46,7 +47,7 @@ def copy_folder(source: Path, target: Path) -> Path:
 
 def test_openai_state_dict_in_memory(openai_vit, square, expected):
     state = openai_vit.state_dict()
-    clip = load_clip(state, device="cpu")
+    clip = load_clip(state, kind="openai", device="cpu")
     torch.testing.assert_close(clip.embed_images(square), expected, atol=1e-5, rtol=0)
     assert (clip.kind, clip.activation, clip.grid, clip.heads, clip.num_layers) == ("vit", "quick_gelu", (4, 4), 2, 2)
     with torch.no_grad():
@@ -57,7 +58,7 @@ def test_openai_state_dict_in_memory(openai_vit, square, expected):
 
 def test_half_precision_checkpoints_load_in_the_asked_dtype(openai_vit, square, expected):
     state = {key: value.half() for key, value in openai_vit.state_dict().items()}
-    clip = load_clip(state, device="cpu")
+    clip = load_clip(state, kind="openai", device="cpu")
     assert clip.model.visual_projection.weight.dtype == torch.float32
     assert torch.cosine_similarity(clip.embed_images(square), expected).min() > 0.9999
 
@@ -79,7 +80,8 @@ def test_openai_checkpoint_files(openai_vit, square, expected, tmp_path, form):
         torch.save({f"module.{key}": value for key, value in state.items()}, path)
     else:
         torch.save(state, path, _use_new_zipfile_serialization=form == "zip")
-    clip = load_clip(path, device="cpu")
+    # Only OpenAI's own format tells the activation.
+    clip = load_clip(path, device="cpu", kind=None if form == "torchscript" else "openai")
     torch.testing.assert_close(clip.embed_images(square), expected, atol=1e-5, rtol=0)
     assert clip.activation == "quick_gelu" and clip.name == str(path)
 
@@ -94,11 +96,15 @@ def test_the_activation_is_said_and_not_guessed(square):
     assert (quick.embed_images(square) - clip.embed_images(square)).abs().max() > 1e-3
 
 
-def test_training_checkpoints_must_say_their_kind(tmp_path):
+def test_state_dicts_must_come_with_their_kind(openai_vit, square, expected, tmp_path):
+    state = openai_vit.state_dict()
     path = tmp_path / "epoch_3.pt"
-    torch.save({"epoch": 3, "state_dict": openai_state_dict()}, path)
-    with pytest.raises(InvalidInputError, match='kind="open_clip"'):
-        load_clip(path)
+    torch.save({"epoch": 3, "state_dict": {f"module.{key}": value for key, value in state.items()}}, path)
+    for source in (state, {"state_dict": state}, path):
+        with pytest.raises(InvalidInputError, match="kind='open_clip'"):
+            load_clip(source)
+    clip = load_clip(path, kind="openai", device="cpu")
+    torch.testing.assert_close(clip.embed_images(square), expected, atol=1e-5, rtol=0)
 
 
 def test_kind_is_for_openai_layout_only(small_folder, hf_model):
@@ -155,11 +161,11 @@ def test_incomplete_and_strange_state_dicts():
     state = openai_state_dict()
     for key, named in (("visual.ln_post.bias", "post_layernorm"), ("ln_final.weight", "ln_final")):
         with pytest.raises(CorruptFileError, match=named):
-            load_clip({name: value for name, value in state.items() if name != key})
+            load_clip({name: value for name, value in state.items() if name != key}, kind="openai")
     with pytest.raises(CorruptFileError, match="surplus"):
-        load_clip(state | {"surplus": torch.zeros(1)})
+        load_clip(state | {"surplus": torch.zeros(1)}, kind="openai")
     with pytest.raises(CorruptFileError, match="do not fit"):
-        load_clip(state | {"visual.ln_post.bias": torch.zeros(3)})
+        load_clip(state | {"visual.ln_post.bias": torch.zeros(3)}, kind="openai")
     with pytest.raises(InvalidInputError, match="OpenAI's layout"):
         load_clip(tiny_hf_model().state_dict())
     with pytest.raises(InvalidInputError, match="state dict"):
@@ -170,7 +176,7 @@ def test_incomplete_and_strange_state_dicts():
 
 def test_a_small_vocabulary_is_announced():
     with pytest.warns(ZsrisWarning, match="first 1000 entries"):
-        clip = load_clip(openai_state_dict(vocab_size=1000), device="cpu")
+        clip = load_clip(openai_state_dict(vocab_size=1000), kind="openai", device="cpu")
     assert clip.embed_texts(["the left cat"]).shape == (1, 32)
 
 
@@ -256,6 +262,53 @@ def test_missing_miniature_names_the_command(monkeypatch):
 def test_unknown_names_list_what_there_is(name):
     with pytest.raises(InvalidInputError, match=r"miniature.*RN50"):
         load_clip(name)
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), -float("inf")])
+def test_weights_that_are_no_numbers_are_named(small_folder, small_rn_folder, tmp_path, value):
+    from safetensors.torch import load_file, save_file
+
+    state = openai_state_dict()
+    state["visual.conv1.weight"][0, 0, 0, 0] = value
+    with pytest.raises(CorruptFileError, match=r"patch_embedding\.weight"):
+        load_clip(state, kind="openai", device="cpu")
+    for folder, name in ((small_folder, "visual_projection.weight"), (small_rn_folder, "visual.conv1.weight")):
+        weights = copy_folder(folder, tmp_path) / "model.safetensors"
+        damaged = load_file(weights)
+        damaged[name].view(-1)[7] = value
+        save_file(damaged, weights, metadata={"format": "pt"})
+        with pytest.raises(CorruptFileError, match=name):
+            load_clip(tmp_path, device="cpu")
+
+
+@pytest.mark.parametrize(
+    ("device", "error", "message"),
+    [("nope", InvalidInputError, "'nope'"), (3.5, InvalidInputError, "3.5"), ("hpu", UnavailableError, "'cpu'")],
+)
+def test_devices_that_are_not_there(hf_model, device, error, message):
+    with pytest.raises(error, match=message):
+        load_clip(hf_model, device=device)
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="this machine has a CUDA device")
+def test_cuda_without_a_gpu(hf_model):
+    with pytest.raises(UnavailableError, match="CUDA"):
+        load_clip(hf_model, device="cuda")
+
+
+def test_code_in_a_folder_never_runs(small_folder, tmp_path, monkeypatch):
+    monkeypatch.setattr("builtins.input", lambda *_: "y")
+    folder = tmp_path / "model"
+    folder.mkdir()
+    config = json.loads((copy_folder(small_folder, folder) / "config.json").read_text())
+    config["auto_map"] = {"AutoConfig": "own.Config", "AutoModel": "own.Model"}
+    (folder / "own.py").write_text(f"open({str(tmp_path / 'made')!r}, 'w')")
+    (folder / "config.json").write_text(json.dumps(config))
+    load_clip(folder, device="cpu")
+    (folder / "config.json").write_text(json.dumps(config | {"model_type": "unknown-type"}))
+    with pytest.raises(InvalidInputError):
+        load_clip(folder, device="cpu")
+    assert not (tmp_path / "made").exists()
 
 
 def test_odd_arguments_are_refused(hf_model):

@@ -16,7 +16,7 @@ def test_features_are_the_libraries(name):
     import open_clip
 
     model = openai_model(7, **FULL_SIZES[name])
-    clip = load_clip(model.state_dict(), device="cpu")
+    clip = load_clip(model.state_dict(), kind="openai", device="cpu")
     pixels = torch.randn(1, 3, 224, 224, generator=torch.Generator().manual_seed(0))
     ids = open_clip.tokenizer.tokenize(TEXTS)
     with torch.no_grad():

@@ -14,13 +14,13 @@ from torch import Tensor
 from zsris_viz.errors import InvalidInputError, InvalidTypeError, ZsrisWarning
 from zsris_viz.models.base import ImageTextModel, Texts, check_batch_size
 from zsris_viz.models.blocks import autograd_mode
+from zsris_viz.models.devices import resolve_device
 from zsris_viz.models.huggingface import model_type, read_pretrained
 from zsris_viz.models.preprocessing import Preprocess
 from zsris_viz.models.tokenizer import TextTokens
 
 #: model_type of config.json -> (class in transformers, longest text in tokens, as the authors set it).
 KINDS = {"blip": ("BlipForImageTextRetrieval", 35), "blip-2": ("Blip2ForImageTextRetrieval", 32)}
-_BUILTIN = 'load_clip("miniature")'
 
 
 class BlipModel(ImageTextModel):
@@ -46,9 +46,9 @@ class BlipModel(ImageTextModel):
     kind = "blip"
 
     def __init__(self, name: str, source: str | os.PathLike[str], *, device: torch.device, dtype: torch.dtype) -> None:
-        self.family = model_type(source, KINDS, _BUILTIN)
+        self.family = model_type(source, KINDS)
         cls, longest = KINDS[self.family]
-        model, self.processor = read_pretrained(source, cls, dtype=dtype, builtin=_BUILTIN)
+        model, self.processor = read_pretrained(source, cls, dtype=dtype)
         config, images = model.config, self.processor.image_processor
         limit = config.qformer_config if self.family == "blip-2" else config.text_config
         self.context_length = min(longest, limit.max_position_embeddings)
@@ -171,5 +171,5 @@ def load_blip(
         UnavailableError: files that are missing or cannot be fetched. CorruptFileError: damaged ones.
             InvalidInputError: a model of another kind.
     """
-    where = torch.device(device if device is not None else "cuda" if torch.cuda.is_available() else "cpu")
+    where = resolve_device(device)
     return BlipModel(name or os.fspath(source), source, device=where, dtype=dtype)

@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 import pickle
 import zipfile
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -13,18 +14,37 @@ import torch
 
 from zsris_viz.errors import CorruptFileError, InvalidInputError, UnavailableError
 from zsris_viz.io.json_files import read_json_object
-from zsris_viz.models.checkpoints import FOLDER_REMEDY, WEIGHT_FILES, _no_progress_bar
+from zsris_viz.models.checkpoints import FOLDER_REMEDY, WEIGHT_FILES, check_finite
+
+BUILTIN = 'load_clip("miniature")'
 
 
-def model_type(source: str | os.PathLike[str], accepted: Collection[str], builtin: str) -> str:
-    """The model_type of a folder or a Hugging Face id.
+@contextmanager
+def _no_progress_bar(wanted: bool) -> Iterator[None]:
+    """Keep the library's bar for reading weights, a matter of a second, off the screen."""
+    from transformers.utils import logging
+
+    hide = wanted and logging.is_progress_bar_enabled()
+    if hide:
+        logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        if hide:
+            logging.enable_progress_bar()
+
+
+def model_type(source: str | os.PathLike[str], accepted: Collection[str], builtin: str = BUILTIN) -> str:
+    """Return the model_type of a folder or a Hugging Face id.
 
     Args:
-        source: a folder, or an id whose config.json is fetched. accepted: the types that the caller reads.
-        builtin: a call that needs no download, for the error.
+        source: A folder, or an id whose config.json is fetched.
+        accepted: The types that the caller reads.
+        builtin: A call that needs no download, for the error.
 
     Raises:
-        UnavailableError: no config.json, or no way to fetch it. InvalidInputError: a model of another type.
+        UnavailableError: If there is no config.json, or no way to fetch it.
+        InvalidInputError: For a model of another type.
     """
     if Path(source).is_dir():
         kind = str(read_json_object(Path(source) / "config.json", FOLDER_REMEDY).get("model_type"))
@@ -32,29 +52,34 @@ def model_type(source: str | os.PathLike[str], accepted: Collection[str], builti
         from transformers import AutoConfig
 
         try:
-            kind = str(AutoConfig.from_pretrained(str(source)).model_type)
+            kind = str(AutoConfig.from_pretrained(str(source), trust_remote_code=False).model_type)
         except Exception as error:
             raise UnavailableError(
-                f"{source!r} is neither on this machine nor to be had from Hugging Face ({type(error).__name__}). "
+                f"{str(source)!r} is neither on this machine nor available from Hugging Face ({type(error).__name__}). "
                 f"Give a local folder, or use {builtin}, which needs no download."
             ) from error
     if kind not in accepted:
-        raise InvalidInputError(f"{source} holds a {kind!r} model; {' or '.join(accepted)} is read here.")
+        raise InvalidInputError(
+            f"{source} holds a {kind!r} model; {' or '.join(map(repr, accepted))} can be read here."
+        )
     return kind
 
 
-def read_pretrained(
-    source: str | os.PathLike[str], cls: str, *, dtype: torch.dtype, builtin: str, **options: Any
-) -> tuple[Any, Any]:
-    """A model in evaluation mode, frozen, and its processor.
+def read_model(
+    source: str | os.PathLike[str], cls: str, *, dtype: torch.dtype, builtin: str = BUILTIN, **options: Any
+) -> Any:
+    """Return a model in evaluation mode, frozen, with all of its weights finite.
 
     Args:
-        source: a folder or a Hugging Face id. cls: the model's class in transformers. dtype: of the weights.
-        builtin: a call that needs no download, for the error. **options: of `from_pretrained`.
+        source: A folder or a Hugging Face id. Code in it is never run.
+        cls: The model's class in transformers.
+        dtype: Type of the weights.
+        builtin: A call that needs no download, for the error.
+        **options: Options of `from_pretrained`.
 
     Raises:
-        UnavailableError: no weights in the folder, or no way to download. CorruptFileError: damaged or incomplete
-            files.
+        UnavailableError: If the folder has no weights, or there is no way to download.
+        CorruptFileError: For damaged or incomplete files.
     """
     import transformers
     from safetensors import SafetensorError
@@ -65,23 +90,51 @@ def read_pretrained(
     try:
         with _no_progress_bar(local):
             model, report = getattr(transformers, cls).from_pretrained(
-                str(source), dtype=dtype, output_loading_info=True, local_files_only=local, **options
+                str(source),
+                dtype=dtype,
+                output_loading_info=True,
+                local_files_only=local,
+                trust_remote_code=False,
+                **options,
             )
-        processor = transformers.AutoProcessor.from_pretrained(str(source), local_files_only=local)
     except (SafetensorError, pickle.UnpicklingError, EOFError, zipfile.BadZipFile) as error:
         raise CorruptFileError(
             f"the weights in {source} are truncated or damaged ({error}); fetch them again."
         ) from error
     except Exception as error:
-        what = "cannot be read" if local else "is neither on this machine nor to be had from Hugging Face"
-        failure = CorruptFileError if local else UnavailableError
-        raise failure(
-            f"the model {source} {what} ({type(error).__name__}: {str(error)[:200]}). A folder needs config.json, "
-            f"weights, tokenizer and processor files; {builtin} needs no download."
-        ) from error
-    lacking = [*report["missing_keys"], *(str(key) for key in report["mismatched_keys"])]
-    if lacking:
+        raise _failure(source, local, builtin, error) from error
+    missing = [*report["missing_keys"], *(str(key) for key in report["mismatched_keys"])]
+    if missing:
         raise CorruptFileError(
-            f"the weights in {source} are incomplete, {len(lacking)} tensors lack, e.g. {lacking[0]}; fetch them again."
+            f"the weights in {source} are incomplete: {len(missing)} tensors are missing, e.g. {missing[0]}. Fetch "
+            "them again."
         )
-    return model.eval().requires_grad_(False), processor
+    check_finite(model, str(source))
+    return model.eval().requires_grad_(False)
+
+
+def read_processor(source: str | os.PathLike[str], *, builtin: str = BUILTIN) -> Any:
+    """Return the processor of a folder or a Hugging Face id; raise as `read_model` does."""
+    from transformers import AutoProcessor
+
+    local = Path(source).is_dir()
+    try:
+        return AutoProcessor.from_pretrained(str(source), local_files_only=local, trust_remote_code=False)
+    except Exception as error:
+        raise _failure(source, local, builtin, error) from error
+
+
+def read_pretrained(
+    source: str | os.PathLike[str], cls: str, *, dtype: torch.dtype, builtin: str = BUILTIN, **options: Any
+) -> tuple[Any, Any]:
+    """Return a model and its processor; arguments and errors as for `read_model`."""
+    model = read_model(source, cls, dtype=dtype, builtin=builtin, **options)
+    return model, read_processor(source, builtin=builtin)
+
+
+def _failure(source: str | os.PathLike[str], local: bool, builtin: str, error: Exception) -> UnavailableError:
+    what = "cannot be read" if local else "is neither on this machine nor available from Hugging Face"
+    return (CorruptFileError if local else UnavailableError)(
+        f"the model {source} {what} ({type(error).__name__}: {str(error)[:200]}). A folder needs config.json, weights, "
+        f"tokenizer and processor files; {builtin} needs no download."
+    )

@@ -7,23 +7,26 @@ import os
 import warnings
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import torch
 
 from zsris_viz.errors import InvalidInputError, InvalidTypeError, UnavailableError, ZsrisWarning
 from zsris_viz.io.json_files import read_json_object
 from zsris_viz.miniature import WEIGHTS
+from zsris_viz.models.archive import TensorArchive
 from zsris_viz.models.base import ImageTextModel
 from zsris_viz.models.blip import is_blip, load_blip
 from zsris_viz.models.checkpoints import (
     FOLDER_REMEDY,
     TOKENIZER_FILES,
     WEIGHT_FILES,
+    check_finite,
     check_state_dict,
-    read_hf_model,
     read_state_dict,
 )
+from zsris_viz.models.devices import FLOAT_TYPES, compute_dtype, resolve_device
+from zsris_viz.models.huggingface import model_type, read_model
 from zsris_viz.models.openai_layout import build_clip_model, is_openai_layout, read_shape
 from zsris_viz.models.preprocessing import Preprocess, get_preprocess
 from zsris_viz.models.resnet import ResNetClip
@@ -31,10 +34,10 @@ from zsris_viz.models.resnet_modules import build_rn_model, read_rn_folder, set_
 from zsris_viz.models.tokenizer import OPENAI_VOCABULARY, ClipTokenizer
 from zsris_viz.models.vit import VitClip
 
+StateDictKind = Literal["openai", "open_clip"]
 MINIATURES = {"miniature": "clip", "miniature-rn": "clip-rn"}
 OPENAI_MODELS = ("RN50", "RN101", "RN50x4", "RN50x16", "RN50x64", "ViT-B/32", "ViT-B/16", "ViT-L/14", "ViT-L/14@336px")
-_ACTIVATIONS = {None: "quick_gelu", "openai": "quick_gelu", "open_clip": "gelu"}
-_DTYPES = (torch.float32, torch.bfloat16, torch.float16, torch.float64)
+_ACTIVATIONS = {"openai": "quick_gelu", "open_clip": "gelu"}
 
 
 def load_clip(
@@ -44,7 +47,7 @@ def load_clip(
     dtype: torch.dtype = torch.float32,
     preprocess: str | Preprocess = "clip",
     attention: str = "eager",
-    kind: str | None = None,
+    kind: StateDictKind | None = None,
     tokenizer: str | os.PathLike[str] | ClipTokenizer | None = None,
 ) -> ImageTextModel:
     """A CLIP model with every layer in reach.
@@ -70,14 +73,16 @@ def load_clip(
         InvalidInputError: an unknown name, kind or preset. InvalidTypeError: a source of another type.
             UnavailableError: weights that are not there. CorruptFileError: weights or settings that cannot be read.
     """
-    if kind not in _ACTIVATIONS:
+    if kind is not None and kind not in _ACTIVATIONS:
         raise InvalidInputError(f"kind={kind!r} is unknown; use 'openai' (QuickGELU) or 'open_clip' (GELU).")
     if attention not in ("eager", "sdpa"):
         raise InvalidInputError(f"attention={attention!r} is unknown; use 'eager' or 'sdpa'.")
-    if dtype not in _DTYPES:
+    if dtype not in FLOAT_TYPES:
         raise InvalidInputError(f"dtype={dtype!r} is no float type; use torch.float32 or torch.bfloat16.")
-    where = torch.device(device if device is not None else "cuda" if torch.cuda.is_available() else "cpu")
+    where = resolve_device(device)
     title, source = _resolve(name)
+    if title in OPENAI_MODELS and kind is None and isinstance(source, Path):
+        kind = "openai"
     if is_blip(source):
         return _load_blip(title, source, where, dtype, preprocess, kind=kind, tokenizer=tokenizer)
     model, words = _load(source, dtype, kind)
@@ -117,34 +122,28 @@ def _load_blip(
     return model
 
 
-def compute_dtype(dtype: torch.dtype, device: torch.device) -> torch.dtype:
-    """What towers of ``dtype`` compute in: fp32 on a CPU that would emulate 16-bit products, else ``dtype``."""
-    if device.type != "cpu" or dtype not in (torch.bfloat16, torch.float16):
-        return dtype
-    check = "_is_mkldnn_bf16_supported" if dtype == torch.bfloat16 else "_is_mkldnn_fp16_supported"
-    try:
-        supported = bool(getattr(torch.ops.mkldnn, check)())
-    except (AttributeError, RuntimeError):  # a torch built without oneDNN
-        supported = False
-    return dtype if supported else torch.float32
-
-
-def _load(source: Any, dtype: torch.dtype, kind: str | None) -> tuple[Any, str | Path | None]:
-    """The model on the CPU in ``dtype``, and where its tokenizer files are, if anywhere."""
+def _load(source: Any, dtype: torch.dtype, kind: StateDictKind | None) -> tuple[Any, str | Path | None]:
+    """Return the model on the CPU in `dtype`, and where its tokenizer files are, if anywhere."""
     if isinstance(source, Path) and source.is_file():
-        return _from_state_dict(read_state_dict(source), kind, dtype), None
+        state = read_state_dict(source)
+        known = isinstance(state, TensorArchive) and state.is_torchscript  # the format in which OpenAI publishes
+        return _from_state_dict(state, kind or ("openai" if known else None), dtype, str(source), copy=False), None
     if isinstance(source, Mapping):
-        return _from_state_dict(check_state_dict(source, "the given dictionary"), kind, dtype), None
+        state = check_state_dict(source, "the given dictionary")
+        return _from_state_dict(state, kind, dtype, "the given dictionary", copy=True), None
     if kind is not None:
         raise InvalidInputError(
             f"kind={kind!r} is for checkpoints in OpenAI's layout, and a Hugging Face model says it itself: "
             "leave kind out."
         )
     if isinstance(source, Path):
-        is_rn = read_json_object(source / "config.json", FOLDER_REMEDY).get("model_type") == "clip_rn"
-        return read_rn_folder(source, dtype) if is_rn else read_hf_model(source, dtype), source
-    if isinstance(source, str):
-        return read_hf_model(source, dtype, local=False), source
+        config = read_json_object(source / "config.json", FOLDER_REMEDY)
+        if config.get("model_type") == "clip_rn":
+            return read_rn_folder(source, dtype), source
+    if isinstance(source, str | Path):
+        model_type(source, ("clip",))
+        return read_model(source, "CLIPModel", dtype=dtype, attn_implementation="eager"), source
+    check_finite(source, "the given model")
     return set_dtype(copy.deepcopy(source), dtype), None  # a copy: the caller may go on training the original
 
 
@@ -196,14 +195,23 @@ def _openai_file(name: str) -> Path:
         ) from error
 
 
-def _from_state_dict(state: Mapping[str, torch.Tensor], kind: str | None, dtype: torch.dtype) -> Any:
+def _from_state_dict(
+    state: Mapping[str, torch.Tensor], kind: StateDictKind | None, dtype: torch.dtype, title: str, *, copy: bool
+) -> Any:
     if not is_openai_layout(state):
         raise InvalidInputError(
-            f"the state dict is not in OpenAI's layout (its first key is {next(iter(state))!r}), and nothing else says "
+            f"{title} is not in OpenAI's layout (its first key is {next(iter(state), None)!r}), and nothing else says "
             "which activation and how many heads it has. Pass a Hugging Face folder, or the CLIPModel itself."
         )
+    if kind is None:
+        raise InvalidInputError(
+            f"the tensors of {title} do not tell which activation their model has. Give it: kind='openai' for "
+            "QuickGELU (OpenAI's models), kind='open_clip' for GELU (LAION's and most others)."
+        )
     build = build_clip_model if read_shape(state).kind == "vit" else build_rn_model
-    return build(state, _ACTIVATIONS[kind], dtype)
+    model = build(state, _ACTIVATIONS[kind], dtype, copy=copy)
+    check_finite(model, title)
+    return model
 
 
 def _tokenizer(source: Any, config: Any) -> ClipTokenizer:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from zsris_viz.errors import CorruptFileError, InvalidInputError
 
@@ -114,39 +114,38 @@ def _heads(width: int) -> int:
     return heads
 
 
-def to_transformers(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """The tensors under the names of transformers' ``CLIPModel``; an RN's image tower keeps its ``visual.`` names.
+def to_transformers(state: Mapping[str, Tensor]) -> Iterator[tuple[str, Tensor]]:
+    """Yield the tensors under the names of transformers' `CLIPModel`; an RN's image tower keeps its `visual.` names.
 
-    Fused query-key-value projections are split, projection matrices transposed. Tensors are views of the given ones.
+    Fused query-key-value projections are split, projection matrices transposed. A tensor of the state is read once, and
+    what is yielded is a view of it.
 
     Raises:
-        CorruptFileError: a key that does not belong to the layout.
+        CorruptFileError: For a key that does not belong to the layout.
     """
     vit = "visual.proj" in state
-    out: dict[str, Tensor] = {}
-    for key, value in state.items():
+    for key in list(state):
         if key in _NOT_WEIGHTS:
             continue
         block = re.fullmatch(r"(visual\.)?transformer\.resblocks\.(\d+)\.(.+)", key)
         if key == "text_projection":
-            out["text_projection.weight"] = value.T
+            yield "text_projection.weight", state[key].T
         elif key == "visual.proj":
-            out["visual_projection.weight"] = value.T
+            yield "visual_projection.weight", state[key].T
         elif key in _TEXT:
-            out[_TEXT[key]] = value
+            yield _TEXT[key], state[key]
         elif vit and key in _VISION:
-            out[_VISION[key]] = value
+            yield _VISION[key], state[key]
         elif block:
             tower = "vision_model" if block.group(1) else "text_model"
             prefix = f"{tower}.encoder.layers.{block.group(2)}."
-            out.update(_block_entry(prefix, block.group(3), value, key))
+            yield from _block_entry(prefix, block.group(3), state[key], key).items()
         elif not vit and key.startswith("visual."):
-            out[key] = value
+            yield key, state[key]
         else:
             raise CorruptFileError(
                 f"the checkpoint has the key {key!r}, which is no part of a CLIP model in OpenAI's layout."
             )
-    return out
 
 
 def _block_entry(prefix: str, name: str, value: Tensor, key: str) -> dict[str, Tensor]:
@@ -180,11 +179,17 @@ def text_config(shape: Shape, activation: str) -> dict[str, Any]:
     }
 
 
-def build_clip_model(state: Mapping[str, Tensor], activation: str, dtype: torch.dtype) -> Any:
-    """A transformers ``CLIPModel`` with an OpenAI-layout ViT's weights, copied to ``dtype`` on the CPU.
+def build_clip_model(state: Mapping[str, Tensor], activation: str, dtype: torch.dtype, *, copy: bool) -> Any:
+    """Return a transformers `CLIPModel` with the weights of a ViT in OpenAI's layout, on the CPU.
+
+    Args:
+        state: The tensors.
+        activation: Name of the activation function.
+        dtype: Type of the weights.
+        copy: Whether the model must not share memory with `state`.
 
     Raises:
-        CorruptFileError: tensors missing, superfluous or of the wrong shape.
+        CorruptFileError: If tensors are missing, superfluous or of the wrong shape.
     """
     from transformers import CLIPConfig, CLIPModel
 
@@ -204,22 +209,30 @@ def build_clip_model(state: Mapping[str, Tensor], activation: str, dtype: torch.
     )
     with torch.device("meta"):  # the weights come next: nothing to initialise
         model = CLIPModel(config)
-    assign_weights(model, to_transformers(state), dtype)
+    assign_weights(model, to_transformers(state), dtype, copy=copy)
     return model
 
 
-def assign_weights(model: torch.nn.Module, weights: Mapping[str, Tensor], dtype: torch.dtype) -> None:
-    """Copies of ``weights`` (floats to ``dtype``) into a model made on the meta device.
+def assign_weights(
+    model: nn.Module, weights: Iterable[tuple[str, Tensor]], dtype: torch.dtype, *, copy: bool = True
+) -> None:
+    """Give weights to a model that was made on the meta device, one after the other.
+
+    Args:
+        model: The model.
+        weights: Names and tensors; floats are converted to `dtype`.
+        dtype: Type of the weights.
+        copy: Whether tensors are copied even if nothing is to be converted.
 
     Raises:
-        CorruptFileError: tensors missing, superfluous or of the wrong shape.
+        CorruptFileError: If tensors are missing, superfluous or of the wrong shape.
     """
-    copies = {
-        key: value.detach().to(device="cpu", dtype=dtype if value.is_floating_point() else None, copy=True).contiguous()
-        for key, value in weights.items()
+    converted = {
+        key: value.detach().to(device="cpu", dtype=dtype if value.is_floating_point() else None, copy=copy).contiguous()
+        for key, value in weights
     }
     try:
-        model.load_state_dict(copies, strict=True, assign=True)
+        model.load_state_dict(converted, strict=True, assign=True)
     except RuntimeError as error:
         raise CorruptFileError(f"the checkpoint's tensors do not fit together: {error}") from error
     for module in model.modules():  # buffers that no checkpoint holds

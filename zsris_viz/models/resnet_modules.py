@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from zsris_viz.errors import CorruptFileError, UnavailableError
 from zsris_viz.io.json_files import read_json_object
-from zsris_viz.models.checkpoints import FOLDER_REMEDY, read_state_dict
+from zsris_viz.models.checkpoints import FOLDER_REMEDY, check_finite, read_state_dict
 from zsris_viz.models.openai_layout import assign_weights, read_shape, text_config, to_transformers
 from zsris_viz.models.text_tower import TextTower
 
@@ -70,11 +70,17 @@ def set_dtype(model: nn.Module, dtype: torch.dtype) -> nn.Module:
     return model
 
 
-def build_rn_model(state: Mapping[str, Tensor], activation: str, dtype: torch.dtype) -> RNModel:
-    """An :class:`RNModel` with the weights of a state dict in OpenAI's layout, copied, on the CPU.
+def build_rn_model(state: Mapping[str, Tensor], activation: str, dtype: torch.dtype, *, copy: bool) -> RNModel:
+    """Return an `RNModel` with the weights of a state dict in OpenAI's layout, on the CPU.
+
+    Args:
+        state: The tensors.
+        activation: Name of the activation function in the text tower.
+        dtype: Type of the weights; batch norms stay in fp32.
+        copy: Whether the model must not share memory with `state`.
 
     Raises:
-        CorruptFileError: tensors missing, superfluous or of the wrong shape.
+        CorruptFileError: If tensors are missing, superfluous or of the wrong shape.
     """
     shape = read_shape(state)
     vision = {
@@ -84,13 +90,15 @@ def build_rn_model(state: Mapping[str, Tensor], activation: str, dtype: torch.dt
         "heads": shape.vision_heads,
     }
     config = {"embed_dim": shape.embed_dim, "vision": vision, "text": text_config(shape, activation)}
-    return _filled(config, to_transformers(state), dtype)
+    return _filled(config, to_transformers(state), dtype, copy=copy)
 
 
-def _filled(config: Mapping[str, Any], weights: Mapping[str, Tensor], dtype: torch.dtype) -> RNModel:
+def _filled(
+    config: Mapping[str, Any], weights: Iterable[tuple[str, Tensor]], dtype: torch.dtype, *, copy: bool
+) -> RNModel:
     with torch.device("meta"):  # the weights come next: nothing to initialise
         model = RNModel(config)
-    assign_weights(model, weights, torch.promote_types(dtype, torch.float32))
+    assign_weights(model, weights, torch.promote_types(dtype, torch.float32), copy=copy)
     set_dtype(model, dtype)
     return model
 
@@ -140,10 +148,12 @@ def read_rn_folder(folder: Path, dtype: torch.dtype) -> RNModel:
         raise UnavailableError(f"{folder} has no weights; {WEIGHTS} is needed, as save_clip_rn writes it.")
     state = read_state_dict(folder / WEIGHTS)
     try:
-        return _filled(config, state, dtype)
+        model = _filled(config, state.items(), dtype, copy=False)
     except (KeyError, TypeError, ValueError, RuntimeError) as error:
         if isinstance(error, CorruptFileError):
             raise
         raise CorruptFileError(
             f"{folder}/config.json does not describe an RN CLIP ({error!r}); fetch it again."
         ) from error
+    check_finite(model, str(folder))
+    return model

@@ -122,7 +122,7 @@ class ClipTokenizer:
         from transformers import CLIPTokenizer
 
         try:
-            tokenizer = CLIPTokenizer.from_pretrained(str(folder), local_files_only=True)
+            tokenizer = CLIPTokenizer.from_pretrained(str(folder), local_files_only=True, trust_remote_code=False)
         except Exception as error:
             raise CorruptFileError(f"cannot read the tokenizer files in {folder}: {error}") from error
         return cls(tokenizer, context_length=context_length)
@@ -133,7 +133,7 @@ class ClipTokenizer:
         from transformers import CLIPTokenizer
 
         try:
-            return cls(CLIPTokenizer.from_pretrained(name), context_length=context_length)
+            return cls(CLIPTokenizer.from_pretrained(name, trust_remote_code=False), context_length=context_length)
         except Exception as error:
             raise UnavailableError(
                 f"the tokenizer of {name!r} cannot be had ({type(error).__name__}); give tokenizer=folder."
