@@ -18,7 +18,7 @@ from torch.nn import functional as F
 from zsris_viz.errors import InvalidInputError
 from zsris_viz.mask_io import as_bool, decode_rle, encode_rle
 
-FLOAT_PIXELS = 2**26  # mask pixels that are held as float32 at a time: 256 MiB
+FLOAT_PIXELS = 2**24  # mask pixels that are held as float32 at a time: 64 MiB
 TILE = 64  # side in pixels of the tiles in which masks are intersected
 
 
@@ -133,6 +133,7 @@ class Masks:
                 f"A boolean index of shape {tuple(index.shape)} was given for {len(self)} masks; "
                 "it needs one value per mask."
             )
+        index = _as_slice(index, len(self))
         try:
             data = self.data[index if isinstance(index, slice) else index.to(self.data.device)]
         except IndexError as error:
@@ -177,7 +178,19 @@ class Masks:
     @cached_property
     def _profiles(self) -> tuple[Tensor, Tensor]:
         """Pixels per column (N, W) and per row (N, H), int64: boxes, areas and centroids need no more."""
-        return self.data.sum(dim=1), self.data.sum(dim=2)
+        return self._sums(1), self._sums(2)
+
+    def _sums(self, axis: int) -> Tensor:
+        """Sum over one axis in 32 bits, int64. On the CPU `torch.sum` would first copy all masks to the wider type."""
+        if self.data.device.type != "cpu":
+            return self.data.sum(dim=axis, dtype=torch.int32).long()
+        counts = self.data.numpy().sum(axis=axis, dtype=np.int32)
+        return torch.from_numpy(counts).long()
+
+    @cached_property
+    def coverage(self) -> Tensor:
+        """(H, W) int64: number of masks that contain each pixel."""
+        return self._sums(0)
 
     @cached_property
     def areas(self) -> Tensor:
@@ -307,6 +320,18 @@ class Masks:
                 "image that they were made on."
             )
         return self
+
+
+def _as_slice(index: slice | Tensor, count: int) -> slice | Tensor:
+    """Return a slice for an index that means one run of masks in their order, so that their pixels are not copied."""
+    if isinstance(index, slice) or not len(index):
+        return index
+    places = index.nonzero()[:, 0] if index.dtype == torch.bool else index
+    if not len(places) or places.ndim != 1 or places.dtype.is_floating_point:
+        return index
+    first, last = int(places[0]), int(places[-1])
+    one_run = last - first + 1 == len(places) and first >= 0 and last < count
+    return slice(first, last + 1) if one_run and bool((places.diff() == 1).all()) else index
 
 
 def _first_and_after(profile: Tensor) -> tuple[Tensor, Tensor]:

@@ -7,7 +7,6 @@ import html
 import io
 import os
 import warnings
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,7 +14,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 from PIL import Image
-from torch.nn import functional as F
 
 from zsris_viz.errors import InvalidInputError, ZsrisWarning
 from zsris_viz.images import ImageSource, open_image
@@ -27,6 +25,7 @@ from zsris_viz.methods.texts import ExpressionParts
 from zsris_viz.models.base import ImageTextModel
 from zsris_viz.proposals import load_proposals
 from zsris_viz.proposals.base import Proposer
+from zsris_viz.proposals.working_size import Proposals, enlarge, propose_at_working_size
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -35,7 +34,6 @@ if TYPE_CHECKING:
     from zsris_viz.datasets.types import Expression
 
 COLOUR = (213, 94, 0)  # of the chosen mask, as in the figures
-Proposals = str | Proposer | Masks | np.ndarray | torch.Tensor | Sequence[np.ndarray]
 
 
 @dataclass(frozen=True, repr=False)
@@ -134,7 +132,7 @@ def segment(
     expression: str | Expression,
     method: str | Method = "global-local",
     clip: str | ImageTextModel = "miniature",
-    proposals: Proposals = "felzenszwalb",
+    proposals: str | Proposals = "felzenszwalb",
     *,
     preset: str = "default",
     parts: str = "parser",
@@ -178,10 +176,10 @@ def segment(
     """
     ExpressionParts(expression, given, source=parts)  # refuses an empty expression before anything is loaded
     picture = open_image(image)
-    if max_side is not None and max_side < 16:
-        raise InvalidInputError(f"max_side={max_side} was given; 16 or more pixels, or None, is accepted.")
     chooser = get_method(method, preset) if isinstance(method, str) else method
-    working, masks = _propose(picture, image, proposals, max_side, device)
+    source = load_proposals(proposals, device=device) if isinstance(proposals, str) else proposals
+    named = isinstance(source, Proposer) and source.knows_samples  # a file of proposals may know an image by its name
+    working, masks = propose_at_working_size(image if named else picture, source, max_side=max_side)
     if isinstance(clip, ImageTextModel):
         model = clip
     else:
@@ -192,40 +190,11 @@ def segment(
         working, masks, model, parser=parser, captioner=captioner, batch_size=batch_size, preprocess=preprocess
     )
     prediction = chooser.predict(scene, expression, parts=parts, **given)
-    mask = _at_size(prediction.mask, picture.height, picture.width)
-    source = masks.source or "given masks"
+    mask = enlarge(prediction.mask[None].cpu(), picture.height, picture.width)[0].numpy().copy()
+    origin = masks.source or "given masks"
     if not mask.any():
         _warn_of_nothing(prediction, masks)
-    return Segmentation(picture, mask, prediction, scene, source, _note(model, chooser, source))
-
-
-def _propose(
-    picture: Image.Image,
-    image: ImageSource,
-    proposals: Proposals,
-    max_side: int | None,
-    device: str | torch.device | None,
-) -> tuple[Image.Image, Masks]:
-    """The image at its working size, and masks of that size."""
-    if isinstance(proposals, (str, Proposer)):
-        source = load_proposals(proposals, device=device) if isinstance(proposals, str) else proposals
-        if source.knows_samples:  # masks of the image as it is; a file may know it by its name
-            return picture, source.propose(image)
-        longest = max(picture.size)
-        working = picture
-        if max_side is not None and longest > max_side:
-            size = [max(1, round(side * max_side / longest)) for side in picture.size]
-            working = picture.resize(size, Image.Resampling.LANCZOS)
-        return working, source.propose(working)
-    masks = proposals if isinstance(proposals, Masks) else Masks.from_arrays(proposals, size=picture.size[::-1])
-    return picture, masks.validate(picture)
-
-
-def _at_size(mask: torch.Tensor, height: int, width: int) -> np.ndarray:
-    """A (h, w) mask as (height, width) bool, with smooth outlines."""
-    if tuple(mask.shape) != (height, width):
-        mask = F.interpolate(mask[None, None].float(), size=(height, width), mode="bilinear")[0, 0] > 0.5
-    return mask.cpu().numpy().copy()
+    return Segmentation(picture, mask, prediction, scene, origin, _note(model, chooser, origin))
 
 
 def _warn_of_nothing(prediction: Prediction, masks: Masks) -> None:

@@ -215,7 +215,7 @@ def painted_scores(ranking: Ranking, masks: Masks) -> np.ndarray:
         kept = ranking.scores[real]
         spread = float(kept.std(correction=0))
         scores[real] = (kept - kept.mean()) / spread if spread > 1e-12 else torch.zeros_like(kept)
-    covered = masks.data.sum(dim=0).clamp(min=1)
+    covered = masks.coverage.clamp(min=1)
     total = torch.zeros(masks.size)
     for mask, score in zip(masks, scores, strict=True):
         total += mask * score

@@ -12,6 +12,8 @@ from zsris_viz.masks import Masks
 if TYPE_CHECKING:
     from zsris_viz.datasets.types import Sample
 
+WORKING_SIDE = 1024  # longest side in pixels: about one megapixel at most
+
 
 class Proposer(ABC):
     """A source of class-agnostic masks.
@@ -22,6 +24,11 @@ class Proposer(ABC):
     """
 
     name: str
+
+    @property
+    def working_side(self) -> int:
+        """Longest side in pixels at which masks are filtered and kept on disk; those of larger images are enlarged."""
+        return WORKING_SIDE
 
     @property
     @abstractmethod

@@ -11,13 +11,13 @@ from typing import Any
 import numpy as np
 import torch
 from PIL import Image
-from torch.nn import functional as F
 
 from zsris_viz.errors import InvalidInputError
 from zsris_viz.images import ImageSource, open_image
-from zsris_viz.masks import FLOAT_PIXELS, Masks
+from zsris_viz.masks import Masks
 from zsris_viz.proposals.base import Proposer
 from zsris_viz.proposals.regions import Similarity, merge_regions, outline_scores
+from zsris_viz.proposals.working_size import enlarge, shrink
 
 # Parts of one object first by colour; then, for objects of several colours, by how they fit together.
 GROUPINGS = (Similarity(colour=1, size=0.2, fill=0.2), Similarity(colour=0, size=1, fill=1))
@@ -116,14 +116,6 @@ class Felzenszwalb(Proposer):
         return masks, outline_scores(masks, lab)
 
 
-def shrink(image: Image.Image, side: int) -> Image.Image:
-    """The image with its longest side at most `side`."""
-    longest = max(image.size)
-    if longest <= side:
-        return image
-    return image.resize([max(1, round(length * side / longest)) for length in image.size], Image.Resampling.BILINEAR)
-
-
 def _distinct(iou: torch.Tensor, max_iou: float, count: int) -> list[int]:
     """Numbers of the first `count` masks that are not too much like an earlier one; iou (N, N), best mask first."""
     kept: list[int] = []
@@ -133,14 +125,3 @@ def _distinct(iou: torch.Tensor, max_iou: float, count: int) -> list[int]:
         if not kept or float(iou[index, kept].max()) <= max_iou:
             kept.append(index)
     return kept
-
-
-def enlarge(masks: torch.Tensor, height: int, width: int) -> torch.Tensor:
-    """(N, h, w) bool to (N, height, width), with smooth outlines: bilinear, cut at a half."""
-    if masks.shape[1:] == (height, width):
-        return masks
-    large = torch.empty((len(masks), height, width), dtype=torch.bool)
-    step = max(1, FLOAT_PIXELS // (height * width))
-    for part, small in zip(large.split(step), masks[:, None].split(step), strict=True):
-        part[:] = F.interpolate(small.float(), size=(height, width), mode="bilinear")[:, 0] > 0.5
-    return large

@@ -52,7 +52,7 @@ def filter_overlaps(masks: Masks, *, min_area: int = 2000, max_overlap: float = 
         sizes = areas[large]
         position = torch.arange(len(large))
         wins = (sizes[:, None] > sizes) | ((sizes[:, None] == sizes) & (position[:, None] < position))
-        covers = wins & (masks.select(large).overlap_of_smaller().cpu() > max_overlap)
+        covers = wins & (masks.overlap_of_smaller().cpu()[large][:, large] > max_overlap)
         largest = torch.where(covers, sizes[:, None], -1).argmax(dim=0)
         covered_by[large] = torch.where(covers.any(dim=0), large[largest], -1)
     kept = (~too_small & (covered_by < 0)).nonzero()[:, 0]

@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 from zsris_viz.datasets.types import Sample
-from zsris_viz.images import ImageSource
+from zsris_viz.images import ImageSource, open_image
 from zsris_viz.masks import Masks
 from zsris_viz.proposals.base import Proposer
 from zsris_viz.proposals.filter import check_thresholds, filter_overlaps
+from zsris_viz.proposals.working_size import enlarge, shrink
 
 PAPER_AREA = 2000  # pixels, of TAS
 PAPER_PIXELS = 640 * 480  # of the images that this is meant for
@@ -46,8 +47,22 @@ class Filtered(Proposer):
         return self.proposer.knows_samples
 
     def propose(self, image: ImageSource) -> Masks:
-        """What is left of the source's masks for an image, in their order."""
-        return self._left(self.proposer.propose(image))
+        """Return the kept masks of an image, in the source's order.
+
+        An image with a longer side than `working_side` is proposed for and filtered at that side, with `min_area` in
+        proportion; only the kept masks are enlarged.
+        """
+        if self.knows_samples:
+            return self._left(self.proposer.propose(image))
+        picture = open_image(image)
+        size = (picture.height, picture.width)
+        masks = self._left(self.proposer.propose(shrink(picture, self.working_side)), size)
+        return Masks(enlarge(masks.data, *size), scores=masks.scores, source=self.name)
+
+    @property
+    def working_side(self) -> int:
+        """As the source."""
+        return self.proposer.working_side
 
     def propose_for(self, sample: Sample) -> Masks:
         """What is left of the source's masks for a sample, in their order."""
@@ -60,6 +75,10 @@ class Filtered(Proposer):
             return min(PAPER_AREA, round(PAPER_AREA / PAPER_PIXELS * pixels))
         return round(self.min_area * pixels if self.min_area < 1 else self.min_area)
 
-    def _left(self, masks: Masks) -> Masks:
-        kept = filter_overlaps(masks, min_area=self.least_area(masks.size), max_overlap=self.max_overlap).masks
+    def _left(self, masks: Masks, image_size: tuple[int, int] | None = None) -> Masks:
+        """The kept ones of masks of an image of `image_size` (H, W), by default of the masks' own size."""
+        full = image_size or masks.size
+        share = masks.size[0] * masks.size[1] / (full[0] * full[1])
+        min_area = round(self.least_area(full) * share)
+        kept = filter_overlaps(masks, min_area=min_area, max_overlap=self.max_overlap).masks
         return Masks(kept.data, scores=kept.scores, source=self.name)

@@ -103,9 +103,8 @@ def scores_of(classes: Tensor, logits: Tensor) -> Tensor:
         logits: (Q, h, w) of the masks.
     """
     best = classes.softmax(dim=-1)[:, :-1].amax(dim=-1)
-    inside = logits > 0
-    mean = (logits.sigmoid() * inside).sum((1, 2)) / inside.sum((1, 2)).clamp(min=1)
-    return best * mean
+    means = [mask[mask > 0].sigmoid().sum() / max(1, int((mask > 0).sum())) for mask in logits]
+    return best * torch.stack(means) if means else best
 
 
 def _cut(logits: Tensor, height: int, width: int) -> Tensor:

@@ -14,9 +14,9 @@ from torch import Tensor, nn
 from zsris_viz.errors import InvalidInputError, InvalidTypeError, UnavailableError, ZsrisWarning
 from zsris_viz.images import ImageSource, open_image
 from zsris_viz.masks import Masks
-from zsris_viz.proposals.base import Proposer
-from zsris_viz.proposals.felzenszwalb import enlarge, shrink
+from zsris_viz.proposals.base import WORKING_SIDE, Proposer
 from zsris_viz.proposals.sam_checkpoint import MINIATURE, build_sam, find_weights, kind_of, published, read_state
+from zsris_viz.proposals.working_size import enlarge, shrink
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -31,6 +31,7 @@ PAPER: dict[str, Any] = {
 FOR_MINIATURE: dict[str, Any] = {
     "points_per_side": 16, "pred_iou_thresh": 0.6, "stability_score_thresh": 0.3, "min_mask_region_area": 0,
 }  # fmt: skip
+BATCH_PIXELS = 2**25  # of the masks that the decoder makes at once; they exist two or three times as float32
 RANGES: dict[str, tuple[float, float]] = {
     "points_per_side": (1, 256),
     "points_per_batch": (1, 65_536),
@@ -58,7 +59,8 @@ class Sam(Proposer):
         checkpoint: "miniature" (built in, knows drawn scenes only); a manifest's name, such as "sam-vit-h"; or a
             checkpoint file of the segment-anything package. See :func:`~.sam_checkpoint.find_weights`.
         points_per_side: the grid has its square of points. Default 8, as TAS; 16 for the miniature.
-        points_per_batch: points that the decoder sees at once; decides the memory, not the masks.
+        points_per_batch: points that the decoder sees at once; decides the memory, not the masks. Default: as many as
+            keep their float masks within `BATCH_PIXELS`, at most 64.
         pred_iou_thresh: least IoU that the model guesses for its own mask, 0-1. Default 0.7, as TAS; 0.6 for the
             miniature.
         stability_score_thresh: least IoU between the mask cut a little higher and a little lower, 0-1. Default 0.7, as
@@ -94,7 +96,7 @@ class Sam(Proposer):
         checkpoint: str | os.PathLike[str] = MINIATURE,
         *,
         points_per_side: int | None = None,
-        points_per_batch: int = 64,
+        points_per_batch: int | None = None,
         pred_iou_thresh: float | None = None,
         stability_score_thresh: float | None = None,
         stability_score_offset: float = 1.0,
@@ -106,7 +108,7 @@ class Sam(Proposer):
         point_grids: Sequence[Any] | None = None,
         min_mask_region_area: float | None = None,
         max_masks: int | None = None,
-        max_side: int = 1024,
+        max_side: int = WORKING_SIDE,
         device: str | torch.device | None = None,
         dtype: torch.dtype = torch.float32,
         data_root: str | os.PathLike[str] | None = None,
@@ -161,6 +163,11 @@ class Sam(Proposer):
             **({} if self.dtype == torch.float32 else {"dtype": str(self.dtype)}),
         }
 
+    @property
+    def working_side(self) -> int:
+        """The argument `max_side`."""
+        return self.options["max_side"]
+
     def propose(self, image: ImageSource) -> Masks:
         """Masks of the image's size, the best guess of their own IoU first; scores are these guesses, 0-1 or little
         more. An image on which SAM finds nothing has none, with a warning.
@@ -196,6 +203,13 @@ class Sam(Proposer):
             int(self.options["points_per_side"] / self.options["crop_n_points_downscale_factor"] ** layer)
         )
 
+    def batch_of(self, size: tuple[int, int]) -> int:
+        """Return how many points the decoder sees at once on a picture of `size` (W, H)."""
+        if self.points_per_batch is not None:
+            return self.points_per_batch
+        pixels = max(self.model.image_encoder.img_size**2, size[0] * size[1])
+        return max(1, min(64, BATCH_PIXELS // (3 * pixels)))
+
     def _generator(self, working: Image.Image) -> Any:
         """segment-anything's generator for a picture of this size; it holds no weights of its own."""
         options = {name: value for name, value in self.options.items() if name not in ("max_side", "max_masks")}
@@ -203,7 +217,7 @@ class Sam(Proposer):
         options["min_mask_region_area"] = round(area * working.width * working.height if area < 1 else area)
         try:
             return _generator_class()(
-                self.model, point_grids=self._grids, points_per_batch=self.points_per_batch, **options
+                self.model, point_grids=self._grids, points_per_batch=self.batch_of(working.size), **options
             )
         except ImportError as error:
             raise UnavailableError(

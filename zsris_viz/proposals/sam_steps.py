@@ -12,9 +12,9 @@ from torch import Tensor
 from zsris_viz.errors import InvalidTypeError
 from zsris_viz.images import ImageSource, open_image
 from zsris_viz.proposals.cache import CachedProposals
-from zsris_viz.proposals.felzenszwalb import shrink
 from zsris_viz.proposals.filtered import Filtered
 from zsris_viz.proposals.sam import Sam
+from zsris_viz.proposals.working_size import shrink
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -74,7 +74,7 @@ def point_masks(source: Proposer, image: ImageSource) -> PointMasks:
     points = source.grid(0) * np.array(picture.size)
     cut = source.model.mask_threshold
     masks, guessed, stability = [], [], []
-    for some in np.array_split(points, max(1, -(-len(points) // source.points_per_batch))):
+    for some in np.array_split(points, max(1, -(-len(points) // source.batch_of(picture.size)))):
         given = torch.as_tensor(predictor.transform.apply_coords(some, picture.size[::-1]), device=source.device)
         labels = torch.ones(len(some), 1, dtype=torch.int, device=source.device)
         logits, guess, _ = predictor.predict_torch(given[:, None], labels, multimask_output=True, return_logits=True)
