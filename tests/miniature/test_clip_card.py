@@ -35,6 +35,9 @@ def test_a_card(tmp_path, figures, model):
     (tmp_path / "run" / "log.csv").write_text("step\n1\n")
     training = {
         "images": 1000,
+        "decay_images": 100,
+        "kept_patches": 0.25,
+        "began_with": {"sha256": "abc"},
         "steps": 10,
         "batch": 100,
         "seconds": 60,

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from importlib import import_module
+
+# Threads of OpenMP that wait should sleep: by default they spin, which makes a training on two threads several times
+# slower as soon as another program runs on the same cores. This must be set before torch is imported.
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 #: Command -> module whose main(argv) does the work. Imported only when asked for.
 COMMANDS = {

@@ -1,105 +1,135 @@
-"""Batches of pictures and captions for the miniature CLIP, and its loss."""
+"""Batches of pictures and captions for the training of the built-in CLIP."""
 
 from __future__ import annotations
 
-import math
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
+from torch.utils.data import Dataset
 
 from zsris_viz.miniature.training.caption_truth import Claim, possible
 from zsris_viz.miniature.training.captions import caption, corrupted
 from zsris_viz.miniature.training.tokenizer import END, START, word_ids
-from zsris_viz.miniature.training.training_data import PictureStore
+from zsris_viz.miniature.training.training_data import REUSE_OFFSETS, PictureBlocks
+
+#: True captions of a picture in a batch; a wrong one is added.
+CAPTIONS = 3
+#: In what a wrong caption is wrong.
+SLIPS = ("noun", "colour", "size", "position", "relation")
 
 
-class Batches:
-    """Batches of pixels, caption ids and which captions are surely wrong for which pictures."""
+class ClipBatches(Dataset[dict[str, Tensor]]):
+    """Batches of pictures, captions, and which captions are surely wrong for which pictures, by number of the step.
 
-    def __init__(self, side: int, seed: int) -> None:
-        self.store = PictureStore(side, seed=seed)
-        self.rng = np.random.default_rng(seed + 1)
+    A batch depends on the settings and the number of its step alone.
+
+    Args:
+        side: int, height and width of the pictures in pixels.
+        batch_size: int, number of pictures, a multiple of twice the number of `REUSE_OFFSETS`.
+        seed: int.
+        steps: int, length of the training, as `len` gives it.
+        kept_patches: called with the number of a step; returns how many patches of a picture pass through the tower.
+            None gives whole pictures.
+        patch: int, side of a patch in pixels.
+    """
+
+    def __init__(
+        self,
+        side: int,
+        batch_size: int,
+        *,
+        seed: int,
+        steps: int,
+        kept_patches: Callable[[int], int] | None = None,
+        patch: int = 8,
+    ) -> None:
+        self.batch_size, self.seed, self.steps = batch_size, seed, steps
+        self.kept_patches, self.patch = kept_patches, patch
+        offsets = REUSE_OFFSETS if batch_size % (2 * len(REUSE_OFFSETS)) == 0 else (0,)
+        self.blocks = PictureBlocks(side, pairs=batch_size // 2 // len(offsets), seed=seed, offsets=offsets)
         self.words = word_ids()
         (self.end,) = self.words[END]
 
+    def __len__(self) -> int:
+        return self.steps
+
     def encode(self, text: str) -> list[int]:
-        """The token ids of a caption, with start and end."""
+        """Return the token ids of a caption, with start and end."""
         return [token for word in (START, *text.split(), END) for token in self.words[word]]
 
-    def draw(self, pictures: int, progress: float, captions: int = 3) -> dict[str, Any]:
-        """One batch.
+    def __getitem__(self, step: int) -> dict[str, Tensor]:
+        """Return the batch of a step.
 
         Args:
-            pictures: B.
-            progress: share of the training done, 0-1; single objects give way to whole scenes.
-            captions: true captions a picture.
+            step: int, from 0.
 
         Returns:
-            pixels (B, S, S, 3) uint8; ids (T, length) int64 of the B * captions true and then the B wrong captions;
-            maybe (T, B) bool; kinds: the slip of each wrong caption.
+            A dict: `pixels` (B, S, S, 3) uint8, or `patches` (B, K, patch * patch * 3) uint8 and their numbers
+            `places` (B, K) int64 if patches are dropped; `ids` (T, length) int64, the captions of picture 0, of
+            picture 1, ..., then one wrong caption of each picture; `maybe` (T, B) bool, whether a caption may be true
+            of a picture; `source` (B,) int64, the row of the caption that each wrong one was made from; `slip` (B,)
+            int64, in what it is wrong, as the index into `SLIPS`.
         """
-        images, facts = self.store.batch(pictures, singles=0.7 - 0.6 * min(progress * 2.5, 1), cuts=0.2)
+        rng = np.random.default_rng((self.seed, step, 1))
+        images, facts = self.blocks.batch(step)
         texts: list[str] = []
         claims: list[Claim] = []
         wrong: list[tuple[str, Claim, str]] = []
-        for row in facts:
-            said = [caption(self.rng, row) for _ in range(captions)]
-            texts += [text for text, _ in said]
-            claims += [claim for _, claim in said]
-            wrong.append(corrupted(self.rng, said[int(self.rng.integers(captions))][1], row))
+        source: list[int] = []
+        for index, row in enumerate(facts):
+            written = [caption(rng, row) for _ in range(CAPTIONS)]
+            texts += [text for text, _ in written]
+            claims += [claim for _, claim in written]
+            chosen = int(rng.integers(CAPTIONS))
+            source.append(index * CAPTIONS + chosen)
+            wrong.append(corrupted(rng, written[chosen][1], row))
         texts += [text for text, _, _ in wrong]
         claims += [claim for _, claim, _ in wrong]
         encoded = [self.encode(text) for text in texts]
-        longest = max(len(ids) for ids in encoded)
-        ids = torch.full((len(encoded), longest), self.end)
-        for row_index, row_ids in enumerate(encoded):
-            ids[row_index, : len(row_ids)] = torch.tensor(row_ids)
-        return {
-            "pixels": torch.from_numpy(images),
+        ids = np.full((len(encoded), max(len(ids) for ids in encoded)), self.end, dtype=np.int64)
+        for index, tokens in enumerate(encoded):
+            ids[index, : len(tokens)] = tokens
+        batch: dict[str, Any] = {
             "ids": ids,
-            "maybe": torch.from_numpy(possible(claims, facts)),
-            "kinds": [kind for _, _, kind in wrong],
+            "maybe": possible(claims, facts),
+            "source": np.array(source),
+            "slip": np.array([SLIPS.index(kind) for _, _, kind in wrong]),
         }
+        if self.kept_patches is None:
+            batch["pixels"] = images
+        else:
+            batch["patches"], batch["places"] = drop_patches(images, self.kept_patches(step), rng, self.patch)
+        return {name: torch.from_numpy(value) for name, value in batch.items()}
 
 
-def contrastive_loss(logits: Tensor, maybe: Tensor, captions: int) -> Tensor:
-    """InfoNCE with several captions a picture and known false negatives.
+def drop_patches(
+    images: np.ndarray, keep: int, rng: np.random.Generator, patch: int = 8
+) -> tuple[np.ndarray, np.ndarray]:
+    """Cut pictures into patches and keep some of them, in half of the pictures those with more contrast more often.
 
-    Args:
-        logits: (T, B); rows are the captions of picture 0, of picture 1, ..., then one wrong caption of each picture.
-        maybe: (T, B) bool, True where the caption may be true of the picture; such a pair is no negative.
-        captions: true captions a picture.
-    """
-    pictures = logits.shape[1]
-    count = pictures * captions
-    own = torch.arange(count, device=logits.device) // captions
-    positive = logits[torch.arange(count, device=logits.device), own]
-    negatives = logits.masked_fill(maybe, -torch.inf)
-    over_pictures = torch.logaddexp(positive, negatives[:count].logsumexp(1)) - positive
-    over_texts = torch.logaddexp(positive, negatives.logsumexp(0)[own]) - positive
-    return (over_pictures.mean() + over_texts.mean()) / 2
-
-
-def patch_logits(patches: Tensor, texts: Tensor, sharpness: float = 20.0) -> Tensor:
-    """How well the best patch of each picture meets each caption: a smooth maximum of cosines.
+    Empty ground is most of a picture and teaches least, so this costs less than dropping patches evenly. The choice
+    depends on the pixels alone.
 
     Args:
-        patches: (B, P, D), normalised. texts: (T, D), normalised.
-        sharpness: the higher, the nearer to the plain maximum.
+        images: (B, S, S, 3) uint8.
+        keep: int, number of patches that stay.
+        rng: source of randomness.
+        patch: int, side of a patch in pixels.
 
     Returns:
-        (T, B), to be scaled as cosines are.
+        (B, keep, patch * patch * 3) uint8, each patch as rows of pixels of three channels, and (B, keep) int64, the
+        numbers of the patches, row by row from 0; all of them in their order if none is dropped.
     """
-    cosines = torch.einsum("td,bpd->tbp", texts, patches)
-    return ((cosines * sharpness).logsumexp(-1) - math.log(patches.shape[1])) / sharpness
-
-
-def encode_by_length(towers: nn.Module, ids: Tensor, end: int, groups: int = 4) -> Tensor:
-    """The features of captions, (T, D), run in groups of like length, since text costs as much as pictures
-    otherwise."""
-    lengths = (ids != end).sum(1) + 1
-    order = lengths.argsort()
-    parts = [towers.texts(ids[rows, : int(lengths[rows].max())]) for rows in order.chunk(groups)]  # type: ignore[operator]
-    return torch.cat(parts)[order.argsort()]
+    count, side = len(images), images.shape[1] // patch
+    cut = images.reshape(count, side, patch, side, patch, 3).swapaxes(2, 3).reshape(count, side * side, -1)
+    if keep >= side * side:
+        return cut, np.tile(np.arange(side * side), (count, 1))
+    contrast = cut.reshape(count, side * side, -1, 3).mean(-1, dtype=np.float32).std(-1) / 255
+    uneven = rng.random((count, 1)) < 0.5
+    # Gumbel noise on log weights and the largest few: a weighted draw without replacement.
+    noise = rng.gumbel(size=contrast.shape)
+    places = np.argpartition(-(uneven * np.log(contrast + 0.02) + noise), keep - 1, axis=1)[:, :keep]
+    return np.take_along_axis(cut, places[..., None], axis=1), places

@@ -35,8 +35,9 @@ objects; objects cut out on a plain ground. No mask of a scene is ever seen, so 
 
 **Recipe.** InfoNCE with three true captions and one made wrong in one thing for every picture, in near-duplicate pairs;
 a caption that may be true of another picture is no negative. The same loss, weighted 0.25, on the patch that meets the
-caption best by the value path of the last block. Patches are dropped (28 % kept, then 45 %, then all), AdamW with a
-cosine schedule. The curve is in `training.csv`.
+caption best by the value path of the last block. AdamW with a warm-up, a constant learning rate and a decay that
+follows one minus a square root. While the rate is constant, most patches are dropped; in the first two fifths of the
+decay half of them, then none. The curve is in `training.csv`.
 """,
     "clip-rn": """# Miniature CLIP with a ResNet tower
 
@@ -82,9 +83,12 @@ def card(model: str, training: dict[str, Any], figures: dict[str, Any], digest: 
     """
     lines = [ABOUT[model]]
     lines.append(
-        f"**Training run.** {training['images']:,} pictures in {training['steps']:,} steps of {training['batch']}, "
+        f"**Training run.** {training['images']:,} pictures in {training['steps']:,} steps of {training['batch']}, the "
+        f"last {training['decay_images']:,} of them with a decaying learning rate; before it, "
+        f"{training['kept_patches']} of the patches were kept. {_beginning(training)} "
         f"{training['seconds'] / 60:.0f} minutes on {training['threads']} CPU thread(s), seed {training['seed']}, "
-        f"peak learning rate {training['peak_learning_rate']}. Again: `python -m zsris_viz.miniature train {model}`"
+        f"peak learning rate {training['peak_learning_rate']}. The command that trains it is "
+        f"`python -m zsris_viz.miniature train {model}`"
         + (" `--text-from zsris_viz/miniature/weights/clip`." if model == "clip-rn" else ".")
     )
     if training.get("note"):
@@ -125,6 +129,15 @@ def card(model: str, training: dict[str, Any], figures: dict[str, Any], digest: 
             "methods of this package exist because of it.\n"
         )
     return "\n".join(lines)
+
+
+def _beginning(training: dict[str, Any]) -> str:
+    """Return what the run began with, in a sentence."""
+    begun = training.get("began_with")
+    if begun is None:
+        return "It began with random weights."
+    earlier = f", which had been trained on {begun['images']:,} pictures" if "images" in begun else ""
+    return f"It began with the weights of SHA-256 `{begun['sha256']}`{earlier}; these pictures are not counted here."
 
 
 def main(argv: list[str]) -> None:

@@ -16,6 +16,11 @@ from zsris_viz.miniature.training.tokenizer import CONTEXT_LENGTH
 
 #: Height and width in pixels of what each tower sees.
 SIDE = {"clip": 112, "clip-rn": 160}
+#: CLIP's mean and standard deviation of the three channels, of values in 0-1.
+MEAN = (0.48145466, 0.4578275, 0.40821073)
+STD = (0.26862954, 0.26130258, 0.27577711)
+#: Number of patches of a picture in the ViT.
+PATCHES = 14 * 14
 
 
 def text_config(tokens: int) -> dict[str, Any]:
@@ -62,59 +67,46 @@ def position_waves(grid: int, width: int, amplitude: float = 0.3) -> Tensor:
     return torch.cat([torch.zeros(1, width), table])
 
 
-def busy_patches(pixels: Tensor, keep: int, patch: int = 8) -> Tensor:
-    """Which patches to keep: drawn without repeats, those with more contrast more often.
-
-    Empty ground is most of a picture and teaches least, so this costs less than dropping patches evenly. It looks at
-    the
-    pixels alone.
+class VitTowers(nn.Module):
+    """transformers' CLIPModel with patches dropped before the first block, which saves time and spreads the evidence.
 
     Args:
-        pixels: (B, 3, S, S).
-        keep: how many patches stay.
-
-    Returns:
-        (B, keep) int64 indices of patches, in the order of the grid's rows.
+        tokens: int, size of the vocabulary.
+        weights: Path or None, a folder of weights to begin with; None gives random ones.
     """
-    grey = pixels.mean(1, keepdim=True)
-    mean, square = F.avg_pool2d(grey, patch), F.avg_pool2d(grey * grey, patch)
-    contrast = (square - mean * mean).clamp(min=0).sqrt().flatten(1) + 0.08
-    # Gumbel noise on log weights and the largest few: a weighted draw without replacement.
-    noise = -torch.log(-torch.log(torch.rand_like(contrast).clamp(1e-6, 1 - 1e-6)))
-    uneven = (torch.rand(len(pixels), 1, device=pixels.device) < 0.5).float()
-    return (uneven * contrast.log() + noise).topk(keep, dim=1).indices
 
-
-class VitTowers(nn.Module):
-    """transformers' CLIPModel with patches dropped before the first block, which saves time and spreads the
-    evidence."""
-
-    def __init__(self, tokens: int) -> None:
+    def __init__(self, tokens: int, weights: Path | None = None) -> None:
         super().__init__()
         from transformers import CLIPConfig, CLIPModel
 
+        if weights is not None:
+            self.clip = CLIPModel.from_pretrained(weights, dtype=torch.float32, attn_implementation="eager")
+            return
         self.clip = CLIPModel(CLIPConfig(**vit_config(tokens), attn_implementation="eager"))  # type: ignore[call-arg]
         with torch.no_grad():
             table = self.clip.vision_model.embeddings.position_embedding.weight
             table.copy_(position_waves(14, table.shape[1]))
 
-    def images(self, pixels: Tensor, keep: float) -> tuple[Tensor, Tensor]:
-        """Features of pictures and of their patches.
+    def images(self, batch: dict[str, Tensor]) -> tuple[Tensor, Tensor]:
+        """Return features of pictures and of their patches.
 
         Args:
-            pixels: (B, 3, S, S).
-            keep: share of the patches that go through the blocks.
+            batch: dict with `patches` (B, K, 192) uint8, each as rows of pixels of three channels, and their numbers
+                `places` (B, K) int64.
 
         Returns:
-            (B, D) and, by the value path of the last block, (B, kept patches, D).
+            (B, D) and, by the value path of the last block, (B, K, D).
         """
         vision = self.clip.vision_model
-        hidden = vision.embeddings(pixels)
-        if keep < 1:
-            count, patches = len(hidden), hidden.shape[1] - 1
-            order = busy_patches(pixels, round(patches * keep)) + 1
-            order = torch.cat([order.new_zeros(count, 1), order], 1)
-            hidden = hidden.gather(1, order[..., None].expand(-1, -1, hidden.shape[2]))
+        patches, places = batch["patches"], batch["places"]
+        device = places.device
+        mean, std = (torch.tensor(values, device=device).repeat(64) * 255 for values in (MEAN, STD))
+        table = vision.embeddings
+        # The convolution over patches that do not overlap, as a matrix product over the patches that are kept alone.
+        kernel = table.patch_embedding.weight.permute(0, 2, 3, 1).flatten(1)
+        hidden = F.linear((patches.float() - mean) / std, kernel) + table.position_embedding.weight[1:][places]
+        pooled = table.class_embedding + table.position_embedding.weight[0]
+        hidden = torch.cat([pooled.expand(len(hidden), 1, -1), hidden], 1)
         hidden = vision.pre_layrnorm(hidden)
         last = vision.encoder.layers[-1]
         for block in vision.encoder.layers:
@@ -176,14 +168,19 @@ class RnTowers(nn.Module):
         with torch.no_grad():
             self.clip.logit_scale.copy_(whole.logit_scale)
 
-    def images(self, pixels: Tensor, keep: float) -> tuple[Tensor, Tensor]:
-        """Features of pictures and of the places of the last map; a ResNet sees every pixel, whatever `keep` says.
+    def images(self, batch: dict[str, Tensor]) -> tuple[Tensor, Tensor]:
+        """Return features of pictures and of the places of the last feature map.
+
+        Args:
+            batch: dict with `pixels` (B, S, S, 3) uint8.
 
         Returns:
             (B, D) and, by the value path of attention pooling, (B, g * g, D).
         """
+        pixels = batch["pixels"].permute(0, 3, 1, 2).float()
+        mean, std = (torch.tensor(values, device=pixels.device)[:, None, None] * 255 for values in (MEAN, STD))
         visual = self.clip.visual
-        maps = visual.stem(pixels.contiguous(memory_format=torch.channels_last))
+        maps = visual.stem(((pixels - mean) / std).contiguous(memory_format=torch.channels_last))
         for stage in (visual.layer1, visual.layer2, visual.layer3, visual.layer4):
             maps = stage(maps)
         pool = visual.attnpool
@@ -203,3 +200,21 @@ class RnTowers(nn.Module):
         from zsris_viz.models.resnet_modules import save_clip_rn
 
         save_clip_rn(self.clip, folder)
+
+
+def encode_by_length(towers: nn.Module, ids: Tensor, end: int, groups: int = 8) -> Tensor:
+    """Return the features of captions, run in groups of like length to save the cost of padding.
+
+    Args:
+        towers: VitTowers or RnTowers.
+        ids: (T, length) int64, padded with `end`.
+        end: int, id of the end token.
+        groups: int, number of groups of equal size.
+
+    Returns:
+        (T, D).
+    """
+    lengths = (ids != end).sum(1) + 1
+    order = lengths.argsort()
+    parts = [towers.texts(ids[rows, : int(lengths[rows].max())]) for rows in order.chunk(groups)]  # type: ignore[operator]
+    return torch.cat(parts)[order.argsort()]

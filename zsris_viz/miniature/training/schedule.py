@@ -1,32 +1,52 @@
-"""What the trainings of the miniatures share: a warm-up-and-cosine schedule, a CSV log."""
+"""The learning rate of a training, as a function of the number of examples that were trained on."""
 
 from __future__ import annotations
 
-import csv
-import math
-from collections.abc import Mapping
-from pathlib import Path
+from dataclasses import dataclass
+
+from zsris_viz.errors import InvalidInputError
 
 
-def learning_rate(step: float, total: float, *, peak: float, warmup: float = 0.02, floor: float = 0.02) -> float:
-    """Linear warm-up to `peak` over the first `warmup` of the work, then a cosine down to `floor * peak`.
+@dataclass(frozen=True)
+class WarmupStableDecay:
+    """A linear warm-up, a constant rate, and a decay to zero that follows one minus a square root.
 
-    Args:
-        step: work done so far, in any unit.
-        total: all of the work in that unit.
+    The rate does not depend on `total` before the decay begins. A training can therefore be made longer while its rate
+    is constant, and a copy of it can be decayed at any moment (Hägele et al., "Scaling Laws and Compute-Optimal
+    Training Beyond Fixed Training Durations", 2024, which also gives the shape of the decay).
+
+    Attributes:
+        peak: float, the constant learning rate.
+        warmup: int, number of examples over which the rate rises.
+        decay: int, number of examples over which the rate falls, the last ones of the training.
+        total: int, number of examples of the whole training.
     """
-    done = min(step / total, 1.0)
-    if done < warmup:
-        return peak * max(done / warmup, 0.01)
-    return peak * (floor + (1 - floor) * 0.5 * (1 + math.cos(math.pi * (done - warmup) / (1 - warmup))))
 
+    peak: float
+    warmup: int
+    decay: int
+    total: int
 
-def append_log(path: Path, row: Mapping[str, float | int | str]) -> None:
-    """Appends one row to a CSV log, with a header where the file is new."""
-    new = not path.exists()
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("a", newline="") as file:
-        writer = csv.DictWriter(file, fieldnames=list(row))
-        if new:
-            writer.writeheader()
-        writer.writerow(row)
+    def __post_init__(self) -> None:
+        if self.warmup + self.decay > self.total or min(self.warmup, self.decay) < 0:
+            raise InvalidInputError(
+                f"a warm-up of {self.warmup:,} examples and a decay of {self.decay:,} do not fit into a training of "
+                f"{self.total:,}; lengthen the training or shorten one of the two."
+            )
+
+    @property
+    def decay_start(self) -> int:
+        """Number of examples after which the decay begins."""
+        return self.total - self.decay
+
+    def decay_progress(self, examples: int) -> float:
+        """Return how much of the decay is done after `examples`, from 0 to 1."""
+        if examples < self.decay_start or self.decay == 0:
+            return 0.0
+        return min((examples - self.decay_start) / self.decay, 1.0)
+
+    def rate(self, examples: int) -> float:
+        """Return the learning rate of the step that begins after `examples`."""
+        if examples < self.warmup:
+            return self.peak * max(examples / self.warmup, 0.01)
+        return self.peak * (1.0 - self.decay_progress(examples) ** 0.5)

@@ -1,176 +1,255 @@
-"""Trains the miniature CLIP on drawn pictures with captions; never on masks of scenes, as CLIP itself is not.
+"""Train the built-in CLIP on drawn pictures with captions; never on masks of scenes, as CLIP itself is not.
 
 InfoNCE over pictures and captions in which a pair is a negative only where the caption is surely wrong for the
-picture; three true captions and one made wrong in one thing for every picture; pictures come in near-duplicate pairs. A
-small part of the loss asks the same of the patch that meets the caption best, by the value path of the last block: a
-caption should be met somewhere, without being told where.
+picture; three true captions of every picture and one that is wrong in one thing; pictures come in near-duplicate pairs.
+A small part of the loss asks the same of the patch that meets the caption best, by the value path of the last block: a
+caption should be met somewhere in the picture, but it is not told where.
+
+Most patches are dropped while the learning rate is constant. While it decays, more patches are kept, and all of them
+at the end, since the towers are used on whole pictures.
 """
 
 from __future__ import annotations
 
 import argparse
-import json
-import time
+import shutil
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-import numpy as np
 import torch
 import torch.nn.functional as F
-from torch import nn
+from torch import Tensor, nn
 
+from zsris_viz.errors import InvalidInputError
+from zsris_viz.io.atomic import atomic_path
+from zsris_viz.io.hashing import file_hash
+from zsris_viz.io.json_files import read_json_object
 from zsris_viz.io.training_state import load_state, save_state
-from zsris_viz.miniature.training.clip_batches import Batches, contrastive_loss, encode_by_length, patch_logits
-from zsris_viz.miniature.training.clip_towers import SIDE, RnTowers, VitTowers
-from zsris_viz.miniature.training.schedule import append_log, learning_rate
+from zsris_viz.miniature.training.clip_batches import CAPTIONS, SLIPS, ClipBatches
+from zsris_viz.miniature.training.clip_towers import PATCHES, SIDE, RnTowers, VitTowers, encode_by_length
+from zsris_viz.miniature.training.contrastive import contrastive_loss, patch_logits
+from zsris_viz.miniature.training.schedule import WarmupStableDecay
 from zsris_viz.miniature.training.tokenizer import write_tokenizer
+from zsris_viz.miniature.training.training_loop import CHECKPOINT, LOG, SETTINGS, TrainingLoop
 
-MEAN = (0.48145466, 0.4578275, 0.40821073)
-STD = (0.26862954, 0.26130258, 0.27577711)
+WARMUP_BATCHES = 200
+
+
+@dataclass(frozen=True)
+class KeptPatches:
+    """How many patches of a picture pass through the tower at a step.
+
+    Attributes:
+        schedule: the learning rate, which says how far the decay is.
+        batch_size: int, number of pictures in a batch.
+        share: float, share of the patches that are kept before the decay.
+    """
+
+    schedule: WarmupStableDecay
+    batch_size: int
+    share: float
+
+    def __call__(self, step: int) -> int:
+        """Return the number of patches at a step, from 0."""
+        progress = self.schedule.decay_progress(step * self.batch_size)
+        share = self.share if progress == 0 else 0.5 if progress < 0.4 else 1.0
+        return round(PATCHES * share)
+
+
+@dataclass
+class ClipLoss:
+    """The loss of a batch, with the share of wrong captions that are told from the ones they were made from.
+
+    Attributes:
+        towers: VitTowers or RnTowers.
+        end: int, id of the end token.
+        patch_weight: float, weight of the loss on the best patch.
+        bf16: bool, whether matrix products are computed in bfloat16.
+    """
+
+    towers: nn.Module
+    end: int
+    patch_weight: float
+    bf16: bool
+
+    def __call__(self, batch: dict[str, Tensor], _examples: int) -> tuple[Tensor, dict[str, tuple[float, float]]]:
+        """Return the loss, a scalar, and for every kind of wrong caption the number told apart and the number."""
+        towers: Any = self.towers
+        device = towers.logit_scale.device
+        batch = {name: value.to(device) for name, value in batch.items()}
+        with torch.autocast(device.type, dtype=torch.bfloat16, enabled=self.bf16):
+            images, patches = towers.images(batch)
+            texts = encode_by_length(towers, batch["ids"], self.end)
+        images, texts = F.normalize(images.float(), dim=-1), F.normalize(texts.float(), dim=-1)
+        scale = towers.logit_scale.exp().clamp(max=100)
+        logits = texts @ images.T * scale
+        loss = contrastive_loss(logits, batch["maybe"], CAPTIONS)
+        if self.patch_weight:
+            dense = patch_logits(F.normalize(patches.float(), dim=-1), texts) * scale
+            loss = loss + self.patch_weight * contrastive_loss(dense, batch["maybe"], CAPTIONS)
+        picture = torch.arange(len(images), device=device)
+        right = logits[batch["source"], picture] > logits[len(images) * CAPTIONS + picture, picture]
+        counted = {}
+        for index, name in enumerate(SLIPS):
+            chosen = right[batch["slip"] == index]
+            counted[name] = (100.0 * float(chosen.sum()), float(len(chosen)))
+        return loss, counted
+
+
+def branch(source: Path, target: Path) -> int:
+    """Copy the checkpoint of a run into a new folder, from which a decay ends it while the run itself continues.
+
+    Args:
+        source: Path, folder of the run.
+        target: Path, folder of the branch; nothing is copied where it has begun already.
+
+    Returns:
+        The number of steps after which the branch left the run.
+    """
+    begun = target / SETTINGS
+    if begun.is_file() and (target / CHECKPOINT).is_file():
+        return int(read_json_object(begun, "Delete the folder to begin again.")["branched_at_step"])
+    state = load_state(source / CHECKPOINT)
+    if state is None:
+        raise InvalidInputError(f"the run in {source} has no checkpoint yet; branch it off when it has.")
+    if (source / LOG).is_file():
+        with atomic_path(target / LOG) as temporary:
+            shutil.copyfile(source / LOG, temporary)
+    save_state(target / CHECKPOINT, state)
+    return int(state["step"])
 
 
 def train(
     model: str,
     run: Path,
     *,
-    minutes: float,
-    batch: int,
-    steps: int | None,
-    seed: int,
-    peak: float,
-    threads: int,
-    bf16: bool,
-    text_from: Path | None = None,
+    pictures: int,
+    decay: int,
+    batch_size: int = 256,
+    seed: int = 0,
+    peak: float = 8e-4,
+    keep: float = 0.25,
     patch_weight: float = 0.25,
+    bf16: bool = False,
+    threads: int = 2,
+    workers: int = 1,
+    weights: Path | None = None,
+    text_from: Path | None = None,
+    branched_at_step: int | None = None,
+    save_seconds: float = 300.0,
+    stop_after: int | None = None,
 ) -> Path:
-    """Trains until `minutes` of work (or `steps`) are done; a run that was killed goes on from its last checkpoint.
+    """Train until `pictures` were used; a run that was interrupted continues from its last checkpoint, exactly.
+
+    Args:
+        model: str, "clip" or "clip-rn".
+        run: Path, folder of the checkpoint, the log and the weights.
+        pictures: int, number of pictures of the whole training. It may be changed until the decay begins.
+        decay: int, number of pictures over which the learning rate falls, the last ones.
+        batch_size: int, number of pictures in a batch.
+        seed: int.
+        peak: float, the constant learning rate.
+        keep: float, share of the patches that are kept before the decay; of no effect on a ResNet.
+        patch_weight: float, weight of the loss on the best patch.
+        bf16: bool, whether matrix products are computed in bfloat16.
+        threads: int, threads of PyTorch.
+        workers: int, processes that draw batches.
+        weights: Path or None, folder of the weights to begin with.
+        text_from: Path or None, for "clip-rn": folder of a ViT miniature whose text tower is kept.
+        branched_at_step: int or None, the step at which the run was branched off another one by `branch`.
+        save_seconds: float, seconds between two checkpoints.
+        stop_after: int or None, number of the step after which to save and return.
 
     Returns:
-        The folder with the weights, as :func:`zsris_viz.load_clip` reads it.
+        The folder with the weights, as `zsris_viz.load_clip` reads it.
     """
-    torch.set_num_threads(threads)
     torch.manual_seed(seed)
     device = "cuda" if torch.cuda.is_available() else "cpu"
     folder = run / "weights"
     folder.mkdir(parents=True, exist_ok=True)
     tokens = write_tokenizer(folder)
-    towers = (VitTowers(tokens) if model == "clip" else RnTowers(tokens, text_from)).to(device)
-    trained = [p for p in towers.parameters() if p.requires_grad]
-    decayed = [p for p in trained if p.ndim > 1]
-    others = [p for p in trained if p.ndim <= 1]
-    optimizer = torch.optim.AdamW(
-        [{"params": decayed, "weight_decay": 0.05}, {"params": others, "weight_decay": 0.0}], lr=peak, betas=(0.9, 0.98)
+    towers = (VitTowers(tokens, weights) if model == "clip" else RnTowers(tokens, text_from)).to(device)
+    schedule = WarmupStableDecay(peak, min(WARMUP_BATCHES * batch_size, pictures // 10), decay, pictures)
+    batches = ClipBatches(
+        SIDE[model],
+        batch_size,
+        seed=seed,
+        steps=-(-pictures // batch_size),
+        kept_patches=KeptPatches(schedule, batch_size, keep) if model == "clip" else None,
     )
-    state = load_state(run / "checkpoint.pt")
-    step, seconds = 0, 0.0
-    if state is not None:
-        towers.load_state_dict(state["towers"])
-        optimizer.load_state_dict(state["optimizer"])
-        step, seconds = int(state["step"]), float(state["seconds"])
-    # A resumed run draws other pictures than those already seen.
-    batches = Batches(SIDE[model], seed + 1000 * step)
-    end = batches.end
-    mean = torch.tensor(MEAN, device=device)[:, None, None] * 255
-    std = torch.tensor(STD, device=device)[:, None, None] * 255
-    total = steps if steps is not None else minutes * 60
-    right: dict[str, list[bool]] = {}
-    saved = time.monotonic()
-    while (step if steps is not None else seconds) < total:
-        started = time.monotonic()
-        progress = (step if steps is not None else seconds) / total
-        for group in optimizer.param_groups:
-            group["lr"] = learning_rate(progress, 1.0, peak=peak)
-        drawn = batches.draw(batch, progress)
-        pixels = (drawn["pixels"].to(device).permute(0, 3, 1, 2).float() - mean) / std
-        # Most patches are dropped at first; towards the end the towers see what they will be used on.
-        keep = 0.28 if progress < 0.7 else 0.45 if progress < 0.9 else 1.0
-        with torch.autocast(device, dtype=torch.bfloat16, enabled=bf16):
-            seen, patches = towers.images(pixels, keep)
-            heard = encode_by_length(towers, drawn["ids"].to(device), end)
-        seen, heard = F.normalize(seen.float(), dim=-1), F.normalize(heard.float(), dim=-1)
-        logits = heard @ seen.T * towers.logit_scale.exp().clamp(max=100)
-        maybe = drawn["maybe"].to(device)
-        loss = contrastive_loss(logits, maybe, 3)
-        if patch_weight:
-            dense = patch_logits(F.normalize(patches.float(), dim=-1), heard) * towers.logit_scale.exp().clamp(max=100)
-            loss = loss + patch_weight * contrastive_loss(dense, maybe, 3)
-        optimizer.zero_grad(set_to_none=True)
-        loss.backward()
-        nn.utils.clip_grad_norm_(towers.parameters(), 1.0)
-        optimizer.step()
-        step += 1
-        # A stalled machine must not eat the schedule: a step counts for at most ten seconds.
-        seconds += min(time.monotonic() - started, 10.0)
-        picture = torch.arange(batch, device=device)
-        true = logits[: batch * 3].view(batch, 3, batch)[picture, :, picture].mean(1)
-        for kind, good in zip(drawn["kinds"], (true > logits[batch * 3 + picture, picture]).tolist(), strict=True):
-            right.setdefault(kind, []).append(good)
-        if step % 25 == 0 or (steps is not None and step == steps):
-            kinds = ("noun", "colour", "size", "position", "relation")
-            row = {kind: round(100 * float(np.mean(right.get(kind, [0.5]))), 1) for kind in kinds}
-            append_log(
-                run / "log.csv",
-                {"step": step, "images": step * batch, "seconds": round(seconds), "loss": round(loss.item(), 4), **row},
-            )
-            print(step, step * batch, f"{seconds:.0f} s, loss {loss.item():.3f}", row, flush=True)
-            right.clear()
-        if time.monotonic() - saved > 120 or (step if steps is not None else seconds) >= total:
-            save_state(
-                run / "checkpoint.pt",
-                {"towers": towers.state_dict(), "optimizer": optimizer.state_dict(), "step": step, "seconds": seconds},
-            )
-            towers.save(folder)
-            saved = time.monotonic()
-    towers.save(folder)
-    (run / "training.json").write_text(
-        json.dumps(
-            {
-                "model": model,
-                "steps": step,
-                "images": step * batch,
-                "seconds": round(seconds),
-                "batch": batch,
-                "seed": seed,
-                "peak_learning_rate": peak,
-                "threads": threads,
-            }
-        )
+    settings = {
+        "model": model,
+        "batch": batch_size,
+        "seed": seed,
+        "peak_learning_rate": peak,
+        "kept_patches": keep,
+        "patch_weight": patch_weight,
+        "bf16": bf16,
+        "began_with": _earlier(weights or text_from),
+        "branched_at_step": branched_at_step,
+    }
+    training = TrainingLoop(
+        run=run,
+        settings=settings,
+        model=towers,
+        batches=batches,
+        batch_size=batch_size,
+        loss=ClipLoss(towers, batches.end, patch_weight, bf16),
+        save=towers.save,
+        schedule=schedule,
+        columns=SLIPS,
+        unit="images",
+        threads=threads,
+        workers=workers,
+        save_seconds=save_seconds,
+        earlier={"decay_images": decay},
     )
-    return folder
+    return training.fit(stop_after=stop_after)
+
+
+def _earlier(weights: Path | None) -> dict[str, Any] | None:
+    """Hash of the weights that a run begins with."""
+    return None if weights is None else {"sha256": file_hash(weights / "model.safetensors")}
 
 
 def main(argv: list[str]) -> None:
-    """The command line of `python -m zsris_viz.miniature train clip`."""
+    """Run the command `python -m zsris_viz.miniature train clip`."""
     parser = argparse.ArgumentParser(prog="python -m zsris_viz.miniature train clip", description=__doc__)
     parser.add_argument("--model", choices=("clip", "clip-rn"), default="clip")
     parser.add_argument("--run", type=Path, default=None, help="folder for weights, checkpoint and log (runs/<model>)")
-    parser.add_argument("--minutes", type=float, default=85.0, help="how long to train, in minutes of work")
-    parser.add_argument("--steps", type=int, default=None, help="how many steps to train, in place of --minutes")
-    parser.add_argument("--batch", type=int, default=192, help="pictures a step")
+    parser.add_argument("--pictures", type=int, default=None, help="pictures of the whole training (4,096,000)")
+    parser.add_argument("--decay", type=int, default=None, help="pictures of the decay at the end (12 %% of all)")
+    parser.add_argument("--batch", type=int, default=256, help="pictures in a batch")
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--peak", type=float, default=1.2e-3, help="peak learning rate")
-    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--peak", type=float, default=8e-4, help="constant learning rate")
+    parser.add_argument("--keep", type=float, default=0.25, help="share of the patches kept before the decay")
+    parser.add_argument("--patch-weight", type=float, default=0.25, help="weight of the loss on the best patch")
+    parser.add_argument("--bf16", action="store_true", help="bfloat16; for GPUs, and CPUs with avx512_bf16 or AMX")
+    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--workers", type=int, default=1, help="processes that draw batches")
+    parser.add_argument("--weights", type=Path, default=None, help="folder of weights to begin with")
     parser.add_argument(
-        "--bf16",
-        action="store_true",
-        help="autocast to bfloat16; for GPUs, and CPUs with bf16 instructions (others get slower)",
+        "--text-from", type=Path, default=None, help="clip-rn: folder of a ViT miniature whose text tower is kept"
     )
     parser.add_argument(
-        "--text-from",
+        "--branch-from",
         type=Path,
         default=None,
-        help="clip-rn: folder of a ViT miniature whose text tower is taken over and kept",
-    )
-    parser.add_argument(
-        "--patch-weight",
-        type=float,
-        default=0.25,
-        help="weight of the same loss on the patch that meets the caption best",
+        help="folder of a run: copy its last checkpoint and end it by a decay of --decay pictures",
     )
     given = parser.parse_args(argv)
     run = given.run or Path("runs") / given.model
+    step = branch(given.branch_from, run) if given.branch_from else None
+    pictures = given.pictures or 4_096_000
+    decay = given.decay if given.decay is not None else pictures * 12 // 100
+    if step is not None:
+        if given.decay is None:
+            raise InvalidInputError("--branch-from needs --decay, the number of pictures of the decay.")
+        pictures = step * given.batch + given.decay
     folder = train(
-        given.model, run, minutes=given.minutes, batch=given.batch, steps=given.steps, seed=given.seed, peak=given.peak,
-        threads=given.threads, bf16=given.bf16, text_from=given.text_from,
-        patch_weight=given.patch_weight,
+        given.model, run, pictures=pictures, decay=decay, batch_size=given.batch, seed=given.seed, peak=given.peak,
+        keep=given.keep, patch_weight=given.patch_weight, bf16=given.bf16, threads=given.threads, workers=given.workers,
+        weights=given.weights, text_from=given.text_from, branched_at_step=step,
     )  # fmt: skip
     print(f"weights in {folder}")

@@ -93,64 +93,88 @@ def cut_out(item: SceneObject, side: int, rng: np.random.Generator) -> np.ndarra
     return np.asarray(Image.fromarray(cut_picture).resize((side, side), Image.Resampling.BICUBIC))
 
 
-class PictureStore:
-    """Pairs of near-duplicate pictures with their facts, a part of them drawn anew for every batch.
+#: Offsets in steps at which a block of pictures is used again: no two blocks meet in more than one batch, since the
+#: differences between any two of these numbers are all distinct (a Golomb ruler, spread out by a factor of three).
+REUSE_OFFSETS = tuple(3 * mark for mark in (0, 1, 4, 9, 15, 22, 32, 34))
 
-    Drawing a picture costs more than training on it; each is used about `reuse` times, with other captions and other
-    tokens dropped every time.
+
+class PictureBlocks:
+    """Small blocks of near-duplicate pairs of pictures, each used in several batches that lie apart.
+
+    To draw a picture costs a good part of the time that it takes to train on it. Every picture is therefore used as
+    often as there are `offsets`, each time with other captions, other patches dropped and other pictures beside it.
+    A block depends on the seed and its number alone.
 
     Args:
-        side: height and width of the pictures in pixels.
-        capacity: pairs kept.
-        reuse: how often a pair is used on average.
-        seed: the same seed gives the same sequence of batches.
+        side: int, height and width of the pictures in pixels.
+        pairs: int, number of pairs in a block.
+        seed: int.
+        singles: float, share of the scenes that have one object only.
+        cuts: float, share of cut-out objects among all pictures.
+        offsets: tuple of int, a batch takes the blocks that lie so many steps back; the first is 0.
     """
 
-    def __init__(self, side: int, *, capacity: int = 12_000, reuse: float = 4.0, seed: int = 0) -> None:
-        self.side, self.capacity, self.reuse = side, capacity, reuse
-        self._rng = np.random.default_rng(seed)
-        self._pictures = np.empty((capacity, 2, side, side, 3), dtype=np.uint8)
-        self._facts = np.empty((capacity, 2, MOST_OBJECTS, 7), dtype=np.float32)
-        self._used = 0
-        self._next = 0
-        self._serial = SEED_BASE + seed * (1 << 32)
+    def __init__(
+        self,
+        side: int,
+        *,
+        pairs: int,
+        seed: int = 0,
+        singles: float = 0.1,
+        cuts: float = 0.2,
+        offsets: tuple[int, ...] = REUSE_OFFSETS,
+    ) -> None:
+        self.side, self.pairs, self.seed = side, pairs, seed
+        self.singles, self.cuts, self.offsets = singles, cuts, offsets
+        self._blocks: dict[int, tuple[np.ndarray, np.ndarray]] = {}
 
-    def _draw_pair(self, singles: float, cuts: float) -> None:
-        rng, slot = self._rng, self._next
-        self._serial += 1
-        if rng.random() < cuts:
-            item = draw_object(rng)
-            # The other half of a pair of cut-outs differs in the noun or in the colour.
-            changed = draw_object(rng, noun=item.noun) if rng.random() < 0.5 else draw_object(rng, colour=item.colour)
-            for half, thing in enumerate((item, changed)):
-                self._pictures[slot, half] = cut_out(thing, self.side, rng)
-                self._facts[slot, half] = facts_of(SceneLayout((thing,), 0, 0), cropped=True)
-        else:
-            single = rng.random() < singles
-            layout = sample_layout(
-                self._serial, least=1 if single else 2, most=1 if single else MOST_OBJECTS, same_noun=0.4
-            )
-            for half, scene in enumerate((layout, near_duplicate(layout, rng))):
-                self._pictures[slot, half] = render_arrays(scene, self.side)[0]
-                self._facts[slot, half] = facts_of(scene)
-        self._next = (self._next + 1) % self.capacity
-        self._used = min(self._used + 1, self.capacity)
-
-    def batch(self, pictures: int, *, singles: float = 0.3, cuts: float = 0.2) -> tuple[np.ndarray, np.ndarray]:
-        """A batch of pairs.
+    def batch(self, step: int) -> tuple[np.ndarray, np.ndarray]:
+        """Return the pictures of a step.
 
         Args:
-            pictures: how many pictures, an even number.
-            singles: share of scenes with one object only.
-            cuts: share of cut-out objects.
+            step: int, number of the step, from 0.
 
         Returns:
-            pictures (B, side, side, 3) uint8 and facts (B, 4, 7) float32, the halves of a pair next to each other.
+            Pictures (B, side, side, 3) uint8 and facts (B, 4, 7) float32, the halves of a pair next to each other;
+            B is twice the pairs of a block for every offset.
         """
-        pairs = pictures // 2
-        fresh = pairs if self._used < pairs * 2 else max(1, round(pairs / self.reuse))
-        for _ in range(fresh):
-            self._draw_pair(singles, cuts)
-        chosen = self._rng.choice(self._used, size=pairs, replace=False)
-        shape = (2 * pairs, self.side, self.side, 3)
-        return self._pictures[chosen].reshape(shape), self._facts[chosen].reshape(2 * pairs, MOST_OBJECTS, 7)
+        wanted = [step - offset for offset in self.offsets]
+        self._blocks = {number: block for number, block in self._blocks.items() if number >= step - self.offsets[-1]}
+        for number in wanted:
+            if number not in self._blocks:
+                self._blocks[number] = self.draw(number)
+        blocks = [self._blocks[number] for number in wanted]
+        return np.concatenate([block[0] for block in blocks]), np.concatenate([block[1] for block in blocks])
+
+    def draw(self, number: int) -> tuple[np.ndarray, np.ndarray]:
+        """Draw a block.
+
+        Args:
+            number: int, which may be below 0: the first steps use blocks that were not new at any step.
+
+        Returns:
+            Pictures (2 * pairs, side, side, 3) uint8 and facts (2 * pairs, 4, 7) float32.
+        """
+        number += self.offsets[-1]
+        rng = np.random.default_rng((self.seed, number))
+        pictures = np.empty((self.pairs, 2, self.side, self.side, 3), dtype=np.uint8)
+        facts = np.empty((self.pairs, 2, MOST_OBJECTS, 7), dtype=np.float32)
+        for index in range(self.pairs):
+            if rng.random() < self.cuts:
+                item = draw_object(rng)
+                # The other half of a pair of cut-outs differs in the noun or in the colour.
+                same = rng.random() < 0.5
+                other = draw_object(rng, noun=item.noun) if same else draw_object(rng, colour=item.colour)
+                for half, thing in enumerate((item, other)):
+                    pictures[index, half] = cut_out(thing, self.side, rng)
+                    facts[index, half] = facts_of(SceneLayout((thing,), 0, 0), cropped=True)
+            else:
+                single = rng.random() < self.singles
+                layout = sample_layout(
+                    SEED_BASE + (self.seed << 32) + number * self.pairs + index,
+                    least=1 if single else 2, most=1 if single else MOST_OBJECTS, same_noun=0.4,
+                )  # fmt: skip
+                for half, scene in enumerate((layout, near_duplicate(layout, rng))):
+                    pictures[index, half] = render_arrays(scene, self.side)[0]
+                    facts[index, half] = facts_of(scene)
+        return pictures.reshape(-1, self.side, self.side, 3), facts.reshape(-1, MOST_OBJECTS, 7)

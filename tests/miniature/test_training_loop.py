@@ -1,0 +1,144 @@
+"""The loop that the trainings share: schedule, log, checkpoints, and a run that is killed and continues exactly."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import torch
+from torch import Tensor, nn
+from torch.utils.data import Dataset
+
+from zsris_viz.errors import InvalidInputError
+from zsris_viz.miniature.training.schedule import WarmupStableDecay
+from zsris_viz.miniature.training.training_loop import TrainingLoop, append_log, cut_log
+
+
+def test_the_rate_rises_stays_and_falls() -> None:
+    schedule = WarmupStableDecay(peak=2.0, warmup=10, decay=40, total=100)
+    assert schedule.rate(5) == pytest.approx(1.0)
+    assert {schedule.rate(examples) for examples in range(10, 61)} == {2.0}
+    assert schedule.rate(70) == pytest.approx(2.0 * (1 - 0.25**0.5)) and schedule.rate(100) == 0.0
+    longer = WarmupStableDecay(peak=2.0, warmup=10, decay=40, total=1000)
+    assert [longer.rate(examples) for examples in range(61)] == [schedule.rate(examples) for examples in range(61)]
+    with pytest.raises(InvalidInputError, match="do not fit"):
+        WarmupStableDecay(peak=1.0, warmup=60, decay=60, total=100)
+
+
+def test_a_log_is_cut_at_a_step_and_a_half_written_row_is_dropped(tmp_path: Path) -> None:
+    path = tmp_path / "log.csv"
+    for step in (1, 2, 3):
+        append_log(path, {"step": step, "loss": step / 2})
+    with path.open("a") as file:
+        file.write("4")
+    cut_log(path, 2)
+    with path.open(newline="") as file:
+        assert [row["step"] for row in csv.DictReader(file)] == ["1", "2"]
+    cut_log(tmp_path / "none.csv", 2)
+
+
+class Numbers(Dataset[Tensor]):
+    """A batch of four numbers that depends on the step alone."""
+
+    def __len__(self) -> int:
+        return 10
+
+    def __getitem__(self, step: int) -> Tensor:
+        return torch.randn(4, generator=torch.Generator().manual_seed(step))
+
+
+def small_training(run: Path, **changes: object) -> TrainingLoop:
+    torch.manual_seed(0)
+    model = nn.Linear(1, 1)
+
+    def loss(batch: Tensor, examples: int) -> tuple[Tensor, dict[str, tuple[float, float]]]:
+        return ((model(batch[:, None]) - 2) ** 2).mean(), {"examples before": (float(examples), 1.0)}
+
+    settings: dict = {
+        "run": run,
+        "settings": {"seed": 0},
+        "model": model,
+        "batches": Numbers(),
+        "batch_size": 4,
+        "loss": loss,
+        "save": lambda folder: torch.save(model.state_dict(), folder / "weights.pt"),
+        "schedule": WarmupStableDecay(0.1, 4, 12, 40),
+        "columns": ("examples before",),
+        "workers": 0,
+        "log_every": 2,
+    }
+    return TrainingLoop(**(settings | changes))
+
+
+def test_a_training_that_was_stopped_continues_exactly(tmp_path: Path) -> None:
+    whole = small_training(tmp_path / "whole").fit()
+    for stop in (3, 5, None):
+        parts = small_training(tmp_path / "parts").fit(stop_after=stop)
+    first, second = (torch.load(folder / "weights.pt") for folder in (whole, parts))
+    assert all(torch.equal(first[name], second[name]) for name in first)
+    logs = [
+        [{**row, "seconds": ""} for row in csv.DictReader((folder.parent / "log.csv").open())]
+        for folder in (whole, parts)
+    ]
+    assert logs[0] == logs[1] and [row["step"] for row in logs[0]] == ["2", "4", "6", "8", "10"]
+    assert json.loads((tmp_path / "parts" / "training.json").read_text())["examples"] == 40
+    assert any((tmp_path / "parts" / "tensorboard").iterdir())
+
+
+def test_a_run_does_not_continue_with_other_settings(tmp_path: Path) -> None:
+    small_training(tmp_path).fit(stop_after=1)
+    with pytest.raises(InvalidInputError, match=r"other settings \(seed\)"):
+        small_training(tmp_path, settings={"seed": 1}).fit()
+
+
+def test_the_first_signal_saves_and_ends_the_run(tmp_path: Path) -> None:
+    training = small_training(tmp_path)
+    inner = training.loss
+
+    def loss(batch: Tensor, examples: int) -> tuple[Tensor, dict[str, tuple[float, float]]]:
+        if examples == 16:
+            os.kill(os.getpid(), signal.SIGTERM)
+        return inner(batch, examples)
+
+    training.loss = loss
+    before = signal.getsignal(signal.SIGTERM)
+    training.fit()
+    assert torch.load(tmp_path / "checkpoint.pt")["step"] == 5
+    assert signal.getsignal(signal.SIGTERM) == before
+
+
+CLIP = """
+import sys
+from pathlib import Path
+from zsris_viz.miniature.training.train_clip import train
+train("clip", Path(sys.argv[1]), pictures=16 * int(sys.argv[2]), decay=64, batch_size=16, threads=1, save_seconds=0)
+"""
+
+
+@pytest.mark.slow
+def test_a_clip_training_that_is_killed_continues_with_the_same_command(tmp_path: Path) -> None:
+    steps = 12
+
+    def command(run: Path) -> list[str]:
+        return [sys.executable, "-c", CLIP, str(run), str(steps)]
+
+    subprocess.run(command(tmp_path / "whole"), check=True, timeout=300)
+    process = subprocess.Popen(command(tmp_path / "killed"), start_new_session=True)
+    checkpoint = tmp_path / "killed" / "checkpoint.pt"
+    deadline = time.monotonic() + 200
+    while not checkpoint.exists() and time.monotonic() < deadline:
+        time.sleep(0.05)
+    os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+    assert 0 < torch.load(checkpoint)["step"] < steps
+    subprocess.run(command(tmp_path / "killed"), check=True, timeout=300)
+    first, second = (torch.load(tmp_path / name / "checkpoint.pt") for name in ("whole", "killed"))
+    assert first["step"] == second["step"] == steps and first["means"] == second["means"]
+    assert all(torch.equal(first["model"][name], second["model"][name]) for name in first["model"])
