@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import json
 from pathlib import Path
 from typing import Any
@@ -15,7 +14,6 @@ from safetensors.torch import load_file
 from zsris_viz.errors import CorruptFileError
 from zsris_viz.io.hashing import file_hash
 from zsris_viz.miniature.__main__ import main
-from zsris_viz.miniature.training import train_sam
 from zsris_viz.miniature.training.measure_sam import measure
 from zsris_viz.miniature.training.sam_batches import SamBatch, draw_batch, horizon
 from zsris_viz.miniature.training.sam_model import LOW_SIDE, SIDE, masks_at_points, miniature_sam
@@ -25,12 +23,7 @@ from zsris_viz.miniature.world.layout import sample_layout
 from zsris_viz.miniature.world.render import render_arrays
 from zsris_viz.miniature.world.sampling import scene_seed
 
-RUN: dict[str, Any] = {"minutes": 1.0, "scenes": 2, "prompts": 2}
-
-
-def rows_of(run: Path) -> list[dict[str, str]]:
-    with (run / "log.csv").open(newline="") as file:
-        return [{key: value for key, value in row.items() if key != "seconds"} for row in csv.DictReader(file)]
+RUN: dict[str, Any] = {"scenes": 8, "decay": 4, "batch_size": 2, "prompts": 2, "workers": 0}
 
 
 def test_a_batch_depends_on_seed_and_step_alone() -> None:
@@ -106,36 +99,18 @@ def test_masks_of_many_pictures_are_those_of_sam_one_by_one() -> None:
             assert torch.allclose(answer["iou_predictions"][0], guessed[row, 1:], atol=1e-5)
 
 
-def test_a_killed_run_goes_on_exactly(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(train_sam, "LOG_EVERY", 2)
-    monkeypatch.setattr(train_sam, "learning_rate", lambda done, total, *, peak: peak)  # its length sets the schedule
-    train(tmp_path / "whole", steps=6, **RUN)
-
-    save = train_sam.save_state
-
-    def killed(path: Path, state: dict[str, Any]) -> None:
-        save(path, state)
-        if state["step"] == 4:
-            raise KeyboardInterrupt
-
-    monkeypatch.setattr(train_sam, "save_state", killed)
-    monkeypatch.setattr(train_sam, "SAVE_SECONDS", 0)
-    with pytest.raises(KeyboardInterrupt):
-        train(tmp_path / "cut", steps=6, **RUN)
-    with (tmp_path / "cut" / "log.csv").open("a") as file:  # of steps that the kill threw away
-        file.write("5,9,9,9,9,9,9\n")
-    monkeypatch.setattr(train_sam, "save_state", save)
-    train(tmp_path / "cut", steps=6, **RUN)
-
-    first, second = (load_file(tmp_path / name / "weights" / "model.safetensors") for name in ("whole", "cut"))
+def test_a_run_that_was_stopped_continues_exactly(tmp_path: Path) -> None:
+    train(tmp_path / "whole", **RUN)
+    for stop in (2, None):
+        train(tmp_path / "parts", **RUN, stop_after=stop)
+    first, second = (load_file(tmp_path / name / "weights" / "model.safetensors") for name in ("whole", "parts"))
     assert all(torch.equal(first[name], second[name]) for name in first)
-    assert rows_of(tmp_path / "whole") == rows_of(tmp_path / "cut")
     assert all(value.dtype == torch.float16 for value in first.values())
 
 
 def test_the_commands_train_measure_and_write_the_card(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     run, folder, figures = tmp_path / "run", tmp_path / "sam", tmp_path / "figures.json"
-    assert main(["train", "sam", "--run", str(run), "--steps", "1", "--scenes", "2", "--prompts", "1"]) == 0
+    assert main(["train", "sam", "--run", str(run), "--scenes", "2", "--batch", "2", "--prompts", "1"]) == 0
     weights = run / "weights" / "model.safetensors"
     options = ["--scenes", "1", "--splits", "val", "testA", "--size", "64", "--points", "2"]
     assert main(["measure", "sam", "--weights", str(weights), *options, "--out", str(figures)]) == 0
@@ -157,7 +132,7 @@ def test_the_commands_train_measure_and_write_the_card(tmp_path: Path, capsys: p
 def test_a_damaged_checkpoint_is_named(tmp_path: Path) -> None:
     (tmp_path / "checkpoint.pt").write_bytes(b"cut")
     with pytest.raises(CorruptFileError, match="checkpoint"):
-        train(tmp_path, steps=1, **RUN)
+        train(tmp_path, **RUN)
 
 
 @pytest.mark.slow

@@ -9,6 +9,7 @@ import torch
 import torch.nn.functional as F
 from PIL import Image
 from torch import Tensor
+from torch.utils.data import Dataset
 
 from zsris_viz.miniature.training.sam_model import LOW_SIDE, SIDE
 from zsris_viz.miniature.training.training_data import SEED_BASE
@@ -92,6 +93,26 @@ def draw_batch(seed: int, step: int, *, scenes: int, prompts: int) -> SamBatch:
             segments[row] = F.interpolate(whole, (LOW_SIDE, LOW_SIDE), mode="bilinear", antialias=True)[0, 0]
             ground[row] = on_ground
     return SamBatch(pixels, points, torch.arange(scenes).repeat_interleave(prompts), segments.clamp(0, 1), ground)
+
+
+class SamBatches(Dataset[SamBatch]):
+    """The batches of `draw_batch` by number of the step.
+
+    Args:
+        scenes: int, number of pictures in a batch.
+        prompts: int, number of points on each.
+        seed: int.
+        steps: int, length of the training, as `len` gives it.
+    """
+
+    def __init__(self, scenes: int, prompts: int, *, seed: int, steps: int) -> None:
+        self.scenes, self.prompts, self.seed, self.steps = scenes, prompts, seed, steps
+
+    def __len__(self) -> int:
+        return self.steps
+
+    def __getitem__(self, step: int) -> SamBatch:
+        return draw_batch(self.seed, step, scenes=self.scenes, prompts=self.prompts)
 
 
 def _pixel_of(segment: np.ndarray, rng: np.random.Generator) -> tuple[int, int]:

@@ -25,7 +25,7 @@ CLIP it is trained on masks, as SAM is. A point lies on an object, or one time i
 is all of it or, where there is a horizon, what lies on the point's side.
 
 **Recipe.** As SAM's: focal (weight 20) and dice loss on the best of three masks, half as much on the fourth, and the
-squared error of the guessed IoU. AdamW with a cosine schedule. Only single points were trained: boxes, several points
+squared error of the guessed IoU. AdamW. Only single points were trained: boxes, several points
 and mask prompts were not. The curve is in `training.csv`.
 """
 
@@ -40,8 +40,9 @@ def card(training: dict[str, Any], figures: dict[str, Any], digest: str) -> str:
     splits, settings = figures["splits"], figures["settings"]
     lines = [
         ABOUT.format(parameters=training["parameters"]),
-        f"**Training run.** {training['prompts']:,} points on {training['scenes']:,} scenes in {training['steps']:,} "
-        f"steps of {training['batch']} scenes, {training['seconds'] / 60:.0f} minutes of computing time on "
+        f"**Training run.** {training['scenes'] * training['prompts_a_scene']:,} points "
+        f"on {training['scenes']:,} scenes in {training['steps']:,} "
+        f"steps of {training['batch']} scenes, {training['seconds'] / 60:.0f} minutes on "
         f"{training['threads']} CPU thread(s), seed {training['seed']}, peak learning rate "
         f"{training['peak_learning_rate']}. Again: `python -m zsris_viz.miniature train sam`."
         + (f" {training['note']}" if "note" in training else ""),

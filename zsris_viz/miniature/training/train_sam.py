@@ -8,23 +8,22 @@ mask prompts are not trained.
 from __future__ import annotations
 
 import argparse
-import csv
-import json
-import time
+from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from zsris_viz.io.atomic import atomic_path
-from zsris_viz.io.training_state import load_state, save_state
-from zsris_viz.miniature.training.sam_batches import SamBatch, draw_batch
+from zsris_viz.miniature.training.sam_batches import SamBatch, SamBatches
 from zsris_viz.miniature.training.sam_model import masks_at_points, miniature_sam, save_weights
-from zsris_viz.miniature.training.schedule import append_log, learning_rate
+from zsris_viz.miniature.training.schedule import WarmupStableDecay
+from zsris_viz.miniature.training.training_loop import TrainingLoop
 
-LOG_EVERY = 25
-SAVE_SECONDS = 60
+if TYPE_CHECKING:
+    from segment_anything.modeling import Sam
+
 FOCAL_WEIGHT = 20.0  # against 1 for dice, as in SAM's appendix A
 
 
@@ -60,134 +59,114 @@ def loss_of(logits: Tensor, guessed: Tensor, batch: SamBatch) -> tuple[Tensor, T
     return best.mean() + 0.5 * losses[:, 0].mean() + F.mse_loss(guessed, found), found
 
 
+@dataclass
+class SamLoss:
+    """The loss of a batch, with the best IoU on objects and on background for the log.
+
+    Attributes:
+        sam: Sam.
+        bf16: bool, whether matrix products are computed in bfloat16.
+    """
+
+    sam: Sam
+    bf16: bool
+
+    def __call__(self, batch: SamBatch, _examples: int) -> tuple[Tensor, dict[str, tuple[float, float]]]:
+        """Return the loss, a scalar, and for every column of the log its sum and count."""
+        device = self.sam.device
+        batch = batch.to(str(device))
+        with torch.autocast(device.type, dtype=torch.bfloat16, enabled=self.bf16):
+            logits, guessed = masks_at_points(self.sam, batch.pixels, batch.points, batch.picture)
+        loss, found = loss_of(logits.float(), guessed.float(), batch)
+        best = found[:, 1:].amax(dim=1)
+        error = (guessed.detach() - found).abs().mean()
+        return loss, {
+            "iou_objects": (float(best[~batch.ground].sum()), float((~batch.ground).sum())),
+            "iou_background": (float(best[batch.ground].sum()), float(batch.ground.sum())),
+            "guess_error": (float(error), 1.0),
+        }
+
+
 def train(
     run: Path,
     *,
-    minutes: float,
-    steps: int | None,
-    seed: int = 0,
-    scenes: int = 16,
+    scenes: int,
+    decay: int,
+    batch_size: int = 16,
     prompts: int = 3,
+    seed: int = 0,
     peak: float = 8e-4,
-    threads: int = 1,
     bf16: bool = False,
+    threads: int = 1,
+    workers: int = 1,
+    save_seconds: float = 300.0,
+    stop_after: int | None = None,
 ) -> Path:
-    """Trains until `minutes` of computing time a thread (or `steps`) are done; a killed run goes on where its last
-    checkpoint was, exactly.
+    """Train until `scenes` were used; a run that was interrupted continues from its last checkpoint, exactly.
+
+    Args:
+        run: Path, folder of the checkpoint, the log and the weights.
+        scenes: int, number of scenes of the whole training.
+        decay: int, number of scenes over which the learning rate falls, the last ones.
+        batch_size: int, number of scenes in a batch.
+        prompts: int, number of points on each scene.
+        seed: int.
+        peak: float, the constant learning rate.
+        bf16: bool, whether matrix products are computed in bfloat16.
+        threads: int, threads of PyTorch.
+        workers: int, processes that draw batches.
+        save_seconds: float, seconds between two checkpoints.
+        stop_after: int or None, number of the step after which to save and return.
 
     Returns:
         The folder with the weights.
     """
-    torch.set_num_threads(threads)
     torch.manual_seed(seed)
-    device = "cuda" if torch.cuda.is_available() else "cpu"
-    folder = run / "weights"
-    folder.mkdir(parents=True, exist_ok=True)
-    sam = miniature_sam().to(device).train()
-    matrices = [value for value in sam.parameters() if value.ndim > 1]
-    vectors = [value for value in sam.parameters() if value.ndim <= 1]
-    optimizer = torch.optim.AdamW(
-        [{"params": matrices, "weight_decay": 0.05}, {"params": vectors, "weight_decay": 0.0}], lr=peak
-    )
-    step, seconds = 0, 0.0
-    state = load_state(run / "checkpoint.pt")
-    if state is not None:
-        sam.load_state_dict(state["sam"])
-        optimizer.load_state_dict(state["optimizer"])
-        step, seconds = int(state["step"]), float(state["seconds"])
-    _cut_log(run / "log.csv", step)
-    total = steps if steps is not None else minutes * 60
-    sums, saved = torch.zeros(5), time.monotonic()
-    while (step if steps is not None else seconds) < total:
-        started = time.process_time()
-        for group in optimizer.param_groups:
-            group["lr"] = learning_rate((step if steps is not None else seconds) / total, 1.0, peak=peak)
-        batch = draw_batch(seed, step, scenes=scenes, prompts=prompts).to(device)
-        with torch.autocast(device, dtype=torch.bfloat16, enabled=bf16):
-            logits, guessed = masks_at_points(sam, batch.pixels, batch.points, batch.picture)
-        loss, found = loss_of(logits.float(), guessed.float(), batch)
-        optimizer.zero_grad(set_to_none=True)
-        loss.backward()
-        torch.nn.utils.clip_grad_norm_(sam.parameters(), 1.0)
-        optimizer.step()
-        step += 1
-        # Computing time, not the clock: on a busy machine the schedule waits with the work.
-        seconds += (time.process_time() - started) / threads
-        sums += _progress(loss, found, guessed, batch)
-        done = (step if steps is not None else seconds) >= total
-        if step % LOG_EVERY == 0 or done:
-            past = step % LOG_EVERY or LOG_EVERY
-            on_objects = past * scenes * prompts - float(sums[4])
-            row = {
-                "step": step,
-                "scenes": step * scenes,
-                "seconds": round(seconds),
-                "loss": round(float(sums[0]) / past, 4),
-                "iou_objects": round(float(sums[2]) / max(on_objects, 1), 4),
-                "iou_background": round(float(sums[3]) / max(float(sums[4]), 1), 4),
-                "guess_error": round(float(sums[1]) / past, 4),
-            }
-            append_log(run / "log.csv", row)
-            print(row, flush=True)
-            sums.zero_()
-            # Only after a row of the log, so that a resumed run logs what it would have logged.
-            if done or time.monotonic() - saved > SAVE_SECONDS:
-                save_state(
-                    run / "checkpoint.pt",
-                    {"sam": sam.state_dict(), "optimizer": optimizer.state_dict(), "step": step, "seconds": seconds},
-                )
-                save_weights(sam, folder / "model.safetensors")
-                saved = time.monotonic()
-    save_weights(sam, folder / "model.safetensors")
-    told = {
-        "steps": step, "scenes": step * scenes, "prompts": step * scenes * prompts, "seconds": round(seconds),
-        "batch": scenes, "prompts_a_scene": prompts, "seed": seed, "peak_learning_rate": peak, "threads": threads,
-        "parameters": sum(value.numel() for value in sam.parameters()),
-    }  # fmt: skip
-    (run / "training.json").write_text(json.dumps(told))
-    return folder
-
-
-def _progress(loss: Tensor, found: Tensor, guessed: Tensor, batch: SamBatch) -> Tensor:
-    """(5,): loss, mean error of the guessed IoU, sum of best IoU on objects and on background, prompts on
-    background."""
-    best = found[:, 1:].amax(dim=1)
-    error = (guessed.detach() - found).abs().mean()
-    parts = [loss.detach(), error, best[~batch.ground].sum(), best[batch.ground].sum(), batch.ground.sum()]
-    return torch.stack([part.float().cpu() for part in parts])
-
-
-def _cut_log(path: Path, step: int) -> None:
-    """Drops the rows after a step: a resumed run writes them again."""
-    if not path.exists():
-        return
-    with path.open(newline="") as file:
-        rows = list(csv.DictReader(file))
-    kept = [row for row in rows if int(row["step"]) <= step]
-    if len(kept) < len(rows):
-        if not kept:
-            path.unlink()
-            return
-        with atomic_path(path) as temporary:
-            for row in kept:
-                append_log(temporary, dict(row))
+    sam = miniature_sam().to("cuda" if torch.cuda.is_available() else "cpu")
+    schedule = WarmupStableDecay(peak, min(100 * batch_size, scenes // 10), decay, scenes)
+    return TrainingLoop(
+        run=run,
+        settings={
+            "model": "sam",
+            "batch": batch_size,
+            "prompts_a_scene": prompts,
+            "seed": seed,
+            "peak_learning_rate": peak,
+            "bf16": bf16,
+        },
+        model=sam,
+        batches=SamBatches(batch_size, prompts, seed=seed, steps=-(-scenes // batch_size)),
+        batch_size=batch_size,
+        loss=SamLoss(sam, bf16),
+        save=lambda folder: save_weights(sam, folder / "model.safetensors"),
+        schedule=schedule,
+        columns=("iou_objects", "iou_background", "guess_error"),
+        unit="scenes",
+        betas=(0.9, 0.999),
+        threads=threads,
+        workers=workers,
+        save_seconds=save_seconds,
+        earlier={"decay_scenes": decay, "parameters": sum(value.numel() for value in sam.parameters())},
+    ).fit(stop_after=stop_after)
 
 
 def main(argv: list[str]) -> None:
-    """The command line of `python -m zsris_viz.miniature train sam`."""
+    """Run the command `python -m zsris_viz.miniature train sam`."""
     parser = argparse.ArgumentParser(prog="python -m zsris_viz.miniature train sam", description=__doc__)
     parser.add_argument("--run", type=Path, default=Path("runs/sam"), help="folder for weights, checkpoint and log")
-    parser.add_argument("--minutes", type=float, default=75.0, help="how long to train, in minutes of computing time")
-    parser.add_argument("--steps", type=int, default=None, help="how many steps to train, in place of --minutes")
-    parser.add_argument("--scenes", type=int, default=16, help="pictures a step")
-    parser.add_argument("--prompts", type=int, default=3, help="points on each picture")
+    parser.add_argument("--scenes", type=int, default=320_000, help="scenes of the whole training")
+    parser.add_argument("--decay", type=int, default=None, help="scenes of the decay at the end (15 %% of all)")
+    parser.add_argument("--batch", type=int, default=16, help="scenes in a batch")
+    parser.add_argument("--prompts", type=int, default=3, help="points on each scene")
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--peak", type=float, default=8e-4, help="peak learning rate")
+    parser.add_argument("--peak", type=float, default=8e-4, help="constant learning rate")
     parser.add_argument("--threads", type=int, default=1)
-    parser.add_argument("--bf16", action="store_true", help="autocast to bfloat16; for GPUs, and CPUs that have it")
+    parser.add_argument("--workers", type=int, default=1, help="processes that draw batches")
+    parser.add_argument("--bf16", action="store_true", help="bfloat16; for GPUs, and CPUs with avx512_bf16 or AMX")
     given = parser.parse_args(argv)
+    decay = given.decay if given.decay is not None else given.scenes * 15 // 100
     folder = train(
-        given.run, minutes=given.minutes, steps=given.steps, seed=given.seed, scenes=given.scenes,
-        prompts=given.prompts, peak=given.peak, threads=given.threads, bf16=given.bf16,
+        given.run, scenes=given.scenes, decay=decay, batch_size=given.batch, prompts=given.prompts, seed=given.seed,
+        peak=given.peak, bf16=given.bf16, threads=given.threads, workers=given.workers,
     )  # fmt: skip
     print(f"weights in {folder}")
