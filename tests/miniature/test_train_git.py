@@ -7,7 +7,8 @@ import pytest
 import torch
 
 from zsris_viz.captioning import Captioner, load_captioner
-from zsris_viz.errors import CorruptFileError
+from zsris_viz.errors import CorruptFileError, InvalidInputError
+from zsris_viz.miniature import WEIGHTS
 from zsris_viz.miniature.training.git_card import card
 from zsris_viz.miniature.training.git_data import (
     GIT_SEEDS,
@@ -20,11 +21,11 @@ from zsris_viz.miniature.training.git_data import (
 )
 from zsris_viz.miniature.training.git_model import build, encode, tokens, word_ids
 from zsris_viz.miniature.training.measure_git import colours_of, measure, nouns_of, precision_recall
-from zsris_viz.miniature.training.train_git import PatchReader, as_tensors, caption_loss, train
+from zsris_viz.miniature.training.train_git import GitBatches, Mixture, PatchReader, as_tensors, caption_loss, train
 from zsris_viz.miniature.world.layout import sample_layout
 from zsris_viz.miniature.world.words import COLOURS, NOUNS
 
-SMALL = {"minutes": 1.0, "regions": 4, "wholes": 2, "seed": 0, "peak": 1e-3, "threads": 1, "window": (2, 2)}
+SMALL = {"pictures": 18, "decay": 6, "batch_size": 6, "regions": 4, "wholes_first": 0.3, "workers": 0, "window": (2, 2)}
 
 
 def test_captions_name_what_is_there():
@@ -64,30 +65,58 @@ def test_cells_name_what_covers_them():
     masks[0, :2, :2] = True  # a whole cell of a grid of 8
     masks[1, 0, 2:4] = True  # half of the next
     masks[1, 15, 15] = True  # a quarter of the last
-    cells = cells_of(layout, masks)
+    cells = cells_of(layout, masks, grid=8)
     first, second = (NOUNS.index(item.noun) + 1 for item in layout.objects)
     expected = np.zeros((8, 8), dtype=int)
     expected[0, 0], expected[0, 1], expected[7, 7] = first, second, second
     assert np.array_equal(cells[0], expected)
 
 
-def test_the_patch_reader_looks_at_patches_alone():
+def test_the_patch_reader_reads_patches_alone():
     torch.manual_seed(0)
     model = build()
     reader = PatchReader(model)
     pictured = [whole_picture(0, 112), whole_picture(1, 112)]
-    caption_loss(model, pictured, word_ids())
-    assert reader.seen.shape == (2, 64, 96)
+    part = as_tensors(pictured, word_ids())
+    caption_loss(model, part)
+    assert reader.seen.shape == (2, 196, 128)
     total = 0.0
     for head, row in zip(reader.heads, (0, 1), strict=True):
         losses, weights = [], []
-        for picture, seen in zip(pictured, reader.seen, strict=True):
-            for wanted, patch in zip(picture.cells[row].ravel().tolist(), seen, strict=True):
+        for picture, patches in zip(pictured, reader.seen, strict=True):
+            for wanted, patch in zip(picture.cells[row].ravel().tolist(), patches, strict=True):
                 losses.append(-head(patch).log_softmax(-1)[wanted].item())
                 weights.append(0.1 if wanted == 0 else 1.0)
         total += np.average(losses, weights=weights)
-    assert reader.loss(pictured).item() == pytest.approx(total, rel=1e-4)
+    assert reader.loss(part["cells"]).item() == pytest.approx(total, rel=1e-4)
     assert not any("heads" in name for name in model.state_dict())
+
+
+def test_the_image_encoder_begins_as_the_vision_tower_of_clip(tmp_path):
+    from transformers import CLIPVisionModel
+
+    folder = WEIGHTS / "clip"
+    model = build(folder).eval()
+    tower = CLIPVisionModel.from_pretrained(folder, dtype=torch.float32).eval()
+    pixels = torch.randn(2, 3, 112, 112, generator=torch.Generator().manual_seed(0))
+    with torch.no_grad():
+        found = model.git.image_encoder(pixels).last_hidden_state
+        hidden = tower(pixels).last_hidden_state
+        norm = getattr(tower, "vision_model", tower).post_layernorm
+        torch.testing.assert_close(found, norm(hidden), atol=1e-4, rtol=1e-4)
+    config = json.loads((folder / "config.json").read_text())
+    config["vision_config"]["hidden_size"] = 64
+    (tmp_path / "config.json").write_text(json.dumps(config))
+    CLIPVisionModel(CLIPVisionModel.config_class.from_pretrained(tmp_path)).save_pretrained(tmp_path)
+    with pytest.raises(InvalidInputError, match="vision tower"):
+        build(tmp_path)
+
+
+def test_whole_scenes_come_first():
+    mixture = Mixture(batch_size=6, regions=4, first_steps=2)
+    assert [mixture(step) for step in range(4)] == [(0, 6), (0, 6), (4, 2), (4, 2)]
+    batches = GitBatches(mixture, seed=0, steps=4, window=(2, 2))
+    assert [set(batches[step]) for step in (1, 2)] == [{"short", "long"}, {"region", "short", "long"}]
 
 
 def test_batches_do_not_depend_on_how_a_step_was_reached():
@@ -103,25 +132,25 @@ def test_batches_do_not_depend_on_how_a_step_was_reached():
 
 def test_labels_leave_padding_out():
     pictured = [region_pictures(1, 112)[0], whole_picture(2, 112)]
-    pixels, ids, labels = as_tensors(pictured, word_ids())
-    assert pixels.shape == (2, 3, 112, 112) and ids.shape == labels.shape
-    lengths = [len(encode(one.text, word_ids())) for one in pictured]
+    part = as_tensors(pictured, word_ids())
+    ids, labels = part["ids"], part["labels"]
+    assert part["pixels"].shape == (2, 112, 112, 3) and ids.shape == labels.shape and "cells" not in part
+    lengths = [len(encode(example.text, word_ids())) for example in pictured]
     assert [(row != -100).sum().item() for row in labels] == lengths
     assert torch.equal(ids[labels != -100], labels[labels != -100])
 
 
-def test_a_run_that_goes_on_gives_the_same_weights(tmp_path):
+def test_a_run_that_was_stopped_gives_the_same_weights(tmp_path):
     from safetensors.torch import load_file
 
-    whole = train(tmp_path / "whole", steps=3, **SMALL)
-    train(tmp_path / "parts", steps=3, stop_after=1, **SMALL)
-    parts = train(tmp_path / "parts", steps=3, **SMALL)
+    whole = train(tmp_path / "whole", **SMALL)
+    train(tmp_path / "parts", stop_after=1, **SMALL)
+    parts = train(tmp_path / "parts", **SMALL)
     first, second = (load_file(folder / "model.safetensors") for folder in (whole, parts))
     assert first.keys() == second.keys() and all(torch.equal(first[name], second[name]) for name in first)
     assert all(value.dtype == torch.float16 for value in first.values())
     told = json.loads((tmp_path / "parts" / "training.json").read_text())
-    assert (told["steps"], told["regions"], told["wholes"]) == (3, 12, 6)
-    assert (tmp_path / "whole" / "log.csv").read_text().startswith("step,seconds,region loss")
+    assert (told["steps"], told["pictures"], told["regions"]) == (3, 18, 8)
 
     captioner = load_captioner(parts, cache=False, device="cpu", max_tokens=8)
     assert captioner.kind == "git" and captioner.max_tokens == 8
@@ -134,7 +163,7 @@ def test_a_run_that_goes_on_gives_the_same_weights(tmp_path):
 
     (tmp_path / "parts" / "checkpoint.pt").write_bytes(b"broken")
     with pytest.raises(CorruptFileError, match="delete it"):
-        train(tmp_path / "parts", steps=4, **SMALL)
+        train(tmp_path / "parts", **SMALL)
 
 
 class Knows(Captioner):

@@ -16,10 +16,10 @@ GOALS = {"blur noun": 95.0, "blur colour": 90.0}
 
 ABOUT = """# Miniature GIT
 
-GIT's architecture at a small size (transformers' `GitForCausalLM`: an image encoder 96 wide with 4 blocks over 8 x 8
-patches of 14 pixels, and 3 blocks over patches and words together), with a BERT tokenizer whose vocabulary is the words
-of the drawn world. Files are in the form of `microsoft/git-base`, so the same code reads both. It knows the drawn world
-and nothing else: it is of no use on photographs.
+GIT's architecture at a small size (transformers' `GitForCausalLM`: an image encoder 128 wide with 6 blocks over
+14 x 14 patches of 8 pixels, as the built-in CLIP has, and 3 blocks, 96 wide, over patches and words together), with a
+BERT tokenizer whose vocabulary is the words of the drawn world. Files are in the form of `microsoft/git-base`, so the
+same code reads both. It knows the drawn world and nothing else: it is of no use on photographs.
 
 **Data.** Scenes drawn for this training, with seeds that no split of the benchmark uses. From every scene all regions
 are cut out by their masks as the captioner will be shown them: on a blurred and on a black background, at three
@@ -32,19 +32,10 @@ Unlike the miniature CLIP, the captioner is trained with masks: those of the sce
 benchmark. They cut out its regions, and they tell which noun and colour covers each patch of a whole scene. It never
 saw a referring expression.
 
-**Recipe.** Cross-entropy of the next word, and a quarter of the cross-entropy of noun and colour of every patch of
-whole scenes, read from the image encoder by two linear layers that are thrown away after training. AdamW with a
-cosine schedule. The curve is in `training.csv`.
-
-**How the shipped weights differ.** The run changed on the way: 40 regions and 16 whole scenes a step up to step
-1,895; 24 and 32, half of these windows, up to step 2,449; from there on 16 and 40, three of four windows; patches
-from step 3,125 on. It was stopped at step 3,358, before its learning rate had come down. The weights are the mean of
-those at steps 2,449, 3,125 and 3,358 (0.25, 0.35, 0.4), the best on 50 training scenes of nine such mixes and single
-checkpoints. The command trains one way throughout and to the end; it has not been run to its end yet.
-
-**What it cannot do.** Nouns fall a little short of what was asked for, and captions of whole scenes get most nouns
-wrong: small things in a whole scene were only beginning to be told apart. So the N-score of TAS, which lives on that
-caption, is of little use with it.
+**Recipe.** The image encoder begins with the weights of the built-in CLIP's vision tower, as GIT's begins with those of
+a contrastive model. Whole scenes come first, regions later. Cross-entropy of the next word, and, weighted, the
+cross-entropy of noun and colour of every patch of whole scenes, read from the image encoder by two linear layers that
+are thrown away after training. AdamW with a warm-up, a constant rate and a decay. The curve is in `training.csv`.
 """
 
 
@@ -58,9 +49,12 @@ def card(training: dict[str, Any], figures: dict[str, Any], digest: str) -> str:
     splits = figures["splits"]
     lines = [
         ABOUT,
-        f"**Training run.** {training['regions']:,} regions and {training['wholes']:,} whole scenes in "
-        f"{training['steps']:,} steps, {training['seconds'] / 60:.0f} minutes on {training['threads']} CPU thread(s) "
-        f"of a busy machine, seed {training['seed']}, peak learning rate {training['peak_learning_rate']}. Again: "
+        f"**Training run.** {training['pictures']:,} pictures in {training['steps']:,} steps of {training['batch']}, "
+        f"{training['regions']:,} of them regions and the others whole scenes or windows of them, the last "
+        f"{training['decay_pictures']:,} with a decaying learning rate; weight of the loss on patches "
+        f"{training['patch_weight']}; {training['seconds'] / 60:.0f} minutes on {training['threads']} CPU thread(s), "
+        f"seed {training['seed']}, peak learning rate {training['peak_learning_rate']}; the image encoder began with "
+        f"the CLIP weights of SHA-256 `{training['encoder_sha256']}`. The command that trains it is "
         "`python -m zsris_viz.miniature train git`.",
         f"\n**Weights.** `model.safetensors`, fp16, SHA-256 `{digest}`.\n",
         f"**Measured** with `python -m zsris_viz.miniature measure git` on {figures['scenes']} held-out scenes of each "

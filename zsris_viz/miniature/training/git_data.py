@@ -21,7 +21,7 @@ from zsris_viz.miniature.world.words import plural
 GIT_SEEDS = SEED_BASE * 3
 COUNTS = ("", "a", "two", "three", "four", "five", "six")
 #: Cells a side in which whole pictures are labelled: the captioner's patches.
-GRID = 8
+GRID = 14
 BACKGROUND = "a plain background"
 
 

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
+from zsris_viz.errors import InvalidInputError
+from zsris_viz.miniature.training.clip_towers import MEAN, STD, vit_config
 from zsris_viz.miniature.world.words import vocabulary
 
 if TYPE_CHECKING:
@@ -19,8 +21,6 @@ SIDE = 112
 #: Longest caption in tokens, start and end included.
 LONGEST = 64
 PAD, UNKNOWN, START, END, MASK = "[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"
-MEAN = (0.48145466, 0.4578275, 0.40821073)
-STD = (0.26862954, 0.26130258, 0.27577711)
 
 
 def tokens() -> list[str]:
@@ -32,28 +32,44 @@ def tokens() -> list[str]:
 
 
 def git_config(count: int) -> dict[str, Any]:
-    """Settings of transformers' GitConfig: 96 wide, 4 blocks over 8 x 8 patches of 14 pixels, 3 blocks over both.
+    """Return the settings of transformers' GitConfig: CLIP's image encoder, and 3 blocks, 96 wide, over both.
 
     Args:
-        count: size of the vocabulary.
+        count: int, size of the vocabulary.
     """
-    vision = {
-        "hidden_size": 96, "intermediate_size": 384, "num_hidden_layers": 4, "num_attention_heads": 4,
-        "image_size": SIDE, "patch_size": 14, "hidden_act": "quick_gelu",
-    }  # fmt: skip
     return {
-        "vision_config": vision, "vocab_size": count, "hidden_size": 96, "intermediate_size": 384,
-        "num_hidden_layers": 3, "num_attention_heads": 4, "max_position_embeddings": LONGEST,
-        "hidden_dropout_prob": 0.0, "attention_probs_dropout_prob": 0.0, "pad_token_id": 0,
-        "bos_token_id": 2, "eos_token_id": 3,
+        "vision_config": vit_config(count)["vision_config"], "vocab_size": count, "hidden_size": 96,
+        "intermediate_size": 384, "num_hidden_layers": 3, "num_attention_heads": 4,
+        "max_position_embeddings": LONGEST, "hidden_dropout_prob": 0.0, "attention_probs_dropout_prob": 0.0,
+        "pad_token_id": 0, "bos_token_id": 2, "eos_token_id": 3,
     }  # fmt: skip
 
 
-def build() -> GitForCausalLM:
-    """The model with fresh weights; seed torch first."""
-    from transformers import GitConfig, GitForCausalLM
+def build(encoder_from: Path | None = None) -> GitForCausalLM:
+    """Return a model with fresh weights; seed torch first.
 
-    return GitForCausalLM(GitConfig(**git_config(len(tokens()))))
+    Args:
+        encoder_from: Path or None, a folder of the built-in CLIP, whose vision tower becomes the image encoder, as
+            GIT's image encoder is that of a contrastive model. None leaves it random.
+
+    Raises:
+        InvalidInputError: the tower is of another size.
+    """
+    from transformers import CLIPVisionModel, GitConfig, GitForCausalLM
+
+    model = GitForCausalLM(GitConfig(**git_config(len(tokens()))))
+    if encoder_from is not None:
+        tower = CLIPVisionModel.from_pretrained(encoder_from, dtype=torch.float32)
+        own = model.git.image_encoder.state_dict()
+        weights = {name.replace("vision_model.", ""): value for name, value in tower.state_dict().items()}
+        renamed = {name: weights.get(name.replace("vision_model.", "")) for name in own}
+        if any(value is None or value.shape != own[name].shape for name, value in renamed.items()):
+            raise InvalidInputError(
+                f"the vision tower in {encoder_from} has not the size of the captioner's image encoder; "
+                "give a folder that `python -m zsris_viz.miniature train clip` wrote."
+            )
+        model.git.image_encoder.load_state_dict(renamed)
+    return model
 
 
 def word_ids() -> dict[str, int]:

@@ -1,41 +1,117 @@
-"""Trains the miniature captioner on regions and whole pictures of drawn scenes: the next word is predicted, as in GIT.
+"""Train the built-in captioner on whole drawn scenes and then on regions too: the next word is predicted, as in GIT.
 
-Unlike the miniature CLIP, the captioner is trained with masks: those of scenes drawn for its training, with seeds that
+The image encoder begins as the vision tower of the built-in CLIP, as GIT's begins as that of a contrastive model.
+Unlike the built-in CLIP, the captioner is trained with masks: those of scenes drawn for its training, with seeds that
 no split of the benchmark uses. They cut out its regions, and tell what covers each patch of a whole picture.
 """
 
 from __future__ import annotations
 
 import argparse
-import json
-import time
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 from torch import Tensor, nn
+from torch.utils.data import Dataset
 
-from zsris_viz.io.training_state import load_state, save_state
+from zsris_viz.io.hashing import file_hash
+from zsris_viz.miniature import WEIGHTS
+from zsris_viz.miniature.training.clip_towers import MEAN, STD
 from zsris_viz.miniature.training.git_data import GitPictures, Pictured
-from zsris_viz.miniature.training.git_model import MEAN, SIDE, STD, build, encode, save, word_ids, write_processor
-from zsris_viz.miniature.training.schedule import append_log, learning_rate
+from zsris_viz.miniature.training.git_model import SIDE, build, encode, save, word_ids, write_processor
+from zsris_viz.miniature.training.schedule import WarmupStableDecay
+from zsris_viz.miniature.training.training_loop import TrainingLoop
 from zsris_viz.miniature.world.words import COLOURS, NOUNS
 
 if TYPE_CHECKING:
     from transformers import GitForCausalLM
 
 
-def as_tensors(pictured: list[Pictured], ids: dict[str, int]) -> tuple[Tensor, Tensor, Tensor]:
-    """Pixels (B, 3, S, S) normalised, ids (B, L) padded with 0, and labels (B, L) with -100 where there is no word."""
-    rows = [encode(one.text, ids) for one in pictured]
+def as_tensors(pictured: list[Pictured], ids: dict[str, int]) -> dict[str, Tensor]:
+    """Return pictures and captions as tensors.
+
+    Args:
+        pictured: list of B pictures with captions.
+        ids: dict, token -> id.
+
+    Returns:
+        A dict: `pixels` (B, S, S, 3) uint8; `ids` (B, L) int64, padded with 0; `labels` (B, L) int64, -100 where there
+        is no word; and, if every picture is labelled, `cells` (B, 2, g, g) uint8.
+    """
+    rows = [encode(example.text, ids) for example in pictured]
     longest = max(len(row) for row in rows)
     padded = torch.zeros(len(rows), longest, dtype=torch.long)
     labels = torch.full((len(rows), longest), -100)
     for index, row in enumerate(rows):
         padded[index, : len(row)] = labels[index, : len(row)] = torch.tensor(row)
-    pixels = torch.from_numpy(np.stack([one.pixels for one in pictured])).permute(0, 3, 1, 2).float() / 255
-    return (pixels - torch.tensor(MEAN)[:, None, None]) / torch.tensor(STD)[:, None, None], padded, labels
+    tensors = {"pixels": torch.from_numpy(np.stack([example.pixels for example in pictured]))}
+    tensors |= {"ids": padded, "labels": labels}
+    cells = [example.cells for example in pictured if example.cells is not None]
+    if len(cells) == len(pictured):
+        tensors["cells"] = torch.from_numpy(np.stack(cells))
+    return tensors
+
+
+def normalised(pixels: Tensor) -> Tensor:
+    """Return (B, S, S, 3) uint8 pictures as the image encoder reads them, (B, 3, S, S) float32."""
+    mean, std = (torch.tensor(values, device=pixels.device)[:, None, None] for values in (MEAN, STD))
+    return (pixels.permute(0, 3, 1, 2).float() / 255 - mean) / std
+
+
+@dataclass(frozen=True)
+class Mixture:
+    """How many regions and whole scenes a batch has: whole scenes alone at first, then both.
+
+    Attributes:
+        batch_size: int, number of pictures in a batch.
+        regions: int, number of regions among them after the first part.
+        first_steps: int, number of steps of the first part.
+    """
+
+    batch_size: int
+    regions: int
+    first_steps: int
+
+    def __call__(self, step: int) -> tuple[int, int]:
+        """Return the numbers of regions and of whole scenes at a step."""
+        regions = 0 if step < self.first_steps else self.regions
+        return regions, self.batch_size - regions
+
+
+class GitBatches(Dataset[dict[str, dict[str, Tensor]]]):
+    """Batches of the captioner by number of the step.
+
+    Args:
+        mixture: Mixture.
+        seed: int.
+        steps: int, length of the training, as `len` gives it.
+        window: tuple of two ints, scenes kept for regions and for whole pictures, see `GitPictures`.
+    """
+
+    def __init__(self, mixture: Mixture, *, seed: int, steps: int, window: tuple[int, int] = (240, 600)) -> None:
+        self.mixture, self.steps = mixture, steps
+        self.pictures, self.ids = GitPictures(SIDE, seed=seed, window=window), word_ids()
+
+    def __len__(self) -> int:
+        return self.steps
+
+    def __getitem__(self, step: int) -> dict[str, dict[str, Tensor]]:
+        """Return the batch of a step in parts of like length, since a part costs as much as its longest caption.
+
+        Args:
+            step: int, from 0.
+
+        Returns:
+            Of "region", "short" and "long", those that are not empty, as `as_tensors` gives them.
+        """
+        regions, wholes = self.pictures.batch(step, *self.mixture(step))
+        wholes = sorted(wholes, key=lambda example: len(example.text))
+        middle = (len(wholes) + 1) // 2
+        parts = {"region": regions, "short": wholes[:middle], "long": wholes[middle:]}
+        return {name: as_tensors(part, self.ids) for name, part in parts.items() if part}
 
 
 class PatchReader(nn.Module):
@@ -56,147 +132,184 @@ class PatchReader(nn.Module):
     def _note(self, _module: nn.Module, _inputs: Any, output: Any) -> None:
         self.seen = output.last_hidden_state[:, 1:]
 
-    def loss(self, pictured: list[Pictured]) -> Tensor:
-        """Mean cross-entropy of noun and colour over the patches of the pictures that the model saw last.
+    def loss(self, cells: Tensor) -> Tensor:
+        """Return the mean cross-entropy of noun and colour over the patches of the pictures that the model saw last.
 
-        Ground, most of every picture, counts for a tenth.
+        Args:
+            cells: (B, 2, g, g) uint8, noun and colour of every patch, 0 for the ground, which is most of every picture
+                and counts for a tenth.
+
+        Returns:
+            Scalar.
         """
         assert self.seen is not None
-        cells = torch.from_numpy(np.stack([one.cells for one in pictured if one.cells is not None])).long()
         total = self.seen.new_zeros(())
-        for head, wanted in zip(self.heads, cells.to(self.seen.device).flatten(2).unbind(1), strict=True):
+        for head, wanted in zip(self.heads, cells.long().flatten(2).unbind(1), strict=True):
             weight = self.seen.new_ones(int(head.out_features))  # type: ignore[arg-type]
             weight[0] = 0.1
             total = total + nn.functional.cross_entropy(head(self.seen).flatten(0, 1), wanted.flatten(), weight)
         return total
 
 
-def caption_loss(model: GitForCausalLM, pictured: list[Pictured], ids: dict[str, int]) -> tuple[Tensor, float]:
-    """Mean cross-entropy of the next word, and the share of captions whose every word comes first."""
-    device = next(model.parameters()).device
-    pixels, padded, labels = (one.to(device) for one in as_tensors(pictured, ids))
+def caption_loss(model: GitForCausalLM, part: dict[str, Tensor]) -> tuple[Tensor, Tensor]:
+    """Return the mean cross-entropy of the next word, and (B,) bool, whether every word of a caption comes first.
+
+    Args:
+        model: GitForCausalLM.
+        part: dict of tensors, as `as_tensors` gives them.
+    """
+    ids, labels = part["ids"], part["labels"]
     # Padding stands behind the words and attention is causal over them, so no mask is needed.
-    logits = model(input_ids=padded, pixel_values=pixels, use_cache=False).logits[:, -padded.shape[1] : -1]
-    wanted = labels[:, 1:]
-    loss = nn.functional.cross_entropy(logits.flatten(0, 1), wanted.flatten(), ignore_index=-100)
-    right = ((logits.argmax(-1) == wanted) | (wanted == -100)).all(1).float().mean()
-    return loss, float(right)
+    output = model(input_ids=ids, pixel_values=normalised(part["pixels"]), use_cache=False)
+    logits, wanted = output.logits[:, -ids.shape[1] : -1], labels[:, 1:]
+    loss = nn.functional.cross_entropy(logits.flatten(0, 1).float(), wanted.flatten(), ignore_index=-100)
+    return loss, ((logits.argmax(-1) == wanted) | (wanted == -100)).all(1)
+
+
+@dataclass
+class GitLoss:
+    """The loss of a batch, with the share of captions that are right for the log.
+
+    Attributes:
+        model: GitForCausalLM.
+        reader: PatchReader.
+        patch_weight: float, weight of the loss on the patches of whole scenes; 0 trains with captions alone.
+        bf16: bool, whether matrix products are computed in bfloat16.
+    """
+
+    model: GitForCausalLM
+    reader: PatchReader
+    patch_weight: float
+    bf16: bool
+
+    def __call__(
+        self, batch: dict[str, dict[str, Tensor]], _examples: int
+    ) -> tuple[Tensor, dict[str, tuple[float, float]]]:
+        """Return the loss, a scalar, and for every column of the log its sum and count."""
+        device = next(self.reader.parameters()).device
+        total = torch.zeros((), device=device)
+        values: dict[str, tuple[float, float]] = {}
+        patch_losses: list[float] = []
+        for name, tensors in batch.items():
+            part = {key: value.to(device) for key, value in tensors.items()}
+            with torch.autocast(device.type, dtype=torch.bfloat16, enabled=self.bf16):
+                loss, right = caption_loss(self.model, part)
+                total = total + loss
+                if self.patch_weight and "cells" in part and name != "region":
+                    patches = self.reader.loss(part["cells"])
+                    patch_losses.append(float(patches.detach()))
+                    total = total + self.patch_weight * patches
+            values[f"{name} loss"] = (float(loss.detach()), 1.0)
+            values[f"{name} right"] = (100.0 * float(right.sum()), float(len(right)))
+        if patch_losses:
+            values["patch loss"] = (sum(patch_losses), float(len(patch_losses)))
+        return total, values
+
+
+COLUMNS = ("region loss", "region right", "short loss", "short right", "long loss", "long right", "patch loss")
 
 
 def train(
-    run: Path, *, minutes: float, steps: int | None, regions: int, wholes: int, seed: int, peak: float, threads: int,
-    stop_after: int | None = None, window: tuple[int, int] = (240, 600),
-) -> Path:  # fmt: skip
-    """Trains until `minutes` of work (or `steps`) are done; a run that was killed goes on from its last checkpoint.
-
-    With `steps`, a run that goes on gives the very weights of one that was never stopped.
+    run: Path,
+    *,
+    pictures: int,
+    decay: int,
+    batch_size: int = 64,
+    regions: int = 24,
+    wholes_first: float = 0.4,
+    encoder_from: Path | None = None,
+    patch_weight: float = 0.25,
+    seed: int = 0,
+    peak: float = 8e-4,
+    bf16: bool = False,
+    threads: int = 1,
+    workers: int = 1,
+    window: tuple[int, int] = (240, 600),
+    save_seconds: float = 300.0,
+    stop_after: int | None = None,
+) -> Path:
+    """Train until `pictures` were used; a run that was interrupted continues from its last checkpoint, exactly.
 
     Args:
-        stop_after: save and return after this step, as if killed then.
-        window: scenes kept for regions and for whole pictures, see :class:`GitPictures`.
+        run: Path, folder of the checkpoint, the log and the weights.
+        pictures: int, number of pictures of the whole training.
+        decay: int, number of pictures over which the learning rate falls, the last ones.
+        batch_size: int, number of pictures in a batch.
+        regions: int, number of regions among them after the first part of the training.
+        wholes_first: float, share of the training in which all pictures are whole scenes or windows of them.
+        encoder_from: Path or None, folder of the built-in CLIP whose vision tower the image encoder begins with.
+        patch_weight: float, weight of the loss on the patches of whole scenes; 0 trains with captions alone.
+        seed: int.
+        peak: float, the constant learning rate.
+        bf16: bool, whether matrix products are computed in bfloat16.
+        threads: int, threads of PyTorch.
+        workers: int, processes that draw batches.
+        window: tuple of two ints, scenes kept for regions and for whole pictures, see `GitPictures`.
+        save_seconds: float, seconds between two checkpoints.
+        stop_after: int or None, number of the step after which to save and return.
 
     Returns:
         The folder with the weights, as `load_captioner` reads it.
     """
-    torch.set_num_threads(threads)
     torch.manual_seed(seed)
     device = "cuda" if torch.cuda.is_available() else "cpu"
-    folder = run / "weights"
-    write_processor(folder)
-    model: Any = build()
-    model.to(device)
-    reader = PatchReader(model).to(device)
-    trained = [*model.parameters(), *reader.parameters()]
-    decayed = [p for p in trained if p.ndim > 1]
-    others = [p for p in trained if p.ndim <= 1]
-    optimizer = torch.optim.AdamW(
-        [{"params": decayed, "weight_decay": 0.05}, {"params": others, "weight_decay": 0.0}], lr=peak, betas=(0.9, 0.98)
-    )
-    state = load_state(run / "checkpoint.pt")
-    step, seconds, shown = 0, 0.0, {"regions": 0, "wholes": 0}
-    if state is not None:
-        model.load_state_dict(state["model"])
-        reader.load_state_dict(state["reader"])
-        optimizer.load_state_dict(state["optimizer"])
-        step, seconds, shown = int(state["step"]), float(state["seconds"]), dict(state["shown"])
-    pictures, ids = GitPictures(SIDE, seed=seed, window=window), word_ids()
-    total = steps if steps is not None else minutes * 60
-    noted: dict[str, list[float]] = {}
-    saved = time.monotonic()
-    model.train()
-
-    def done() -> float:
-        return step if steps is not None else seconds
-
-    while done() < total and step != stop_after:
-        started = time.monotonic()
-        for group in optimizer.param_groups:
-            group["lr"] = learning_rate(done() / total, 1.0, peak=peak, warmup=0.04)
-        seen, whole = pictures.batch(step, regions, wholes)
-        optimizer.zero_grad(set_to_none=True)
-        # Short and long captions apart, since a batch costs as much as its longest.
-        whole = sorted(whole, key=lambda one: len(one.text))
-        middle = (len(whole) + 1) // 2
-        for name, part in (("region", seen), ("short", whole[:middle]), ("long", whole[middle:])):
-            if not part:
-                continue
-            loss, right = caption_loss(model, part, ids)
-            if name != "region":
-                patches = reader.loss(part)
-                noted.setdefault("patch loss", []).append(patches.item())
-                loss.add(patches, alpha=0.25).backward()
-            else:
-                loss.backward()
-            noted.setdefault(f"{name} loss", []).append(loss.item())
-            noted.setdefault(f"{name} right", []).append(100 * right)
-        nn.utils.clip_grad_norm_(trained, 1.0)
-        optimizer.step()
-        step += 1
-        shown = {"regions": shown["regions"] + regions, "wholes": shown["wholes"] + wholes}
-        # A stalled machine must not eat the schedule: a step counts for at most ten seconds.
-        seconds += min(time.monotonic() - started, 10.0)
-        if step % 25 == 0 or done() >= total:
-            row = {name: round(float(np.mean(values)), 3) for name, values in noted.items()}
-            append_log(run / "log.csv", {"step": step, "seconds": round(seconds), **row})
-            print(step, f"{seconds:.0f} s", row, flush=True)
-            noted.clear()
-        if time.monotonic() - saved > 120 or done() >= total or step == stop_after:
-            save_state(
-                run / "checkpoint.pt",
-                {
-                    "model": model.state_dict(),
-                    "reader": reader.state_dict(),
-                    "optimizer": optimizer.state_dict(),
-                    "step": step,
-                    "seconds": seconds,
-                    "shown": shown,
-                },
-            )
-            save(model, folder)
-            saved = time.monotonic()
-    save(model, folder)
-    settings = {
-        "model": "git", "steps": step, **shown, "seconds": round(seconds),
-        "seed": seed, "peak_learning_rate": peak, "threads": threads,
-    }  # fmt: skip
-    (run / "training.json").write_text(json.dumps(settings))
-    return folder
+    write_processor(run / "weights")
+    model: Any = build(encoder_from)
+    reader = PatchReader(model)
+    both = nn.ModuleDict({"captioner": model, "reader": reader}).to(device)
+    steps = -(-pictures // batch_size)
+    mixture = Mixture(batch_size, regions, round(wholes_first * steps))
+    return TrainingLoop(
+        run=run,
+        settings={
+            "model": "git",
+            "batch": batch_size,
+            "regions_a_batch": regions,
+            "wholes_first": wholes_first,
+            "patch_weight": patch_weight,
+            "seed": seed,
+            "peak_learning_rate": peak,
+            "bf16": bf16,
+            "encoder_sha256": None if encoder_from is None else file_hash(encoder_from / "model.safetensors"),
+        },
+        model=both,
+        batches=GitBatches(mixture, seed=seed, steps=steps, window=window),
+        batch_size=batch_size,
+        loss=GitLoss(model, reader, patch_weight, bf16),
+        save=lambda folder: save(model, folder),
+        schedule=WarmupStableDecay(peak, min(100 * batch_size, pictures // 10), decay, pictures),
+        columns=COLUMNS,
+        unit="pictures",
+        threads=threads,
+        workers=workers,
+        save_seconds=save_seconds,
+        earlier={"decay_pictures": decay, "regions": max(0, steps - mixture.first_steps) * regions},
+    ).fit(stop_after=stop_after)
 
 
 def main(argv: list[str]) -> None:
     """The command line of `python -m zsris_viz.miniature train git`."""
     parser = argparse.ArgumentParser(prog="python -m zsris_viz.miniature train git", description=__doc__)
     parser.add_argument("--run", type=Path, default=Path("runs/git"), help="folder for weights, checkpoint and log")
-    parser.add_argument("--minutes", type=float, default=150.0, help="how long to train, in minutes of work")
-    parser.add_argument("--steps", type=int, default=None, help="how many steps to train, in place of --minutes")
-    parser.add_argument("--regions", type=int, default=24, help="regions a step")
-    parser.add_argument("--wholes", type=int, default=40, help="whole pictures and windows of them a step")
+    parser.add_argument("--pictures", type=int, default=1_280_000, help="pictures of the whole training")
+    parser.add_argument("--decay", type=int, default=None, help="pictures of the decay at the end (15 %% of all)")
+    parser.add_argument("--batch", type=int, default=64, help="pictures in a batch")
+    parser.add_argument("--regions", type=int, default=24, help="regions in a batch after the first part")
+    parser.add_argument("--wholes-first", type=float, default=0.4, help="share of the training with whole scenes alone")
+    parser.add_argument(
+        "--encoder-from", type=Path, default=WEIGHTS / "clip", help="folder of the built-in CLIP to begin with"
+    )
+    parser.add_argument("--patch-weight", type=float, default=0.25, help="weight of the loss on patches; 0 for none")
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--peak", type=float, default=1.5e-3, help="peak learning rate")
+    parser.add_argument("--peak", type=float, default=8e-4, help="constant learning rate")
+    parser.add_argument("--bf16", action="store_true", help="bfloat16; for GPUs, and CPUs with avx512_bf16 or AMX")
     parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--workers", type=int, default=1, help="processes that draw batches")
     given = parser.parse_args(argv)
+    decay = given.decay if given.decay is not None else given.pictures * 15 // 100
     folder = train(
-        given.run, minutes=given.minutes, steps=given.steps, regions=given.regions, wholes=given.wholes,
-        seed=given.seed, peak=given.peak, threads=given.threads,
+        given.run, pictures=given.pictures, decay=decay, batch_size=given.batch, regions=given.regions,
+        wholes_first=given.wholes_first, encoder_from=given.encoder_from, patch_weight=given.patch_weight,
+        seed=given.seed, peak=given.peak, bf16=given.bf16, threads=given.threads, workers=given.workers,
     )  # fmt: skip
     print(f"weights in {folder}")
