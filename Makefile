@@ -4,6 +4,7 @@
 # make test-slow  the slow tests
 # make lab        JupyterLab on notebooks/
 # make lint       ruff (notebooks too) and mypy;  make format: ruff's formatter
+# make constraints  constraints.txt from what is installed, with hashes
 # make clean      remove .venv, outputs and caches
 # PYTHON=python3.12 names the interpreter that .venv is made with.
 
@@ -16,6 +17,8 @@ ARGS ?=
 PYTEST_ARGS ?=
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
+# uv where it is installed, else pip: the same versions, checked by the same hashes.
+INSTALL = $(if $(shell uv --version 2>/dev/null),uv pip install --quiet --python $(BIN)/python,$(BIN)/python -m pip install --quiet --disable-pip-version-check)
 
 .PHONY: help env figures test test-slow lab lint format constraints clean
 
@@ -30,7 +33,8 @@ $(STAMP): pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 	  { echo "zsris_viz needs Python 3.11 or newer, $(PYTHON) is $$($(PYTHON) -V); say which: make PYTHON=python3.12" >&2; exit 1; }
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[test,dev,cluster]'
+	$(INSTALL) --require-hashes --requirement constraints.txt
+	$(INSTALL) --no-deps --no-build-isolation --editable .
 	@touch $@
 
 figures: env

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import hashlib
 import re
 import subprocess
 import sys
@@ -57,17 +58,44 @@ def test_environment_yml_says_the_same_as_pyproject() -> None:
     assert conda == expected
 
 
-def test_constraints_pin_every_dependency_within_its_range() -> None:
-    lines = [line for line in (ROOT / "constraints.txt").read_text().splitlines() if line and not line.startswith("#")]
-    pins = {}
-    for line in lines:
-        assert re.fullmatch(r"[a-z0-9-]+==[\w.!]+", line), line
-        name, pinned = line.split("==")
+def pinned() -> dict[str, tuple[str, list[str]]]:
+    """Version and hashes of every package in constraints.txt."""
+    text = (ROOT / "constraints.txt").read_text().replace("\\\n", " ")
+    pins: dict[str, tuple[str, list[str]]] = {}
+    for line in text.splitlines():
+        if not line or line.startswith("#"):
+            continue
+        found = re.fullmatch(r"([a-z0-9.-]+)==([\w.!]+)( ; [^#]*?)?((?: +--hash=sha256:[0-9a-f]{64})+)", line)
+        assert found, line[:200]
+        name = canonicalize_name(found[1])
         assert name not in pins, f"{name} twice"
-        pins[name] = pinned
+        pins[name] = found[2], found[4].split()
+    return pins
+
+
+def test_constraints_pin_every_dependency_within_its_range_by_hash() -> None:
+    pins = pinned()
     for name, need in wanted().items():
         assert name in pins, f"{name} is not pinned: make constraints"
-        assert need.specifier.contains(pins[name]), f"{name} {pins[name]} is outside {need.specifier}"
+        assert need.specifier.contains(pins[name][0]), f"{name} {pins[name][0]} is outside {need.specifier}"
+
+
+def test_pip_installs_by_hash_and_refuses_another_file(tmp_path: Path) -> None:
+    """What `make` does without uv, with one wheel that is built here."""
+    wheel = tmp_path / "tiny-1.0-py3-none-any.whl"
+    with zipfile.ZipFile(wheel, "w") as archive:
+        archive.writestr("tiny.py", "")
+        archive.writestr("tiny-1.0.dist-info/METADATA", "Metadata-Version: 2.1\nName: tiny\nVersion: 1.0\n")
+        archive.writestr("tiny-1.0.dist-info/WHEEL", "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n")
+        archive.writestr("tiny-1.0.dist-info/RECORD", "")
+    right = hashlib.sha256(wheel.read_bytes()).hexdigest()
+    for digest, expected in ((right, 0), ("0" * 64, 1)):
+        wishes = tmp_path / "constraints.txt"
+        wishes.write_text(f"tiny==1.0 \\\n    --hash=sha256:{digest}\n")
+        words = ["-m", "pip", "install", "--quiet", "--no-index", "--find-links", str(tmp_path), "--require-hashes"]
+        words += ["--requirement", str(wishes), "--target", str(tmp_path / digest[:8])]
+        run = subprocess.run([sys.executable, *words], capture_output=True, text=True)
+        assert run.returncode == expected, run.stderr
 
 
 def test_every_import_is_a_declared_dependency() -> None:
