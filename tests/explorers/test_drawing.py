@@ -1,148 +1,125 @@
-"""Painted pixels and SVG: colours where they belong, valid and escaped text, keys to click."""
+"""What is sent to the page: outlines, maps, images and numbers."""
 
 from __future__ import annotations
 
 import base64
 import io
 import re
-import xml.etree.ElementTree as ElementTree
 
-import matplotlib
 import numpy as np
 import pytest
-import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from matplotlib.path import Path as Polygon
 from PIL import Image
 
-from zsris_viz.explorers import svg as drawings
-from zsris_viz.explorers.clickable import Clickable
-from zsris_viz.explorers.raster import Canvas, colour_bar, markup, number
-
-WHITE = Image.new("RGB", (40, 20), "white")
-
-
-@pytest.fixture
-def canvas():
-    return Canvas(WHITE, side=80)
+from zsris_viz.errors import InvalidInputError
+from zsris_viz.explorers.board import PanelBoard, image_for_page, maps_for_page, plain_panel, region_for_page, script
+from zsris_viz.figures.outlines import label_place, mask_outlines
+from zsris_viz.figures.panels import Axis, Maps, Note, RankingTable, Region, View
+from zsris_viz.figures.roles import ROLES, role
 
 
-def test_pictures_have_the_wanted_side(canvas):
-    assert canvas.size == (40, 80) and canvas.plain().shape == (40, 80, 3)
-    assert Canvas(Image.new("RGB", (900, 3)), 300).size == (1, 300)
+@given(st.integers(0, 2**32 - 1))
+@settings(max_examples=25, deadline=None)
+def test_outlines_enclose_the_mask_and_nothing_else(seed):
+    rng = np.random.default_rng(seed)
+    mask = np.kron(rng.random((5, 6)) < 0.5, np.ones((6, 6), dtype=bool))
+    rows, columns = np.indices(mask.shape)
+    centres = np.stack([columns.ravel() + 0.5, rows.ravel() + 0.5], axis=1)
+    inside = np.zeros(mask.size, dtype=int)
+    for points in mask_outlines(mask):
+        inside += Polygon(points).contains_points(centres)
+    assert np.mean((inside % 2 == 1).reshape(mask.shape) == mask) > 0.995  # corners may be cut
 
 
-@pytest.mark.parametrize("diverging", [False, True])
-def test_heat_has_the_scales_colours_over_the_grey_image(canvas, diverging):
-    painted = canvas.heat(torch.tensor([[0.0, 0.0, 1.0, 1.0]]), (0.0, 1.0), diverging=diverging)
-    scale = matplotlib.colormaps["RdBu_r" if diverging else "viridis"]
-    for column, value in ((0, 0.0), (79, 1.0)):
-        expected = 255 * (0.25 + 0.75 * np.array(scale(value)[:3]))
-        assert np.abs(painted[10, column].astype(float) - expected).max() < 3
-    halves = canvas.heat(torch.tensor([[5.0]]), (5.0, 5.0))
-    assert len(np.unique(halves.reshape(-1, 3), axis=0)) == 1  # equal ends: one colour
-    assert canvas.heat(torch.tensor([[float("nan"), 1.0]]), (0, 1)).shape == (40, 80, 3)
+def test_a_large_mask_is_thinned_and_keeps_its_place():
+    mask = np.zeros((3000, 4000), dtype=bool)
+    mask[1000:2000, 500:3500] = True
+    (points,) = mask_outlines(mask)
+    assert len(points) < 12
+    assert np.abs(points.min(axis=0) - (500, 1000)).max() <= 4 and np.abs(points.max(axis=0) - (3500, 2000)).max() <= 4
 
 
-def test_masks_are_enlarged_by_nearest_pixel(canvas):
-    mask = np.zeros((20, 40), dtype=bool)
-    mask[5:10, 8:20] = True
-    assert np.array_equal(canvas.at_size(mask), np.kron(mask, np.ones((2, 2), dtype=bool)))
+@given(st.integers(0, 2**32 - 1))
+@settings(max_examples=25, deadline=None)
+def test_a_label_lies_inside_its_mask(seed):
+    rng = np.random.default_rng(seed)
+    mask = np.kron(rng.random((4, 4)) < 0.4, np.ones((5, 5), dtype=bool))
+    if mask.any():
+        x, y = label_place(mask)
+        assert mask[int(y), int(x)]
 
 
-def test_tints_and_outlines_stay_where_the_mask_is(canvas):
-    mask = torch.zeros(20, 40, dtype=torch.bool)
-    mask[5:15, 10:30] = True
-    inside = canvas.at_size(mask)
-    tinted = canvas.tint(canvas.plain(), mask, "#0000ff", 0.5)
-    assert (tinted[~inside] == 255).all() and (tinted[inside] == (127, 127, 255)).all()
-    black = np.zeros_like(canvas.plain())
-    lined = canvas.outline(black, mask, "#ff0000")
-    assert (lined[10, 20] == (255, 0, 0)).all() and (lined[9, 20] == 255).all() and (lined[12, 22] == 0).all()
-    assert (canvas.outline(black, ~torch.zeros_like(mask), "#ff0000")[0, 0] == (255, 0, 0)).all()
-    dashed = canvas.outline(black, mask, "#ff0000", dashed=True)
-    assert 0 < (dashed == (255, 0, 0)).all(-1).sum() < (lined == (255, 0, 0)).all(-1).sum()
-    assert not black.any()  # nothing is painted in place
+def test_an_empty_mask_has_no_outline():
+    empty = np.zeros((4, 4), dtype=bool)
+    assert mask_outlines(empty) == [] and region_for_page(empty)["path"] == ""
+    assert region_for_page(np.eye(4, dtype=bool))["area"] == 4
 
 
-def test_a_frame_surrounds_its_cell(canvas):
-    framed = canvas.frame(canvas.plain(), (0, 1), (2, 4), "#ff0000")
-    red = (framed == (255, 0, 0)).all(-1)
-    rows, columns = np.nonzero(red)
-    assert (rows.min(), rows.max(), columns.min(), columns.max()) == (0, 19, 20, 39)
+@given(st.integers(0, 2**32 - 1), st.floats(1e-4, 1e3))
+@settings(max_examples=25, deadline=None)
+def test_maps_lose_at_most_half_a_step(seed, scale):
+    values = np.random.default_rng(seed).normal(size=(3, 2, 4, 5)).astype(np.float32) * np.float32(scale)
+    sent = maps_for_page(Maps(values, ("layer", "head"), "cosine"))
+    low, high = (np.frombuffer(sent[end], "<f4").reshape(3, 2, 1, 1) for end in ("low", "high"))
+    back = low + np.frombuffer(sent["values"], np.uint8).reshape(sent["shape"]) / 255 * (high - low)
+    assert (np.abs(back - values) <= (high - low) / 255 * 0.51).all()
 
 
-def test_markup_is_a_picture_with_an_escaped_title(canvas):
-    made = markup(canvas.plain(), 'a "<b>"', key="image")
-    source = re.search(r'src="data:image/jpeg;base64,([^"]+)"', made)
-    assert source and Image.open(io.BytesIO(base64.b64decode(source.group(1)))).size == (80, 40)
-    assert "<b>" not in made and 'data-key="image"' in made
-    assert "data-key" not in markup(canvas.plain(), "x")
-    assert "-0.500" in colour_bar((-0.5, 0.5)) and "rgb(" in colour_bar((0, 1), diverging=True)
+def test_maps_at_a_cursor():
+    values = np.arange(24, dtype=np.float32).reshape(2, 3, 2, 2)
+    maps = Maps(values, ("layer", "head"), "weight")
+    axes = {"layer": Axis("layer", 1, ("1", "2")), "head": Axis("head", -1, ("mean", "0", "1"))}
+    assert np.array_equal(maps.at({"layer": 2, "head": -1}, axes), values[1, 0])
+    assert maps.limits_of(values[0, 0]) == (0, 3)
+    with pytest.raises(InvalidInputError, match="2 leading axes; 1 are named"):
+        Maps(values, ("layer",), "weight")
 
 
-def test_numbers_are_short():
-    assert [number(value) for value in (0, 0.25, -12.3456, 0.00012345, 12345.0)] == [
-        "0.000",
-        "0.250",
-        "-12.346",
-        "0.000123",
-        "1.23e+04",
-    ]
+def test_images_are_shrunk_for_the_page_and_keep_the_masks_size():
+    sent = image_for_page(Image.new("RGB", (4000, 3000), "red"))
+    assert (sent["width"], sent["height"]) == (4000, 3000)
+    kind, data = re.fullmatch(r"data:image/(\w+);base64,(.+)", sent["url"]).groups()
+    assert kind == "jpeg" and Image.open(io.BytesIO(base64.b64decode(data))).size == (1024, 768)
+    small = image_for_page(Image.new("RGB", (90, 60), "red"))
+    assert small["url"].startswith("data:image/png")
 
 
-def keys(svg: str) -> list[str]:
-    return [part.get("data-key", "") for part in ElementTree.fromstring(svg).iter() if part.get("data-key")]
+def test_panels_are_plain_json():
+    table = plain_panel(RankingTable(("score",), (0, 1), ((0.5,), (float("-inf"),)), 0))
+    assert table["values"] == [[0.5], [None]] and table["kind"] == "ranking"
+    assert plain_panel(Region("a", 0, "truth", when={"layer": 3}))["when"] == {"layer": 3}
 
 
-def test_the_curve_has_a_key_for_each_place_and_leaves_gaps_out():
-    made = drawings.curve([1, 2, 3], {"a & b": [0.1, None, 0.3]}, cursor=2, colours=["#ff0000"])
-    assert keys(made) == ["1", "2", "3"]
-    root = ElementTree.fromstring(made)
-    space = "{http://www.w3.org/2000/svg}"
-    assert len(root.findall(f"{space}circle")) == 2
-    titles = [part.text for part in root.iter(f"{space}title")]
-    assert titles == ["layer 1: a & b 0.100", "layer 2: no value", "layer 3: a & b 0.300"]
-    heights = [float(part.get("cy", 0)) for part in root.findall(f"{space}circle")]
-    assert heights[0] > heights[1]  # more is higher up
-    cursor = next(part for part in root.iter(f"{space}line") if part.get("class") == "zsris-cursor")
-    middle = [float(part.get("cx", 0)) for part in root.findall(f"{space}circle")]
-    assert float(cursor.get("x1", 0)) == pytest.approx(sum(middle) / 2, abs=0.2)
+def test_a_region_is_visible_where_it_belongs():
+    region = Region("a", 2, "truth", when={"layer": 3})
+    assert region.visible({"layer": 3}) and not region.visible({"layer": 2})
+    optional = Region("a", 2, "selected", optional=True)
+    assert optional.visible({"shown": [2]}) and optional.visible({"selected": 2})
+    assert not optional.visible({"shown": [1]})
 
 
-@pytest.mark.parametrize(("value", "end"), [(0, 0.1), (0.1, 0.1), (0.11, 0.25), (0.3, 0.5), (0.51, 1.0)])
-def test_axes_end_at_the_next_step(value, end):
-    assert drawings.next_step(value) == end
+def test_titles_have_the_names_of_values():
+    view = View("", Image.new("RGB", (4, 4)), (), {"layer": Axis("layer", 1, ("first", "second"))})
+    assert view.text("map of {layer} {other}", {"layer": 2}) == "map of second {other}"
+    assert Note(("a", "b"), "layer").at({"layer": 2}, view.axes) == "b"
 
 
-def test_shades_strike_masked_columns_and_fix_others():
-    made = drawings.shades(
-        ["mean", "head <0>"],
-        ["start", "left", "end"],
-        [[0.0, 0.5, 1.0], [0.2, 0.2, float("nan")]],
-        limits=(0, 1),
-        struck=[1],
-        fixed=[0, 2],
-        bars=[None, "#ff0000", None],
-    )
-    assert keys(made) == ["0,1", "1,1"] and made.count("line-through") == 1 and "head &lt;0&gt;" in made
-    assert "rgb(68,1,84)" in made and "rgb(253,231,37)" in made  # ends of viridis
+def test_roles_have_colours_that_differ():
+    assert role("truth").dashed and not role("choice").dashed
+    for first, second in (("truth", "choice"), ("noun phrase", "context"), ("choice", "selected")):
+        assert ROLES[first].colour != ROLES[second].colour
+    with pytest.raises(InvalidInputError, match="unknown; use one of truth"):
+        role("nobody")
 
 
-def test_movement_rings_both_choices_and_leaves_empty_masks_out():
-    made = drawings.movement(
-        ["mask 0", "mask 1"], [0.1, -float("inf")], [0.3, -float("inf")], chosen=(0, 0), titles=("all", "less")
-    )
-    root = ElementTree.fromstring(made)
-    rings = [part for part in root.iter() if part.tag.endswith("circle") and part.get("fill") == "none"]
-    assert len(rings) == 2 and keys(made) == ["0", "1"]
-    assert ElementTree.fromstring(drawings.movement([], [], [], chosen=(None, None))) is not None
-
-
-def test_a_click_tells_key_and_place():
-    heard: list[tuple[str, float, float]] = []
-    view = Clickable(lambda *told: heard.append(told), markup="x")
-    view.click("3")
-    view._handle_custom_msg({"key": "image", "x": 0.25, "y": 1}, [])  # what arrives from the browser
-    view._handle_custom_msg({"other": 1}, [])
-    assert heard == [("3", 0.5, 0.5), ("image", 0.25, 1.0)]
-    Clickable().click("nobody listens")
-    assert len(view._esm) < 4000  # what each widget carries into the page
+def test_events_and_cursor_reach_python():
+    heard: list[object] = []
+    board = PanelBoard(lambda event, content: heard.append((event, content.get("place"))), heard.append)
+    board._handle_custom_msg({"event": "token", "place": 3}, [])  # what arrives from the browser
+    board._handle_custom_msg({"other": 1}, [])
+    board.cursor = {"layer": 3}
+    board.cursor = {"layer": 3, "pins": []}
+    assert heard == [("token", 3), {"layer": 3}, {"pins": []}]
+    assert len(script()) < 60_000 and script().count("export default") == 1

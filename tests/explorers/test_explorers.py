@@ -1,8 +1,10 @@
-"""The explorers without a browser: what a moved slider, a click and a wrong word change on the page."""
+"""The explorers without a browser: what controls, events of the page and wrong values change."""
 
 from __future__ import annotations
 
+import ast
 import io
+import warnings
 from typing import Any
 
 import numpy as np
@@ -12,8 +14,11 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 from tests.explorers.conftest import TEXT
-from zsris_viz.errors import InvalidInputError, UnavailableError
-from zsris_viz.explorers import AttentionExplorer, CompareExplorer, ExplorerPage, LayerExplorer, MethodExplorer
+from zsris_viz.errors import InvalidInputError, UnavailableError, ZsrisWarning
+from zsris_viz.explorers import AttentionExplorer, CompareExplorer, LayerExplorer, MethodExplorer
+from zsris_viz.explorers.jobs import Cancelled, Job
+
+NAMES = ["layers", "attention", "methods", "compare"]
 
 
 @pytest.fixture
@@ -36,99 +41,143 @@ def compare(vit, image, masks, parser):
     return CompareExplorer(image, TEXT, "a bus", vit, proposals=masks, truth=masks[0].numpy(), parser=parser)
 
 
-def shown(explorer: Any) -> dict[str, str]:
-    """Everything on the page that is drawn or written."""
-    found: dict[str, str] = {}
-
-    def collect(widget: Any, path: str) -> None:
-        for name in ("markup", "value"):
-            if isinstance(getattr(widget, name, None), str):
-                found[f"{path}.{type(widget).__name__}.{name}"] = getattr(widget, name)
-        for number, child in enumerate(getattr(widget, "children", ())):
-            collect(child, f"{path}/{number}")
-
-    collect(explorer, "")
-    return found
+def move(explorer: Any, **values: Any) -> None:
+    """Do what the page does when a reader moves the cursor."""
+    explorer.board.cursor = {**explorer.board.cursor, **values}
 
 
-def test_a_slider_move_redraws_map_clusters_curve_and_text(layers):
-    before = {name: getattr(layers, name).markup for name in ("picture", "map", "clusters", "curve")}
-    told = layers.told.value
-    layers.layer.value = 1
-    assert layers.state.layer == 1 and "layer 1 of 6" in layers.told.value != told
-    assert f"<b>{layers.state.view().cluster_iou:.3f}</b>" in layers.told.value
-    for name in ("map", "clusters", "curve"):
-        assert getattr(layers, name).markup != before[name], name
-    assert layers.picture.markup == before["picture"]
-    layers.layer.value = 4
-    assert layers.map.markup == before["map"]
+def message(explorer: Any) -> str:
+    return explorer.board.message.get("text", "")
 
 
-def test_a_click_on_the_curve_moves_the_slider(layers):
-    layers.curve.click("2")
-    assert layers.layer.value == layers.state.layer == 2
+def panel(explorer: Any, kind: str, number: int = 0) -> dict[str, Any]:
+    found = [panel for row in explorer.board.view["rows"] for panel in row if panel["kind"] == kind]
+    return found[number]
 
 
-def test_other_controls_reach_the_state(layers):
+def page_map(explorer: Any, name: str, *place: int) -> np.ndarray:
+    """One map as the page decodes it."""
+    sent = explorer.board.view["maps"][name]
+    flat = int(np.ravel_multi_index(place, sent["shape"][:-2])) if place else 0
+    values = np.frombuffer(sent["values"], np.uint8).reshape(-1, *sent["shape"][-2:])[flat] / 255
+    low, high = (float(np.frombuffer(sent[end], "<f4")[flat]) for end in ("low", "high"))
+    return low + values * (high - low)
+
+
+def test_the_page_has_the_map_of_every_layer(layers):
+    for layer in layers.state.layers:
+        expected = layers.state.view(layer).map.numpy()
+        assert np.abs(page_map(layers, "similarity", layer) - expected).max() <= np.ptp(expected) / 255
+    assert layers.board.view["maps"]["similarity"]["limits"] == pytest.approx(layers.state.limits)
+    notes = panel(layers, "note")
+    assert len(notes["texts"]) == 7 and f"{layers.state.view(1).cluster_iou:.3f}" in notes["texts"][1]
+
+
+def test_a_moved_slider_needs_no_new_view(layers):
+    before = layers.board.view
+    move(layers, layer=1)
+    assert layers.state.layer == 1 and layers.board.view is before
+    assert layers.static() is not None
+
+
+def test_controls_reach_the_state(layers):
     for control, value, name in (
         (layers.negate, False, "negate"),
         (layers.projection, "values", "projection"),
         (layers.expression, "a bus", "expression"),
     ):
-        old = layers.map.markup
+        before = page_map(layers, "similarity", 3)
         control.value = value
-        assert getattr(layers.state, name) == value and layers.map.markup != old, name
-    assert layers.layer.min == 1
-    layers.projection.value = "head"
-    assert layers.layer.min == 0
-    wide = layers.map.markup
-    layers.own_scale.value = True
-    assert layers.map.markup != wide
+        assert getattr(layers.state, name) == value, name
+        assert not np.allclose(page_map(layers, "similarity", 3), before), name
+    assert layers.board.view["axes"]["layer"]["first"] == 1  # the value path has no layer 0
 
 
 def test_a_click_makes_the_mask_under_it_the_truth(layers, masks):
-    layers.picture.click("image", 0.8, 0.8)
-    assert np.array_equal(layers.state.truth, masks[1].numpy()) and layers.message.value == ""
-    layers.picture.click("image", 0.01, 0.01)
-    assert "no mask lies there" in layers.message.value and np.array_equal(layers.state.truth, masks[1].numpy())
+    move(layers, truth=1)
+    assert np.array_equal(layers.state.truth, masks[1].numpy()) and message(layers) == ""
+    assert layers.board.view["regions"]["truth"][0]["area"] == int(masks[1].sum())
 
 
 def test_without_truth_there_are_pictures_but_no_measures(vit, image):
     explorer = LayerExplorer(image, TEXT, vit)
-    assert "needs a ground truth" in explorer.curve.markup and "IoU" not in explorer.told.value
-    explorer.picture.click("image")
-    assert "masks=" in explorer.message.value
+    assert "needs a ground truth" in panel(explorer, "note")["texts"][0]
+    assert not [1 for row in explorer.board.view["rows"] for one in row if one["kind"] == "lines"]
     assert isinstance(explorer.static(), Figure)
 
 
-@pytest.mark.parametrize("name", ["layers", "attention", "methods"])
-def test_an_empty_expression_is_told_and_the_old_picture_stays(name, request):
+@pytest.mark.parametrize("name", NAMES)
+def test_an_empty_expression_is_refused_and_the_view_stays(name, request):
     explorer = request.getfixturevalue(name)
-    before = {path: text for path, text in shown(explorer).items() if "markup" in path}
-    explorer.expression.value = "   "
-    assert "The expression is empty" in explorer.message.value
-    assert {path: text for path, text in shown(explorer).items() if "markup" in path} == before
-    assert explorer.state.expression == TEXT
-    explorer.expression.value = "a bus"
-    assert explorer.message.value == "" and explorer.state.expression == "a bus"
+    before = explorer.board.view
+    box = explorer.expressions[0] if name == "compare" else explorer.expression
+    box.value = "   "
+    assert "The expression is empty" in message(explorer) and explorer.board.message["kind"] == "error"
+    assert explorer.board.view is before and explorer.state.expression == TEXT
+    box.value = "a bus"
+    assert message(explorer) == "" and explorer.state.expression == "a bus"
 
 
-def test_an_empty_expression_on_either_side_of_a_comparison(compare):
-    before = [part.markup for part in compare.pictures]
-    compare.expressions[1].value = ""
-    assert "empty" in compare.message.value and [part.markup for part in compare.pictures] == before
-
-
-def test_an_unexpected_error_is_told_too(layers, monkeypatch):
+def test_an_unexpected_error_is_shown_too(layers, monkeypatch):
     monkeypatch.setattr(type(layers.state), "set", lambda *_, **__: 1 / 0)
-    layers.layer.value = 0
-    assert "ZeroDivisionError" in layers.message.value
+    layers.expression.value = "a bus"
+    assert "ZeroDivisionError" in message(layers)
 
 
-def test_what_users_type_is_not_markup(layers, methods):
-    for explorer in (layers, methods):
-        explorer.expression.value = "<img src=x onerror=alert(1)>"
-        assert "<img src=x" not in "".join(text for path, text in shown(explorer).items() if "Text.value" not in path)
+def test_warnings_of_the_package_are_shown_and_others_pass(layers):
+    def change() -> None:
+        warnings.warn("the text was cut", ZsrisWarning, stacklevel=1)
+        warnings.warn("something else", UserWarning, stacklevel=1)
+
+    with pytest.warns(UserWarning, match="something else"):
+        layers.attempt(change)
+    assert layers.board.message == {"text": "the text was cut", "kind": "warning"}
+
+
+def test_long_work_is_counted_and_can_be_cancelled(methods):
+    seen: list[dict[str, Any]] = []
+    methods.board.observe(lambda change: seen.append(change["new"]), names="progress")
+    methods.method.value = "cropping"
+    assert {"text": "computing", "done": 0, "total": 0} in seen
+    assert methods.board.progress == {} and methods.state.method == "cropping"
+    methods.state.scene._cache.clear()
+    seen.clear()
+
+    def cancel(change: Any) -> None:
+        if change["new"].get("text") == "crops":
+            methods.board.send_event("cancel")
+
+    methods.board.observe(cancel, names="progress")
+    methods.state._scenes.clear()
+    methods.state._rankings.clear()
+    methods.state._scenes[methods.state.source] = methods.state.scene
+    methods.state.scene.batch_size = 1
+    methods.method.value = "global-local"
+    assert {"text": "crops", "done": 0, "total": 3} in seen
+    assert "cancelled" in message(methods) and methods.method.value == methods.state.method == "cropping"
+
+
+def test_a_cancelled_job_ends_at_its_next_part():
+    job = Job("computing", lambda *_: None)
+    job.advance("crops", 0, 3)
+    job.cancel()
+    with pytest.raises(Cancelled):
+        job.advance("crops", 1, 3)
+
+
+def test_the_miniature_on_another_image_has_a_badge(vit, image, masks):
+    from zsris_viz.miniature.world.render import DRAWN
+
+    explorer = LayerExplorer(image, TEXT, vit)
+    assert explorer.board.badge == ""
+    name, vit.name = vit.name, "miniature"
+    try:
+        assert "on a photograph its results mean nothing" in LayerExplorer(image, TEXT, vit).board.badge
+        drawn = image.copy()
+        drawn.info["source"] = DRAWN
+        assert LayerExplorer(drawn, TEXT, vit).board.badge == ""
+    finally:
+        vit.name = name
 
 
 def test_layer_out_of_range_and_rn(vit, rn, image):
@@ -138,21 +187,21 @@ def test_layer_out_of_range_and_rn(vit, rn, image):
         LayerExplorer(image, TEXT, rn)
 
 
-def test_a_constant_map_is_drawn_in_one_colour(layers):
+def test_a_constant_map_can_be_drawn(layers):
     layers.state._maps.clear()
     layers.state._views.clear()
     layers.state._maps[TEXT, True, "head"] = torch.full((7, 7, 7), 0.5)
-    layers.layer.value = 0
-    assert layers.message.value == "" and ">0.500<" in layers.map.markup
+    layers.redraw()
+    assert np.allclose(page_map(layers, "similarity", 2), 0.5)
     assert isinstance(layers.static(), Figure)
 
 
-def test_an_unloaded_model_is_told_and_the_old_picture_stays(own_vit, image, masks):
+def test_an_unloaded_model_is_told_and_the_view_stays(own_vit, image, masks):
     explorer = LayerExplorer(image, TEXT, own_vit, truth=masks[0].numpy())
-    picture = explorer.map.markup
+    view = explorer.board.view
     own_vit.model = None
-    explorer.layer.value = 0
-    assert "not in memory any more" in explorer.message.value and explorer.map.markup == picture
+    explorer.negate.value = False
+    assert "not in memory any more" in message(explorer) and explorer.board.view is view
     with pytest.raises(UnavailableError):
         explorer.static()
 
@@ -164,70 +213,76 @@ def test_what_a_reader_without_a_kernel_sees(layers):
 def test_a_closed_explorer(vit, image, masks):
     explorer = LayerExplorer(image, TEXT, vit, truth=masks[0].numpy())
     explorer.close()
-    explorer.layer.value = 0
-    assert "closed" in explorer.message.value
     with pytest.raises(UnavailableError, match="closed"):
         explorer.static()
     explorer.close()  # twice does no harm
 
 
-def test_clicked_tokens_are_masked_and_scores_follow(attention):
-    before = attention.scores.markup
-    attention.tokens.click("2,4")
-    assert attention.state.masked == {4} and "line-through" in attention.tokens.markup
-    assert attention.scores.markup != before and "score changes by" in attention.told.value
-    attention.tokens.click("0,4")
-    assert attention.state.masked == frozenset() and attention.scores.markup == before
-    attention.tokens.click("0,0")
-    assert "cannot be masked" in attention.message.value
+def test_clicked_tokens_are_hidden_and_scores_follow(attention):
+    before = panel(attention, "pairs")
+    attention.board.send_event("token", place=4)
+    assert attention.state.masked == {4} and panel(attention, "tokens")["masked"] == [4]
+    assert panel(attention, "pairs")["after"] != before["after"]
+    assert panel(attention, "pairs")["before"] == before["before"]
+    assert "changes by" in panel(attention, "note")["texts"][0]
+    attention.board.send_event("token", place=4)
+    assert attention.state.masked == frozenset() and panel(attention, "pairs") == before
+    attention.board.send_event("token", place=0)
+    assert "cannot be masked" in message(attention)
 
 
-def test_buttons_mask_the_context_and_give_it_back(attention):
-    by_name = {button.description: button for button in attention.children[0].children[2:]}
-    by_name["mask the context"].click()
+def test_buttons_hide_the_context_and_show_all_tokens(attention):
+    attention.hide_context.click()
     assert attention.state.masked == {4}
-    by_name["give all back"].click()
+    attention.show_all.click()
     assert attention.state.masked == frozenset()
     attention.expression.value = "a bus"
-    by_name["mask the context"].click()
-    assert "no context token" in attention.message.value
+    attention.hide_context.click()
+    assert "no context word" in message(attention)
 
 
-def test_a_clicked_patch_is_asked_and_cls_again(attention):
-    before = attention.looks.markup
-    attention.looks.click("image", 0.5, 0.99)
-    assert attention.state.query == (6, 3) and attention.looks.markup != before
-    attention.looks.click("image", 1.0, 1.0)
-    assert attention.state.query == (6, 6)
-    attention._ask_cls()
-    assert attention.looks.markup == before
-    attention.image_head.value = 1
-    assert attention.state.image_head == 1
-    attention.image_head.value = -1
-    attention.image_layer.value = 2
-    assert attention.state.image_head is None and "layer 2" in attention.looks.markup
-    tokens = attention.tokens.markup
-    attention.layer.value = 1
-    assert attention.tokens.markup != tokens
+def test_the_page_has_the_attention_of_every_patch_and_token(attention):
+    state = attention.state
+    for layer, place in ((1, 0), (6, 1 + 1 * 7 + 3)):
+        state.set(image_layer=layer, query=None if place == 0 else (1, 3))
+        expected = state.image_attention().numpy()
+        shown = page_map(attention, "image", layer - 1, place)
+        assert np.abs(shown - expected).max() <= np.ptp(expected) / 255 + 1e-6
+    expected = state.text_attention().numpy()
+    assert np.abs(page_map(attention, "text", state.layer - 1, len(state.tokens) - 1) - expected).max() <= 1 / 255
+
+
+def test_a_clicked_patch_stays_and_every_head_follows(attention):
+    before = page_map(attention, "heads", 2, 1)
+    move(attention, query=6 * 7 + 3)
+    assert attention.state.query == (6, 3) and not np.allclose(page_map(attention, "heads", 2, 1), before)
+    attention.ask_cls.click()
+    assert attention.state.query is None and np.allclose(page_map(attention, "heads", 2, 1), before)
+    mean = page_map(attention, "image", 3, 0)
+    attention.head.value = 1
+    assert attention.state.image_head == 1 and not np.allclose(page_map(attention, "image", 3, 0), mean)
+    attention.head.value = -1
+    move(attention, image_layer=2, text_layer=1)
+    assert (attention.state.image_layer, attention.state.layer) == (2, 1)
 
 
 def test_an_rn_says_why_its_image_has_no_attention(rn, image, masks, parser):
     explorer = AttentionExplorer(image, TEXT, rn, proposals=masks, parser=parser)
-    assert "do not attend to each other" in explorer.looks.markup
-    explorer.tokens.click("0,4")
-    assert explorer.message.value == "" and isinstance(explorer.static(), Figure)
+    assert "no attention between patches" in panel(explorer, "note", 1)["texts"][0]
+    explorer.board.send_event("token", place=4)
+    assert message(explorer) == "" and isinstance(explorer.static(), Figure)
 
 
 def test_a_single_proposal(vit, image, masks, parser):
     one = masks.select([0])
     attention = AttentionExplorer(image, TEXT, vit, proposals=one, parser=parser)
-    attention.tokens.click("0,4")
-    assert "the choice stays" in attention.told.value
+    attention.board.send_event("token", place=4)
+    assert "the choice stays" in panel(attention, "note")["texts"][0]
     methods = MethodExplorer(image, TEXT, vit, proposals=one, parser=parser)
     methods.expression.value = "something else"
-    assert "mask <b>0</b> of 1" in methods.told.value
+    assert "mask 0 of 1" in panel(methods, "note")["texts"][0]
     compare = CompareExplorer(image, TEXT, "a bus", vit, proposals=one, parser=parser)
-    assert "the same choice" in compare.told.value
+    assert "The same choice" in panel(compare, "note")["texts"][0]
     assert all(isinstance(explorer.static(), Figure) for explorer in (attention, methods, compare))
 
 
@@ -237,43 +292,46 @@ def test_a_method_that_fails_is_told_and_the_dropdown_goes_back(methods, monkeyp
     def fail(*_: object) -> None:
         raise UnavailableError("there is no captioner")
 
-    table = methods.table.markup
+    table = panel(methods, "ranking")
     monkeypatch.setattr(Cropping, "score", fail)
     methods.method.value = "cropping"
-    assert "there is no captioner" in methods.message.value
-    assert methods.method.value == "global-local" and methods.table.markup == table
+    assert "there is no captioner" in message(methods)
+    assert methods.method.value == "global-local" and panel(methods, "ranking") == table
     methods.method.value = "score-map"
-    assert methods.message.value == "" and methods.table.markup != table
+    assert message(methods) == "" and panel(methods, "ranking") != table
     assert [text for text, _ in methods.preset.options] == methods.state.presets
 
 
-def test_masks_are_toggled_in_table_and_picture(methods):
-    before = methods.picture.markup
-    hidden = next(iter({0, 1, 2} - methods.state.shown))
-    methods.table.click(str(hidden))
-    assert hidden in methods.state.shown and methods.picture.markup != before
-    methods.table.click(str(hidden))
-    assert methods.picture.markup == before
-    methods.picture.click("image", 0.8, 0.8)
-    assert methods.state.shown == frozenset({methods.state.ranking.chosen}) ^ {1}
-    methods.picture.click("image", 0.0, 0.0)
-    assert "No proposal lies there" in methods.message.value
-    for name, count in (("all", 4), ("best five", 4), ("none", 0), ("chosen", 1)):
-        buttons = methods.children[2].children[0].children[1].children
-        next(button for button in buttons if button.description == name).click()
-        assert len(methods.state.shown) == count
+def test_the_ranking_has_every_mask_and_its_parts(methods, masks):
+    table = panel(methods, "ranking")
+    assert sorted(table["indices"]) == [0, 1, 2, 3] and table["chosen"] == methods.state.ranking.chosen
+    scores = dict(zip(table["indices"], [row[0] for row in table["values"]], strict=True))
+    assert scores[3] is None  # an empty mask has no score
+    for index in (0, 1, 2):
+        assert scores[index] == pytest.approx(float(methods.state.ranking.scores[index]))
+    overlaps = {index: row[-1] for index, row in zip(table["indices"], table["values"], strict=True)}
+    assert overlaps[2] == pytest.approx(float(masks.iou(masks[0])[2, 0]))
+
+
+def test_shown_masks_are_in_the_figure(methods):
+    before = len(methods.static().subfigs)
+    move(methods, shown=[0, 1])
+    assert methods.state.shown == {0, 1} and before == len(methods.static().subfigs)
+    move(methods, shown=[9])
+    assert "mask 9 does not exist" in message(methods)
 
 
 def test_comparing_methods_and_expressions(compare):
-    before = compare.pictures[2].markup
+    before = page_map(compare, "difference")
     compare.methods[1].value = "cropping"
-    assert compare.state.second.method == "cropping" and compare.pictures[2].markup != before
+    assert compare.state.second.method == "cropping" and not np.allclose(page_map(compare, "difference"), before)
+    assert compare.board.view["maps"]["difference"]["limits"] == [-3, 3]  # the same scale for every pair
     compare.expressions[1].value = TEXT
-    assert compare.state.second.expression == TEXT and "rank correlation" in compare.told.value
+    assert compare.state.second.expression == TEXT and "rank correlation" in panel(compare, "note")["texts"][0]
 
 
-@pytest.mark.parametrize("name", ["layers", "attention", "methods", "compare"])
-def test_the_static_twin_follows_the_state(name, request):
+@pytest.mark.parametrize("name", NAMES)
+def test_the_static_figure_follows_the_state(name, request):
     explorer = request.getfixturevalue(name)
 
     def drawn() -> bytes:
@@ -284,36 +342,38 @@ def test_the_static_twin_follows_the_state(name, request):
     first = drawn()
     assert Image.open(io.BytesIO(first)).size[0] > 200
     box = explorer.expressions[0] if name == "compare" else explorer.expression
-    box.value = "a bus under the tree"
+    box.value = "a bus $x^$ under the tree"  # is no formula
     assert drawn() != first
 
 
-def test_the_page_makes_explorers_when_their_tab_opens(vit, image, masks, monkeypatch):
-    page = ExplorerPage(image, "a bus", vit, proposals=masks, truth=masks[0].numpy())
-    assert isinstance(page.explorer(0), LayerExplorer) and page.explorer(2) is None
-    for tab, kind in enumerate((LayerExplorer, AttentionExplorer, MethodExplorer, CompareExplorer)):
-        page.tabs.selected_index = tab
-        assert isinstance(page.explorer(tab), kind)
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize(("kind", "start"), [("png", b"\x89PNG"), ("svg", b"<?xml"), ("pdf", b"%PDF")])
+def test_the_figure_is_saved_in_three_formats(name, kind, start, request, monkeypatch):
+    explorer = request.getfixturevalue(name)
+    sent: list[Any] = []
+    monkeypatch.setattr(explorer.board, "send", lambda content, buffers=None: sent.append((content, buffers)))
+    explorer.board.send_event("save", format=kind)
+    ((content, buffers),) = sent
+    assert content["name"] == f"{explorer.name}.{kind}" and buffers[0].startswith(start)
+    explorer.board.send_event("save", format="exe")
+    assert len(sent) == 1
 
 
-def test_an_uploaded_image_replaces_the_old_one(vit, image, masks):
-    page = ExplorerPage(image, "a bus", vit, proposals=masks, truth=masks[0].numpy())
-    first = page.explorer(0)
-    picture = np.zeros((50, 70, 3), dtype=np.uint8)
-    picture[10:40, 20:50] = (200, 40, 40)
-    buffer = io.BytesIO()
-    Image.fromarray(picture).save(buffer, "png")
-    for content, name, words in ((b"no image", "a.txt", "could not be used"), (buffer.getvalue(), "b.png", "b.png")):
-        page._uploaded({"new": ({"content": memoryview(content), "name": name},)})
-        assert words in page.message.value
-    assert page.explorer(0) is not first and page.explorer(0).state.size == (50, 70)
-    assert page.explorer(0).state.truth is None
-    with pytest.raises(UnavailableError):
-        first.state.view()
-
-
-def test_the_page_of_an_rn_says_what_it_cannot_do(rn, image, masks):
-    page = ExplorerPage(image, "a bus", rn, proposals=masks)
-    assert "no patch tokens" in page.tabs.children[0].children[0].value
-    page.tabs.selected_index = 2
-    assert isinstance(page.explorer(2), MethodExplorer)
+@pytest.mark.parametrize("name", NAMES)
+def test_copied_code_makes_the_same_explorer(name, request, monkeypatch):
+    explorer = request.getfixturevalue(name)
+    if name == "layers":
+        move(explorer, layer=2)
+    if name == "methods":
+        explorer.method.value = "cropping"
+    code = explorer.code()
+    ast.parse(code)
+    monkeypatch.setattr("zsris_viz.models.load_clip", lambda *_: explorer.state.clip)
+    names: dict[str, Any] = {}
+    exec(code, names)
+    made = names["explorer"]
+    assert type(made) is type(explorer) and made.state.expression == TEXT
+    assert np.array_equal(made.state.truth, explorer.state.truth)
+    for key, sent in explorer.board.view["maps"].items():
+        assert made.board.view["maps"][key]["values"] == sent["values"]
+    assert made.board.cursor.get("layer") == explorer.board.cursor.get("layer")

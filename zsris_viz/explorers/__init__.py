@@ -1,8 +1,8 @@
-"""Explorers for notebooks: an image, an expression, and everything that moves when they change.
+"""Explorers for notebooks: an image, an expression, and everything that changes with them.
 
-Each shows itself as the last value of a cell and has a static twin, `explorer.static()`; what it computes is in a state
-without widgets. They run on ipywidgets and anywidget, without an extension of JupyterLab or Voila of our own. In a
-notebook that is opened without its kernel, nothing answers to clicks; the static figure beside the widget remains.
+Each shows itself as the last value of a cell, and `explorer.static()` draws the same view as a figure; what it computes
+is in a state without widgets. They run on ipywidgets and anywidget and need no extension of their own for JupyterLab,
+Notebook 7, VS Code or Voila. Without a kernel sliders, hovering, pins and tables still answer; new expressions do not.
 """
 
 from __future__ import annotations
@@ -13,23 +13,27 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from zsris_viz.explorers.attention import AttentionExplorer
     from zsris_viz.explorers.attention_state import AttentionState
-    from zsris_viz.explorers.compare import CompareExplorer, CompareState
+    from zsris_viz.explorers.compare import CompareExplorer
+    from zsris_viz.explorers.compare_state import CompareState
     from zsris_viz.explorers.layer_state import LayerState
     from zsris_viz.explorers.layers import LayerExplorer
     from zsris_viz.explorers.method_state import MethodState
     from zsris_viz.explorers.methods import MethodExplorer
     from zsris_viz.explorers.page import ExplorerPage
+    from zsris_viz.explorers.take_away import image_from_text, masks_from_text
 
 _HOMES = {
     "AttentionExplorer": "attention",
     "AttentionState": "attention_state",
     "CompareExplorer": "compare",
-    "CompareState": "compare",
+    "CompareState": "compare_state",
     "ExplorerPage": "page",
     "LayerExplorer": "layers",
     "LayerState": "layer_state",
     "MethodExplorer": "methods",
     "MethodState": "method_state",
+    "image_from_text": "take_away",
+    "masks_from_text": "take_away",
 }
 __all__ = [
     "AttentionExplorer",
@@ -41,6 +45,8 @@ __all__ = [
     "LayerState",
     "MethodExplorer",
     "MethodState",
+    "image_from_text",
+    "masks_from_text",
 ]
 
 

@@ -1,57 +1,74 @@
-"""AttentionExplorer: which words the text tower reads, what is lost without them, and where the image tower looks."""
+"""AttentionExplorer: what the tokens of text and image attend to, and how hidden words move the choice."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping
+from typing import Any
 
-import ipywidgets
 import numpy as np
 
-from zsris_viz.explorers import svg as drawings
 from zsris_viz.explorers.attention_state import AttentionState, Choice
-from zsris_viz.explorers.base import MEAN, Explorer, button, dropdown, heads, observe, row, slider, text_box
-from zsris_viz.explorers.clickable import Clickable
-from zsris_viz.explorers.raster import Canvas, colour_bar, markup
-from zsris_viz.explorers.state import ends
-from zsris_viz.figures.layout import CHOSEN, TRUTH
+from zsris_viz.explorers.base import Explorer, button, dropdown, observe, text_box
+from zsris_viz.explorers.take_away import explorer_code
+from zsris_viz.figures.panels import (
+    Axis,
+    Cursor,
+    MapGrid,
+    Maps,
+    Note,
+    PairChart,
+    Picture,
+    Region,
+    Slider,
+    TokenTable,
+    View,
+)
+from zsris_viz.figures.roles import ROLES
 from zsris_viz.images import ImageSource
 from zsris_viz.methods.base import Method
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
+from zsris_viz.models.base import ImageTextModel
 
 MOST_SHOWN = 12  # proposals in the chart of scores
-BEFORE = "#666666"
-GROUP_COLOURS = {"noun phrase": "#009E73", "context": "#CC79A7", "other": "#BBBBBB"}
+MEAN = -1  # the mean of all heads, in place of a head
+CLS = -1  # the class token, in place of a patch
 
 
 class AttentionExplorer(Explorer):
-    """Text tokens by layer and head, tokens masked by a click, scores that follow; and the image's own attention.
+    """Attention between text tokens and between patches by layer and head, and scores that follow hidden tokens.
 
-    Above: attention from the end token, where CLIP reads the text, to every token. A click on a column masks that
-    token; another gives it back. The dots below show every proposal's score before and after, and the picture both
-    choices. Right: attention between patches; a click on the image asks the patch under it, the button asks CLS.
-
-    With a single proposal the score moves, but the choice cannot. An RN has text attention; in place of the image's it
-    says why there is none.
+    The mouse over a token or a patch shows what it attends to; a click on a token hides it from the text tower. The
+    dots show every proposal's score before and after, and the picture both choices. A click on the image keeps the
+    patch under the mouse, and the small maps show its attention in every layer and head.
 
     Args:
-        image, expression, clip, proposals, method, truth, layer, image_layer, query, parser: see
-            :class:`~zsris_viz.explorers.attention_state.AttentionState`.
+        image: anything :func:`zsris_viz.images.open_image` takes.
+        expression: the text.
+        clip: a model, or its name for `load_clip`.
+        proposals: a name for `load_proposals`, a Proposer, or masks.
+        method: one that gives every proposal a feature: "global-local", "cropping", "region-token", or a Method.
+        truth: (H, W) bool, the ground truth; None if it is not known.
+        layer: text layer that is shown first, 1 to the last (default).
+        image_layer: the same in the image tower.
+        query: (row, column) of the patch whose attention is shown first; None for CLS.
+        parser: for expressions; by default the package's own.
 
     Raises:
-        InvalidInputError, InvalidTypeError, UnavailableError: as AttentionState.
+        InvalidInputError: An empty expression, no proposal, or a layer that does not exist.
+        UnavailableError: A model without its weights.
 
     Example::
 
         AttentionExplorer(sample.image, "the left cat", proposals=sample.instances, truth=reference.mask)
     """
 
+    name = "attention"
+    state: AttentionState
+
     def __init__(
         self,
         image: ImageSource,
         expression: str,
-        clip: Any = "miniature",
+        clip: str | ImageTextModel = "miniature",
         *,
         proposals: Any = "felzenszwalb",
         method: str | Method = "global-local",
@@ -73,155 +90,183 @@ class AttentionExplorer(Explorer):
             query=query,
             parser=parser,
         )
-        self.canvas = Canvas(state.scene.image)
+        self.token = -1  # whose attention the table shows; -1 for the end token
         self.expression = text_box(expression)
-        self.layer = slider("text layer", state.layer, 1, state.layered.text_layers)
-        self.tokens = Clickable(self._token)
-        self.scores = Clickable()
-        self.told = ipywidgets.HTML()
-        self.picture = Clickable()
-        self.image_layer = slider("image layer", state.image_layer, 1, state.layered.num_layers)
-        self.image_head = dropdown("", heads(state.layered.heads), MEAN)
-        self.looks = Clickable(self._patch)
-        for part, name in ((self.tokens, "tokens"), (self.scores, "scores"), (self.told, "told")):
-            part.add_class(f"zsris-{name}")
-        self.looks.add_class("zsris-looks")
-        super().__init__(
-            state,
-            [
-                row(
-                    self.expression,
-                    self.layer,
-                    button("mask the context", self._mask_context),
-                    button("give all back", self._give_back),
-                ),
-                self.tokens,
-                self.told,
-                row(self.picture, self.scores, align="flex-start"),
-                row(self.image_layer, self.image_head, button("ask CLS", self._ask_cls)),
-                self.looks,
-            ],
+        self.head = dropdown(
+            "image head", list(zip(head_names(state.layered.heads), range(-1, state.layered.heads), strict=True)), MEAN
         )
+        self.hide_context = button("hide the context words", self._hide_context)
+        self.show_all = button("show all tokens", lambda: self.attempt(lambda: state.set(masked=())))
+        self.ask_cls = button("attention from CLS", lambda: self._set(query=None))
+        super().__init__(state, [self.expression, self.hide_context, self.show_all, self.head, self.ask_cls])
         self.redraw()
-        observe(self.expression, lambda new: self.attempt(lambda: state.set(expression=new)))
-        observe(self.layer, lambda new: self.attempt(lambda: state.set(layer=new)))
-        observe(self.image_layer, lambda new: self.attempt(lambda: state.set(image_layer=new)))
-        observe(self.image_head, lambda new: self.attempt(lambda: state.set(image_head=None if new == MEAN else new)))
+        observe(self.expression, self.set_expression)
+        observe(self.head, lambda new: self._set(image_head=None if new == MEAN else new))
 
-    def _mask_context(self) -> None:
+    def _set(self, **change: Any) -> None:
+        ((name, value),) = change.items()
+        if getattr(self.state, name) != value:
+            self.attempt(lambda: self.state.set(**change))
+
+    def _hide_context(self) -> None:
         places = [place for place, group in enumerate(self.state.groups) if group == "context"]
         if places:
-            self.attempt(lambda: self.state.set(masked=places))
+            self.attempt(lambda: self.state.set(masked=places), busy="computing")
         else:
-            self.say("The parser finds no context token in this expression: no word that says where.")
+            self.board.tell("The parser finds no context word in this expression.")
 
-    def _give_back(self) -> None:
-        self.attempt(lambda: self.state.set(masked=()))
+    def heard(self, event: str, content: Mapping[str, Any]) -> None:
+        """See `Explorer.heard`: a click on a token hides it, or shows it again."""
+        if event == "token":
+            self.attempt(lambda: self.state.toggle(int(content["place"])), busy="computing")
 
-    def _ask_cls(self) -> None:
-        self.attempt(lambda: self.state.set(query=None))
-
-    def _token(self, key: str, x: float, y: float) -> None:
-        self.attempt(lambda: self.state.toggle(int(key.split(",")[1])))
-
-    def _patch(self, key: str, x: float, y: float) -> None:
-        rows, columns = self.state.clip.grid
-        place = (min(rows - 1, int(y * rows)), min(columns - 1, int(x * columns)))
-        self.attempt(lambda: self.state.set(query=place))
-
-    def redraw(self) -> None:
-        """See `Explorer.redraw`."""
-        state = self.state
+    def cursor(self) -> Cursor:
+        """See `Explorer.cursor`."""
+        state, last = self.state, len(self.state.tokens) - 1
+        columns = state.layered.grid[1]
+        query = CLS if state.query is None else state.query[0] * columns + state.query[1]
         head = MEAN if state.image_head is None else state.image_head
-        self.put({self.layer: state.layer, self.image_layer: state.image_layer, self.image_head: head})
-        weights = state.text_attention()
-        names = state.tokens
-        self.tokens.markup = (
-            f"<div>attention from the end token, text layer {state.layer}; click a token to mask it. {_legend()}</div>"
-            + drawings.shades(
-                ["mean", *(f"head {number}" for number in range(len(weights) - 1))],
-                names,
-                weights.tolist(),
-                limits=(0.0, float(weights.max())),
-                struck=sorted(state.masked),
-                fixed=(0, len(names) - 1),
-                bars=[GROUP_COLOURS.get(group) for group in state.groups],
-                cell=(58, 18),
-            )
-        )
-        choice = state.choice()
-        self.told.value = told(state, choice)
-        self.picture.markup = markup(self._choices(choice), picture_title(state))
-        shown = most_moved(choice)
-        self.scores.markup = drawings.movement(
-            [f"mask {index}" for index in shown],
-            choice.before[shown].tolist(),
-            choice.after[shown].tolist(),
-            chosen=(shown.index(choice.chosen_before), shown.index(choice.chosen_after)),
-            titles=("all tokens", "masked tokens hidden"),
-            width=480,
-        )
-        self.looks.markup = self._looks()
+        token = self.token if 0 <= self.token <= last else last
+        return {
+            "text_layer": state.layer,
+            "token": token,
+            "image_layer": state.image_layer,
+            "query": query,
+            "head": head,
+        }
 
-    def _choices(self, choice: Choice) -> np.ndarray:
-        state, canvas = self.state, self.canvas
-        picture, masks = canvas.plain(), state.scene.masks
+    def follow(self, changed: Mapping[str, Any]) -> None:
+        """See `Explorer.follow`."""
+        if "token" in changed:
+            self.token = int(changed["token"])
+        if "text_layer" in changed:
+            self.state.set(layer=changed["text_layer"])
+        if "image_layer" in changed:
+            self.state.set(image_layer=changed["image_layer"])
+        if "query" in changed:
+            columns = self.state.layered.grid[1]
+            number = int(changed["query"])
+            self._set(query=None if number == CLS else divmod(number, columns))
+
+    def view(self) -> View:
+        """See `Explorer.view`."""
+        state = self.state
+        choice, names = state.choice(), state.tokens
+        heads = head_names(state.layered.heads)
+        text_heads = state.text_attentions().shape[2] - 1
+        axes = {
+            "text_layer": Axis("text layer", 1, tuple(map(str, range(1, state.layered.text_layers + 1)))),
+            "token": Axis("token", 0, tuple(names)),
+        }
+        maps = {"text": Maps(state.text_attentions().numpy(), ("text_layer", "token"), "attention weight")}
+        pictures: tuple[Any, ...] = (self._choices(choice),)
+        below: tuple[Any, ...] = (Note((f"{state.clip.name} has no attention between patches before its pooling.",)),)
+        if state.has_patches:
+            rows, columns = state.layered.grid
+            patches = [f"patch {row}, {column}" for row in range(rows) for column in range(columns)]
+            axes |= {
+                "image_layer": Axis("image layer", 1, tuple(map(str, range(1, state.layered.num_layers + 1)))),
+                "query": Axis("query", CLS, ("CLS", *patches)),
+                "head": Axis("head", MEAN, tuple(heads)),
+            }
+            maps["image"] = Maps(state.patch_attentions().numpy(), ("image_layer", "query"), "attention weight")
+            heads_maps = state.head_attentions().numpy()
+            limits = (0.0, float(np.quantile(heads_maps, 0.99)))  # else one patch leaves all others dark
+            maps["heads"] = Maps(heads_maps, ("image_layer", "head"), "attention weight, 99 % of all", limits)
+            title = "attention from {query}, layer {image_layer}, {head}"
+            pictures += (Picture(title, "image", hover="query"),)
+            below = (Slider("image_layer"),)
+            pictures += (MapGrid("attention in every layer and head", "heads", "head", "image_layer"),)
+        return View(
+            title=state.expression,
+            image=state.scene.image,
+            rows=(
+                (Slider("text_layer"), Note((change_in_words(state, choice),))),
+                (
+                    TokenTable(
+                        "attention from “{token}”, text layer {text_layer}",
+                        tuple(names),
+                        tuple(group if group in ROLES else "" for group in state.groups),
+                        "text",
+                        tuple(head_names(text_heads)),
+                        "token",
+                        tuple(sorted(state.masked)),
+                        (0, len(names) - 1),
+                    ),
+                    self._scores(choice),
+                ),
+                below,
+                pictures,
+            ),
+            axes=axes,
+            maps=maps,
+            masks={
+                "proposals": self.keep("proposals", state.scene, lambda: list(state.scene.masks)),
+                "truth": [] if state.truth is None else [state.truth],
+            },
+        )
+
+    def _choices(self, choice: Choice) -> Picture:
+        regions = [] if self.state.truth is None else [Region("truth", 0, "truth")]
         if choice.chosen_after != choice.chosen_before:
-            picture = canvas.outline(picture, masks[choice.chosen_before], BEFORE)
-        chosen = masks[choice.chosen_after]
-        picture = canvas.outline(canvas.tint(picture, chosen, CHOSEN), chosen, CHOSEN)
-        return picture if state.truth is None else canvas.outline(picture, state.truth, TRUTH, dashed=True)
+            regions.append(Region("proposals", choice.chosen_before, "previous choice", str(choice.chosen_before)))
+        regions += [
+            Region("proposals", index, "selected", str(index), optional=True) for index in range(len(self.state.scene))
+        ]
+        regions.append(Region("proposals", choice.chosen_after, "choice", str(choice.chosen_after)))
+        return Picture("choice by the expression's feature", regions=tuple(regions))
 
-    def _looks(self) -> str:
-        state, canvas = self.state, self.canvas
-        if state.clip.kind != "vit":
-            plain = markup(canvas.plain(), "image")
-            return f"{plain}<i>An RN's patches do not attend to each other before the pooling.</i>"
-        looks = state.image_attention()
-        picture = canvas.heat(looks, limits := ends(looks))
-        if state.query is not None:
-            picture = canvas.frame(picture, state.query, state.clip.grid, CHOSEN)
-        bar = colour_bar(limits, width=canvas.size[1])
-        return markup(picture, looks_title(state), key="image", below=bar)
+    def _scores(self, choice: Choice) -> PairChart:
+        shown = most_moved(choice)
+        return PairChart(
+            "scores (cosine similarity) before and after",
+            tuple(shown),
+            tuple(choice.before[shown].tolist()),
+            tuple(choice.after[shown].tolist()),
+            (choice.chosen_before, choice.chosen_after),
+            ("all tokens", "hidden tokens left out"),
+        )
 
-    def static(self, data: Any = None) -> Figure:
-        """See `Explorer.static`: text attention and scores above, choices and image attention below."""
-        from zsris_viz.explorers.attention_figure import attention_figure
+    def code(self) -> str:
+        """See `Explorer.code`."""
+        state = self.state
+        return explorer_code(
+            "AttentionExplorer",
+            self.image_source,
+            state.expression,
+            state.clip.name,
+            proposals=state.scene.masks,
+            truth=state.truth,
+            method=state.method.name,
+            layer=state.layer,
+            image_layer=state.image_layer,
+            query=state.query,
+        )
 
-        return attention_figure(self.state, data)
+
+def head_names(count: int) -> list[str]:
+    """Return a name for the mean of all heads, and one for each head."""
+    return ["mean", *(f"head {number}" for number in range(count))]
 
 
 def most_moved(choice: Choice, count: int = MOST_SHOWN) -> list[int]:
-    """Numbers of at most `count` proposals, in order: both choices, and the best of before and after."""
+    """Return the numbers of at most `count` proposals, in order: both choices, and the best of before and after."""
     before, after = (scores.argsort(descending=True).tolist() for scores in (choice.before, choice.after))
     turns = [index for pair in zip(before, after, strict=True) for index in pair]
     return sorted(list(dict.fromkeys([choice.chosen_before, choice.chosen_after, *turns]))[:count])
 
 
-def picture_title(state: AttentionState) -> str:
-    """One line above the choices."""
-    return "chosen" + (" (grey: with all tokens)" if state.masked else "")
-
-
-def looks_title(state: AttentionState) -> str:
-    """One line above the image's attention."""
-    asked = "CLS" if state.query is None else f"patch {state.query[0]}, {state.query[1]}"
-    head = "mean of heads" if state.image_head is None else f"head {state.image_head}"
-    return f"from {asked}, layer {state.image_layer}, {head}"
-
-
-def _legend() -> str:
-    return " ".join(f'<span style="color:{colour}">■</span> {group}' for group, colour in GROUP_COLOURS.items())
-
-
-def told(state: AttentionState, choice: Choice) -> str:
-    """What masking did, as HTML."""
+def change_in_words(state: AttentionState, choice: Choice) -> str:
+    """Return what hiding tokens did to the choice, in words."""
     best, other = choice.chosen_before, choice.chosen_after
-    moved = "stays" if best == other else f"moves to mask <b>{other}</b>"
+    if not state.masked:
+        iou = "" if choice.iou_before is None else f", IoU {choice.iou_before:.3f}"
+        return (
+            f"Choice: mask {best}, cosine similarity {float(choice.before[best]):.4f}{iou}. Click a token to hide it."
+        )
+    moved = "stays" if best == other else f"moves to mask {other}"
     change = float(choice.after[best] - choice.before[best])
     iou = ""
     if choice.iou_before is not None and choice.iou_after is not None:
-        iou = f"; IoU {choice.iou_before:.3f} → <b>{choice.iou_after:.3f}</b>"
-    if not state.masked:
-        return f"chosen: mask <b>{best}</b>, score {float(choice.before[best]):.4f}" + iou.split(" →")[0]
-    return f"mask {best}: score changes by <b>{change:+.4f}</b>; the choice {moved}{iou}"
+        iou = f"; IoU {choice.iou_before:.3f} → {choice.iou_after:.3f}"
+    return f"Without the hidden tokens the score of mask {best} changes by {change:+.4f}; the choice {moved}{iou}."

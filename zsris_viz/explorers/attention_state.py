@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from zsris_viz.errors import InvalidInputError, UnavailableError
-from zsris_viz.explorers.state import ExplorerState, checked_text, in_range, one_of, propose
+from zsris_viz.explorers.state import ExplorerState, check_choice, check_range, check_text, propose
 from zsris_viz.images import ImageSource
 from zsris_viz.methods import get_method
 from zsris_viz.methods.base import Method
@@ -95,22 +95,24 @@ class AttentionState(ExplorerState):
             InvalidInputError, InvalidTypeError: a value that is not accepted.
         """
         for name in changes:
-            one_of(name, SETTINGS, "setting")
-        expression = checked_text(changes.get("expression", self.expression))
+            check_choice(name, SETTINGS, "setting")
+        expression = check_text(changes.get("expression", self.expression))
         kept = self.masked if expression == self.expression else frozenset()
         masked = frozenset(changes.get("masked", kept))
         last = self._trace(expression).layers[0].shape[1] - 1
         for place in masked:
-            in_range(place, 1, last - 1, "token (the start and the end of the text cannot be masked)")
-        layer = in_range(changes.get("layer", self.layer), 1, self.layered.text_layers, "text layer")
-        image_layer = in_range(changes.get("image_layer", self.image_layer), 1, self.layered.num_layers, "image layer")
+            check_range(place, 1, last - 1, "token (the start and the end of the text cannot be masked)")
+        layer = check_range(changes.get("layer", self.layer), 1, self.layered.text_layers, "text layer")
+        image_layer = check_range(
+            changes.get("image_layer", self.image_layer), 1, self.layered.num_layers, "image layer"
+        )
         head = changes.get("image_head", self.image_head)
         if head is not None:
-            head = in_range(head, 0, self.layered.heads - 1, "head")
+            head = check_range(head, 0, self.layered.heads - 1, "head")
         query = changes.get("query", self.query)
         if query is not None:
             rows, columns = self.layered.grid
-            query = (in_range(query[0], 0, rows - 1, "row"), in_range(query[1], 0, columns - 1, "column"))
+            query = (check_range(query[0], 0, rows - 1, "row"), check_range(query[1], 0, columns - 1, "column"))
         if "truth" in changes:
             self.set_truth(changes["truth"])
         self.expression, self.masked, self.layer, self.image_layer = expression, masked, layer, image_layer
@@ -145,19 +147,22 @@ class AttentionState(ExplorerState):
         inner = [piece.replace("</w>", "") for piece in held.pieces[0][1:-1]]
         return ["start", *inner, "end"]
 
-    def text_attention(self) -> Tensor:
-        """(1 + heads, T) float32, rows sum to 1: from the end token to every token, the mean of all heads first.
+    def text_attentions(self) -> Tensor:
+        """Return the attention between the tokens in every layer and head.
 
         With tokens masked, it is the attention of the masked run.
+
+        Returns:
+            (layers, T, 1 + heads, T) float32: from each token, by the mean of all heads first, to every token; rows sum
+            to 1.
         """
-        weights = (
-            self._masked_run()[1][self.layer - 1]
-            if self.masked
-            else self._trace(self.expression).attentions[self.layer]
-        )
-        assert weights is not None
-        row = weights[0, :, -1].float().cpu()
-        return torch.cat([row.mean(dim=0, keepdim=True), row])
+        held = self._masked_run()[1] if self.masked else self._trace(self.expression).attentions[1:]
+        layers = torch.stack([weights[0].float().cpu() for weights in held if weights is not None])
+        return torch.cat([layers.mean(dim=1, keepdim=True), layers], dim=1).transpose(1, 2)
+
+    def text_attention(self) -> Tensor:
+        """Return the attention from the end token in the layer that is set: (1 + heads, T), the mean first."""
+        return self.text_attentions()[self.layer - 1, -1]
 
     def _masked_run(self) -> tuple[Tensor, list[Tensor | None]]:
         """The text's feature (D,) and every block's attention, with the masked tokens hidden from all."""
@@ -201,28 +206,60 @@ class AttentionState(ExplorerState):
 
     # -- the image
 
-    def image_attention(self) -> Tensor:
-        """(rows, columns) float32: from CLS, or from the patch `query`, to every patch; what CLS gets is left out.
+    @property
+    def has_patches(self) -> bool:
+        """Whether the image tower has attention between patches."""
+        return self.clip.kind == "vit"
 
-        Raises:
-            UnavailableError: an RN, whose tower has no attention between patches.
-        """
-        if self.clip.kind != "vit":
+    def _attentions(self) -> list[Tensor]:
+        """(heads, 1 + P, 1 + P) float16 of every layer of the image tower, computed once."""
+        if not self.has_patches:
             raise UnavailableError(
                 f"{self.clip.name!r} is an RN: its patches do not attend to each other before the pooling. Use a ViT, "
                 "e.g. clip='miniature'."
             )
         clip, pixels = self.layered, self.scene.pixels()
-        weights = self.scene.cached(
+        return self.scene.cached(
             "explorer attentions",
-            lambda: [None if one is None else one[0].half().cpu() for one in clip.trace_image(pixels).attentions],
-        )[self.image_layer]
-        assert weights is not None
-        rows, columns = self.layered.grid
-        place = 0 if self.query is None else 1 + self.query[0] * columns + self.query[1]
-        looks = weights[:, place, 1:].float()
-        row = looks.mean(dim=0) if self.image_head is None else looks[self.image_head]
-        return row.reshape(rows, columns)
+            lambda: [weights[0].half().cpu() for weights in clip.trace_image(pixels).attentions if weights is not None],
+        )
+
+    def patch_attentions(self) -> Tensor:
+        """Return the attention from CLS and from every patch to every patch, by the head that is set.
+
+        Returns:
+            (layers, 1 + P, rows, columns) float32; what CLS gets is left out.
+
+        Raises:
+            UnavailableError: An RN, whose tower has no attention between patches.
+        """
+        held = [weights[:, :, 1:].float() for weights in self._attentions()]
+        chosen = [weights.mean(dim=0) if self.image_head is None else weights[self.image_head] for weights in held]
+        return torch.stack(chosen).unflatten(-1, self.layered.grid)
+
+    def head_attentions(self) -> Tensor:
+        """Return the attention from CLS, or from the patch `query`, in every layer and head.
+
+        Returns:
+            (layers, 1 + heads, rows, columns) float32, the mean of all heads first.
+
+        Raises:
+            UnavailableError: An RN, whose tower has no attention between patches.
+        """
+        place = 0 if self.query is None else 1 + self.query[0] * self.layered.grid[1] + self.query[1]
+        held = torch.stack([weights[:, place, 1:].float() for weights in self._attentions()])
+        return torch.cat([held.mean(dim=1, keepdim=True), held], dim=1).unflatten(-1, self.layered.grid)
+
+    def image_attention(self) -> Tensor:
+        """Return the attention from CLS, or from the patch `query`, in the layer and the head that are set.
+
+        Returns:
+            (rows, columns) float32; what CLS gets is left out.
+
+        Raises:
+            UnavailableError: An RN, whose tower has no attention between patches.
+        """
+        return self.head_attentions()[self.image_layer - 1, 0 if self.image_head is None else 1 + self.image_head]
 
 
 def _with_features(method: str | Method) -> Method:

@@ -1,97 +1,199 @@
-"""What all explorers share: a box that shows itself, a line for messages, and a static twin."""
+"""What all explorers share: controls above a board, messages, work that can be cancelled, and what one takes away."""
 
 from __future__ import annotations
 
-import html
+import warnings
 from abc import abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import ipywidgets
 
-from zsris_viz.errors import ZsrisError
+from zsris_viz.errors import ZsrisError, ZsrisWarning
+from zsris_viz.explorers.board import PanelBoard
+from zsris_viz.explorers.jobs import Cancelled, Job, run_job
+from zsris_viz.explorers.state import ExplorerState
+from zsris_viz.explorers.take_away import FORMATS, figure_bytes
+from zsris_viz.figures.panel_figures import draw_view
+from zsris_viz.figures.panels import Cursor, View
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 WIDE = {"description_width": "initial"}
-MEAN = -1  # in place of a head; a dropdown takes None for "nothing chosen"
 
 
 class Explorer(ipywidgets.VBox):
-    """A box of controls and pictures over a state. The last value of a cell, or `display(explorer)`, shows it.
+    """Controls and a board of panels over a state. The last value of a cell, or `display(explorer)`, shows it.
 
-    A change that the state refuses is told in the message line, and the old pictures stay. Methods and attributes that
-    notebooks use: `state`, `static()`, `close()`.
+    A change that the state refuses is explained in the message line, and what was shown stays. Warnings of the package
+    appear there too.
+
+    Attributes:
+        state: what is computed, without widgets.
+        board: the panels in the page.
+        image_source: what `code` writes for the image: a path, or the image itself.
+        on_expression: called with the new expression after it was accepted; None for nobody.
     """
 
-    def __init__(self, state: Any, rows: Sequence[ipywidgets.Widget]) -> None:
+    name = "explorer"
+
+    def __init__(self, state: ExplorerState, controls: Sequence[ipywidgets.Widget]) -> None:
         self.state = state
-        self.message = ipywidgets.HTML()
-        self.message.add_class("zsris-message")
-        self._turning = False
-        super().__init__([*rows, self.message])
+        self.board = PanelBoard(self._event, self._cursor_moved)
+        self.board.badge = state.badge
+        self.on_expression: Callable[[str], None] | None = None
+        self.image_source: Any = state.scene.image
+        self._job: Job | None = None
+        self._kept: dict[str, tuple[Any, list[Any]]] = {}
+        super().__init__([row(*controls), self.board])
         self.add_class("zsris-explorer")
+        self.add_class(f"zsris-{self.name}")
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}: a widget that needs its kernel; run its cell, or draw it with .static()"
 
     @abstractmethod
-    def redraw(self) -> None:
-        """Bring every picture and text in line with the state."""
+    def view(self) -> View:
+        """Describe what is shown."""
 
     @abstractmethod
+    def cursor(self) -> Cursor:
+        """Return the values of the view's axes, and what is shown and selected."""
+
+    @abstractmethod
+    def code(self) -> str:
+        """Return Python code that makes this explorer."""
+
+    def follow(self, changed: Mapping[str, Any]) -> None:
+        """Bring the state in line with the cursor's values that the reader changed."""
+
+    def redraw(self) -> None:
+        """Bring controls and board in line with the state."""
+        self.board.show(self.view(), {**self.board.cursor, **self.cursor()})
+
     def static(self, data: Any = None) -> Figure:
-        """The same state as a matplotlib figure: for papers, and for readers without a kernel.
+        """Draw the same view as a matplotlib figure: for papers, and for readers without a kernel.
 
         Args:
-            data: what the image is from, told below the figure beside the model: what `load_dataset` gives, or a text.
+            data: what the image is from, named below the figure beside the model: what `load_dataset` gives, or a text.
+
+        Returns:
+            A figure.
 
         Raises:
-            UnavailableError: after `close`, or when the model's weights are gone.
+            UnavailableError: After `close`, or when the model's weights are not in memory any more.
         """
+        from zsris_viz.figures.layout import note_source
 
-    def attempt(self, change: Callable[[], Any], *, busy: str = "") -> bool:
-        """Change the state and redraw; True if that went well. Errors are told in the message line.
+        fig = draw_view(self.view(), {**self.board.cursor, **self.cursor()})
+        return note_source(fig, self.state.clip, data)
+
+    def attempt(self, change: Callable[[], Any], *, busy: str = "", then: Callable[[], Any] | None = None) -> None:
+        """Change the state and redraw; errors and warnings are shown in the message line.
+
+        In a kernel the work is done by another thread, one piece at a time, so that the page can cancel it; elsewhere
+        it is done at once.
 
         Args:
-            busy: what to say while it takes its time.
+            change: what to do.
+            busy: what is computed, shown with a count while it takes its time.
+            then: what to do after it succeeded.
         """
-        if self._turning:  # a control that is set by the code, not by the user
-            return False
-        self.say(busy)
+        if self._job is not None:
+            self._job.cancel()
+
+        def work(job: Job) -> None:
+            with warnings.catch_warnings(record=True) as caught:
+                warnings.simplefilter("always")
+                try:
+                    with job.counting(self.state):
+                        change()
+                    self.redraw()
+                except Cancelled:
+                    self.board.tell("The computation was cancelled.")
+                    self.refused()
+                except ZsrisError as error:
+                    self.board.tell(str(error), "error")
+                    self.refused()
+                except Exception as error:  # a callback's traceback would go to a log that nobody reads
+                    self.board.tell(f"{type(error).__name__}: {error}", "error")
+                    self.refused()
+                else:
+                    self.board.tell(*message_of(caught))
+                    if then is not None:
+                        then()
+                finally:
+                    self.board.progress = {}
+            for entry in caught:
+                if not issubclass(entry.category, ZsrisWarning):
+                    warnings.warn_explicit(entry.message, entry.category, entry.filename, entry.lineno)
+
+        self._job = Job(busy, self._report)
+        run_job(self._job, work)
+
+    def refused(self) -> None:
+        """Bring the controls back to the state after a change that was not accepted."""
+
+    def keep(self, name: str, source: Any, make: Callable[[], list[Any]]) -> list[Any]:
+        """Return a list made from `source`, the same one as long as the source is: its outlines are then sent once."""
+        held = self._kept.get(name)
+        if held is None or held[0] is not source:
+            held = self._kept[name] = (source, make())
+        return held[1]
+
+    def set_expression(self, text: str) -> None:
+        """Take another expression, and pass it on when it was accepted."""
+        if text == getattr(self.state, "expression", None):
+            return
+
+        def pass_on() -> None:
+            if self.on_expression is not None:
+                self.on_expression(text)
+
+        self.attempt(lambda: self.state.set(expression=text), busy="computing", then=pass_on)
+
+    def _report(self, text: str, done: int, total: int) -> None:
+        self.board.progress = {"text": text, "done": done, "total": total}
+
+    def _cursor_moved(self, changed: dict[str, Any]) -> None:
         try:
-            change()
-            self.redraw()
+            self.follow(changed)
         except ZsrisError as error:
-            self.say(str(error), problem=True)
-            return False
-        except Exception as error:  # a callback's traceback would go to a log that nobody reads
-            self.say(f"{type(error).__name__}: {error}", problem=True)
-            return False
-        self.say("")
-        return True
+            self.board.tell(str(error), "error")
 
-    def say(self, text: str, *, problem: bool = False) -> None:
-        """Write plain text into the message line; an empty one clears it."""
-        colour = "#B00020" if problem else "inherit"
-        self.message.value = f'<span style="color:{colour}">{html.escape(text)}</span>' if text else ""
+    def _event(self, event: str, content: Mapping[str, Any]) -> None:
+        if event == "cancel" and self._job is not None:
+            self._job.cancel()
+        elif event == "code":
+            self.board.send({"kind": "code", "text": self.code()})
+        elif event == "save" and content.get("format") in FORMATS:
+            kind = str(content["format"])
+            self.attempt(lambda: self._send_figure(kind), busy="drawing the figure")
+        else:
+            self.heard(event, content)
 
-    def put(self, values: Mapping[ipywidgets.Widget, Any]) -> None:
-        """Set controls to values without being told of it as if the user had."""
-        self._turning = True
-        try:
-            for control, value in values.items():
-                if control.value != value:
-                    control.value = value
-        finally:
-            self._turning = False
+    def heard(self, event: str, content: Mapping[str, Any]) -> None:
+        """Answer to an event of the board that only this explorer has."""
+
+    def _send_figure(self, kind: str) -> None:
+        data = figure_bytes(self.static(), kind)
+        self.board.send({"kind": "file", "name": f"{self.name}.{kind}", "type": FORMATS[kind]}, [data])
 
     def close(self) -> None:
         """Take the widget off the page and let go of model, image and features."""
         if hasattr(self, "state"):  # not if it was never finished
+            if self._job is not None:
+                self._job.cancel()
             self.state.close()
+            self.board.close()
         super().close()
+
+
+def message_of(caught: Sequence[warnings.WarningMessage]) -> tuple[str, str]:
+    """Return the text and the kind of the message line for the package's warnings among those that were caught."""
+    texts = [str(entry.message) for entry in caught if issubclass(entry.category, ZsrisWarning)]
+    return " ".join(dict.fromkeys(texts)), "warning" if texts else ""
 
 
 def observe(control: ipywidgets.Widget, heard: Callable[[Any], object]) -> None:
@@ -99,36 +201,33 @@ def observe(control: ipywidgets.Widget, heard: Callable[[Any], object]) -> None:
     control.observe(lambda change: heard(change["new"]), names="value")
 
 
-def text_box(value: str, description: str = "expression", width: str = "420px") -> ipywidgets.Text:
-    """A box whose value counts when Enter is pressed or the box is left."""
-    return ipywidgets.Text(value, description=description, continuous_update=False, layout={"width": width}, style=WIDE)
-
-
-def slider(description: str, value: int, first: int, last: int, width: str = "360px") -> ipywidgets.IntSlider:
-    """Whole numbers, told while they move."""
-    return ipywidgets.IntSlider(
-        value, first, last, description=description, continuous_update=True, layout={"width": width}, style=WIDE
+def text_box(value: str, description: str = "expression") -> ipywidgets.Text:
+    """Return a box whose value counts when Enter is pressed or the box is left."""
+    return ipywidgets.Text(
+        value,
+        description=description,
+        continuous_update=False,
+        layout={"width": "420px", "max_width": "98%", "flex": "1 1 240px"},
+        style=WIDE,
     )
 
 
-def dropdown(description: str, options: Any, value: Any, width: str = "auto") -> ipywidgets.Dropdown:
-    """One of several: a mapping or pairs of text and value, or plain values."""
+def dropdown(description: str, options: Any, value: Any) -> ipywidgets.Dropdown:
+    """Return a choice of one: a mapping of value to text, or plain values."""
     pairs = [(text, key) for key, text in options.items()] if isinstance(options, Mapping) else list(options)
-    return ipywidgets.Dropdown(options=pairs, value=value, description=description, layout={"width": width}, style=WIDE)
-
-
-def row(*parts: ipywidgets.Widget, align: str = "center") -> ipywidgets.HBox:
-    """Side by side, on more lines where the page is narrow; pictures are aligned at their tops: "flex-start"."""
-    return ipywidgets.HBox(list(parts), layout={"flex_flow": "row wrap", "align_items": align, "grid_gap": "4px 16px"})
+    layout = {"width": "auto", "max_width": "98%", "flex": "0 1 auto"}
+    return ipywidgets.Dropdown(options=pairs, value=value, description=description, layout=layout, style=WIDE)
 
 
 def button(text: str, pressed: Callable[[], Any]) -> ipywidgets.Button:
-    """As wide as its text."""
+    """Return a button that is as wide as its text."""
     made = ipywidgets.Button(description=text, layout={"width": "auto"})
     made.on_click(lambda _: pressed())
     return made
 
 
-def heads(count: int) -> list[tuple[str, int]]:
-    """Attention heads for a dropdown: `MEAN`, then each."""
-    return [("mean of heads", MEAN), *((f"head {number}", number) for number in range(count))]
+def row(*parts: ipywidgets.Widget) -> ipywidgets.HBox:
+    """Return widgets side by side, on more lines where the page is narrow."""
+    return ipywidgets.HBox(
+        list(parts), layout={"flex_flow": "row wrap", "align_items": "center", "grid_gap": "2px 16px"}
+    )

@@ -2,107 +2,43 @@
 
 from __future__ import annotations
 
-import html
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import replace
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-import ipywidgets
-import numpy as np
-import torch
-
-from zsris_viz.explorers.base import Explorer, dropdown, observe, row, text_box
-from zsris_viz.explorers.clickable import Clickable
-from zsris_viz.explorers.method_state import RankingState, methods_for, painted_scores
-from zsris_viz.explorers.raster import Canvas, colour_bar, markup, number
-from zsris_viz.explorers.state import checked_text, one_of
-from zsris_viz.figures.layout import CHOSEN, TRUTH
+from zsris_viz.explorers.base import Explorer, dropdown, observe, text_box
+from zsris_viz.explorers.compare_state import CompareState, Side
+from zsris_viz.explorers.method_state import GIVEN, methods_for
+from zsris_viz.explorers.take_away import explorer_code
+from zsris_viz.figures.panels import Cursor, Maps, Note, Picture, Region, View
 from zsris_viz.images import ImageSource
-from zsris_viz.methods.base import Ranking
+from zsris_viz.models.base import ImageTextModel
 
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
-
-
-@dataclass(frozen=True)
-class Side:
-    """One of the two that are compared: an expression and a method."""
-
-    expression: str
-    method: str
-
-
-class CompareState(RankingState):
-    """Two rankings of the same proposals, and their difference on the image.
-
-    Args:
-        image, clip, proposals, truth, parser: see :class:`~zsris_viz.explorers.method_state.RankingState`.
-        expression, method: of the first. other_expression, other_method: of the second; None for the first's.
-
-    Attributes:
-        first, second: the sides; change them with :meth:`set`. rankings: theirs.
-    """
-
-    def __init__(
-        self,
-        image: ImageSource,
-        expression: str,
-        other_expression: str | None = None,
-        clip: Any = "miniature",
-        *,
-        method: str = "global-local",
-        other_method: str | None = None,
-        proposals: Any = "felzenszwalb",
-        truth: Any = None,
-        parser: Any = None,
-    ) -> None:
-        super().__init__(image, clip, proposals, truth=truth, parser=parser)
-        self.first = self.second = Side("", "")
-        self.rankings: tuple[Ranking, Ranking]
-        other = Side(other_expression or expression, other_method or method)
-        self.set(first=Side(expression, method), second=other)
-
-    def set(self, **changes: Side) -> None:
-        """Change `first`, `second` or both; both, or none if one is wrong."""
-        for name in changes:
-            one_of(name, ("first", "second"), "setting")
-        sides = [changes.get("first", self.first), changes.get("second", self.second)]
-        one, two = (self.ranking_of(checked_text(side.expression), side.method) for side in sides)
-        (self.first, self.second), self.rankings = sides, (one, two)
-
-    def difference(self) -> np.ndarray:
-        """(H, W) float32: the first's painted scores minus the second's, in standard deviations of each ranking."""
-        one, two = (painted_scores(ranking, self.scene.masks) for ranking in self.rankings)
-        return one - two
-
-    def agreement(self) -> tuple[bool, float]:
-        """Whether both choose the same mask, and Spearman's correlation of their scores (1 with a single proposal)."""
-        one, two = self.rankings
-        same = torch.equal(one.mask, two.mask)
-        real = (one.scores.isfinite() & two.scores.isfinite()).numpy()
-        if real.sum() < 2:
-            return same, 1.0
-        from scipy.stats import rankdata
-
-        ranks = [rankdata(ranking.scores.numpy()[real]) for ranking in self.rankings]
-        if any(np.ptp(one_ranks) == 0 for one_ranks in ranks):
-            return same, float("nan")
-        return same, float(np.corrcoef(*ranks)[0, 1])
+REACH = 3.0  # standard deviations at both ends of the scale, whatever is compared
+LONGEST_MAP = 96  # cells of the longest side of the map of differences in the page
 
 
 class CompareExplorer(Explorer):
     """Two choices side by side and the map of their difference.
 
-    The difference map: each ranking's scores, standardised, painted on the masks and subtracted; red where the first
-    thinks more of a place, blue where the second does. The scale is symmetric around 0 and as wide as the largest
-    difference. With a single proposal nothing can differ, and the map is 0.
+    Scores of each side are standardised over the proposals, painted on the masks and subtracted: red where the first
+    side ranks a place higher, blue where the second does. The scale always ends at three standard deviations.
 
     Args:
-        image, expression, other_expression, clip, method, other_method, proposals, truth, parser: see
-            :class:`CompareState`.
+        image: anything :func:`zsris_viz.images.open_image` takes.
+        expression: the first text.
+        other_expression: the second text; None for the first.
+        clip: a model, or its name for `load_clip`.
+        method: the first method.
+        other_method: the second method; None for the first.
+        proposals: a name for `load_proposals`, a Proposer, or masks.
+        truth: (H, W) bool, the ground truth; None if it is not known.
+        parser: for expressions; by default the package's own.
 
     Raises:
-        InvalidInputError, InvalidTypeError, UnavailableError: as CompareState.
+        InvalidInputError: An empty expression, an unknown name, or no proposal.
+        UnavailableError: A method that cannot use the model, or a model without its weights.
 
     Example::
 
@@ -110,12 +46,15 @@ class CompareExplorer(Explorer):
         CompareExplorer(sample.image, "the left cat", method="cropping", other_method="global-local")
     """
 
+    name = "compare"
+    state: CompareState
+
     def __init__(
         self,
         image: ImageSource,
         expression: str,
         other_expression: str | None = None,
-        clip: Any = "miniature",
+        clip: str | ImageTextModel = "miniature",
         *,
         method: str = "global-local",
         other_method: str | None = None,
@@ -134,78 +73,115 @@ class CompareExplorer(Explorer):
             truth=truth,
             parser=parser,
         )
-        self.canvas = Canvas(state.scene.image)
         names = [(name, name) for name in methods_for(state.clip)]
-        self.expressions = [text_box(state.first.expression, "A"), text_box(state.second.expression, "B")]
-        self.methods = [dropdown("method", names, side.method) for side in (state.first, state.second)]
-        self.told = ipywidgets.HTML()
-        self.told.add_class("zsris-told")
-        self.pictures = [Clickable(), Clickable(), Clickable()]
-        for part, name in zip(self.pictures, ("first", "second", "difference"), strict=True):
-            part.add_class(f"zsris-{name}")
-        super().__init__(
-            state,
-            [
-                row(self.expressions[0], self.methods[0]),
-                row(self.expressions[1], self.methods[1]),
-                self.told,
-                row(*self.pictures, align="flex-start"),
-            ],
-        )
+        sides = (state.first, state.second)
+        self.expressions = [text_box(side.expression, letter) for letter, side in zip("AB", sides, strict=True)]
+        self.methods = [
+            dropdown(f"method {letter}", names, side.method) for letter, side in zip("AB", sides, strict=True)
+        ]
+        controls = [part for pair in zip(self.expressions, self.methods, strict=True) for part in pair]
+        super().__init__(state, controls)
         self.redraw()
-        for place, name in enumerate(("first", "second")):
-            observe(self.expressions[place], partial(self._turn, name, "expression"))
-            observe(self.methods[place], partial(self._turn, name, "method"))
+        for place in (0, 1):
+            observe(self.expressions[place], partial(self._change, place, "expression"))
+            observe(self.methods[place], partial(self._change, place, "method"))
 
-    def _turn(self, name: str, what: str, new: str) -> None:
-        self._change(name, **{what: new})
+    def _change(self, place: int, setting: str, new: str) -> None:
+        name = ("first", "second")[place]
+        side: Side = getattr(self.state, name)
+        if getattr(side, setting) == new:
+            return
 
-    def _change(self, name: str, **change: str) -> None:
-        old = getattr(self.state, name)
-        side = Side(change.get("expression", old.expression), change.get("method", old.method))
-        if not self.attempt(lambda: self.state.set(**{name: side}), busy="computing ...") and "method" in change:
-            self.put({self.methods[name == "second"]: old.method})
+        def pass_on() -> None:
+            if place == 0 and setting == "expression" and self.on_expression is not None:
+                self.on_expression(new)
+
+        self.attempt(lambda: self.state.set(**{name: replace(side, **{setting: new})}), busy="computing", then=pass_on)
+
+    def set_expression(self, text: str) -> None:
+        """See `Explorer.set_expression`; where both sides had the same expression, both get the new one."""
+        first, second = self.state.first, self.state.second
+        changes = {"first": replace(first, expression=text)}
+        if second.expression == first.expression:
+            changes["second"] = replace(second, expression=text)
+        self.attempt(lambda: self.state.set(**changes), busy="computing")
+
+    def refused(self) -> None:
+        """See `Explorer.refused`."""
+        for place, side in enumerate((self.state.first, self.state.second)):
+            self.methods[place].value = side.method
 
     def redraw(self) -> None:
         """See `Explorer.redraw`."""
-        state, canvas = self.state, self.canvas
-        self.put({box: side.method for box, side in zip(self.methods, (state.first, state.second), strict=True)})
-        for part, ranking, title in zip(self.pictures, state.rankings, titles(state), strict=False):
-            picture = canvas.plain()
-            if bool(ranking.mask.any()):
-                picture = canvas.outline(canvas.tint(picture, ranking.mask, CHOSEN), ranking.mask, CHOSEN)
-            if state.truth is not None:
-                picture = canvas.outline(picture, state.truth, TRUTH, dashed=True)
-            part.markup = markup(picture, title)
+        super().redraw()
+        self.refused()
+        for place, side in enumerate((self.state.first, self.state.second)):
+            self.expressions[place].value = side.expression
+
+    def cursor(self) -> Cursor:
+        """See `Explorer.cursor`."""
+        return {}
+
+    def follow(self, changed: Mapping[str, Any]) -> None:
+        """See `Explorer.follow`; nothing is moved here."""
+
+    def view(self) -> View:
+        """See `Explorer.view`."""
+        state = self.state
+        answers = [ranking.mask if bool(ranking.mask.any()) else None for ranking in state.rankings]
+        truth = () if state.truth is None else (Region("truth", 0, "truth"),)
+        pictures = []
+        for place, (side, ranking, answer) in enumerate(
+            zip((state.first, state.second), state.rankings, answers, strict=True)
+        ):
+            label = "" if ranking.chosen is None else str(ranking.chosen)
+            choice = () if answer is None else (Region("AB"[place], 0, "choice", label),)
+            pictures.append(Picture(f"{'AB'[place]}: {side.method}", regions=truth + choice))
         difference = state.difference()
-        reach = float(np.abs(difference).max())
-        bar = colour_bar((-reach, reach), diverging=True, width=canvas.size[1])
-        self.pictures[2].markup = markup(
-            canvas.heat(difference, (-reach, reach), diverging=True), "A minus B", below=bar
+        step = max(1, max(difference.shape) // LONGEST_MAP)
+        same = state.first.expression == state.second.expression
+        return View(
+            title=state.first.expression if same else f"{state.first.expression}” and “{state.second.expression}",
+            image=state.scene.image,
+            rows=(
+                (Note((agreement_in_words(state),)),),
+                (*pictures, Picture("A minus B (ends of the scale: 3 or more)", "difference", truth)),
+            ),
+            maps={
+                "difference": Maps(
+                    difference[step // 2 :: step, step // 2 :: step].clip(-REACH, REACH),
+                    (),
+                    "standard deviations",
+                    (-REACH, REACH),
+                    diverging=True,
+                )
+            },
+            masks={
+                "truth": [] if state.truth is None else [state.truth],
+                **{letter: [] if answer is None else [answer] for letter, answer in zip("AB", answers, strict=True)},
+            },
         )
-        self.told.value = told(state)
 
-    def static(self, data: Any = None) -> Figure:
-        """See `Explorer.static`: both choices and the difference map."""
-        from zsris_viz.explorers.compare_figure import compare_figure
+    def code(self) -> str:
+        """See `Explorer.code`."""
+        state = self.state
+        return explorer_code(
+            "CompareExplorer",
+            self.image_source,
+            state.first.expression,
+            state.clip.name,
+            other_expression=state.second.expression,
+            method=state.first.method,
+            other_method=state.second.method,
+            proposals=state.scene.masks if state.source == GIVEN else state.source,
+            truth=state.truth,
+        )
 
-        return compare_figure(self.state, data)
 
-
-def titles(state: CompareState) -> list[str]:
-    """One line above each choice."""
-    return [
-        f"{letter}: {side.method}, {ranking.describe()}"
-        for letter, side, ranking in zip("AB", (state.first, state.second), state.rankings, strict=True)
-    ]
-
-
-def told(state: CompareState) -> str:
-    """What the two have in common, as HTML."""
+def agreement_in_words(state: CompareState) -> str:
+    """Return what both sides have in common, in words."""
     same, correlation = state.agreement()
-    ious = [number(state.iou(ranking.mask) or 0.0) for ranking in state.rankings if state.truth is not None]
-    measured = f"; IoU {html.escape(' and '.join(ious))}" if ious else ""
-    return (
-        f"{'the same choice' if same else '<b>different choices</b>'}; rank correlation of all scores "
-        f"<b>{correlation:.2f}</b>{measured}"
-    )
+    ious = [] if state.truth is None else [f"{state.iou(ranking.mask) or 0.0:.3f}" for ranking in state.rankings]
+    measured = f"; IoU {' and '.join(ious)}" if ious else ""
+    choice = "The same choice" if same else "Different choices"
+    return f"{choice}; rank correlation of all scores {correlation:.2f}{measured}."

@@ -10,7 +10,8 @@ import torch
 from torch import Tensor
 
 from zsris_viz.errors import UnavailableError
-from zsris_viz.explorers.state import ExplorerState, checked_text, ends, in_range, one_of
+from zsris_viz.explorers.state import ExplorerState, check_choice, check_range, check_text
+from zsris_viz.figures.panels import finite_range
 from zsris_viz.images import ImageSource
 from zsris_viz.masks import Masks
 from zsris_viz.methods.copatch.candidates import clusters_on_image
@@ -105,13 +106,13 @@ class LayerState(ExplorerState):
         """
         one_of_names = ("expression", "layer", "negate", "projection", "truth")
         for name in changes:
-            one_of(name, one_of_names, "setting")
-        expression = checked_text(changes.get("expression", self.expression))
-        projection = one_of(changes.get("projection", self.projection), tuple(PROJECTIONS), "projection")
+            check_choice(name, one_of_names, "setting")
+        expression = check_text(changes.get("expression", self.expression))
+        projection = check_choice(changes.get("projection", self.projection), tuple(PROJECTIONS), "projection")
         wanted = changes.get("layer", self.layer)
         if "layer" not in changes:
             wanted = max(wanted, first_layer(projection))
-        layer = in_range(wanted, first_layer(projection), self.layered.num_layers, "layer")
+        layer = check_range(wanted, first_layer(projection), self.layered.num_layers, "layer")
         if "truth" in changes:
             self.set_truth(changes["truth"])
             self._views.clear()
@@ -150,18 +151,18 @@ class LayerState(ExplorerState):
     @property
     def limits(self) -> tuple[float, float]:
         """Smallest and largest similarity over all layers: the ends of the shared colour scale."""
-        return ends(self.maps)
+        return finite_range(self.maps)
 
     def view(self, layer: int | None = None) -> LayerView:
         """Map, clusters and measures of one layer; default the one that is set."""
         layers = self.layers  # asks the model, which may be gone, even for a view that is kept
-        layer = self.layer if layer is None else in_range(layer, layers[0], layers[-1], "layer")
+        layer = self.layer if layer is None else check_range(layer, layers[0], layers[-1], "layer")
         key = (self.expression, self.negate, self.projection, layer)
         if key not in self._views:
-            self._views[key] = self._look(layer)
+            self._views[key] = self._view(layer)
         return self._views[key]
 
-    def _look(self, layer: int) -> LayerView:
+    def _view(self, layer: int) -> LayerView:
         similarity = self.maps[layer - self.layers[0]]
         found = find_clusters(similarity)
         clusters = clusters_on_image(found.masks(MOST_CLUSTERS), self.size)

@@ -1,63 +1,62 @@
-"""LayerExplorer: what each layer of the image tower knows of an expression's place."""
+"""LayerExplorer: what each layer of the image tower shows of the place that an expression names."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping
+from typing import Any
 
 import ipywidgets
 
-from zsris_viz.explorers import svg as drawings
-from zsris_viz.explorers.base import Explorer, dropdown, observe, row, slider, text_box
-from zsris_viz.explorers.clickable import Clickable
-from zsris_viz.explorers.layer_state import PROJECTIONS, LayerState, LayerView
-from zsris_viz.explorers.raster import Canvas, colour_bar, markup
-from zsris_viz.figures.layout import CHOSEN, TRUTH, colours
+from zsris_viz.explorers.base import Explorer, dropdown, observe, text_box
+from zsris_viz.explorers.layer_state import PROJECTIONS, LayerState
+from zsris_viz.explorers.take_away import explorer_code
+from zsris_viz.figures.panels import Axis, Cursor, LineChart, MapGrid, Maps, Note, Picture, Region, Slider, View
 from zsris_viz.images import ImageSource
+from zsris_viz.models.base import ImageTextModel
 
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
-
-CLUSTER_COLOURS = colours(3)
-LINES = (CHOSEN, "#009E73")
+CLUSTER_ROLES = ("first cluster", "second cluster", "third cluster")
 
 
 class LayerExplorer(Explorer):
-    """Patch-text map, clusters and ground truth of one layer side by side, and IoU by layer with a cursor.
+    """Patch-text map, clusters and ground truth of one layer side by side, all layers in small, and IoU by layer.
 
-    The slider, or a click on the curve, moves the cursor; the box takes another expression (Enter). With `masks`, a
-    click on the image makes the mask under it the ground truth. A constant map is shown in one colour; it is one
-    cluster of all patches, and all of it counts as above the middle of its range.
+    The slider, a click on the curve and the small maps move through the layers without asking the kernel. With `masks`,
+    a click on the first picture makes the mask under it the ground truth, a further click the next larger one.
 
     Args:
         image: anything :func:`zsris_viz.images.open_image` takes.
         expression: the text.
-        clip: a model, or a name for `load_clip`; a ViT.
-        truth: (H, W) bool, the right mask; without, there are no IoUs until one is clicked.
-        masks: what a click on the image can pick as the truth.
-        layer, negate, projection: what is shown first; see :class:`~zsris_viz.explorers.layer_state.LayerState`.
-        own_scale: colours from the smallest to the largest value of this layer instead of all layers.
+        clip: a ViT, or its name for `load_clip`.
+        truth: (H, W) bool, the ground truth; without, there is no IoU until a mask is clicked.
+        masks: what a click on the image can choose as the ground truth.
+        layer: the layer that is shown first; None for CoPatch's exit.
+        negate: whether the sign of the patch tokens is flipped first.
+        projection: a key of :data:`~zsris_viz.explorers.layer_state.PROJECTIONS`.
         parser: for expressions; by default the package's own.
 
     Raises:
-        InvalidInputError, InvalidTypeError, UnavailableError: as LayerState.
+        InvalidInputError: An empty expression, or a layer or projection that does not exist.
+        UnavailableError: A model without patch tokens or without its weights.
 
     Example::
 
         LayerExplorer(sample.image, "the left cat", truth=reference.mask)
     """
 
+    name = "layers"
+    state: LayerState
+
     def __init__(
         self,
         image: ImageSource,
         expression: str,
-        clip: Any = "miniature",
+        clip: str | ImageTextModel = "miniature",
         *,
         truth: Any = None,
         masks: Any = (),
         layer: int | None = None,
         negate: bool = True,
         projection: str = "head",
-        own_scale: bool = False,
         parser: Any = None,
     ) -> None:
         state = LayerState(
@@ -71,114 +70,105 @@ class LayerExplorer(Explorer):
             projection=projection,
             parser=parser,
         )
-        self.canvas = Canvas(state.scene.image)
         self.expression = text_box(expression)
-        self.layer = slider("layer", state.layer, state.layers[0], state.layers[-1])
         self.negate = ipywidgets.Checkbox(state.negate, description="negate patch tokens", indent=False)
         self.projection = dropdown("projection", PROJECTIONS, projection)
-        self.own_scale = ipywidgets.Checkbox(own_scale, description="colours of this layer alone", indent=False)
-        self.told = ipywidgets.HTML()
-        self.told.add_class("zsris-told")
-        self.picture = Clickable(self._picked)
-        self.map, self.clusters = Clickable(), Clickable()
-        self.curve = Clickable(lambda key, x, y: setattr(self.layer, "value", int(key)))
-        for part, name in ((self.picture, "image"), (self.map, "map"), (self.clusters, "clusters")):
-            part.add_class(f"zsris-{name}")
-        self.curve.add_class("zsris-curve")
-        super().__init__(
-            state,
-            [
-                row(self.expression, self.projection),
-                row(self.layer, self.negate, self.own_scale),
-                self.told,
-                row(self.picture, self.map, self.clusters, align="flex-start"),
-                self.curve,
-            ],
-        )
+        super().__init__(state, [self.expression, self.projection, self.negate])
         self.redraw()
-        observe(self.expression, lambda new: self.attempt(lambda: state.set(expression=new)))
-        observe(self.layer, lambda new: self.attempt(lambda: state.set(layer=new)))
-        observe(self.negate, lambda new: self.attempt(lambda: state.set(negate=new)))
-        observe(self.projection, lambda new: self.attempt(lambda: state.set(projection=new)))
-        observe(self.own_scale, lambda new: self.attempt(lambda: None))
+        observe(self.expression, self.set_expression)
+        observe(self.negate, lambda new: self._set(negate=new))
+        observe(self.projection, lambda new: self._set(projection=new))
 
-    def _picked(self, key: str, x: float, y: float) -> None:
-        number = self.state.mask_at(x, y)
-        if number is None:
-            known = "no mask lies there" if len(self.state.scene) else "give masks= to pick the ground truth by a click"
-            self.say(f"The ground truth stays: {known}.")
-        else:
-            self.attempt(lambda: self.state.set(truth=self.state.scene.masks[number]))
+    def _set(self, **change: Any) -> None:
+        ((name, value),) = change.items()
+        if getattr(self.state, name) != value:
+            self.attempt(lambda: self.state.set(**change), busy="computing")
 
-    def limits(self, view: LayerView) -> tuple[float, float]:
-        """Ends of the colour scale of a layer's map."""
-        return (float(view.map.min()), float(view.map.max())) if self.own_scale.value else self.state.limits
+    def cursor(self) -> Cursor:
+        """See `Explorer.cursor`."""
+        return {"layer": self.state.layer}
+
+    def follow(self, changed: Mapping[str, Any]) -> None:
+        """See `Explorer.follow`."""
+        if "layer" in changed:
+            self.state.set(layer=changed["layer"])
+        if (number := changed.get("truth")) is not None:
+            self.attempt(lambda: self.state.set(truth=self.state.scene.masks[int(number)]))
 
     def redraw(self) -> None:
         """See `Explorer.redraw`."""
-        state, view, canvas = self.state, self.state.view(), self.canvas
-        if self.layer.min != state.layers[0]:  # the value path has no layer 0
-            self._turning = True
-            self.layer.min = state.layers[0]
-            self._turning = False
-        self.put({self.layer: state.layer, self.negate: state.negate, self.projection: state.projection})
-        limits = self.limits(view)
-        self.told.value = told(state)
+        super().redraw()
+        self.refused()
 
-        image = canvas.plain()
-        if state.truth is not None:
-            image = canvas.outline(canvas.tint(image, state.truth, TRUTH), state.truth, TRUTH, dashed=True)
-        title = "ground truth" if state.truth is not None else "image (no ground truth)"
-        self.picture.markup = markup(image, title, key="image" if len(state.scene) else None)
+    def refused(self) -> None:
+        """See `Explorer.refused`."""
+        self.negate.value, self.projection.value = self.state.negate, self.state.projection
 
-        heat = canvas.heat(view.map, limits)
-        grey = canvas.plain()
-        for mask, colour in reversed(list(zip(view.clusters, CLUSTER_COLOURS, strict=False))):
-            grey = canvas.outline(canvas.tint(grey, mask, colour, 0.5), mask, colour)
-        if state.truth is not None:
-            heat = canvas.outline(heat, state.truth, TRUTH, dashed=True)
-            grey = canvas.outline(grey, state.truth, TRUTH, dashed=True)
-        self.map.markup = markup(heat, map_title(state), below=colour_bar(limits, width=canvas.size[1]))
-        self.clusters.markup = markup(grey, cluster_title(view), below=_cluster_names(len(view.clusters)))
+    def view(self) -> View:
+        """See `Explorer.view`."""
+        state = self.state
+        views = [state.view(layer) for layer in state.layers]
+        last, first = state.layers[-1], state.layers[0]
+        clusters = [(view.layer, place, mask) for view in views for place, mask in enumerate(view.clusters)]
+        truth = () if state.truth is None else (Region("truth", 0, "truth"),)
+        choices = tuple(Region("masks", index, "selected", optional=True) for index in range(len(state.scene)))
+        by_layer = tuple(
+            Region("clusters", number, CLUSTER_ROLES[place], when={"layer": layer})
+            for number, (layer, place, _) in enumerate(clusters)
+        )
+        sign = ", negated" if state.negate else ""
+        charts: list[Any] = [MapGrid(f"patch-text maps of all layers{sign}", "similarity", "layer")]
         curves = state.curves()
-        self.curve.markup = (
-            drawings.curve(state.layers, curves, cursor=state.layer, colours=LINES)
-            if curves
-            else "<i>IoU by layer needs a ground truth: truth=mask, or masks= and a click on the image.</i>"
+        if curves:
+            roles = dict(zip(curves, ("choice", "map"), strict=True))
+            charts.append(LineChart("agreement with the ground truth", "layer", curves, roles))
+        picture = (
+            "ground truth" if truth else "image (click a mask to make it the ground truth)" if choices else "image"
+        )
+        return View(
+            title=state.expression,
+            image=state.scene.image,
+            rows=(
+                (Slider("layer"), Note(tuple(measures(state, layer) for layer in state.layers), "layer")),
+                (
+                    Picture(picture, regions=truth + choices, choose="truth" if choices else None),
+                    Picture(f"patch-text map, layer {{layer}} of {last}{sign}", "similarity", truth),
+                    Picture("clusters of the map", regions=by_layer + truth),
+                ),
+                tuple(charts),
+            ),
+            axes={"layer": Axis("layer", first, tuple(map(str, state.layers)))},
+            maps={"similarity": Maps(state.maps.numpy(), ("layer",), "cosine similarity", state.limits)},
+            masks={
+                "truth": [] if state.truth is None else [state.truth],
+                "masks": self.keep("masks", state.scene, lambda: list(state.scene.masks)),
+                "clusters": [mask for *_, mask in clusters],
+            },
         )
 
-    def static(self, data: Any = None) -> Figure:
-        """See `Explorer.static`: ground truth, map and clusters above, IoU by layer below."""
-        from zsris_viz.explorers.layer_figure import layer_figure
+    def code(self) -> str:
+        """See `Explorer.code`."""
+        state = self.state
+        return explorer_code(
+            "LayerExplorer",
+            self.image_source,
+            state.expression,
+            state.clip.name,
+            truth=state.truth,
+            masks=state.scene.masks if len(state.scene) else None,
+            layer=state.layer,
+            negate=state.negate,
+            projection=state.projection,
+        )
 
-        return layer_figure(self.state, self.limits(self.state.view()), data)
 
-
-def map_title(state: LayerState) -> str:
-    """One line above the map."""
-    return f"patch-text map, layer {state.layer} of {state.layers[-1]}" + (", negated" if state.negate else "")
-
-
-def cluster_title(view: LayerView) -> str:
-    """One line above the clusters."""
-    return f"clusters above {view.delta:.2f}" if len(view.clusters) else "no cluster"
-
-
-def told(state: LayerState) -> str:
-    """The measures of the layer that is set, as HTML."""
-    view = state.view()
+def measures(state: LayerState, layer: int) -> str:
+    """Return what a layer's map and clusters are worth against the ground truth, in words."""
+    view = state.view(layer)
+    found = f"{len(view.clusters)} clusters above {view.delta:.2f}" if len(view.clusters) else "no cluster"
     if view.cluster_iou is None or view.map_iou is None:
-        return f"<b>layer {state.layer} of {state.layers[-1]}</b>"
+        return f"Layer {layer}: {found}. The IoU needs a ground truth."
     return (
-        f"<b>layer {state.layer} of {state.layers[-1]}</b>: IoU of the first cluster <b>{view.cluster_iou:.3f}</b>, of "
-        f"the patches above the middle of the map's range <b>{view.map_iou:.3f}</b>; its peak lies "
-        f"{'inside' if view.hit else 'outside'} the ground truth"
+        f"Layer {layer}: {found}; IoU of the first cluster {view.cluster_iou:.3f}, of the patches above the middle of "
+        f"its range {view.map_iou:.3f}; the map's peak lies {'inside' if view.hit else 'outside'} the ground truth."
     )
-
-
-def _cluster_names(count: int) -> str:
-    names = ("first", "second", "third")[:count]
-    marks = [
-        f'<span style="color:{colour}">■</span> {name}' for name, colour in zip(names, CLUSTER_COLOURS, strict=False)
-    ]
-    return f"<div>{' &nbsp; '.join(marks)}</div>"

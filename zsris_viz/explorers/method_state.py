@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from zsris_viz.explorers.state import ExplorerState, checked_text, in_range, one_of, propose
+from zsris_viz.explorers.state import BATCH, ExplorerState, check_choice, check_range, check_text, propose
 from zsris_viz.images import ImageSource
 from zsris_viz.masks import Masks
 from zsris_viz.methods import get_method, method_names
@@ -58,13 +58,20 @@ class RankingState(ExplorerState):
         Raises:
             InvalidInputError, UnavailableError: a source that finds nothing or is not there.
         """
-        one_of(source, self.sources, "proposals")
+        check_choice(source, self.sources, "proposals")
         if source not in self._scenes:
             here = self.scene
             masks = propose(here.image, source)
             self._scenes[source] = SceneFeatures(
-                here.image, masks, self.clip, parser=here.parser, captioner=here.captioner, texts=here.texts
+                here.image,
+                masks,
+                self.clip,
+                parser=here.parser,
+                captioner=here.captioner,
+                texts=here.texts,
+                batch_size=BATCH,
             )
+            self._scenes[source].progress = self._advance
         return self._scenes[source]
 
     def ranking_of(self, expression: str, method: str, preset: str = "default") -> Ranking:
@@ -133,8 +140,8 @@ class MethodState(RankingState):
         Another method starts with its preset "default".
         """
         for name in changes:
-            one_of(name, ("expression", "method", "preset", "source", "truth"), "setting")
-        expression = checked_text(changes.get("expression", self.expression))
+            check_choice(name, ("expression", "method", "preset", "source", "truth"), "setting")
+        expression = check_text(changes.get("expression", self.expression))
         method = changes.get("method", self.method)
         preset = changes.get("preset", self.preset if method == self.method else "default")
         source = changes.get("source", self.source)
@@ -148,17 +155,26 @@ class MethodState(RankingState):
             self.source, self._scene = before, held
             raise
         self.expression, self.method, self.preset, self.ranking = expression, method, preset, ranking
-        self.shown = frozenset() if ranking.chosen is None else frozenset({ranking.chosen})
+        self.shown = frozenset()
 
     @property
     def presets(self) -> list[str]:
         """The method's presets."""
         return list(class_of(self.method).presets)
 
+    @property
+    def chosen(self) -> int | None:
+        """Number of the chosen proposal; None if there is none, or the method draws a mask of its own."""
+        return self.ranking.chosen
+
+    def answer(self) -> Tensor | None:
+        """Return the predicted mask, (H, W) bool; None if it is empty."""
+        return self.ranking.mask if bool(self.ranking.mask.any()) else None
+
     def show(self, masks: Any) -> None:
         """Show these masks on the image. Raises InvalidInputError for a number that does not exist."""
         last = len(self.scene) - 1
-        self.shown = frozenset(in_range(number, 0, last, "mask") for number in masks)
+        self.shown = frozenset(check_range(number, 0, last, "mask") for number in masks)
 
     def toggle(self, mask: int) -> None:
         """Show a mask that is hidden, and the other way round."""

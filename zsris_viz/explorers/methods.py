@@ -1,52 +1,52 @@
-"""MethodExplorer: what a method chooses for an expression, and what each score is made of."""
+"""MethodExplorer: what a method chooses for an expression, and what each score consists of."""
 
 from __future__ import annotations
 
-import html
-import math
-from collections.abc import Callable
-from functools import partial
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping
+from typing import Any
 
-import ipywidgets
-
-from zsris_viz.explorers.base import Explorer, button, dropdown, observe, row, text_box
-from zsris_viz.explorers.clickable import Clickable
-from zsris_viz.explorers.method_state import MethodState, Place, methods_for
-from zsris_viz.explorers.raster import Canvas, markup, number
-from zsris_viz.figures.layout import CHOSEN, TRUTH, colours
+from zsris_viz.explorers.base import Explorer, dropdown, observe, text_box
+from zsris_viz.explorers.method_state import GIVEN, MethodState, methods_for
+from zsris_viz.explorers.take_away import explorer_code
+from zsris_viz.figures.panels import Cursor, Note, Picture, RankingTable, Region, View, short_number
 from zsris_viz.images import ImageSource
-from zsris_viz.methods.base import Ranking
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
-
-TOP = 10  # places in the table
+from zsris_viz.models.base import ImageTextModel
 
 
 class MethodExplorer(Explorer):
-    """An expression, a method and a source of proposals; the ranking with part scores, and masks on the image.
+    """An expression, a method and a source of proposals; the ranking with its part scores, and masks on the image.
 
-    A click on a line of the table, or on the image, shows or hides that mask (of several under the mouse, the
-    smallest). With a single proposal it is chosen whatever the expression.
+    The mouse over a line of the table shows its mask, a click keeps it shown. A click on the image selects the smallest
+    mask there, a further click at the same place the next larger one. With a single proposal, that one is chosen
+    whatever the expression.
 
     Args:
-        image, expression, clip, method, preset, proposals, truth, parser: see
-            :class:`~zsris_viz.explorers.method_state.MethodState`.
+        image: anything :func:`zsris_viz.images.open_image` takes.
+        expression: the text.
+        clip: a model, or its name for `load_clip`.
+        method: name of a method that the model can serve.
+        preset: one of the method's presets.
+        proposals: a name for `load_proposals`, a Proposer, or masks.
+        truth: (H, W) bool, the ground truth; None if it is not known.
+        parser: for expressions; by default the package's own.
 
     Raises:
-        InvalidInputError, InvalidTypeError, UnavailableError: as MethodState.
+        InvalidInputError: An empty expression, an unknown name, or no proposal.
+        UnavailableError: A method that cannot use the model, or a model without its weights.
 
     Example::
 
         MethodExplorer("photo.jpg", "the dog on the left", clip="openai/clip-vit-base-patch16")
     """
 
+    name = "methods"
+    state: MethodState
+
     def __init__(
         self,
         image: ImageSource,
         expression: str,
-        clip: Any = "miniature",
+        clip: str | ImageTextModel = "miniature",
         *,
         method: str = "global-local",
         preset: str = "default",
@@ -57,115 +57,100 @@ class MethodExplorer(Explorer):
         state = MethodState(
             image, expression, clip, method=method, preset=preset, proposals=proposals, truth=truth, parser=parser
         )
-        self.canvas = Canvas(state.scene.image)
         self.expression = text_box(expression)
-        self.method = dropdown("method", [(name, name) for name in methods_for(state.clip)], method)
-        self.preset = dropdown("preset", [(name, name) for name in state.presets], preset)
-        self.proposals = dropdown("proposals", [(name, name) for name in state.sources], state.source)
-        self.told = ipywidgets.HTML()
-        self.picture, self.table = Clickable(self._pointed), Clickable(self._listed)
-        sets = {
-            "chosen": lambda: state.ranking.order[:1],
-            "best five": lambda: state.ranking.order[:5],
-            "all": lambda: range(len(state.scene)),
-            "none": tuple,
-        }
-        buttons = [button(name, partial(self._show, masks)) for name, masks in sets.items()]
-        for part, name in ((self.told, "told"), (self.picture, "image"), (self.table, "table")):
-            part.add_class(f"zsris-{name}")
-        super().__init__(
-            state,
-            [
-                row(self.expression, self.method, self.preset, self.proposals),
-                self.told,
-                row(ipywidgets.VBox([self.picture, row(*buttons)]), self.table, align="flex-start"),
-            ],
-        )
+        self.method = dropdown("method", pairs(methods_for(state.clip)), method)
+        self.preset = dropdown("preset", pairs(state.presets), preset)
+        self.proposals = dropdown("proposals", pairs(state.sources), state.source)
+        super().__init__(state, [self.expression, self.method, self.preset, self.proposals])
         self.redraw()
-        busy = "computing ..."
-        observe(self.expression, lambda new: self.attempt(lambda: state.set(expression=new), busy=busy))
-        observe(self.method, lambda new: self.attempt(lambda: state.set(method=new), busy=busy))
-        observe(self.preset, lambda new: self.attempt(lambda: state.set(preset=new), busy=busy))
-        observe(self.proposals, lambda new: self.attempt(lambda: state.set(source=new), busy=busy))
+        observe(self.expression, self.set_expression)
+        observe(self.method, lambda new: self._set(method=new))
+        observe(self.preset, lambda new: self._set(preset=new))
+        observe(self.proposals, lambda new: self._set(source=new))
 
-    def _show(self, masks: Callable[[], Any]) -> None:
-        self.attempt(lambda: self.state.show(masks()))
+    def _set(self, **change: Any) -> None:
+        ((name, value),) = change.items()
+        if value is not None and getattr(self.state, name) != value:
+            self.attempt(lambda: self.state.set(**change), busy="computing")
 
-    def _pointed(self, key: str, x: float, y: float) -> None:
-        mask = self.state.mask_at(x, y)
-        if mask is None:
-            self.say("No proposal lies there.")
-        else:
-            self.attempt(lambda: self.state.toggle(mask))
-
-    def _listed(self, key: str, x: float, y: float) -> None:
-        self.attempt(lambda: self.state.toggle(int(key)))
-
-    def attempt(self, change: Any, *, busy: str = "") -> bool:
-        """See `Explorer.attempt`; after a refused change the controls go back to what is shown."""
-        done = super().attempt(change, busy=busy)
-        if not done and not self._turning:
-            self._match_controls()
-        return done
-
-    def _match_controls(self) -> None:
+    def refused(self) -> None:
+        """See `Explorer.refused`."""
         state = self.state
-        self._turning = True
-        if list(self.preset.options) != (presets := [(name, name) for name in state.presets]):
-            self.preset.options = presets
-        self._turning = False
-        self.put({self.method: state.method, self.preset: state.preset, self.proposals: state.source})
+        if list(self.preset.options) != pairs(state.presets):
+            self.preset.options = pairs(state.presets)
+        self.method.value, self.preset.value, self.proposals.value = state.method, state.preset, state.source
 
     def redraw(self) -> None:
         """See `Explorer.redraw`."""
-        state, canvas = self.state, self.canvas
-        self._match_controls()
-        shades = colours(max(1, len(state.scene)))
-        picture = canvas.plain()
-        for index in sorted(state.shown, key=lambda index: -int(state.scene.masks.areas[index])):
-            colour = CHOSEN if index == state.ranking.chosen else shades[index]
-            picture = canvas.outline(
-                canvas.tint(picture, state.scene.masks[index], colour), state.scene.masks[index], colour
-            )
-        if state.ranking.chosen is None:
-            mask = state.ranking.mask
-            picture = canvas.outline(canvas.tint(picture, mask, CHOSEN), mask, CHOSEN)
+        super().redraw()
+        self.refused()
+
+    def cursor(self) -> Cursor:
+        """See `Explorer.cursor`."""
+        return {"shown": sorted(self.state.shown), "selected": None}
+
+    def follow(self, changed: Mapping[str, Any]) -> None:
+        """See `Explorer.follow`."""
+        if "shown" in changed:
+            self.state.show(changed["shown"])
+
+    def view(self) -> View:
+        """See `Explorer.view`."""
+        state = self.state
+        answer, ranking = state.answer(), state.ranking
+        chosen = state.chosen
+        regions = [
+            Region("proposals", index, "selected", str(index), optional=True) for index in range(len(state.scene))
+        ]
         if state.truth is not None:
-            picture = canvas.outline(picture, state.truth, TRUTH, dashed=True)
-        self.picture.markup = markup(picture, f"{len(state.shown)} of {len(state.scene)} masks shown", key="image")
-        places = state.places(TOP)
-        self.told.value = told(places, state.ranking)
-        self.table.markup = _table(places, state, shades)
+            regions.append(Region("truth", 0, "truth"))
+        if answer is not None:
+            regions.append(Region("choice", 0, "choice", "" if chosen is None else str(chosen)))
+        places = state.places(len(state.scene))
+        columns = ["score", *places[0].parts, *(["IoU"] if places[0].iou is not None else [])]
+        values = tuple((one.score, *one.parts.values(), *(() if one.iou is None else (one.iou,))) for one in places)
+        title = f"{ranking.method} ({state.preset}), {len(state.scene)} masks: {state.source}"
+        return View(
+            title=state.expression,
+            image=state.scene.image,
+            rows=(
+                (Note((choice_in_words(state),)),),
+                (
+                    Picture(title, regions=tuple(regions), choose="selected"),
+                    RankingTable(tuple(columns), tuple(one.mask for one in places), values, chosen),
+                ),
+            ),
+            masks={
+                "proposals": self.keep("proposals", state.scene, lambda: list(state.scene.masks)),
+                "truth": [] if state.truth is None else [state.truth],
+                "choice": [] if answer is None else [answer],
+            },
+        )
 
-    def static(self, data: Any = None) -> Figure:
-        """See `Explorer.static`: the image with the masks that are shown, and the ranking with its part scores."""
-        from zsris_viz.explorers.method_figure import method_figure
-
-        return method_figure(self.state, data)
-
-
-def told(places: list[Place], ranking: Ranking) -> str:
-    """Return the choice in one line of HTML; without one, the proposal that comes first."""
-    best, count = places[0], len(ranking.scores)
-    if ranking.chosen is None:
-        first = f"mask <b>{best.mask}</b> of {count}, score {number(best.score)}"
-        return f"{ranking.describe()}; the first proposal: {first}"
-    iou = "" if best.iou is None else f", IoU <b>{best.iou:.3f}</b>"
-    return f"chosen: mask <b>{best.mask}</b> of {count}, score <b>{number(best.score)}</b>{iou}"
+    def code(self) -> str:
+        """See `Explorer.code`."""
+        state = self.state
+        return explorer_code(
+            "MethodExplorer",
+            self.image_source,
+            state.expression,
+            state.clip.name,
+            method=state.method,
+            preset=state.preset,
+            proposals=state.scene.masks if state.source == GIVEN else state.source,
+            truth=state.truth,
+        )
 
 
-def _table(places: list[Place], state: MethodState, shades: list[str]) -> str:
-    """The best places as an HTML table, a clickable line for each."""
-    parts = list(places[0].parts)
-    heads = ["", "", "mask", "score", *parts, *(["IoU"] if places[0].iou is not None else [])]
-    lines = ["<tr>" + "".join(f'<th style="text-align:right;padding:1px 6px">{html.escape(h)}</th>' for h in heads)]
-    for one in places:
-        colour = CHOSEN if one.mask == state.ranking.chosen else shades[one.mask]
-        mark = f'<span style="color:{colour}">{"■" if one.mask in state.shown else "□"}</span>'
-        values = [number(one.score) if math.isfinite(one.score) else "empty"]
-        values += [number(v) if math.isfinite(v := one.parts[name]) else "-" for name in parts]
-        values += [f"{one.iou:.2f}"] if one.iou is not None else []
-        cells = [mark, f"{one.place}.", str(one.mask), *values]
-        filled = "".join(f'<td style="text-align:right;padding:1px 6px">{cell}</td>' for cell in cells)
-        lines.append(f'<tr data-key="{one.mask}" title="show or hide mask {one.mask}">{filled}</tr>')
-    return f'<table style="border-collapse:collapse">{"</tr>".join(lines)}</table>'
+def pairs(names: list[str]) -> list[tuple[str, str]]:
+    """Return options of a dropdown whose texts are the values."""
+    return [(name, name) for name in names]
+
+
+def choice_in_words(state: MethodState) -> str:
+    """Return what was chosen, in words."""
+    answer, best = state.answer(), state.places(1)[0]
+    iou = "" if answer is None or state.truth is None else f", IoU {state.iou(answer) or 0.0:.3f}"
+    if state.chosen is None:
+        return f"The method makes a mask of its own{iou}; nearest to it is mask {best.mask} of {len(state.scene)}."
+    return f"Choice: mask {best.mask} of {len(state.scene)}, score {short_number(best.score)}{iou}."

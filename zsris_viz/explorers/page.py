@@ -16,7 +16,7 @@ from zsris_viz.explorers.base import Explorer
 from zsris_viz.explorers.compare import CompareExplorer
 from zsris_viz.explorers.layers import LayerExplorer
 from zsris_viz.explorers.methods import MethodExplorer
-from zsris_viz.explorers.state import as_clip, propose
+from zsris_viz.explorers.state import as_model, propose
 from zsris_viz.images import ImageSource, open_image
 
 TITLES = ("Layers", "Attention", "Methods", "Compare")
@@ -46,7 +46,7 @@ class ExplorerPage(ipywidgets.VBox):
         truth: Any = None,
         fallback: str = "felzenszwalb",
     ) -> None:
-        self.clip = as_clip(clip)
+        self.clip = as_model(clip)
         self.proposals, self.fallback, self.truth = proposals, fallback, truth
         self.image, self.expression = open_image(image), expression
         self.upload = ipywidgets.FileUpload(accept="image/*", multiple=False, description="another image")

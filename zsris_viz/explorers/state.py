@@ -1,27 +1,41 @@
-"""What every explorer's state starts from: an image, a model that is still there, proposals, a true mask."""
+"""What every explorer computes with: an image, a model whose weights are in memory, proposals, and a ground truth."""
 
 from __future__ import annotations
 
+import warnings
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-import torch
+from PIL import Image
 
-from zsris_viz.errors import InvalidInputError, InvalidTypeError, UnavailableError
-from zsris_viz.figures.pictures import as_mask
+from zsris_viz.errors import InvalidInputError, InvalidTypeError, UnavailableError, ZsrisWarning
+from zsris_viz.figures.outlines import as_mask
 from zsris_viz.images import ImageSource, open_image
 from zsris_viz.masks import Masks
 from zsris_viz.methods.features import SceneFeatures
 from zsris_viz.methods.texts import ExpressionParts
+from zsris_viz.miniature.world.render import DRAWN
 from zsris_viz.models.base import ImageTextModel
 from zsris_viz.models.layered import LayeredModel, require_layers
 
+BATCH = 8  # crops or masked copies at once: a count moves and a cancelled computation ends after each
+LONGEST = 1600  # pixels
+MINIATURE = (
+    "The built-in miniature model knows drawn scenes only: on a photograph its results mean nothing. Load another "
+    "model, for example clip='openai/clip-vit-base-patch16'."
+)
 
-def as_clip(clip: Any) -> ImageTextModel:
-    """A model, or the one that `load_clip` has for a name.
+
+def as_model(clip: str | ImageTextModel) -> ImageTextModel:
+    """Return a model, loaded if only its name was given.
+
+    Args:
+        clip: a model, or a name for `load_clip`.
 
     Raises:
-        InvalidTypeError: neither. UnavailableError: a model without its weights.
+        InvalidTypeError: `clip` is neither.
+        UnavailableError: The weights of the model are not in memory any more.
     """
     if isinstance(clip, str):
         from zsris_viz.models import load_clip
@@ -31,17 +45,17 @@ def as_clip(clip: Any) -> ImageTextModel:
         raise InvalidTypeError(
             f"clip is {type(clip).__name__}; give a name or a loaded model, e.g. clip=load_clip('miniature')."
         )
-    return loaded(clip)
+    return check_weights(clip)
 
 
-def loaded(clip: ImageTextModel) -> ImageTextModel:
-    """The model, if its weights are still in memory.
+def check_weights(clip: ImageTextModel) -> ImageTextModel:
+    """Return the model if its weights are still in memory.
 
     Raises:
-        UnavailableError: they are not: `clip.model` was deleted, set to None or moved to torch's "meta" device.
+        UnavailableError: `clip.model` was deleted, set to None or moved to torch's "meta" device.
     """
     model = getattr(clip, "model", None)
-    if model is None or next(model.parameters()).is_meta:  # the first stands for all: this is asked at every redraw
+    if model is None or next(model.parameters()).is_meta:  # the first stands for all: this is checked at every redraw
         raise UnavailableError(
             f"the weights of {clip.name!r} are not in memory any more; load the model again and make a new explorer: "
             f"clip=load_clip({clip.name!r})."
@@ -50,58 +64,103 @@ def loaded(clip: ImageTextModel) -> ImageTextModel:
 
 
 class ExplorerState:
-    """An image under one model, without any widget; the explorers' states build on it.
+    """Hold an image under one model, without any widget; the explorers' states build on it.
 
     Args:
         image: anything :func:`zsris_viz.images.open_image` takes.
         clip: a model, or a name for `load_clip`.
-        masks: proposals, or masks that the truth can be picked from by a click: what SceneFeatures takes; may be none.
-        truth: (H, W) bool, the mask that is right; None if it is not known.
+        masks: proposals, or masks that the truth can be chosen from by a click: what SceneFeatures takes; may be none.
+        truth: (H, W) bool, the ground truth; None if it is not known.
         parser: for expressions; by default the package's own, loaded when it is needed.
 
+    Attributes:
+        truth: (H, W) bool, or None.
+        progress: called with a text, how many parts are done and how many there are; None for nobody.
+
     Raises:
-        InvalidInputError, InvalidTypeError, UnavailableError: what cannot be used.
+        InvalidInputError: A mask or an image that cannot be used.
+        InvalidTypeError: An argument of another type.
+        UnavailableError: The model's weights are not in memory.
     """
 
+    progress: Callable[[str, int, int], None] | None = None
+
     def __init__(
-        self, image: ImageSource, clip: Any, masks: Any = (), *, truth: Any = None, parser: Any = None
+        self, image: ImageSource, clip: str | ImageTextModel, masks: Any = (), *, truth: Any = None, parser: Any = None
     ) -> None:
-        self._clip: ImageTextModel | None = as_clip(clip)
+        self._clip: ImageTextModel | None = as_model(clip)
         self._scene: SceneFeatures | None = SceneFeatures(
-            open_image(image), [] if masks is None else masks, self._clip, parser=parser
+            open_image(image), [] if masks is None else masks, self._clip, parser=parser, batch_size=BATCH
         )
+        self._scene.progress = self._advance
         self.truth: np.ndarray | None = None
         self.set_truth(truth)
 
     @property
     def clip(self) -> ImageTextModel:
-        """The model. Raises UnavailableError after `close`, or when its weights are gone."""
+        """The model.
+
+        Raises:
+            UnavailableError: After `close`, or when its weights are not in memory any more.
+        """
         if self._clip is None:
             raise UnavailableError("this explorer was closed; make a new one.")
-        return loaded(self._clip)
+        return check_weights(self._clip)
 
     @property
     def layered(self) -> LayeredModel:
-        """The model, if its layers are accessible; UnavailableError if they are not."""
+        """The model, if its layers are accessible.
+
+        Raises:
+            UnavailableError: They are not.
+        """
         return require_layers(self.clip, "This explorer")
 
     @property
     def scene(self) -> SceneFeatures:
-        """Image, masks and features. Raises UnavailableError after `close`, or when the model's weights are gone."""
+        """Image, masks and features.
+
+        Raises:
+            UnavailableError: After `close`, or when the model's weights are not in memory any more.
+        """
         self.clip  # noqa: B018 - a scene without its model would answer from its cache only
         assert self._scene is not None
         return self._scene
 
     @property
     def size(self) -> tuple[int, int]:
-        """(H, W)"""
+        """Height and width of the image in pixels."""
         return self.scene.size
 
-    def set_truth(self, truth: Any) -> None:
-        """Take another mask, (H, W) bool of the image's size, as the right one; None for unknown.
+    @property
+    def badge(self) -> str:
+        """A warning that belongs beside every result; empty where there is none.
+
+        The built-in miniature models know drawn scenes only, and answer just as confidently on a photograph.
+        """
+        drawn = self.scene.image.info.get("source") == DRAWN
+        return "" if drawn or not self.clip.name.startswith("miniature") else MINIATURE
+
+    def _advance(self, text: str, done: int, total: int) -> None:
+        if self.progress is not None:
+            self.progress(text, done, total)
+
+    def set(self, **changes: Any) -> None:
+        """Change settings: all of them, or none if one is wrong.
 
         Raises:
-            InvalidInputError: another size, or a mask without a pixel.
+            InvalidInputError: A value that is not accepted.
+        """
+        raise NotImplementedError
+
+    def set_truth(self, truth: Any) -> None:
+        """Set the ground truth.
+
+        Args:
+            truth: (H, W) bool of the image's size; None for unknown.
+
+        Raises:
+            InvalidInputError: A mask of another size, or without a pixel.
         """
         if truth is None:
             self.truth = None
@@ -116,12 +175,8 @@ class ExplorerState:
             raise InvalidInputError("truth is a mask without a pixel; give the object's mask, or truth=None.")
         self.truth = mask
 
-    def mask_at(self, x: float, y: float) -> int | None:
-        """Number of the smallest mask at a place of the image, x and y from 0 to 1; None where there is none."""
-        return smallest_at(self.scene.masks, x, y)
-
     def iou(self, mask: Any) -> float | None:
-        """IoU of a mask (H, W) with the truth, 0-1; None without truth."""
+        """Return the IoU of a mask, (H, W), with the ground truth, 0-1; None without one."""
         if self.truth is None:
             return None
         inside = as_mask(mask)
@@ -129,26 +184,18 @@ class ExplorerState:
         return together / max(1, int(np.count_nonzero(inside | self.truth)))
 
     def close(self) -> None:
-        """Let go of model, image and features; every later question raises UnavailableError."""
+        """Release model, image and features; every later use raises UnavailableError."""
         self._clip = self._scene = None
 
 
-def smallest_at(masks: Masks, x: float, y: float) -> int | None:
-    """See :meth:`ExplorerState.mask_at`."""
-    height, width = masks.size
-    row, column = min(height - 1, int(y * height)), min(width - 1, int(x * width))
-    found = masks.data[:, row, column].nonzero()[:, 0]
-    return int(found[masks.areas[found].argmin()]) if len(found) else None
-
-
 def propose(image: ImageSource, proposals: Any) -> Masks:
-    """Masks of an image: those given, or what a source by name finds.
+    """Return the masks of an image: those that were given, or those that a source finds.
 
     Args:
         proposals: a name for `load_proposals`, a Proposer, or masks of the image's size.
 
     Raises:
-        InvalidInputError: an unknown source, masks of another size, or none at all.
+        InvalidInputError: An unknown source, masks of another size, or none at all.
     """
     from zsris_viz.proposals import load_proposals
     from zsris_viz.proposals.base import Proposer
@@ -167,29 +214,54 @@ def propose(image: ImageSource, proposals: Any) -> Masks:
     return masks
 
 
-def checked_text(expression: Any) -> str:
-    """An expression's text; InvalidInputError if it is empty, InvalidTypeError if it is no text."""
+def shrink(image: ImageSource) -> Image.Image:
+    """Return an image of at most `LONGEST` pixels a side, with a warning if it had to be made smaller.
+
+    A model reads a few hundred pixels a side, and 80 masks of a photograph of 12 megapixels alone take a gigabyte.
+    """
+    picture = open_image(image)
+    if max(picture.size) <= LONGEST:
+        return picture
+    small = picture.copy()
+    small.thumbnail((LONGEST, LONGEST), Image.Resampling.LANCZOS)
+    warnings.warn(
+        f"The image of {picture.width} x {picture.height} pixels was made smaller: {small.width} x {small.height}.",
+        ZsrisWarning,
+        stacklevel=2,
+    )
+    return small
+
+
+def check_text(expression: Any) -> str:
+    """Return the text of an expression.
+
+    Raises:
+        InvalidInputError: The text is empty.
+        InvalidTypeError: It is no text.
+    """
     return ExpressionParts(expression).text
 
 
-def one_of(value: Any, accepted: Any, name: str) -> Any:
-    """`value`, if it is one of the accepted ones; InvalidInputError otherwise."""
+def check_choice(value: Any, accepted: Any, name: str) -> Any:
+    """Return `value` if it is one of the accepted ones.
+
+    Raises:
+        InvalidInputError: It is not.
+    """
     if value not in accepted:
         raise InvalidInputError(f"{name}={value!r} is unknown; use one of {', '.join(map(str, accepted))}.")
     return value
 
 
-def in_range(value: Any, first: int, last: int, name: str) -> int:
-    """A whole number from `first` to `last`; InvalidTypeError or InvalidInputError otherwise."""
+def check_range(value: Any, first: int, last: int, name: str) -> int:
+    """Return `value` if it is a whole number from `first` to `last`.
+
+    Raises:
+        InvalidTypeError: It is no whole number.
+        InvalidInputError: It is outside the range.
+    """
     if isinstance(value, bool) or not isinstance(value, (int, np.integer)):
         raise InvalidTypeError(f"{name}={value!r} was given; it is a whole number.")
     if not first <= value <= last:
         raise InvalidInputError(f"{name} {value} does not exist; there are {first} to {last}.")
     return int(value)
-
-
-def ends(values: torch.Tensor | np.ndarray) -> tuple[float, float]:
-    """Smallest and largest finite value; (0, 0) if there is none."""
-    array = np.asarray(values.detach().cpu() if isinstance(values, torch.Tensor) else values, dtype=np.float64)
-    finite = array[np.isfinite(array)]
-    return (float(finite.min()), float(finite.max())) if finite.size else (0.0, 0.0)

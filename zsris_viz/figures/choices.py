@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from zsris_viz.errors import InvalidInputError
 from zsris_viz.figures.layout import CHOSEN, TRUTH, new_figure
-from zsris_viz.figures.pictures import add_mask, as_mask, show_image, wrapped
+from zsris_viz.figures.outlines import as_mask
+from zsris_viz.figures.pictures import add_mask, show_image, wrapped
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

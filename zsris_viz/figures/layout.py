@@ -6,16 +6,16 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from zsris_viz.errors import InvalidInputError
+from zsris_viz.figures.roles import PALETTE, ROLES
 from zsris_viz.outputs import describe
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-CHOSEN = "#D55E00"  # vermilion, solid lines: what a method chose
-TRUTH = "#0072B2"  # blue, dashed lines: what is right
-# Okabe and Ito's colours, which people with any kind of colour blindness tell apart.
-COLOURS = ("#E69F00", "#56B4E9", "#009E73", "#CC79A7", "#F0E442", "#0072B2", "#D55E00", "#666666")
+CHOSEN = ROLES["choice"].colour
+TRUTH = ROLES["truth"].colour
+COLOURS = PALETTE
 SEQUENTIAL, DIVERGING = "viridis", "RdBu_r"
 NOTE_GREY = "#555555"
 

@@ -163,24 +163,51 @@ class _Scale:
 def _draw(
     axis: Axes, image: ImageSource, values: np.ndarray, shades: _Scale, smooth: bool, opacity: float, truth: Any
 ) -> None:
+    add_map(axis, image, values, shades.of(values), shades.colours, smooth=smooth, opacity=opacity)
+    if truth is not None:
+        add_mask(axis, truth, TRUTH, fill=0, line=0.9, dashed=True)
+
+
+def add_map(
+    ax: Axes,
+    image: ImageSource,
+    values: Any,
+    limits: tuple[float, float],
+    colours: str = SEQUENTIAL,
+    *,
+    smooth: bool = True,
+    opacity: float = 0.75,
+) -> Axes:
+    """Lay a map over the grey image.
+
+    Args:
+        ax: where to draw.
+        image: anything that `open_image` takes.
+        values: (rows, columns) of any grid, or (H, W).
+        limits: values that get the ends of the colour scale.
+        colours: name of a matplotlib colour scale.
+        smooth: bilinear to the image, as the methods average maps; otherwise each cell is a square.
+        opacity: of the map on the grey image, 0-1.
+
+    Returns:
+        `ax`.
+    """
     from zsris_viz.images import open_image
 
     picture = open_image(image)
-    show_image(axis, picture.convert("L").convert("RGB"))
-    low, high = shades.of(values)
-    height, width = picture.height, picture.width
-    large = enlarged(values, (height, width)) if smooth else values
-    axis.imshow(
-        large,
-        cmap=shades.colours,
-        vmin=low,
-        vmax=high,
+    extent = (-0.5, picture.width - 0.5, picture.height - 0.5, -0.5)
+    grid = as_map(values)
+    show_image(ax, picture.convert("L").convert("RGB"))
+    ax.imshow(
+        enlarged(grid, (picture.height, picture.width)) if smooth else grid,
+        cmap=colours,
+        vmin=limits[0],
+        vmax=limits[1] if limits[1] > limits[0] else limits[0] + 1e-6,
         alpha=opacity,
-        extent=(-0.5, width - 0.5, height - 0.5, -0.5),
+        extent=extent,
         interpolation="nearest",
     )
-    if truth is not None:
-        add_mask(axis, truth, TRUTH, fill=0, line=0.9, dashed=True)
+    return ax
 
 
 def enlarged(values: np.ndarray, size: tuple[int, int]) -> np.ndarray:

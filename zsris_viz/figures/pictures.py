@@ -10,6 +10,7 @@ from PIL import Image
 
 from zsris_viz.errors import InvalidInputError
 from zsris_viz.figures.layout import CHOSEN, TRUTH, close_rest, colours, grid_shape, new_figure
+from zsris_viz.figures.outlines import as_mask, label_place
 
 MANY = 24  # masks; above it they are drawn as one layer
 
@@ -47,6 +48,7 @@ def add_mask(
     fill: float = 0.35,
     line: float = 1.6,
     dashed: bool = False,
+    casing: bool = True,
     label: str | None = None,
 ) -> Axes:
     """Lay one mask over what an Axes shows: a tint and an outline on a white casing.
@@ -54,8 +56,11 @@ def add_mask(
     Args:
         mask: (H, W) bool array or tensor, of the image's size.
         colour: of tint and outline.
-        fill: opacity of the tint, 0-1. line: width of the outline in points, 0 for none. dashed: the outline.
-        label: written at the mask's centre.
+        fill: opacity of the tint, 0-1.
+        line: width of the outline in points, 0 for none.
+        dashed: whether the outline is dashed.
+        casing: whether the outline lies on a wider white one; not where it would hide an outline below.
+        label: a text where the mask is widest.
     """
     from matplotlib.colors import to_rgb
 
@@ -67,18 +72,19 @@ def add_mask(
         tint[..., 3] = fill * inside
         ax.imshow(tint, interpolation="nearest")
     if line > 0 and inside.any():
-        _outline(ax, inside, colour, line, dashed)
+        _outline(ax, inside, colour, line, dashed, casing)
     if label is not None and inside.any():
-        rows, columns = np.nonzero(inside)
+        x, y = label_place(inside)
         box = {"boxstyle": "round,pad=0.2", "facecolor": "white", "edgecolor": colour, "linewidth": 0.8, "alpha": 0.9}
-        ax.text(columns.mean(), rows.mean(), label, ha="center", va="center", fontsize=7, color="black", bbox=box)
+        text: dict[str, Any] = {"ha": "center", "va": "center", "fontsize": 7, "color": "black", "parse_math": False}
+        ax.text(x - 0.5, y - 0.5, label, bbox=box, **text)
     ax.set_xlim(-0.5, width - 0.5)
     ax.set_ylim(height - 0.5, -0.5)
     return ax
 
 
-def _outline(ax: Axes, inside: np.ndarray, colour: str, line: float, dashed: bool) -> None:
-    """The mask's border, closed at the image's edges and kept inside them, on a white casing."""
+def _outline(ax: Axes, inside: np.ndarray, colour: str, line: float, dashed: bool, casing: bool) -> None:
+    """Draw the mask's border, closed at the image's edges and kept inside them."""
     from matplotlib.patheffects import withStroke
 
     height, width = inside.shape
@@ -91,7 +97,8 @@ def _outline(ax: Axes, inside: np.ndarray, colour: str, line: float, dashed: boo
         linewidths=line,
         linestyles="dashed" if dashed else "solid",
     )
-    drawn.set_path_effects([withStroke(linewidth=1.8 * line + 0.4, foreground="white")])
+    if casing:
+        drawn.set_path_effects([withStroke(linewidth=1.8 * line + 0.4, foreground="white")])
 
 
 def add_boxes(
@@ -264,14 +271,6 @@ def wrapped(text: str, width: int) -> str:
     import textwrap
 
     return "\n".join(line for part in text.split("\n") for line in textwrap.wrap(part, width) or [""])
-
-
-def as_mask(mask: Any) -> np.ndarray:
-    """(H, W) bool array of an array or tensor; InvalidInputError for another shape."""
-    inside = np.asarray(mask.cpu() if hasattr(mask, "cpu") else mask)
-    if inside.ndim != 2:
-        raise InvalidInputError(f"a mask of shape {inside.shape} was given; (H, W) is accepted.")
-    return inside.astype(bool)
 
 
 def _frameless(ax: Axes) -> None:

@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from zsris_viz.figures.layout import CHOSEN, TRUTH, close_rest, new_figure
-from zsris_viz.figures.pictures import add_mask, as_mask, cut_out, show_image, wrapped
+from zsris_viz.figures.outlines import as_mask
+from zsris_viz.figures.pictures import add_mask, cut_out, show_image, wrapped
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

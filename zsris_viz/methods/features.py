@@ -49,6 +49,7 @@ class SceneFeatures:
 
     Attributes:
         image: RGB PIL. masks: Masks. size: (H, W). clip, parser, captioner, batch_size, texts: as given.
+        progress: called with a text, how many proposals are done and how many there are; None for nobody.
 
     Raises:
         InvalidInputError: masks of another size than the image, an unknown preprocess, a TextCache of another model.
@@ -83,6 +84,7 @@ class SceneFeatures:
         self.captioner = captioner
         self.batch_size = batch_size
         self.texts = TextCache(clip) if texts is None else texts
+        self.progress: Callable[[str, int, int], None] | None = None
         self._preprocess = clip.preprocess if preprocess is None else get_preprocess(preprocess, clip.image_size)
         self._cache: dict[Hashable, Any] = {}
 
@@ -104,6 +106,11 @@ class SceneFeatures:
     def empty(self) -> Tensor:
         """(N,) bool: proposals without a pixel."""
         return self.masks.areas == 0
+
+    def _advance(self, text: str, done: int, total: int) -> None:
+        """Report how far a computation over the proposals is; whoever listens may end it by raising."""
+        if self.progress is not None:
+            self.progress(text, done, total)
 
     def load_parser(self) -> Any:
         """The scene's parser; without one, the package's own, loaded now and kept."""
@@ -218,8 +225,12 @@ class SceneFeatures:
         features = torch.zeros(len(self), self.clip.embed_dim, device=self.clip.device)
         present = (~self.empty).nonzero()[:, 0]
         if len(present):
-            crops = build_crops(self.image, self.masks.select(present), variant, preprocess)
-            features[present] = self.clip.embed_images(crops, batch_size=self.batch_size, crops=True)
+            done = 0
+            for part in present.split(self.batch_size):
+                self._advance("crops", done, len(present))
+                crops = build_crops(self.image, self.masks.select(part), variant, preprocess)
+                features[part] = self.clip.embed_images(crops, batch_size=self.batch_size, crops=True)
+                done += len(part)
         return features
 
     def global_features(
@@ -269,7 +280,9 @@ class SceneFeatures:
         layer = self.layered.num_layers - blocks
         trace = self.trace(preset)
         masks = self.grid_masks(keep_one=keep_one, grid=trace.grid).flatten(1)
-        return masked_features(self.clip, trace.layers[layer], layer, masks, batch_size=self.batch_size)
+        return masked_features(
+            self.clip, trace.layers[layer], layer, masks, batch_size=self.batch_size, advance=self._advance
+        )
 
     def _masked_pooling(self, keep_one: bool, unit_map: bool, preset: PreprocessLike) -> Tensor:
         feature_map = self.feature_map(preset)

@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import torch
 from torch import Tensor
 
 
-def masked_features(clip: Any, hidden: Tensor, layer: int, masks: Tensor, *, batch_size: int = 64) -> Tensor:
+def masked_features(
+    clip: Any,
+    hidden: Tensor,
+    layer: int,
+    masks: Tensor,
+    *,
+    batch_size: int = 64,
+    advance: Callable[[str, int, int], None] | None = None,
+) -> Tensor:
     """CLS features, patch tokens multiplied by each mask before every remaining block (Global-Local CLIP, eq. 3).
 
     The same numbers as `clip.resume(hidden, layer, token_mask=masks)` up to rounding, for a fraction of the work. A
@@ -20,13 +28,18 @@ def masked_features(clip: Any, hidden: Tensor, layer: int, masks: Tensor, *, bat
     Args:
         clip: a ViT. hidden: (1, 1 + P, C), the state of one image after `layer` blocks.
         masks: (N, P) float, 0-1. batch_size: proposals at once.
+        advance: called with a text, how many proposals are done and how many there are.
 
     Returns:
         (N, D) fp32, not normalised.
     """
     counts = (masks > 0).sum(dim=1)
     features = torch.zeros(len(masks), clip.embed_dim, device=hidden.device)
+    done = 0
     for rows in _groups(counts, batch_size):
+        if advance is not None:
+            advance("masked images", done, len(masks))
+        done += len(rows)
         chunk = masks[rows]
         length = int(counts[rows].max())
         # kept tokens first, in their order; the rest of the row is padding, weighed 0 and hidden from attention

@@ -46,7 +46,12 @@ def render_arrays(layout: SceneLayout, side: int = 224) -> tuple[np.ndarray, np.
     return np.clip(canvas, 0, 255).astype(np.uint8), masks
 
 
+DRAWN = "drawn scene"  # in `info` of an image: the miniature models know such images, and no others
+
+
 def render(layout: SceneLayout, side: int = 224) -> tuple[Image.Image, np.ndarray]:
-    """As :func:`render_arrays`, with the picture as an RGB image."""
+    """As :func:`render_arrays`, with the picture as an RGB image whose `info` says that it was drawn."""
     picture, masks = render_arrays(layout, side)
-    return Image.fromarray(picture), masks
+    image = Image.fromarray(picture)
+    image.info["source"] = DRAWN
+    return image, masks

@@ -1,0 +1,103 @@
+"""What CompareExplorer computes: two rankings of the same proposals, and where they differ."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+
+from zsris_viz.explorers.method_state import RankingState, painted_scores
+from zsris_viz.explorers.state import check_choice, check_text
+from zsris_viz.images import ImageSource
+from zsris_viz.methods.base import Ranking
+from zsris_viz.models.base import ImageTextModel
+
+
+@dataclass(frozen=True)
+class Side:
+    """One of the two that are compared.
+
+    Attributes:
+        expression: the text.
+        method: name of the method.
+    """
+
+    expression: str
+    method: str
+
+
+class CompareState(RankingState):
+    """Two rankings of the same proposals, and their difference on the image.
+
+    Args:
+        image: anything :func:`zsris_viz.images.open_image` takes.
+        expression: the first text.
+        other_expression: the second text; None for the first.
+        clip: a model, or its name for `load_clip`.
+        method: the first method.
+        other_method: the second method; None for the first.
+        proposals: a name for `load_proposals`, a Proposer, or masks.
+        truth: (H, W) bool, the ground truth; None if it is not known.
+        parser: for expressions; by default the package's own.
+
+    Attributes:
+        first: one side; change it with :meth:`set`.
+        second: the other side.
+        rankings: of both sides.
+    """
+
+    def __init__(
+        self,
+        image: ImageSource,
+        expression: str,
+        other_expression: str | None = None,
+        clip: str | ImageTextModel = "miniature",
+        *,
+        method: str = "global-local",
+        other_method: str | None = None,
+        proposals: Any = "felzenszwalb",
+        truth: Any = None,
+        parser: Any = None,
+    ) -> None:
+        super().__init__(image, clip, proposals, truth=truth, parser=parser)
+        self.first = self.second = Side("", "")
+        self.rankings: tuple[Ranking, Ranking]
+        other = Side(other_expression or expression, other_method or method)
+        self.set(first=Side(expression, method), second=other)
+
+    @property
+    def expression(self) -> str:
+        """The first side's expression."""
+        return self.first.expression
+
+    def set(self, **changes: Side) -> None:
+        """Change `first`, `second` or both: all of the changes, or none if one is wrong."""
+        for name in changes:
+            check_choice(name, ("first", "second"), "setting")
+        sides = [changes.get("first", self.first), changes.get("second", self.second)]
+        one, two = (self.ranking_of(check_text(side.expression), side.method) for side in sides)
+        (self.first, self.second), self.rankings = sides, (one, two)
+
+    def difference(self) -> np.ndarray:
+        """Return (H, W) float32: the first's painted scores minus the second's, in standard deviations."""
+        one, two = (painted_scores(ranking, self.scene.masks) for ranking in self.rankings)
+        return one - two
+
+    def agreement(self) -> tuple[bool, float]:
+        """Return whether both choose the same mask, and Spearman's correlation of their scores.
+
+        The correlation is 1 with a single proposal, and nan where all scores of one side are equal.
+        """
+        one, two = self.rankings
+        same = torch.equal(one.mask, two.mask)
+        real = (one.scores.isfinite() & two.scores.isfinite()).numpy()
+        if real.sum() < 2:
+            return same, 1.0
+        from scipy.stats import rankdata
+
+        ranks = [rankdata(ranking.scores.numpy()[real]) for ranking in self.rankings]
+        if any(np.ptp(side) == 0 for side in ranks):
+            return same, float("nan")
+        return same, float(np.corrcoef(*ranks)[0, 1])

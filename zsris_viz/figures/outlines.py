@@ -1,0 +1,77 @@
+"""Outlines of masks as polygons, and the place of a label inside a mask."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from zsris_viz.errors import InvalidInputError
+
+Points = np.ndarray
+
+
+def as_mask(mask: Any) -> np.ndarray:
+    """Return an array or tensor as an (H, W) bool array.
+
+    Raises:
+        InvalidInputError: It has another shape.
+    """
+    inside = np.asarray(mask.cpu() if hasattr(mask, "cpu") else mask)
+    if inside.ndim != 2:
+        raise InvalidInputError(f"a mask of shape {inside.shape} was given; (H, W) is accepted.")
+    return inside.astype(bool)
+
+
+def mask_outlines(mask: Any, *, longest: int = 1024, tolerance: float = 0.4) -> list[Points]:
+    """Return the closed outlines of a mask, holes included, in pixels of the image.
+
+    Args:
+        mask: (H, W) bool array or tensor.
+        longest: a mask with a longer side is thinned first, so that a large photograph costs no more than a small one.
+        tolerance: how far, in pixels of the thinned mask, a simplified outline may lie from the exact one.
+
+    Returns:
+        (n, 2) float arrays of x and y, where a pixel covers the square from its number to the next.
+    """
+    from skimage.measure import approximate_polygon, find_contours
+
+    inside = as_mask(mask)
+    if not inside.any():
+        return []
+    step = max(1, -(-max(inside.shape) // longest))
+    thin = inside[::step, ::step] if step > 1 else inside
+    if not thin.any():
+        return []
+    rows, columns = np.nonzero(thin.any(axis=1))[0], np.nonzero(thin.any(axis=0))[0]
+    top, left = rows[0], columns[0]
+    part = np.pad(thin[top : rows[-1] + 1, left : columns[-1] + 1], 1).astype(np.float32)
+    outlines = []
+    for contour in find_contours(part, 0.5):
+        line = approximate_polygon(contour, tolerance) if len(contour) > 8 else contour
+        points = (line[:, ::-1] + (left - 0.5, top - 0.5)) * step
+        outlines.append(points.clip(0, (inside.shape[1], inside.shape[0])))
+    return outlines
+
+
+def label_place(mask: Any, *, longest: int = 256) -> tuple[float, float]:
+    """Return x and y of the pixel that lies deepest inside a mask, where a label hides least of what is around it."""
+    from scipy.ndimage import distance_transform_edt
+
+    inside = as_mask(mask)
+    step = max(1, -(-max(inside.shape) // longest))
+    thin = np.pad(inside[::step, ::step], 1)
+    if not thin.any():
+        rows, columns = np.nonzero(inside)
+        return (float(columns.mean()), float(rows.mean())) if len(rows) else (0.0, 0.0)
+    row, column = np.unravel_index(int(distance_transform_edt(thin).argmax()), thin.shape)
+    return float((column - 1) * step + 0.5), float((row - 1) * step + 0.5)
+
+
+def svg_path(mask: Any) -> str:
+    """Return the outlines of a mask as the `d` of an SVG path, in pixels of the image; filled by the even-odd rule."""
+    parts = []
+    for points in mask_outlines(mask):
+        pairs = [f"{x:.1f} {y:.1f}".replace(".0 ", " ").removesuffix(".0") for x, y in points[:-1]]
+        parts.append(f"M{'L'.join(pairs)}Z")
+    return "".join(parts)

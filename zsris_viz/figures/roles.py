@@ -1,0 +1,75 @@
+"""One role, one colour: the table that every figure and every explorer takes its colours and lines from.
+
+The colours are those of Okabe and Ito (2008), which people with any kind of colour blindness can tell apart; their
+yellow is darkened, because it cannot be seen on white paper.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from zsris_viz.errors import InvalidInputError
+
+BLUE, VERMILION, GREEN, PURPLE = "#0072B2", "#D55E00", "#009E73", "#CC79A7"
+SKY, ORANGE, YELLOW, GREY = "#56B4E9", "#E69F00", "#B8A600", "#666666"
+PALETTE = (ORANGE, SKY, GREEN, PURPLE, YELLOW, BLUE, VERMILION, GREY)
+
+
+@dataclass(frozen=True)
+class Role:
+    """How everything that plays one part is drawn.
+
+    Attributes:
+        colour: "#rrggbb".
+        dashed: whether its outlines are dashed.
+        fill: opacity of its area on an image, 0-1; outlines are preferred, since objects have colours of their own.
+        width: of its outlines in points; that of the ground truth is wider, so that it shows beside a choice above it.
+        title: its name in a legend.
+    """
+
+    colour: str
+    dashed: bool = False
+    fill: float = 0.0
+    width: float = 1.4
+    title: str = ""
+
+
+ROLES: Mapping[str, Role] = {
+    "truth": Role(BLUE, dashed=True, width=3.2, title="ground truth"),
+    "choice": Role(VERMILION, fill=0.25, title="choice"),
+    "previous choice": Role(GREY, title="choice with all tokens"),
+    "proposal": Role("#4D4D4D", title="proposal"),
+    "selected": Role(ORANGE, fill=0.25, title="selected proposal"),
+    "first cluster": Role(ORANGE, fill=0.25, title="first cluster"),
+    "second cluster": Role(SKY, fill=0.25, title="second cluster"),
+    "third cluster": Role(GREEN, fill=0.25, title="third cluster"),
+    "noun phrase": Role(GREEN, title="noun phrase"),
+    "head": Role(SKY, title="head noun"),
+    "context": Role(PURPLE, title="context words"),
+    "direction": Role(YELLOW, title="direction"),
+    "relation": Role(ORANGE, title="relation"),
+    "other": Role("#8A8A8A", title="other words"),
+    "sam": Role(ORANGE, title="SAM"),
+    "felzenszwalb": Role(PURPLE, title="Felzenszwalb"),
+    "ground truth": Role(BLUE, title="ground-truth masks"),
+    "measured": Role(VERMILION, title="measured"),
+    "published": Role(GREY, title="published"),
+    "chance": Role(GREY, dashed=True, title="chance"),
+    "map": Role(GREEN, title="map above the middle of its range"),
+}
+
+
+def role(name: str) -> Role:
+    """Return the role `name` of the table.
+
+    Args:
+        name: a key of `ROLES`.
+
+    Raises:
+        InvalidInputError: The table has no such role.
+    """
+    try:
+        return ROLES[name]
+    except KeyError:
+        raise InvalidInputError(f"the role {name!r} is unknown; use one of {', '.join(ROLES)}.") from None
