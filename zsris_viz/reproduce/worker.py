@@ -17,6 +17,8 @@ import traceback
 from pathlib import Path
 from typing import Any
 
+from zsris_viz.reproduce.pages import write_page
+
 KERNEL = "python3"
 _ANSI = re.compile(r"\x1b\[[0-9;]*m")
 
@@ -29,7 +31,7 @@ def main(request_file: str) -> None:
     try:
         error = _execute(request)
         if error is None:
-            _write_page(Path(request["executed"]), Path(request["page"]))
+            write_page(Path(request["executed"]), Path(request["page"]))
     except Exception as failure:
         error = {"message": f"{type(failure).__name__}: {failure}", "traceback": traceback.format_exc()}
     outcome = {"error": error, "seconds": round(time.perf_counter() - started, 2)}
@@ -102,14 +104,6 @@ def _scrub(executed: Path, inner: str, shown: str) -> None:
     book = json.loads(text.replace(json.dumps(inner)[1:-1], json.dumps(shown)[1:-1]))
     book["metadata"].get("papermill", {}).pop("output_path", None)
     executed.write_text(json.dumps(book, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
-
-
-def _write_page(executed: Path, page: Path) -> None:
-    """The executed notebook as one HTML file, for readers without Jupyter."""
-    from nbconvert import HTMLExporter
-
-    body, _ = HTMLExporter(template_name="lab").from_filename(str(executed))
-    page.write_text(body, encoding="utf-8")
 
 
 def _end_with_parent() -> None:
