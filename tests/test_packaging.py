@@ -173,7 +173,7 @@ def test_wheel_has_every_file_of_the_package(tmp_path: Path, monkeypatch: pytest
 def test_sources_name_no_package_index_and_no_home_folder() -> None:
     texts = [".py", ".md", ".toml", ".yml", ".yaml", ".txt", ".ipynb", ".cfg"]
     # Put together here, or this file would be found.
-    words = ["pypi." + "org", "files.python" + "hosted", "index" + "-url"]
+    words = ["pypi." + "org", "files.python" + "hosted", "--index" + "-url"]
     # A path begins where a word does: a word of a treebank with slashes in it is none.
     wrong = re.compile("|".join(map(re.escape, words)) + rf"|(?<!\w){re.escape(str(Path.home()))}/")
     found = []
