@@ -51,15 +51,15 @@ def ranking(mask: np.ndarray) -> Ranking:
     return Ranking(mask=torch.from_numpy(mask), method="none", expression="the cat", scores=torch.zeros(1), chosen=0)
 
 
-def judged(chosen: str | None, given: list[str] | None = None, **look: Any) -> dict[str, Any]:
+def judged(chosen: str | None, given: list[str] | None = None, **options: Any) -> dict[str, Any]:
     """The row of "the cat" for a choice among the proposals."""
     names = list(PROPOSALS) if given is None else given
-    reference = Reference("r", (Expression("the cat", "s"),), CAT, look.pop("own", "cat"))
-    judge = ProposalMatcher([(reference, reference.expressions[0])])
-    things = {"things": Masks(np.stack(THINGS)), "classes": CLASSES} | look
-    judge.look(Masks.from_arrays([PROPOSALS[name] for name in names], size=(SIDE, SIDE)), **things)
-    failed = look.get("failed", False)
-    return judge.row(0, None if chosen is None else ranking(PROPOSALS[chosen]), failed=failed)
+    reference = Reference("r", (Expression("the cat", "s"),), CAT, options.pop("own", "cat"))
+    matcher = ProposalMatcher([(reference, reference.expressions[0])])
+    instances = {"instances": Masks(np.stack(THINGS)), "classes": CLASSES} | options
+    matcher.set_proposals(Masks.from_arrays([PROPOSALS[name] for name in names], size=(SIDE, SIDE)), **instances)
+    failed = options.get("failed", False)
+    return matcher.row(0, None if chosen is None else ranking(PROPOSALS[chosen]), failed=failed)
 
 
 @pytest.mark.parametrize(
@@ -88,28 +88,55 @@ def test_without_a_fitting_proposal_the_choice_does_not_matter() -> None:
     assert judged(None, [])["outcome"] == "no proposal fits"
 
 
+def test_a_mask_of_the_background_shows_no_object_that_it_covers() -> None:
+    umbrella = box(1, 1, 3, 3)
+    reference = Reference("r", (Expression("the umbrella on the right", "s"),), box(16, 16, 3, 3), "umbrella")
+    matcher = ProposalMatcher([(reference, reference.expressions[0])])
+    background = box(0, 0, 16, 16)
+    instances = Masks(np.stack([umbrella, reference.mask]))
+    matcher.set_proposals(Masks(np.stack([background, umbrella, reference.mask])), instances, ["umbrella"] * 2)
+    assert matcher.row(0, ranking(background))["outcome"] == "wrong class"
+    assert matcher.row(0, ranking(umbrella))["outcome"] == "right class, wrong instance"
+    assert matcher.row(0, ranking(box(0, 0, 5, 5)))["outcome"] == "right class, wrong instance"  # 9 of its 25 px
+
+
+def test_an_expression_without_a_target() -> None:
+    reference = Reference("r", (Expression("the dragon", "s"),), box(0, 0, 0, 0), "")
+    matcher = ProposalMatcher([(reference, reference.expressions[0])])
+    matcher.set_proposals(Masks(np.stack([CAT, DOG])))
+    wrong, right = matcher.row(0, ranking(CAT)), matcher.row(0, ranking(box(0, 0, 0, 0)))
+    assert (wrong["outcome"], wrong["iou"], wrong["union"], wrong["target_area"]) == ("no target", 0.0, 64, 0)
+    assert (right["outcome"], right["iou"], right["union"]) == ("right", 1.0, 0)
+    assert matcher.chance_row(0)["iou"] == 0 and right["upper_bound_iou"] == 1
+
+
+def test_an_empty_prediction() -> None:
+    row = judged(None)
+    assert (row["outcome"], row["iou"], row["union"], row["target_area"]) == ("no mask", 0.0, 64, 64)
+
+
 def test_what_the_dataset_does_not_tell() -> None:
     assert judged("dog", classes=None)["outcome"] == "wrong object"
     assert judged("ground", classes=None)["outcome"] == "wrong class"  # nothing is there, whatever it may be called
-    assert judged("dog", things=None)["outcome"] == judged("ground", things=None)["outcome"] == "wrong object"
+    assert judged("dog", instances=None)["outcome"] == judged("ground", instances=None)["outcome"] == "wrong object"
     assert judged("dog", own="")["outcome"] == "wrong object" and judged("dog", own="")["category"] is None
-    assert judged("head", things=None)["outcome"] == "part of object"
+    assert judged("head", instances=None)["outcome"] == "part of object"
 
 
 def test_a_part_of_the_target_is_no_rival() -> None:
     """A phrase in the plural means several things; one of them is a part of the answer, not another instance."""
     both = CAT | OTHER_CAT
     reference = Reference("r", (Expression("cats", "s"),), both, "cat")
-    judge = ProposalMatcher([(reference, reference.expressions[0])])
-    judge.look(Masks(np.stack([CAT, DOG, both])), Masks(np.stack(THINGS)), CLASSES)
-    assert judge.row(0, ranking(CAT))["outcome"] == "part of object"
-    assert judge.row(0, ranking(DOG))["outcome"] == "wrong class"
+    matcher = ProposalMatcher([(reference, reference.expressions[0])])
+    matcher.set_proposals(Masks(np.stack([CAT, DOG, both])), Masks(np.stack(THINGS)), CLASSES)
+    assert matcher.row(0, ranking(CAT))["outcome"] == "part of object"
+    assert matcher.row(0, ranking(DOG))["outcome"] == "wrong class"
 
 
 def test_a_mask_that_was_not_chosen_among_proposals_can_be_right() -> None:
     reference = Reference("r", (Expression("the cat", "s"),), CAT, "cat")
     matcher = ProposalMatcher([(reference, reference.expressions[0])])
-    matcher.look(Masks(np.stack([DOG])), Masks(np.stack(THINGS)), CLASSES)
+    matcher.set_proposals(Masks(np.stack([DOG])), Masks(np.stack(THINGS)), CLASSES)
     drawn = {
         name: matcher.row(0, Prediction(mask=torch.from_numpy(mask), method="none", expression="the cat"))
         for name, mask in {"right": CAT, "wrong class": DOG}.items()
@@ -128,7 +155,7 @@ def test_the_best_proposal_has_pixels() -> None:
 
 @pytest.fixture(scope="module")
 def found() -> Evaluation:
-    return run(images=12)
+    return run(images=24)
 
 
 def test_shares_are_counts(found: Evaluation) -> None:
@@ -147,13 +174,21 @@ def test_shares_are_counts(found: Evaluation) -> None:
 
 
 def test_intervals_resample_images() -> None:
-    outcomes = ["right", "wrong class"] * 20
+    outcomes = ["right", "wrong class"] * 40
     frame = pd.DataFrame({"dataset": "d", "split": "s", "method": "m", "outcome": outcomes})
-    frame["image_id"] = [str(n // 10) for n in range(40)]  # every image is half right: no draw differs
+    frame["image_id"] = [str(n // 4) for n in range(80)]  # every image is half right: no draw differs
     table = outcome_table(frame)
     assert table["low"].tolist() == table["high"].tolist() == table["share"].tolist() == [50, 50]
-    frame["image_id"] = [str(n % 2) for n in range(40)]  # one image is all right, the other all wrong
-    assert outcome_table(frame)[["low", "high"]].values.tolist() == [[0, 100], [0, 100]]
+    frame["image_id"] = [str(n // 5) for n in range(80)]  # 16 images are too few for an interval
+    assert outcome_table(frame)[["low", "high"]].isna().all(axis=None)
+
+
+def test_a_small_group_is_counted_and_has_no_share() -> None:
+    frame = pd.DataFrame({"dataset": "d", "split": "s", "method": "m", "outcome": ["right"] * 14})
+    frame["image_id"], frame["kind"] = [str(n) for n in range(14)], ["noun"] * 10 + ["colour"] * 4
+    table = outcome_table(frame, "kind").set_index("kind")
+    assert table.loc["noun", "share"] == 100 and np.isnan(table.loc["colour", "share"])
+    assert table.loc["colour", ["count", "n"]].tolist() == [4, 4]
 
 
 def test_by_type_and_by_distractors(found: Evaluation) -> None:
@@ -166,13 +201,13 @@ def test_by_type_and_by_distractors(found: Evaluation) -> None:
     assert list(crossed)[:4] == ["method", "kind", "distractors", "outcome"]
     with pytest.raises(InvalidInputError, match="length"):
         found.taxonomy("colour")
-    with pytest.raises(InvalidInputError, match="older version"):
+    with pytest.raises(InvalidInputError, match="rows of methods"):
         outcome_table(found.chance_rows)
 
 
 def test_outcomes_in_rows_against_the_masks(found: Evaluation) -> None:
     """What the rows say agrees with IoUs computed anew."""
-    world = SmallWorld(12)
+    world = SmallWorld(24)
     for row in found.rows.itertuples():
         sample = world[int(row.image_id.split("-")[1])]
         reference = next(one for one in sample.references if one.ref_id == row.ref_id)
@@ -190,7 +225,7 @@ def test_outcomes_in_rows_against_the_masks(found: Evaluation) -> None:
 
 
 def test_example_pages(found: Evaluation) -> None:
-    world, masks = SmallWorld(12), load_proposals("ground-truth")
+    world, masks = SmallWorld(24), load_proposals("ground-truth")
     for outcome in OUTCOMES:
         page = example_page(found.rows, world, masks, outcome, method="a", count=3)
         happens = ((found.rows["method"] == "a") & (found.rows["outcome"] == outcome)).sum()
@@ -200,6 +235,23 @@ def test_example_pages(found: Evaluation) -> None:
     for options in ({"outcome": "bad"}, {"outcome": "right"}, {"outcome": "right", "method": "c"}):
         with pytest.raises(InvalidInputError):
             example_page(found.rows, world, masks, **options)
+
+
+def test_masks_of_the_methods_own_are_drawn(found: Evaluation, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is drawn beside a row has the IoU that the row names."""
+    drawn: list[Any] = []
+    monkeypatch.setattr("zsris_viz.figures.show_choices", lambda lines, **_: drawn.extend(lines))
+    own = found.rows[found.rows["method"] == "a"].assign(chosen=pd.NA)
+    world, masks = SmallWorld(24), load_proposals("ground-truth")
+    with pytest.raises(InvalidInputError, match="predict="):
+        example_page(own, world, masks, "right")
+    chosen = {row.sentence_id: row.chosen for row in found.rows[found.rows["method"] == "a"].itertuples()}
+    options = {"count": 3, "predict": lambda sample, expression: sample.instances[chosen[expression.sentence_id]]}
+    example_page(own, world, masks, "right", **options)
+    ious = own.set_index("expression")["iou"]
+    assert len(drawn) == 3
+    for line in drawn:
+        assert mask_iou(line.chosen["prediction"].numpy(), line.truth) == pytest.approx(ious[line.caption])
 
 
 def test_examples_come_from_different_images(found: Evaluation) -> None:
@@ -212,7 +264,7 @@ def test_examples_come_from_different_images(found: Evaluation) -> None:
             seen.append(index)
             return super().__getitem__(index)
 
-    example_page(right, Watched(12), load_proposals("ground-truth"), "right", count=count)
+    example_page(right, Watched(24), load_proposals("ground-truth"), "right", count=count)
     assert {f"image-{index}" for index in seen} >= set(right["image_id"])
     with pytest.raises(InvalidInputError, match="no image 'x'"):
         find_samples(SmallWorld(2), {"x"})

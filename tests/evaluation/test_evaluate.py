@@ -190,8 +190,29 @@ def test_felzenszwalb_on_photographs_without_annotation() -> None:
     assert (found.rows["n_proposals"] == 0).all() and (found.rows["proposals"] == "felzenszwalb").all()
 
 
+def test_all_methods_against_one_of_them(small: Evaluation) -> None:
+    table = small.compare_all("chance")
+    assert table["method"].tolist() == ["a", "b"] and (table["images"] == 5).all() and table["low"].isna().all()
+    plain = [small.compare(method, "chance") for method in ("a", "b")]
+    assert table["p"].tolist() == [found.p_value for found in plain] and (table["p"] >= 2 / 2**5).all()
+    assert table["p_holm"].min() == pytest.approx(min(1, 2 * table["p"].min()))
+
+
+def test_a_threshold_for_no_mask() -> None:
+    scores = {"a": 500.0}
+    usual, found = run(images=8), run(images=8, none_below=scores)
+    rejected = found.rows["chosen"].isna()
+    assert 0 < rejected.sum() < len(found.rows) and set(found.rows.loc[rejected, "method"]) == {"a"}
+    mine, theirs = found.rows[~rejected], usual.rows[~rejected]
+    assert mine["iou"].tolist() == theirs["iou"].tolist() and (found.rows.loc[rejected, "iou"] == 0).all()
+    assert (found.rows.loc[rejected, "union"] == found.rows.loc[rejected, "target_area"]).all()
+    assert found.config["methods"]["a"]["none_below"] == 500 and "none_below" not in found.config["methods"]["b"]
+    assert found.table(metrics=["t_acc"], intervals=False).set_index("method")["t_acc"]["b"] == 100
+
+
 def test_drawings_and_words(small: Evaluation) -> None:
-    assert "chance" in repr(small) and "mIoU" in small._repr_html_() and "[" in small._repr_html_()
+    assert "chance" in repr(small) and "mIoU" in small._repr_html_() and "[" in run(images=20)._repr_html_()
+    assert "nan" not in small._repr_html_()  # five images have no interval
     assert small.plot().axes and small.plot("accuracy", by="kind").axes
     assert small.to_pandas() is not small.rows
     with pytest.raises(InvalidInputError, match="chance"):

@@ -58,7 +58,8 @@ def test_metrics_by_hand() -> None:
     assert values["oiou"] == pytest.approx((90 + 500 + 55 + 0) / (100 + 1000 + 100 + 100))
     assert values["accuracy_50"] == 2 / 4 and values["accuracy_60"] == 1 / 4 and values["accuracy_90"] == 0
     assert values["accuracy"] == 1 / 4 and values["upper_bound"] == pytest.approx(0.9)
-    assert set(values) == set(METRICS) and values["upper_bound_oiou"] == pytest.approx(0.9)
+    assert set(values) == set(METRICS) and values["giou"] == values["miou"] and values["ciou"] == values["oiou"]
+    assert values["upper_bound_oiou"] == pytest.approx(0.9)
     older = frame.drop(columns=["upper_bound_intersection", "upper_bound_union"])
     assert np.isnan(measure(older)["upper_bound_oiou"]) and measure(older)["miou"] == values["miou"]
     assert np.isnan(measure(frame[:0])["miou"])
@@ -84,10 +85,26 @@ def test_intervals_resample_images_not_expressions() -> None:
     assert intervals(clustered, ["miou"], resamples=50, seed=1) != intervals(clustered, ["miou"], resamples=50, seed=2)
 
 
-def test_intervals_of_a_ratio_of_sums() -> None:
-    frame = rows([0.2, 0.8], union=[100, 10_000], intersection=[20, 8000])
-    low, high = intervals(frame, ["oiou"], resamples=500)["oiou"]
-    assert low == pytest.approx(0.2) and high == pytest.approx(0.8)
+def test_no_interval_below_20_images() -> None:
+    rng = np.random.default_rng(0)
+    assert np.isnan(intervals(rows(rng.random(19).tolist()), ["miou"], resamples=50)["miou"]).all()
+    assert np.isfinite(intervals(rows(rng.random(20).tolist()), ["miou"], resamples=50)["miou"]).all()
+    assert np.isnan(metric_table(rows(rng.random(19).tolist()), metrics=["miou"])["miou_low"]).all()
+
+
+def test_metrics_of_expressions_that_may_have_no_target() -> None:
+    """Two without a target, of which one is recognised; three with one, of which one gets no mask."""
+    frame = rows(
+        [1.0, 0.0, 0.8, 0.6, 0.0],
+        target_area=[0, 0, 80, 70, 30],
+        intersection=[0, 0, 80, 60, 0],
+        union=[0, 50, 100, 100, 30],
+    )
+    values = measure(frame, ["giou", "ciou", "n_acc", "t_acc"])
+    assert values["giou"] == pytest.approx((1 + 0.8 + 0.6) / 5) and values["ciou"] == pytest.approx(140 / 280)
+    assert values["n_acc"] == pytest.approx(1 / 2) and values["t_acc"] == pytest.approx(2 / 3)
+    with_targets = measure(frame[2:], ["n_acc", "t_acc"])
+    assert np.isnan(with_targets["n_acc"]) and with_targets["t_acc"] == pytest.approx(2 / 3)
 
 
 def test_a_paired_comparison_sees_what_intervals_do_not() -> None:
@@ -96,7 +113,7 @@ def test_a_paired_comparison_sees_what_intervals_do_not() -> None:
     a, b = rows((base + 0.05).tolist(), method="a"), rows(base.tolist(), method="b")
     found = compare_methods(a, b.sample(frac=1, random_state=0))
     assert found.difference == pytest.approx(0.05) and found.low == pytest.approx(0.05, abs=1e-6)
-    assert found.p_value < 0.01 and (found.n, found.images) == (80, 80)
+    assert found.p_value == 1 / 10_000 and (found.n, found.images) == (80, 80)
     assert intervals(a, ["miou"])["miou"][0] < intervals(b, ["miou"])["miou"][1]  # the plain ones overlap
     assert "a - b" in str(found)
     nothing = compare_methods(a, a)
@@ -109,21 +126,21 @@ def test_a_paired_comparison_sees_what_intervals_do_not() -> None:
 
 def test_table_by_groups() -> None:
     frame = rows(
-        [0.9, 0.1, 0.9, 0.3],
-        expression=["cat", "the cat on the red mat", "a " * 11, "the cat"],
-        distractors=pd.array([0, 5, None, 0], dtype="Int64"),
-        kind=["position", "noun", None, "noun"],
+        [0.9, 0.1, 0.9, 0.3] * 10,
+        expression=["cat", "the cat on the red mat", "a " * 11, "the cat"] * 10,
+        distractors=pd.array([0, 5, None, 0] * 10, dtype="Int64"),
+        kind=["position", "noun", None, "noun"] * 10,
     )
     both = pd.concat([frame.assign(method="z"), frame.assign(method="a", iou=0.0)], ignore_index=True)
     table = metric_table(both, metrics=["miou"])
     assert table["method"].tolist() == ["z", "a"] and table["miou"].tolist() == pytest.approx([55, 0])
-    assert table["n"].tolist() == [4, 4] and (table["miou_low"] <= table["miou"]).all()
+    assert table["n"].tolist() == [40, 40] and (table["miou_low"] <= table["miou"]).all()
     by_kind = metric_table(both, "kind", metrics=["miou"], with_intervals=False)
     assert by_kind["kind"].tolist()[:3] == ["noun", "position", "unknown"]
     assert by_kind["miou"].tolist()[:3] == pytest.approx([20, 90, 90])
     by_length = metric_table(frame, "length", metrics=["miou"], with_intervals=False)
     assert by_length["length"].tolist() == ["1-3 words", "4-6 words", "over 10 words"]
-    assert by_length["n"].tolist() == [2, 1, 1]
+    assert by_length["n"].tolist() == [20, 10, 10]
     crossed = metric_table(frame, ["distractors", "kind"], metrics=["miou"], with_intervals=False)
     assert crossed[["distractors", "kind"]].values.tolist() == [
         ["0", "noun"],
@@ -131,6 +148,8 @@ def test_table_by_groups() -> None:
         ["3 or more", "noun"],
         ["unknown", "unknown"],
     ]
+    small = metric_table(frame[1:], "kind", metrics=["miou"]).set_index("kind")["miou"]  # 9 expressions of "position"
+    assert np.isnan(small["position"]) and np.isfinite(small["noun"])
     with pytest.raises(InvalidInputError, match="length"):
         metric_table(frame, "colour")
 
@@ -138,5 +157,5 @@ def test_table_by_groups() -> None:
 @given(st.lists(st.floats(0, 1), min_size=1, max_size=12))
 def test_measures_lie_in_their_range(ious: list[float]) -> None:
     values = measure(rows(ious, upper_bound_iou=1.0))
-    assert all(0 <= value <= 1 for value in values.values())
+    assert all(0 <= value <= 1 for name, value in values.items() if name not in ("n_acc", "t_acc"))
     assert values["miou"] == pytest.approx(np.mean(ious))

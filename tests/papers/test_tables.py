@@ -42,7 +42,7 @@ class Small(Experiment):
     evaluated = 0
 
     def data(self, column: Column) -> Any:
-        return SmallWorld(4) if column == VAL else None
+        return SmallWorld(20) if column == VAL else None
 
     def model(self, role: str) -> Any:
         if role != "vit":
@@ -142,7 +142,7 @@ def test_measured_values_are_those_of_evaluate() -> None:
     table = PaperTable("t", "T", LINES, "global-local", "1", columns=(VAL, ("refcoco", "testA", "unc")))
     found = comparison_table(place, table, resamples=100).set_index(["line", "split", "metric"])
     methods = {"one": ByHash(salt=3), "another": ByHash(salt=7)}
-    plain = evaluate(SmallWorld(4), methods, clip=NoClip(), parts="gold", progress=False)
+    plain = evaluate(SmallWorld(20), methods, clip=NoClip(), parts="gold", progress=False)
     expected = plain.table(metrics=["miou", "oiou", "upper_bound_oiou"], resamples=100, seed=3).set_index("method")
     for line in methods:
         for metric, name in (("mIoU", "miou"), ("oIoU", "oiou")):

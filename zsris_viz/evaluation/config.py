@@ -44,6 +44,8 @@ class EvaluationConfig:
         preprocess: Preprocessing for methods that do not name their own; None for the model's.
         proposals: Proposer, or a name for `load_proposals`.
         preset: Preset of methods that are given by name: "default" or "official".
+        none_below: Score of the best proposal below which an empty mask is predicted, for all methods or by label; for
+            datasets whose expressions may have no target. None always predicts a proposal.
         parts: Source of noun phrases, directions and relations: the "parser", or the dataset's own ("gold").
         parser: Parser for methods that need one; None for the package's own.
         captioner: Captioner, or its name, for methods that need one; None for the miniature.
@@ -66,6 +68,7 @@ class EvaluationConfig:
     preprocess: Preprocess | str | None = None
     proposals: Proposer | str = "ground-truth"
     preset: str = "default"
+    none_below: float | Mapping[str, float] | None = None
     parts: Parts = "parser"
     parser: Parser | None = None
     captioner: Captioner | str | None = None

@@ -1,22 +1,24 @@
-"""In which way choices are wrong: shares of each outcome, by method and group, with intervals, and example pages."""
+"""Kinds of errors: shares of each outcome by method and group, with intervals, and pages of examples."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from zsris_viz.errors import InvalidInputError
 from zsris_viz.evaluation.matching import OUTCOMES
-from zsris_viz.evaluation.statistics import IMAGE, RESAMPLES, resampled
-from zsris_viz.evaluation.tables import add_groups, group_keys
+from zsris_viz.evaluation.statistics import IMAGE
+from zsris_viz.evaluation.tables import MIN_CELL, add_groups, group_keys
+from zsris_viz.resampling import RESAMPLES, ratio_intervals
 
 if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.figure import Figure
+    from torch import Tensor
 
-    from zsris_viz.datasets.types import Dataset, Sample
+    from zsris_viz.datasets.types import Dataset, Expression, Sample
     from zsris_viz.masks import Masks
     from zsris_viz.proposals.base import Proposer
 
@@ -31,23 +33,25 @@ def outcome_table(
     resamples: int = RESAMPLES,
     seed: int = 0,
 ) -> pd.DataFrame:
-    """How often each outcome happens, in per cent of the expressions (0-100).
+    """Return how often each outcome occurs, in per cent of the expressions (0-100).
 
     The outcomes are in :data:`zsris_viz.evaluation.matching.OUTCOMES`, which says what each means; every expression has
     exactly one, so a method's shares add up to 100.
 
     Args:
-        rows: result rows of one or more methods.
-        by: groups, as in :func:`~zsris_viz.evaluation.tables.metric_table`: "kind", "distractors", "length", ...
-        with_intervals: add `low` and `high`, 95 % intervals by bootstrap over images.
-        resamples, seed: of the bootstrap.
+        rows: Result rows of one or more methods.
+        by: Groups, as in :func:`~zsris_viz.evaluation.tables.metric_table`: "kind", "distractors", "length", ...
+        with_intervals: Whether to add `low` and `high`, 95 % intervals by bootstrap over images (nan below 20 images).
+        resamples: Number of draws of the bootstrap.
+        seed: Seed of the draws.
 
     Returns:
         A frame with the columns method, those of `by`, outcome, count, n (expressions of the group), share, low, high:
-        a row for each outcome that occurs anywhere in `rows`, in the order of `OUTCOMES`.
+        a row for each outcome that occurs anywhere in `rows`, in the order of `OUTCOMES`. Groups of fewer than 10
+        expressions have no share.
 
     Raises:
-        InvalidInputError: an unknown group, or rows without outcomes.
+        InvalidInputError: If a group is unknown, or the rows have no outcomes.
     """
     import pandas as pd
 
@@ -61,13 +65,19 @@ def outcome_table(
     for found, part in grouped.groupby(["method", *keys], sort=True, observed=True):
         hits = pd.DataFrame({outcome: (part["outcome"] == outcome).astype(float) for outcome in occurring})
         hits["one"] = 1.0
-        ends = _ends(part, hits, resamples, seed) if with_intervals else {}
+        reported = not keys or len(part) >= MIN_CELL
+        ends = _ends(part, hits, resamples, seed) if with_intervals and reported else {}
         for outcome in occurring:
             line: dict[str, Any] = dict(zip(["method", *keys], map(str, found), strict=True))
             count = int(hits[outcome].sum())
-            line |= {"outcome": outcome, "count": count, "n": len(part), "share": 100 * count / len(part)}
+            line |= {
+                "outcome": outcome,
+                "count": count,
+                "n": len(part),
+                "share": 100 * count / len(part) if reported else np.nan,
+            }
             if with_intervals:
-                line["low"], line["high"] = ends[outcome]
+                line["low"], line["high"] = ends.get(outcome, (np.nan, np.nan))
             lines.append(line)
     return pd.DataFrame(lines)
 
@@ -77,9 +87,10 @@ def _ends(part: pd.DataFrame, hits: pd.DataFrame, resamples: int, seed: int) -> 
     names = [name for name in hits if name != "one"]
     by_image = [part[name].to_numpy() for name in IMAGE]
     sums = hits.groupby(by_image, sort=True, observed=True).sum()
-    tops, ones = resampled([sums[names].to_numpy(float), sums[["one"]].to_numpy(float)], resamples=resamples, seed=seed)
-    low, high = np.percentile(100 * tops / ones, [2.5, 97.5], axis=0)
-    return {name: (float(a), float(b)) for name, a, b in zip(names, low, high, strict=True)}
+    tops = sums[names].to_numpy(float)
+    ones = np.repeat(sums[["one"]].to_numpy(float), len(names), axis=1)
+    low, high = ratio_intervals(tops, ones, resamples=resamples, seed=seed)
+    return {name: (100 * float(a), 100 * float(b)) for name, a, b in zip(names, low, high, strict=True)}
 
 
 def example_page(
@@ -92,21 +103,28 @@ def example_page(
     count: int = 4,
     seed: int = 0,
     cell: float = 1.7,
+    predict: Callable[[Sample, Expression], Tensor] | None = None,
 ) -> Figure | None:
-    """Expressions with one outcome, drawn at random: the image with the right mask, the best proposal and the choice.
+    """Draw expressions with one outcome, chosen at random: image with reference, best proposal and prediction.
 
     Args:
-        rows: result rows on `data` with `proposals`, all in one split.
-        data, proposals: what the rows were made with; proposals are made anew for the images that are shown.
-        outcome: one of `OUTCOMES`. method: whose choices; may be left out where the rows have one method.
-        count: at most so many expressions, of different images while there are enough. seed: of the draw.
-        cell: width of a picture in inches.
+        rows: Result rows on `data` with `proposals`, all in one split.
+        data: Dataset that the rows were made with.
+        proposals: Source of their proposals, which are computed again for the images that are shown.
+        outcome: One of `OUTCOMES`.
+        method: Label of the method; may be left out where the rows have one method.
+        count: Largest number of expressions, of different images while there are enough.
+        seed: Seed of the draw.
+        cell: Width of a picture in inches.
+        predict: Function that returns the (H, W) bool mask of an expression again; needed for a method that draws a
+            mask of its own, which the rows do not hold.
 
     Returns:
         A figure, or None if no expression has the outcome.
 
     Raises:
-        InvalidInputError: an unknown outcome or method, several methods and none named, or rows without outcomes.
+        InvalidInputError: If the outcome or method is unknown, several methods are in the rows and none is named, the
+            rows have no outcomes, or masks of the method's own are needed and `predict` is missing.
     """
     from zsris_viz.figures import Choices, show_choices  # a floor above: only a drawing asks for it
 
@@ -115,7 +133,7 @@ def example_page(
     _need_outcomes(rows)
     methods = list(dict.fromkeys(rows["method"]))
     if (method is None and len(methods) > 1) or method not in (None, *methods):
-        raise InvalidInputError(f"method={method!r}: say whose choices to show: {', '.join(methods)}.")
+        raise InvalidInputError(f"method={method!r} is unknown here; give one of {', '.join(methods)}.")
     mine = rows if method is None else rows[rows["method"] == method]
     found = mine[mine["outcome"] == outcome].sample(frac=1, random_state=seed)
     if found.empty:
@@ -126,19 +144,31 @@ def example_page(
     lines = []
     for row in found.itertuples():
         sample = samples[row.image_id]
-        truth = next(r.mask for r, said in sample.pairs() if str(said.sentence_id) == row.sentence_id)
+        reference, expression = next(pair for pair in sample.pairs() if str(pair[1].sentence_id) == row.sentence_id)
+        truth = reference.mask
         masks = proposals.propose_for(sample)
         best = masks[int(masks.iou(truth)[:, 0].argmax())] if len(masks) else None
-        lines.append(Choices(sample.image, _caption(row), truth, {"best proposal": best, "choice": _of(masks, row)}))
-    told = f"{outcome[0].upper()}{outcome[1:]}: {len(found)} of {int((mine['outcome'] == outcome).sum())}"
-    return show_choices(lines, title=f"{told}, {method or methods[0]}", cell=cell)
+        lines.append(
+            Choices(
+                sample.image,
+                _caption(row),
+                truth,
+                {"best proposal": best, "prediction": _predicted(row, masks, sample, expression, predict)},
+            )
+        )
+    title = f"{outcome[0].upper()}{outcome[1:]}: {len(found)} of {int((mine['outcome'] == outcome).sum())}"
+    return show_choices(lines, title=f"{title}, {method or methods[0]}", cell=cell)
 
 
 def find_samples(data: Dataset, image_ids: set[str]) -> dict[str, Sample]:
-    """Samples by image id. Without a list of ids the dataset is read from the front until all are found.
+    """Return samples by image id; a dataset without a list of ids is read from the front until all are found.
+
+    Args:
+        data: Dataset.
+        image_ids: Ids of the images.
 
     Raises:
-        InvalidInputError: an image that the dataset does not have.
+        InvalidInputError: If the dataset does not have one of the images.
     """
     listed = [image_id for image_id, _ in data.images()] if hasattr(data, "images") else []
     known = [index for index, image_id in enumerate(listed) if image_id in image_ids]
@@ -158,18 +188,33 @@ def find_samples(data: Dataset, image_ids: set[str]) -> dict[str, Sample]:
 def _caption(row: Any) -> str:
     shown = row.chosen_category
     known = isinstance(shown, str) and row.outcome != "right"
-    return f"{row.expression} (choice: {shown})" if known else str(row.expression)
+    return f"{row.expression} (predicted: {shown})" if known else str(row.expression)
 
 
-def _of(masks: Masks, row: Any) -> Any:
+def _predicted(
+    row: Any,
+    masks: Masks,
+    sample: Sample,
+    expression: Expression,
+    predict: Callable[[Sample, Expression], Tensor] | None,
+) -> Tensor | None:
+    """Return the mask behind a row: the chosen proposal, the method's own, or None for an empty one."""
     import pandas as pd
 
-    return None if pd.isna(row.chosen) else masks[int(row.chosen)]
+    if not pd.isna(row.chosen):
+        return masks[int(row.chosen)]
+    if row.intersection + row.union == row.target_area:
+        return None
+    if predict is None:
+        raise InvalidInputError(
+            f"{row.method!r} draws masks of its own, which the rows do not hold; give predict=, a function of a sample "
+            "and an expression that returns its mask."
+        )
+    return predict(sample, expression)
 
 
 def _need_outcomes(rows: pd.DataFrame) -> None:
     if "outcome" not in rows or rows["outcome"].isna().all():
         raise InvalidInputError(
-            "These rows do not say what went wrong: they are of the chance baseline or of an older version. Evaluate "
-            "again with a new output folder."
+            "These rows have no outcomes, as those of the chance baseline; give the rows of methods."
         )

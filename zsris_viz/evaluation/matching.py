@@ -1,4 +1,4 @@
-"""Choices against references: pixels, IoU, the best proposal, what a uniform choice would get, and what went wrong."""
+"""Predicted masks against references: pixels, IoU, the best proposal, a uniform choice, and the kind of error."""
 
 from __future__ import annotations
 
@@ -14,26 +14,29 @@ from zsris_viz.methods.base import Prediction, Ranking
 
 RIGHT = 0.5  # IoU above which a mask fits
 MOSTLY = 0.5  # share of a mask's pixels above which it lies in another
+FILLED = 0.25  # share of a mask that an object must fill if it is to be shown by a mask that covers it
 # What can become of an expression, the first that holds:
 OUTCOMES = (
-    "right",  # the IoU of the choice is above 0.5
-    "failed",  # there is no choice, because of an error
+    "right",  # the IoU is above 0.5
+    "failed",  # there is no prediction, because of an error
+    "no target",  # a mask was predicted, and the expression has no target
     "no proposal fits",  # no proposal has an IoU above 0.5
-    "right class, wrong instance",  # the choice shows another object of the target's class
-    "wrong class",  # the choice shows an object of another class, or none
-    "part of object",  # the choice lies in the target but covers too little of it
-    "more than the object",  # the choice covers the target and too much besides
-    "wrong object",  # the choice does not show the target; the dataset does not tell what it shows
+    "no mask",  # the predicted mask is empty
+    "right class, wrong instance",  # the mask shows another object of the target's class
+    "wrong class",  # the mask shows an object of another class, or none
+    "part of object",  # the mask lies in the target but covers too little of it
+    "more than the object",  # the mask covers the target and too much besides
+    "wrong object",  # the mask does not show the target; the dataset does not tell what it shows
 )
 
 
 class ProposalMatcher:
-    """Judges the choices for the expressions of one image.
+    """Compares the masks predicted for the expressions of one image with their references.
 
-    Until it has looked at proposals it knows of none: every choice has IoU 0, with the area of the reference as union.
+    Until `set_proposals` is called there are no proposals.
 
     Args:
-        pairs: the image's expressions with their references, in order.
+        pairs: References and expressions of the image, in order.
     """
 
     def __init__(self, pairs: Sequence[tuple[Reference, Expression]]) -> None:
@@ -45,29 +48,33 @@ class ProposalMatcher:
         self._areas = np.array([np.count_nonzero(mask) for mask in self._masks], dtype=np.int64)
         none = np.zeros((0, len(references)), dtype=np.int64)
         self._set(none, none, np.zeros(0, dtype=np.int64))
-        self._things: _Things | None = None
+        self._instances: _Instances | None = None
 
-    def look(self, proposals: Masks, things: Masks | None = None, classes: Sequence[str] | None = None) -> None:
-        """Compare all proposals with all references, and with the annotated objects of the image.
+    def set_proposals(
+        self, proposals: Masks, instances: Masks | None = None, classes: Sequence[str] | None = None
+    ) -> None:
+        """Compare all proposals with all references.
 
         Args:
-            proposals: what is chosen from.
-            things: all annotated objects of the image, None if the dataset does not have them. classes: of each.
+            proposals: Masks that methods choose from.
+            instances: All annotated objects of the image; None if the dataset does not have them.
+            classes: Class of each of these.
 
         Raises:
-            InvalidInputError: references or objects of another size than the proposals.
+            InvalidInputError: If references or objects have another size than the proposals.
         """
         references = Masks.from_arrays(self._masks)
         shared = proposals.intersections(references).cpu().numpy()
         areas = proposals.areas.cpu().numpy()
         self._set(shared, areas[:, None] + self._areas - shared, areas)
-        self._things = None if things is None else _Things(references, things, classes)
+        self._instances = None if instances is None else _Instances(references, instances, classes)
 
     def _set(self, intersections: np.ndarray, unions: np.ndarray, areas: np.ndarray) -> None:
-        """(N, references) int64 each, and (N,) int64 areas of the proposals."""
+        """Keep (N, references) int64 intersections and unions, and (N,) int64 areas of the proposals."""
         self._intersections, self._unions, self._sizes = intersections, unions, areas
         self._ious = intersections / np.maximum(unions, 1)
-        self._best = self._ious.max(axis=0, initial=0.0)
+        # For an expression without a target the best answer is an empty mask, whatever the proposals.
+        self._best = np.where(self._areas == 0, 1.0, self._ious.max(axis=0, initial=0.0))
 
     def row(self, number: int, prediction: Prediction | None, *, failed: bool = False) -> dict[str, Any]:
         """Compare the mask predicted for an expression with its reference.
@@ -86,7 +93,7 @@ class ProposalMatcher:
         shared = 0 if mask is None else int(np.count_nonzero(mask & reference))
         size = 0 if mask is None else int(np.count_nonzero(mask))
         union = int(self._areas[place]) + size - shared
-        iou = shared / max(union, 1)
+        iou = shared / union if union else 1.0  # nothing predicted where nothing is meant
         ranks = prediction is None or isinstance(prediction, Ranking)
         outcome, shown = ("failed", None) if failed else self._outcome(place, mask, shared, size, iou, ranks)
         return {
@@ -100,8 +107,11 @@ class ProposalMatcher:
         }
 
     def chance_row(self, number: int) -> dict[str, Any]:
-        """The same columns, and the expected metrics, for a proposal drawn uniformly: exact means over all
-        proposals."""
+        """Return the same columns, and the expected metrics, for a proposal drawn uniformly: exact means.
+
+        Args:
+            number: Of the expression.
+        """
         place = self._of[number]
         if not len(self._ious):
             row = self.row(number, None) | dict.fromkeys(["accuracy", *_above()], 0.0)
@@ -118,14 +128,14 @@ class ProposalMatcher:
         }
 
     def _common(self, place: int) -> dict[str, Any]:
-        """What does not depend on the choice. The best proposal is that of the largest IoU, the first of equals."""
+        """Return the columns that do not depend on the prediction; of equally good proposals the first counts."""
         bound = {"upper_bound_intersection": 0, "upper_bound_union": int(self._areas[place])}
-        if self._best[place] > 0:
+        if self._best[place] > 0 and self._areas[place]:
             best = int(self._ious[:, place].argmax())
             bound["upper_bound_intersection"] = int(self._intersections[best, place])
             bound["upper_bound_union"] = int(self._unions[best, place])
         known = {"upper_bound_iou": float(self._best[place]), "n_proposals": len(self._ious)}
-        return {**known, **bound, "category": self._classes[place]}
+        return {**known, **bound, "target_area": int(self._areas[place]), "category": self._classes[place]}
 
     def _outcome(
         self, place: int, mask: np.ndarray | None, shared: int, size: int, iou: float, ranks: bool
@@ -143,25 +153,29 @@ class ProposalMatcher:
         own = self._classes[place]
         if iou > RIGHT:
             return "right", own
+        if not self._areas[place]:
+            return "no target", None
         inside, covers = shared / max(1, size) > MOSTLY, shared / max(1, self._areas[place]) > MOSTLY
         iou = iou if inside or covers else 0.0
-        rival, shown = (0.0, None) if self._things is None or mask is None else self._things.rival(mask, place)
+        rival, shown = (0.0, None) if self._instances is None or mask is None else self._instances.rival(mask, place)
         if self._best[place] <= RIGHT and ranks:
             return "no proposal fits", own if iou and iou >= rival else shown
+        if not size:
+            return "no mask", None
         if iou and iou >= rival:
             return "part of object" if inside else "more than the object", own
-        if self._things is None or (rival and None in (shown, own)):
+        if self._instances is None or (rival and None in (shown, own)):
             return "wrong object", None
         return "right class, wrong instance" if rival and shown == own else "wrong class", shown
 
 
-class _Things:
+class _Instances:
     """The annotated objects of an image, as rivals of its references."""
 
-    def __init__(self, references: Masks, things: Masks, classes: Sequence[str] | None) -> None:
-        self._masks = things.data.cpu().numpy()
-        self._areas = things.areas.cpu().numpy()
-        within = things.intersections(references).cpu().numpy()
+    def __init__(self, references: Masks, instances: Masks, classes: Sequence[str] | None) -> None:
+        self._masks = instances.data.cpu().numpy()
+        self._areas = instances.areas.cpu().numpy()
+        within = instances.intersections(references).cpu().numpy()
         # What lies in a reference is it, or a part of it, such as one of the things that a phrase in the plural means.
         self._other = within <= MOSTLY * np.maximum(self._areas, 1)[:, None]
         self._classes = classes
@@ -171,8 +185,9 @@ class _Things:
         if not len(self._masks):
             return 0.0, None
         size = np.count_nonzero(mask)
-        shared = np.array([np.count_nonzero(thing & mask) for thing in self._masks])
-        shows = (shared > MOSTLY * size) | (shared > MOSTLY * self._areas)
+        shared = np.array([np.count_nonzero(instance & mask) for instance in self._masks])
+        # A mask of the background covers the objects in front of it and shows none of them.
+        shows = (shared > MOSTLY * size) | ((shared > MOSTLY * self._areas) & (shared > FILLED * size))
         ious = np.where(shows & self._other[:, place], shared / np.maximum(size + self._areas - shared, 1), 0.0)
         best = int(ious.argmax())
         if not ious[best]:

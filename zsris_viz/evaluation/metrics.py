@@ -24,7 +24,10 @@ class Metric:
     """A ratio of two sums over expressions.
 
     Attributes:
-        name: as in `table()`. title: for figures. numerator, denominator: columns of `terms(rows)`.
+        name: Name as in `Evaluation.table`.
+        title: Name for figures.
+        numerator: Column of `terms(rows)`.
+        denominator: Column of `terms(rows)`.
     """
 
     name: str
@@ -42,17 +45,26 @@ METRICS: Mapping[str, Metric] = {
         Metric("accuracy", "best proposal chosen", "accuracy"),
         Metric("upper_bound", "upper bound (mIoU)", "upper_bound_iou"),
         Metric("upper_bound_oiou", "upper bound (oIoU)", "upper_bound_intersection", "upper_bound_union"),
+        Metric("giou", "gIoU", "iou"),
+        Metric("ciou", "cIoU", "intersection", "union"),
+        Metric("n_acc", "N-acc.", "rejected", "no_target"),
+        Metric("t_acc", "T-acc.", "accepted", "has_target"),
     )
 }
-BEST_PIXELS = ("upper_bound_intersection", "upper_bound_union")
+GREFCOCO = ("giou", "ciou", "n_acc", "t_acc")  # of expressions with any number of targets, none included
+_OPTIONAL = ("upper_bound_intersection", "upper_bound_union", "rejected", "no_target", "accepted", "has_target")
 EXPECTED = ("accuracy", *(f"accuracy_{round(100 * t)}" for t in THRESHOLDS))
 
 
 def mask_iou(prediction: np.ndarray, reference: np.ndarray) -> float:
-    """Intersection over union of two (H, W) masks; 0 if both are empty.
+    """Return the intersection over union of two masks; 0 if both are empty.
+
+    Args:
+        prediction: (H, W) array.
+        reference: (H, W) array.
 
     Raises:
-        InvalidInputError: masks of different sizes.
+        InvalidInputError: If the masks have different sizes.
     """
     a, b = np.asarray(prediction, dtype=bool), np.asarray(reference, dtype=bool)
     if a.shape != b.shape:
@@ -64,11 +76,15 @@ def mask_iou(prediction: np.ndarray, reference: np.ndarray) -> float:
 
 
 def terms(rows: pd.DataFrame) -> pd.DataFrame:
-    """The rows with a column for every sum that a metric needs.
+    """Return the rows with a column for every sum that a metric needs.
 
-    Adds `one` (1), `accuracy` (1 if no proposal has a larger IoU than the chosen one, and that is not 0) and
-    `accuracy_50` ... `accuracy_90` (1 if the IoU is above the threshold). Rows of the chance baseline have their
-    expected values already. Pixels of the best proposal, which older rows lack, are nan.
+    Adds `one` (1), `accuracy` (1 if no proposal has a larger IoU than the prediction, and that is not 0), `accuracy_50`
+    to `accuracy_90` (1 if the IoU is above the threshold), `has_target` and `no_target` (1 if the reference has pixels,
+    and if it has none), `accepted` and `rejected` (1 if such a one has a predicted pixel, and none). Rows of the chance
+    baseline have their expected values already. Columns that cannot be derived are nan.
+
+    Args:
+        rows: At least the columns iou and upper_bound_iou.
     """
     added = {"one": np.ones(len(rows))}
     if "accuracy" not in rows:
@@ -76,22 +92,34 @@ def terms(rows: pd.DataFrame) -> pd.DataFrame:
         best = rows["upper_bound_iou"].to_numpy(dtype=float)
         added["accuracy"] = ((iou >= best) & (iou > 0)).astype(float)
         added |= {f"accuracy_{round(100 * t)}": (iou > t).astype(float) for t in THRESHOLDS}
-    added |= {name: np.full(len(rows), np.nan) for name in BEST_PIXELS if name not in rows}
+    if "target_area" in rows:
+        area = rows["target_area"].to_numpy(dtype=float)
+        predicted = rows["intersection"].to_numpy(dtype=float) + rows["union"].to_numpy(dtype=float) - area
+        added |= {"has_target": (area > 0).astype(float), "no_target": (area == 0).astype(float)}
+        added["accepted"] = ((area > 0) & (predicted > 0)).astype(float)
+        added["rejected"] = ((area == 0) & (predicted == 0)).astype(float)
+    added |= {name: np.full(len(rows), np.nan) for name in _OPTIONAL if name not in rows and name not in added}
     return rows.assign(**added)
 
 
 def measure(rows: pd.DataFrame, metrics: tuple[str, ...] | list[str] | None = None) -> dict[str, float]:
-    """Metrics over rows of one method, as shares 0-1; nan without rows.
+    """Return metrics over the rows of one method as shares 0-1; nan without rows.
+
+    `miou` is the mean IoU over expressions and `oiou` the total intersection over the total union. `accuracy_50` to
+    `accuracy_90` are the shares of expressions with an IoU above the threshold (Pr@0.5 to Pr@0.9). `accuracy` is the
+    share whose prediction is the proposal with the largest IoU, `upper_bound` and `upper_bound_oiou` the mIoU and oIoU
+    of that proposal.
+
+    Four metrics are for expressions that may have no target (gRefCOCO; Liu et al., CVPR 2023): `giou` and `ciou` are
+    the two means, in which an empty prediction for no target has IoU 1; `n_acc` is the share of expressions without a
+    target that get an empty mask, and `t_acc` the share of the others that do not.
 
     Args:
-        rows: at least the columns iou, intersection, union, upper_bound_iou.
-        metrics: names from `METRICS`; default all. `miou` is the mean over expressions; `oiou` total intersection
-            over total union (also called cIoU); `accuracy_50` Pr@0.5, the share of expressions with IoU above 0.5,
-            and so on to 0.9; `accuracy` the share whose chosen proposal is the one with the largest IoU;
-            `upper_bound` and `upper_bound_oiou` the mIoU and oIoU of always choosing that one.
+        rows: At least the columns iou, intersection, union and upper_bound_iou; target_area for the last two metrics.
+        metrics: Names from `METRICS`; None for all.
 
     Raises:
-        InvalidInputError: an unknown metric.
+        InvalidInputError: If a metric is unknown.
     """
     summed = terms(rows)
     result = {}
@@ -102,7 +130,7 @@ def measure(rows: pd.DataFrame, metrics: tuple[str, ...] | list[str] | None = No
 
 
 def find_metrics(names: tuple[str, ...] | list[str] | None) -> list[Metric]:
-    """Metrics by name; all for None. Raises InvalidInputError for an unknown one."""
+    """Return metrics by name, all for None; raise InvalidInputError for an unknown one."""
     unknown = [name for name in names or () if name not in METRICS]
     if unknown:
         raise InvalidInputError(f"metric {unknown[0]!r} is unknown; use {', '.join(METRICS)}.")

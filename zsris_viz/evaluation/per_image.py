@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+import torch
+
 from zsris_viz.datasets.types import Expression, Reference, Sample
 from zsris_viz.errors import CorruptFileError, UnavailableError
 from zsris_viz.evaluation.matching import ProposalMatcher
 from zsris_viz.evaluation.rows import CHANCE
-from zsris_viz.methods.base import Method, Prediction, SceneFeatures
+from zsris_viz.methods.base import Method, Prediction, Ranking, SceneFeatures
 from zsris_viz.methods.texts import TextCache
 from zsris_viz.models.base import ImageTextModel
 from zsris_viz.proposals.base import Proposer
@@ -39,6 +42,7 @@ class ImageEvaluator:
         batch_size: Number of crops that are encoded at once.
         labels: Columns that all rows share: run_id, dataset, split, split_by, clip, proposals, config_hash.
         texts: Features of texts of earlier images; cleared when there are too many.
+        none_below: Score of the best proposal below which an empty mask is predicted, for all methods or by label.
         reuse: Rows of earlier runs, or None.
     """
 
@@ -51,6 +55,7 @@ class ImageEvaluator:
     batch_size: int = 64
     labels: dict[str, Any] = field(default_factory=dict)
     texts: TextCache | None = None
+    none_below: float | Mapping[str, float] | None = None
     reuse: RowCache | None = None
 
     @classmethod
@@ -70,6 +75,7 @@ class ImageEvaluator:
             preprocess=config.preprocess,
             batch_size=config.batch_size,
             labels=dict(labels or {}),
+            none_below=config.none_below,
         )
 
     def scene(self, sample: Sample) -> SceneFeatures:
@@ -90,25 +96,30 @@ class ImageEvaluator:
 
 
 def evaluate_image(sample: Sample, methods: Mapping[str, Method], evaluator: ImageEvaluator) -> list[dict[str, Any]]:
-    """The rows of one image: for each expression one for each method and one for the chance baseline.
+    """Return the rows of one image: for each expression one for each method and one for the chance baseline.
 
-    Depends on nothing but its arguments, so that images can be evaluated in any order and anywhere.
+    The rows depend on the arguments only, so that images can be evaluated in any order and anywhere.
+
+    Args:
+        sample: Image with its references.
+        methods: Methods by label.
+        evaluator: Models and options.
     """
     pairs = list(sample.pairs())
     if not pairs:
         return []
-    judged, keys = _known(sample, pairs, methods, evaluator)
-    missing = {label: method for label, method in methods.items() if label not in judged}
-    if missing or CHANCE not in judged:
-        made = _judged(sample, pairs, missing, evaluator)
+    measured, keys = _known(sample, pairs, methods, evaluator)
+    missing = {label: method for label, method in methods.items() if label not in measured}
+    if missing or CHANCE not in measured:
+        made = _measured(sample, pairs, missing, evaluator)
         for label in made:
             if evaluator.reuse is not None:
                 evaluator.reuse.put(keys, label, made[label])
-        judged |= made
+        measured |= made
     rows = []
     for number, (reference, expression) in enumerate(pairs):
         shared = _shared_columns(sample, reference, expression, evaluator)
-        rows += [{**shared, "method": label, **judged[label][number]} for label in (*methods, CHANCE)]
+        rows += [{**shared, "method": label, **measured[label][number]} for label in (*methods, CHANCE)]
     return rows
 
 
@@ -118,41 +129,42 @@ def _known(
     methods: Mapping[str, Method],
     evaluator: ImageEvaluator,
 ) -> tuple[dict[str, list[dict[str, Any]]], dict[str, str]]:
-    """Judged columns that were worked out before, by label, and the keys for the others."""
+    """Return the stored columns by label, and the keys for the others."""
     if evaluator.reuse is not None:
         with contextlib.suppress(Exception):  # of a bad image nothing is known
             return evaluator.reuse.take(sample, pairs, methods)
     return {}, {}
 
 
-def _judged(
+def _measured(
     sample: Sample,
     pairs: Sequence[tuple[Reference, Expression]],
     methods: Mapping[str, Method],
     evaluator: ImageEvaluator,
 ) -> dict[str, list[dict[str, Any]]]:
-    """The judged columns, seconds and error of every expression, for each method and for chance."""
-    failure, scene, judge = None, None, ProposalMatcher(pairs)
+    """Return the measured columns, seconds and error of every expression, for each method and for chance."""
+    failure, scene, matcher = None, None, ProposalMatcher(pairs)
     try:
         scene = evaluator.scene(sample)
-        judge.look(scene.masks, sample.instances, sample.instance_categories)
+        matcher.set_proposals(scene.masks, sample.instances, sample.instance_categories)
     except Exception as error:  # a bad image must not end the run, nor drop out of the denominator
         failure = _describe(error)
-    judged: dict[str, list[dict[str, Any]]] = {}
+    measured: dict[str, list[dict[str, Any]]] = {}
     for label, method in methods.items():
         start = time.perf_counter()
         answers: list[Answer] = [(None, failure)] * len(pairs)
         if scene is not None and failure is None:
             answers = _ask(method, scene, pairs, evaluator.parts)
+            answers = [_rejected(answer, threshold_of(evaluator.none_below, label)) for answer in answers]
         seconds = (time.perf_counter() - start) / len(pairs)
-        judged[label] = []
+        measured[label] = []
         for number, (prediction, reason) in enumerate(answers):
-            row = judge.row(number, prediction, failed=reason is not None)
-            judged[label].append({**row, "seconds": seconds, "error": reason})
+            row = matcher.row(number, prediction, failed=reason is not None)
+            measured[label].append({**row, "seconds": seconds, "error": reason})
     if scene is not None and evaluator.parser is None:
         evaluator.parser = scene.parser  # loaded by a method: the next image need not
-    expected = [judge.chance_row(number) for number in range(len(pairs))]
-    return judged | {CHANCE: [{**row, "seconds": 0.0, "error": failure} for row in expected]}
+    expected = [matcher.chance_row(number) for number in range(len(pairs))]
+    return measured | {CHANCE: [{**row, "seconds": 0.0, "error": failure} for row in expected]}
 
 
 def _ask(
@@ -171,12 +183,28 @@ def _ask(
     return answers
 
 
-def _describe(error: Exception) -> str:
-    """The error in one line. What is no fault of the image, such as a missing model, ends the run instead.
+def threshold_of(none_below: float | Mapping[str, float] | None, label: str) -> float | None:
+    """Return the threshold of a method.
 
-    Raises:
-        UnavailableError: the error itself, unless it is a damaged file.
+    Args:
+        none_below: One threshold for all methods, or thresholds by label.
+        label: Label of the method.
     """
+    return none_below.get(label) if isinstance(none_below, Mapping) else none_below
+
+
+def _rejected(answer: Answer, threshold: float | None) -> Answer:
+    """Replace a ranking whose best score is below the threshold by an empty mask."""
+    prediction, reason = answer
+    if threshold is None or not isinstance(prediction, Ranking) or prediction.chosen is None:
+        return answer
+    if float(prediction.scores[prediction.chosen]) >= threshold:
+        return answer
+    return dataclasses.replace(prediction, mask=torch.zeros_like(prediction.mask), chosen=None), reason
+
+
+def _describe(error: Exception) -> str:
+    """Return the error in one line; raise it if it is no fault of the image, such as a missing model."""
     if isinstance(error, UnavailableError) and not isinstance(error, CorruptFileError):
         raise error
     return f"{type(error).__name__}: {' '.join(str(error).split())}"[:500]
@@ -185,7 +213,7 @@ def _describe(error: Exception) -> str:
 def _shared_columns(
     sample: Sample, reference: Reference, expression: Expression, evaluator: ImageEvaluator
 ) -> dict[str, Any]:
-    """The columns that do not depend on a method."""
+    """Return the columns that do not depend on a method."""
     return {
         **evaluator.labels,
         "image_id": str(sample.image_id),

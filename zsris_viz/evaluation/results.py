@@ -1,4 +1,4 @@
-"""What an evaluation gives back: its rows, and tables, comparisons and charts of them."""
+"""The result of an evaluation: its rows, and tables, comparisons and charts of them."""
 
 from __future__ import annotations
 
@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any
 from zsris_viz.errors import InvalidInputError, ZsrisWarning
 from zsris_viz.evaluation.metrics import METRICS, find_metrics
 from zsris_viz.evaluation.rows import CHANCE, to_frame
-from zsris_viz.evaluation.statistics import RESAMPLES, Comparison, compare_methods
+from zsris_viz.evaluation.statistics import Comparison, compare_methods
 from zsris_viz.evaluation.tables import metric_table
+from zsris_viz.resampling import RESAMPLES, holm
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -23,14 +24,14 @@ SHOWN = ("miou", "oiou", "accuracy_50", "accuracy_70", "accuracy_90", "accuracy"
 
 
 class Evaluation:
-    """The rows of an evaluation and what is made of them.
+    """The rows of an evaluation, with tables, comparisons and charts.
 
     Attributes:
-        rows: one row for each expression and method, columns as in :data:`zsris_viz.evaluation.rows.COLUMNS`: IoUs
+        rows: One row for each expression and method, columns as in :data:`zsris_viz.evaluation.rows.COLUMNS`: IoUs
             0-1, areas in pixels.
-        chance_rows: the same for a proposal drawn uniformly: expected IoU, pixels and metrics, exact for each
+        chance_rows: The same for a proposal drawn uniformly: expected IoU, pixels and metrics, exact for each
             expression.
-        config: the settings that the rows depend on.
+        config: Settings that the rows depend on.
     """
 
     def __init__(self, rows: pd.DataFrame, chance_rows: pd.DataFrame, config: Mapping[str, Any] | None = None) -> None:
@@ -40,7 +41,7 @@ class Evaluation:
 
     @classmethod
     def from_tables(cls, rows: pa.Table, chance: pa.Table, config: Mapping[str, Any] | None = None) -> Evaluation:
-        """From Arrow tables as the store keeps them."""
+        """Create from Arrow tables as the store keeps them."""
         return cls(to_frame(rows), to_frame(chance), config)
 
     @classmethod
@@ -66,11 +67,11 @@ class Evaluation:
 
     @property
     def errors(self) -> pd.DataFrame:
-        """The rows on which something went wrong; they count with IoU 0."""
+        """The rows with an error; they count with IoU 0."""
         return self.rows[self.rows["error"].notna()]
 
     def warn_of_errors(self) -> None:
-        """Warn, if rows carry errors, how many and what the first says."""
+        """Warn if rows have errors, with their number and the first error."""
         failed = self.errors
         if len(failed):
             first = failed.iloc[0]
@@ -83,7 +84,7 @@ class Evaluation:
             )
 
     def to_pandas(self) -> pd.DataFrame:
-        """A copy of the rows."""
+        """Return a copy of the rows."""
         return self.rows.copy()
 
     def table(
@@ -96,13 +97,15 @@ class Evaluation:
         resamples: int = RESAMPLES,
         seed: int = 0,
     ) -> pd.DataFrame:
-        """Metrics in per cent (0-100), a row for each method (and group), the chance baseline last.
+        """Return metrics in per cent (0-100), a row for each method (and group), the chance baseline last.
 
         Args:
             by: "kind", "length", "distractors", ... or several, see :func:`~zsris_viz.evaluation.tables.metric_table`.
-            metrics: names from `METRICS`. oIoU of chance is the ratio of expected intersection and union.
-            intervals: add `_low` and `_high`, 95 % bootstrap intervals over images. chance: add the baseline.
-            resamples, seed: of the bootstrap.
+            metrics: Names from `METRICS`. The oIoU of chance is the ratio of expected intersection and union.
+            intervals: Whether to add `_low` and `_high`, 95 % bootstrap intervals over images; nan below 20 images.
+            chance: Whether to add the baseline.
+            resamples: Number of draws of the bootstrap.
+            seed: Seed of the draws.
         """
         import pandas as pd
 
@@ -118,23 +121,67 @@ class Evaluation:
         return pd.concat(frames, ignore_index=True) if frames else pd.DataFrame()
 
     def taxonomy(self, by: str | Sequence[str] | None = None, **options: Any) -> pd.DataFrame:
-        """In which way choices are wrong, see :func:`~zsris_viz.evaluation.error_analysis.outcome_table`."""
+        """Return the shares of each kind of error, see :func:`~zsris_viz.evaluation.error_analysis.outcome_table`."""
         from zsris_viz.evaluation.error_analysis import outcome_table
 
         return outcome_table(self.rows, by, **options)
 
     def chance(self, by: str | Sequence[str] | None = None, **options: Any) -> pd.DataFrame:
-        """The chance baseline alone, as a table; options as of :meth:`table`."""
+        """Return the chance baseline alone as a table; options as for :meth:`table`."""
         table = self.table(by, **options)
         return table[table["method"] == CHANCE].reset_index(drop=True)
 
     def compare(self, a: str, b: str, metric: str = "miou", *, resamples: int = RESAMPLES, seed: int = 0) -> Comparison:
-        """Method a minus method b with a paired bootstrap interval; "chance" is accepted as b or a.
+        """Compare two methods on the same images: difference, paired bootstrap interval and exact sign-flip test.
+
+        Args:
+            a: Label of a method, or "chance".
+            b: Label of the method that is subtracted, or "chance".
+            metric: Name from `METRICS`.
+            resamples: Number of draws of the bootstrap.
+            seed: Seed of the draws.
 
         Raises:
-            InvalidInputError: an unknown method or metric.
+            InvalidInputError: If a method or the metric is unknown.
         """
         return compare_methods(self._of(a), self._of(b), metric, resamples=resamples, seed=seed)
+
+    def compare_all(
+        self, reference: str, metric: str = "miou", *, resamples: int = RESAMPLES, seed: int = 0
+    ) -> pd.DataFrame:
+        """Compare every other method with one of them, with Holm's correction for the number of tests.
+
+        Args:
+            reference: Label of the method that is subtracted from all others, or "chance".
+            metric: Name from `METRICS`.
+            resamples: Number of draws of the bootstrap.
+            seed: Seed of the draws.
+
+        Returns:
+            A frame with the columns method, difference, low, high (points), p, p_holm, n and images.
+
+        Raises:
+            InvalidInputError: If the method or the metric is unknown.
+        """
+        import pandas as pd
+
+        others = [method for method in self.methods if method != reference]
+        found = [self.compare(method, reference, metric, resamples=resamples, seed=seed) for method in others]
+        corrected = holm([comparison.p_value for comparison in found])
+        lines = [
+            {
+                "method": comparison.a,
+                "difference": 100 * comparison.difference,
+                "low": 100 * comparison.low,
+                "high": 100 * comparison.high,
+                "p": comparison.p_value,
+                "p_holm": p_holm,
+                "n": comparison.n,
+                "images": comparison.images,
+            }
+            for comparison, p_holm in zip(found, corrected, strict=True)
+        ]
+        return pd.DataFrame(lines)
 
     def _of(self, method: str) -> pd.DataFrame:
         if method == CHANCE:
@@ -146,16 +193,18 @@ class Evaluation:
         return self.rows[self.rows["method"] == method]
 
     def plot(self, metric: str = "miou", by: str | None = None, **options: Any) -> Figure:
-        """Bars with 95 % intervals: a bar for each method, or for each group and method.
+        """Draw bars with 95 % intervals: a bar for each method, or for each group and method.
 
         Args:
-            metric: a name from `METRICS`. by: as in :meth:`table`, one group. **options: for
-                `figures.bars_with_intervals`.
+            metric: Name from `METRICS`.
+            by: Group as in :meth:`table`; groups of fewer than 10 expressions are left out.
+            **options: Options of `figures.bars_with_intervals`.
         """
         from zsris_viz.figures import bars_with_intervals  # a floor above: only a drawing asks for it
 
         (found,) = find_metrics([metric])
         table = self.table(by, metrics=[metric])
+        table = table[table[metric].notna()]
         options = {"ylabel": f"{found.title}, %", "limits": (0, 100), **options}
         options |= {"low": f"{metric}_low", "high": f"{metric}_high"}
         if by is None:
@@ -172,10 +221,12 @@ class Evaluation:
         return f"Evaluation({what})\n{lines.to_string(index=False, float_format='{:.1f}'.format)}"
 
     def _repr_html_(self) -> str:
-        """The table with intervals, for Jupyter."""
+        """Return the table with intervals for Jupyter."""
         table = self.table(metrics=("miou", "oiou", "accuracy_50", "accuracy", "upper_bound"))
         shown = table[["method", "n", "images", "failed"]].copy() if len(table) else table
         for name in (column for column in table if column in METRICS):
             cells = zip(table[name], table[f"{name}_low"], table[f"{name}_high"], strict=True)
-            shown[METRICS[name].title] = [f"{value:.1f} [{low:.1f}, {high:.1f}]" for value, low, high in cells]
+            shown[METRICS[name].title] = [
+                f"{value:.1f}" + (f" [{low:.1f}, {high:.1f}]" if low == low else "") for value, low, high in cells
+            ]
         return shown.to_html(index=False, border=0)

@@ -13,7 +13,6 @@ from typing import Any
 
 from zsris_viz.datasets.types import Expression, Reference, Sample
 from zsris_viz.evaluation.rows import CHANCE
-from zsris_viz.evaluation.settings import method_settings
 from zsris_viz.io.cache import DiskCache, cache_folder, image_fingerprint, key_of
 from zsris_viz.io.code_hash import code_hash
 from zsris_viz.methods.base import Method
@@ -43,6 +42,7 @@ class RowCache:
     def __init__(self, config: Mapping[str, Any], store: DiskCache | None = None) -> None:
         where = cache_folder(PART) if store is None else None
         self.store = DiskCache(where, MAX_BYTES) if where is not None else store
+        self._methods = config["methods"]
         shared = ("clip", "preprocess", "proposals", "parts", "parser", "captioner")
         self._shared = {name: config[name] for name in shared} | {"code": rows_code()}
 
@@ -62,7 +62,7 @@ class RowCache:
         if self.store is None:
             return {}, {}
         content = _content(sample, pairs)
-        settings_of: dict[str, Any] = {label: method_settings(method) for label, method in methods.items()}
+        settings_of: dict[str, Any] = {label: self._methods[label] for label in methods}
         keys = {
             label: key_of(what="rows", image=content, method=settings, **self._shared)
             for label, settings in {**settings_of, CHANCE: None}.items()

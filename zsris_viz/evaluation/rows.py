@@ -24,11 +24,12 @@ COLUMNS: dict[str, str] = {
     "proposals": "string",
     "chosen": "int64",  # number of the proposal; null without one
     "intersection": "int64",  # pixels
-    "union": "int64",  # pixels; without a proposal the area of the reference
-    "iou": "float64",  # 0-1
+    "union": "int64",  # pixels; without a predicted pixel the area of the reference
+    "iou": "float64",  # 0-1; 1 if prediction and reference are empty
     "upper_bound_iou": "float64",  # 0-1, of the best proposal
     "seconds": "float64",
     "config_hash": "string",
+    "target_area": "int64",  # pixels of the reference; 0 for an expression without a target
     "kind": "string",  # of the expression; null if unknown
     "distractors": "int64",  # other objects of the same class; null if unknown
     "n_proposals": "int64",

@@ -85,6 +85,7 @@ def evaluate(
         parser=config.parser,
         captioner=config.captioner,
         preprocess=config.preprocess,
+        none_below=config.none_below,
     )
     labels = {
         "run_id": f"{datetime.now(UTC):%Y%m%d-%H%M%S}-{uuid.uuid4().hex[:6]}",

@@ -33,11 +33,14 @@ def run_settings(
     parser: Any = None,
     captioner: Any = None,
     preprocess: Any = None,
+    none_below: float | Mapping[str, float] | None = None,
 ) -> dict[str, Any]:
     """Return everything that decides the rows of an image; device, batch size and number of images do not."""
     return {
         "dataset": dataset_settings(dataset),
-        "methods": {label: method_settings(method) for label, method in methods.items()},
+        "methods": {
+            label: method_settings(method) | _threshold(none_below, label) for label, method in methods.items()
+        },
         "clip": {"name": clip.name, "dtype": str(clip.dtype), "weights": weights_fingerprint(clip)},
         "preprocess": plain(clip.preprocess if preprocess is None else preprocess),
         "proposals": {"name": proposer.name, **plain(proposer.settings)},
@@ -45,6 +48,11 @@ def run_settings(
         "parser": parser_name(parser) if parts == "parser" else None,
         "captioner": captioner_settings(captioner, methods),
     }
+
+
+def _threshold(none_below: float | Mapping[str, float] | None, label: str) -> dict[str, float]:
+    value = none_below.get(label) if isinstance(none_below, Mapping) else none_below
+    return {} if value is None else {"none_below": float(value)}
 
 
 def settings_hash(settings: Mapping[str, Any]) -> str:

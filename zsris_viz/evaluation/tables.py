@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 from zsris_viz.datasets.types import KINDS
 from zsris_viz.errors import InvalidInputError
 from zsris_viz.evaluation.metrics import find_metrics, measure
-from zsris_viz.evaluation.statistics import RESAMPLES, intervals
+from zsris_viz.evaluation.statistics import intervals
+from zsris_viz.resampling import RESAMPLES
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -17,6 +18,7 @@ GROUPS = ("kind", "length", "distractors", "dataset", "split", "proposals", "cli
 LENGTHS = ((3, "1-3 words"), (6, "4-6 words"), (10, "7-10 words"), (10**9, "over 10 words"))
 DISTRACTORS = ("0", "1", "2", "3 or more")
 UNKNOWN = "unknown"
+MIN_CELL = 10  # expressions of a group below which its metrics are not reported
 
 
 def metric_table(
@@ -28,23 +30,26 @@ def metric_table(
     resamples: int = RESAMPLES,
     seed: int = 0,
 ) -> pd.DataFrame:
-    """Metrics of every method, in per cent (0-100).
+    """Return the metrics of every method in per cent (0-100).
+
+    Groups of fewer than 10 expressions are listed with their size and without metrics.
 
     Args:
-        rows: result rows of one or more methods.
-        by: one or more of "kind" (what singles the object out), "length" (words), "distractors" (others of its
+        rows: Result rows of one or more methods.
+        by: One or more of "kind" (what singles the object out), "length" (words), "distractors" (others of its
             class), "dataset", "split", "proposals", "clip"; None for one row for each method.
-        metrics: names from `METRICS`; default all.
-        with_intervals: add `<metric>_low` and `<metric>_high`, 95 % intervals by bootstrap over images.
-        resamples, seed: of the bootstrap.
+        metrics: Names from `METRICS`; None for all.
+        with_intervals: Whether to add `<metric>_low` and `<metric>_high`, 95 % intervals by bootstrap over images,
+            which are nan below 20 images.
+        resamples: Number of draws of the bootstrap.
+        seed: Seed of the draws.
 
     Returns:
         A frame with the columns method, those of `by`, n (expressions), images, failed (rows with an error), the
-        metrics with their intervals, and seconds (mean for each expression). Methods stay in their order; groups are
-        in theirs.
+        metrics with their intervals, and seconds (mean over expressions). Methods and groups keep their order.
 
     Raises:
-        InvalidInputError: an unknown group or metric.
+        InvalidInputError: If a group or metric is unknown.
     """
     import pandas as pd
 
@@ -56,25 +61,27 @@ def metric_table(
     lines = []
     for found, part in grouped.groupby(["method", *keys], sort=True, observed=True):
         plain = part.assign(method=part["method"].astype(str))
-        values = measure(plain, names)
+        reported = not keys or len(part) >= MIN_CELL
+        values = measure(plain if reported else plain[:0], names)
         line: dict[str, Any] = dict(zip(["method", *keys], map(str, found), strict=True))
         line |= {
             "n": len(part),
             "images": int(part["image_id"].nunique()),
             "failed": int(part["error"].notna().sum()) if "error" in part else 0,
         }
-        ends = intervals(plain, names, resamples=resamples, seed=seed) if with_intervals else {}
+        ends = intervals(plain, names, resamples=resamples, seed=seed) if with_intervals and reported else {}
         for name in names:
             line[name] = 100 * values[name]
             if with_intervals:
-                line[f"{name}_low"], line[f"{name}_high"] = (100 * end for end in ends[name])
+                low, high = ends.get(name, (float("nan"), float("nan")))
+                line[f"{name}_low"], line[f"{name}_high"] = 100 * low, 100 * high
         line["seconds"] = float(part["seconds"].mean())
         lines.append(line)
     return pd.DataFrame(lines)
 
 
 def group_keys(by: str | Sequence[str] | None) -> list[str]:
-    """Names of groups as a list. Raises InvalidInputError for an unknown one."""
+    """Return names of groups as a list; raise InvalidInputError for an unknown one."""
     keys = [by] if isinstance(by, str) else list(by or [])
     for key in keys:
         if key not in GROUPS:
@@ -83,7 +90,7 @@ def group_keys(by: str | Sequence[str] | None) -> list[str]:
 
 
 def add_groups(rows: pd.DataFrame, keys: Sequence[str]) -> pd.DataFrame:
-    """The rows with the columns `keys` as ordered categories."""
+    """Return the rows with the columns `keys` as ordered categories."""
     import numpy as np
     import pandas as pd
 

@@ -2,25 +2,25 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from zsris_viz.errors import InvalidInputError
+from zsris_viz.resampling import RESAMPLES, ratio, ratio_intervals
 
 if TYPE_CHECKING:
     import pandas as pd
 
 #: Columns of a probe's table. probe: its name. kind: the change, measure or group of words. variant: how it was read
 #: (which feature, sign, unit). layer: of the tower's hidden states; head: attention head, missing for none or their
-#: mean. value, low, high: the number and its 95 % interval by bootstrap over images. n: expressions (or images) behind
-#: it, images: images. control: "model" for the measurement itself, "untrained" for a tower of random weights,
-#: "shuffled" for texts (or, where a probe has none, images, places or words) that belong to something else.
+#: mean. value, low, high: the number and its 95 % interval by bootstrap over images, missing below 20 images.
+#: n: expressions (or images) behind it, images: images. control: "model" for the measurement itself, "untrained" for a
+#: tower of random weights, "shuffled" for texts (or, where a probe has none, images, places or words) that belong to
+#: something else.
 COLUMNS = ("probe", "kind", "variant", "layer", "head", "value", "low", "high", "n", "images", "control")
 CONTROLS = ("model", "untrained", "shuffled")
-RESAMPLES = 1000
 _Key = tuple[str, str, str, int, int | None, str]
 
 
@@ -75,26 +75,13 @@ class Tally:
         """
         import pandas as pd
 
-        if resamples < 1:
-            raise InvalidInputError(f"resamples={resamples} was given; a number from 1 up is accepted.")
         if not self._sums:
             return pd.DataFrame(columns=list(COLUMNS))
         tops, bottoms, counts = np.stack(list(self._sums.values()), axis=1)
-        rng = np.random.default_rng(seed)
-        draws = rng.multinomial(self.images, np.full(self.images, 1 / self.images), size=resamples).astype(float)
-        resampled = _ratio(draws @ tops.T, draws @ bottoms.T)
-        tail = 100 * (1 - level) / 2
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", RuntimeWarning)  # a number without a denominator has no interval either
-            low, high = np.nanpercentile(resampled, [tail, 100 - tail], axis=0)
+        low, high = ratio_intervals(tops.T, bottoms.T, resamples=resamples, seed=seed, level=level)
         frame = pd.DataFrame(list(self._sums), columns=["probe", "kind", "variant", "layer", "head", "control"])
         frame["head"] = pd.array(frame["head"].tolist(), dtype="Int64")
-        frame["value"] = _ratio(tops.sum(axis=1), bottoms.sum(axis=1))
+        frame["value"] = ratio(tops.sum(axis=1), bottoms.sum(axis=1))
         frame["low"], frame["high"] = low, high
         frame["n"], frame["images"] = counts.sum(axis=1).astype(int), (counts > 0).sum(axis=1)
         return frame[list(COLUMNS)]
-
-
-def _ratio(top: np.ndarray, bottom: np.ndarray) -> np.ndarray:
-    """Quotient, nan where the denominator is 0."""
-    return np.divide(top, bottom, out=np.full_like(top, np.nan), where=bottom != 0)
