@@ -182,3 +182,34 @@ def test_damaged_folders_are_named(small_rn_folder, tmp_path, damage):
         error = UnavailableError
     with pytest.raises(error, match=str(tmp_path.name) if damage != "shape" else "do not fit"):
         load_clip(tmp_path)
+
+
+def test_folding_batch_norms_changes_no_map(rn):
+    """Also where norms scale and shift strongly, in batches of other sizes, at another image size."""
+    import pickle
+
+    clip = tiny_rn_clip(seed=5)
+    for module in clip.model.visual.modules():
+        if isinstance(module, torch.nn.BatchNorm2d):
+            generator = torch.Generator().manual_seed(module.num_features)
+            for value, low, high in (
+                (module.weight, 0.5, 2.0),
+                (module.bias, -1.0, 1.0),
+                (module.running_mean, -1.0, 1.0),
+                (module.running_var, 0.3, 3.0),
+            ):
+                value.data.uniform_(low, high, generator=generator)
+    before = {name: value.clone() for name, value in clip.model.state_dict().items()}
+    clip = load_clip(clip.model, tokenizer=clip.tokenizer, device="cpu")
+    visual, pixels = clip.model.visual, torch.randn(19, 3, 64, 96, generator=torch.Generator().manual_seed(2))
+    with torch.no_grad():
+        maps = [visual.stem(pixels)]
+        for stage in (visual.layer1, visual.layer2, visual.layer3, visual.layer4):
+            maps.append(stage(maps[-1]))
+    trace = clip.trace_image(pixels)
+    for number, expected in enumerate(maps):
+        torch.testing.assert_close(trace.map(number), expected, atol=1e-5, rtol=1e-5)
+    torch.testing.assert_close(clip.feature_map(pixels, batch_size=11), maps[-1], atol=1e-5, rtol=1e-5)
+    assert all(torch.equal(value, before[name]) for name, value in clip.model.state_dict().items())
+    again = pickle.loads(pickle.dumps(clip))
+    assert torch.equal(again.embed_images(pixels), clip.embed_images(pixels))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any, NoReturn
 
 import torch
@@ -12,9 +13,12 @@ from zsris_viz.errors import InvalidInputError, UnavailableError
 from zsris_viz.models.base import Images, check_batch_size
 from zsris_viz.models.blocks import autograd_mode, merge_heads, resize_positions, split_heads
 from zsris_viz.models.layered import LayeredModel
+from zsris_viz.models.resnet_folded import FoldedResNet
 from zsris_viz.models.resnet_modules import RNModel
 from zsris_viz.models.text_tower import TextTower
 from zsris_viz.models.trace import Trace
+
+CPU_BATCH = 8
 
 
 class ResNetClip(LayeredModel):
@@ -45,9 +49,10 @@ class ResNetClip(LayeredModel):
         self.grid = (self.image_size // 32,) * 2
         self.width = model.visual.attnpool.v_proj.in_features
         self.heads = model.visual.attnpool.num_heads
+        self._folded = FoldedResNet(model.visual)
 
     def _stages(self, pixels: Tensor) -> list[Tensor]:
-        """The maps of the stem and the four stages, each (B, C, h, w)."""
+        """Return the maps of the stem and the four stages, each (B, C, h, w)."""
         height, width = pixels.shape[-2:]
         if height % 32 or width % 32 or not height or not width:
             near = tuple(max(1, round(side / 32)) * 32 for side in (height, width))
@@ -55,14 +60,15 @@ class ResNetClip(LayeredModel):
                 f"pixels of {height} x {width} are no multiples of 32; use {near[0]} x {near[1]}, e.g. "
                 f"clip.preprocess.resize_tensor(pixels, {near})."
             )
-        visual = self.model.visual
-        maps = [visual.stem(pixels)]
-        for stage in (visual.layer1, visual.layer2, visual.layer3, visual.layer4):
-            maps.append(stage(maps[-1]))
-        return maps
+        return self._folded.maps(pixels)
+
+    def _last_maps(self, pixels: Tensor) -> Iterator[Tensor]:
+        """Yield the last map of each few images: on a CPU, small batches stay in its caches."""
+        for part in pixels.split(CPU_BATCH if self.device.type == "cpu" else max(1, len(pixels))):
+            yield self._stages(part)[-1]
 
     def _encode_images(self, pixels: Tensor) -> Tensor:
-        return self._pool(self._stages(pixels)[-1])[0]
+        return torch.cat([self._pool(features)[0] for features in self._last_maps(pixels)])
 
     def _trace_images(self, pixels: Tensor, attentions: bool) -> Trace:
         maps = self._stages(pixels)
@@ -80,9 +86,8 @@ class ResNetClip(LayeredModel):
         pixels = self.pixels(images)
         self.calls.images += len(pixels)
         with autograd_mode(grad):
-            return torch.cat(
-                [self._stages(self._to_tower(part))[-1] for part in pixels.split(check_batch_size(batch_size))]
-            )
+            parts = (self._to_tower(part) for part in pixels.split(check_batch_size(batch_size)))
+            return torch.cat([features for part in parts for features in self._last_maps(part)])
 
     def _check_map(self, features: Tensor) -> Tensor:
         if features.ndim != 4 or features.shape[1] != self.width:
