@@ -44,6 +44,21 @@ def examine() -> list[Diagnosis]:
     return checks
 
 
+def measure_models() -> Iterator[Diagnosis]:
+    """Measure the built-in models on a few held-out scenes.
+
+    Yields:
+        A Diagnosis for every row; a warning where even the upper end of the interval is below what was asked for.
+    """
+    from zsris_viz.miniature.training.measure_effects import measure
+
+    for effect in measure(splits=("val",), quick=True):
+        highest = effect.value if effect.high is None else effect.high
+        short = effect.reached is False and (effect.least is None or highest < effect.least)
+        mend = f"see the model's card; on more scenes: {effect.command.rpartition(' --scenes')[0]}" if short else None
+        yield Diagnosis("model quality", WARNING if short else OK, effect.text(), mend)
+
+
 def _python() -> Iterator[Diagnosis]:
     yield Diagnosis("python", OK, f"{platform.python_version()} on {platform.system()} {platform.machine()}")
 

@@ -20,6 +20,7 @@ COMMANDS = {
     ("train", "sam"): "train_sam",
     ("measure", "clip"): "measure_clip",
     ("measure", "clip-rn"): "measure_clip",
+    ("measure", "effects"): "measure_effects",
     ("measure", "git"): "measure_git",
     ("measure", "parser"): "measure_parser",
     ("measure", "risclip"): "measure_risclip",

@@ -105,13 +105,16 @@ def choose_among_masks(clip: ImageTextModel, draw: str, count: int, *, alpha: fl
     }
 
 
-def minimal_pairs(clip: ImageTextModel, count: int, *, seed: int = 0) -> dict[str, float]:
-    """Share of pictures, in per cent, that are nearer to a true caption than to the same caption made wrong in one
-    thing.
+def pair_choices(clip: ImageTextModel, count: int, *, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
+    """Choose for every picture between a true caption and the same caption made wrong in one thing.
 
     Args:
-        clip: the model.
-        count: pictures; each gives one pair of captions. Chance is 50.
+        clip: ImageTextModel.
+        count: int, number of pictures; each gives one pair of captions. Chance is 50 %.
+        seed: int, of the pictures and captions.
+
+    Returns:
+        In what each wrong caption is wrong, (count,) str, and whether the true one was chosen, (count,) bool.
     """
     from PIL import Image
 
@@ -136,9 +139,14 @@ def minimal_pairs(clip: ImageTextModel, count: int, *, seed: int = 0) -> dict[st
         .cpu()
         .numpy()
     )
-    named = np.array(kinds)
+    return np.array(kinds), margin > 0
+
+
+def minimal_pairs(clip: ImageTextModel, count: int, *, seed: int = 0) -> dict[str, float]:
+    """Return the share of right choices of `pair_choices`, in per cent, for every kind of wrong caption."""
+    kinds, right = pair_choices(clip, count, seed=seed)
     return {
-        kind: round(100 * float((margin[named == kind] > 0).mean()), 1)
+        kind: round(100 * float(right[kinds == kind].mean()), 1)
         for kind in ("noun", "colour", "size", "position", "relation")
     }
 
