@@ -3,6 +3,7 @@
 # make test       the test suite without the slow tests; PYTEST_ARGS="tests/models -k trace" picks some
 # make test-slow  the slow tests
 # make lab        JupyterLab on notebooks/
+# make docs       the book in docs/_build/html: executed notebooks of outputs/, how-to pages, references
 # make lint       ruff (notebooks too) and mypy;  make format: ruff's formatter
 # make constraints  constraints.txt from what is installed, with hashes
 # make clean      remove .venv, outputs and caches
@@ -20,7 +21,7 @@ STAMP := $(VENV)/.installed
 # uv where it is installed, else pip: the same versions, checked by the same hashes.
 INSTALL = $(if $(shell uv --version 2>/dev/null),uv pip install --quiet --python $(BIN)/python,$(BIN)/python -m pip install --quiet --disable-pip-version-check)
 
-.PHONY: help env figures test test-slow lab lint format constraints clean
+.PHONY: help env figures test test-slow lab docs lint format constraints clean
 
 help:
 	@sed -n '/^\#/!q; s/^\# \{0,1\}//p' Makefile
@@ -48,6 +49,10 @@ test-slow: env
 
 lab: env
 	$(BIN)/jupyter lab notebooks $(ARGS)
+
+docs: env
+	ZSRIS_OUTPUT=$(abspath $(OUTPUT)) $(BIN)/python -m sphinx -b html -W --keep-going -q docs docs/_build/html
+	@echo "docs/_build/html/index.html"
 
 lint: env
 	$(BIN)/ruff check .

@@ -17,7 +17,7 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 ROOT = Path(__file__).resolve().parent.parent
-EXTRAS = ("test", "dev", "cluster")
+EXTRAS = ("test", "dev", "docs", "cluster")
 OLDEST_PYTHON = "3.11.7"  # some pinned packages refuse the first releases of 3.11
 HEADER = """\
 # The exact versions that were tested together, on Python {python}, with the SHA-256 of each of their files: pip and uv

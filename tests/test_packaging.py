@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 import yaml
+from packaging.markers import Marker
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
@@ -59,17 +60,22 @@ def test_environment_yml_says_the_same_as_pyproject() -> None:
 
 
 def pinned() -> dict[str, tuple[str, list[str]]]:
-    """Version and hashes of every package in constraints.txt."""
+    """Version and hashes, on this Python, of every package in constraints.txt."""
     text = (ROOT / "constraints.txt").read_text().replace("\\\n", " ")
     pins: dict[str, tuple[str, list[str]]] = {}
+    names = re.findall(r"^([a-z0-9.-]+)==", text, flags=re.M)
+    repeated = {canonicalize_name(name) for name in names if names.count(name) > 1}  # one version for each Python
     for line in text.splitlines():
         if not line or line.startswith("#"):
             continue
         found = re.fullmatch(r"([a-z0-9.-]+)==([\w.!]+)( ; [^#]*?)?((?: +--hash=sha256:[0-9a-f]{64})+)", line)
         assert found, line[:200]
         name = canonicalize_name(found[1])
+        if found[3] and name in pins and not Marker(found[3].removeprefix(" ; ")).evaluate():
+            continue  # the pin of another Python
         assert name not in pins, f"{name} twice"
-        pins[name] = found[2], found[4].split()
+        if not found[3] or Marker(found[3].removeprefix(" ; ")).evaluate() or name not in repeated:
+            pins[name] = found[2], found[4].split()
     return pins
 
 
