@@ -110,7 +110,7 @@ def test_damaged_rle(damage) -> None:
 def test_wrong_rle() -> None:
     with pytest.raises(InvalidInputError, match="dict with 'size' and 'counts'"):
         Masks.from_rle([{"counts": "abc"}])
-    with pytest.raises(InvalidInputError, match="add up to 5"):
+    with pytest.raises(InvalidInputError, match="do not add up"):
         Masks.from_rle([{"size": [2, 3], "counts": [5]}])
     with pytest.raises(InvalidTypeError, match="counts"):
         Masks.from_rle([{"size": [2, 3], "counts": 6}])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import warnings
 from pathlib import Path
@@ -10,35 +11,39 @@ import numpy as np
 import torch
 from PIL import Image, ImageOps, UnidentifiedImageError
 
-from zsris_viz.errors import CorruptFileError, InvalidInputError, InvalidTypeError
+from zsris_viz.errors import CorruptFileError, InvalidInputError, InvalidTypeError, ZsrisError
 
 MAX_PIXELS = 50_000_000
-ImageSource = str | os.PathLike | Image.Image | np.ndarray | torch.Tensor
+ImageSource = str | os.PathLike | bytes | Image.Image | np.ndarray | torch.Tensor
 
 
-def open_image(source: ImageSource, *, max_pixels: int = MAX_PIXELS) -> Image.Image:
-    """An upright RGB image from a file, a PIL image, an array or a tensor.
+def open_image(source: ImageSource, *, max_pixels: int = MAX_PIXELS, upright: bool = True) -> Image.Image:
+    """Return an RGB image from a file, a PIL image, an array or a tensor.
 
-    EXIF rotation is applied; transparency is composited on white; grey, palette, CMYK and 16-bit images are converted
-    (16 bits: divided by 257). Of an animation the first frame is taken. The source is not changed.
+    EXIF rotation is applied by default; transparency is composited on white; grey, palette, CMYK and 16-bit images
+    are converted (16 bits: divided by 257). Of an animation the first frame is taken. The source is not changed.
 
     Args:
-        source: a path; a PIL image; an array or tensor (H, W), (H, W, 1), (H, W, 3) or (H, W, 4): uint8 0-255, uint16
-            0-65535, bool, or float 0-1. A tensor may also have its channels first, if its last axis cannot be channels.
-        max_pixels: the largest accepted width x height.
+        source: A path; the bytes of a file; a PIL image; an array or tensor (H, W), (H, W, 1), (H, W, 3) or (H, W, 4):
+            uint8 0-255, uint16 0-65535, bool, or float 0-1. A tensor may also have its channels first, if its last
+            axis cannot be channels.
+        max_pixels: The largest accepted width x height.
+        upright: Whether an EXIF rotation is applied; annotations of benchmarks belong to the pixels as stored.
 
     Returns:
         A PIL image of mode "RGB".
 
     Raises:
-        CorruptFileError: the file is truncated or no image.
-        InvalidInputError: no such file, too many pixels, no pixels, or values outside the range.
-        InvalidTypeError: another type of source.
+        CorruptFileError: The file is truncated or no image.
+        InvalidInputError: There is no such file, it has too many or no pixels, or values are outside the range.
+        InvalidTypeError: The source is of another type.
     """
     if isinstance(source, Image.Image):
         image, name = source, "the given PIL image"
     elif isinstance(source, (str, os.PathLike)):
-        image, name = _open_file(source), f"{Path(source)}"
+        image, name = _open_file(_existing(source)), f"{Path(source)}"
+    elif isinstance(source, bytes):
+        image, name = _open_file(io.BytesIO(source)), "the given image file"
     elif isinstance(source, (np.ndarray, torch.Tensor)):
         image, name = _from_array(source), "the given array"
     else:
@@ -54,12 +59,14 @@ def open_image(source: ImageSource, *, max_pixels: int = MAX_PIXELS) -> Image.Im
             f"Make it smaller, or call open_image(..., max_pixels={width * height})."
         )
     try:
-        upright = ImageOps.exif_transpose(image)
-        upright.load()
-        return _to_rgb(upright)
-    except (OSError, SyntaxError, EOFError, ValueError, IndexError, TypeError) as error:
-        if isinstance(error, InvalidInputError):
-            raise
+        stored = ImageOps.exif_transpose(image) if upright else image
+        stored.load()
+        converted = _to_rgb(stored)
+        converted.info = {}  # an EXIF rotation that was not wanted must not be applied later
+        return converted
+    except ZsrisError:
+        raise
+    except Exception as error:  # Pillow's readers have no common error for what they cannot decode
         raise CorruptFileError(
             f"{name} cannot be decoded ({error}): the file is truncated or damaged. Fetch or save it again."
         ) from error
@@ -68,30 +75,36 @@ def open_image(source: ImageSource, *, max_pixels: int = MAX_PIXELS) -> Image.Im
             image.close()
 
 
-def _open_file(source: str | os.PathLike) -> Image.Image:
-    """The file's header, with the errors of this package."""
+def _existing(source: str | os.PathLike) -> Path:
+    """Return the path of a file that exists."""
     path = Path(source)
     if str(source).startswith(("http://", "https://")):
         raise InvalidInputError(
             f"{source} is an address; the package downloads no images. Save the image and give its path."
         )
-    if not path.is_file():
-        what = "is a folder" if path.is_dir() else "does not exist"
+    if not os.path.isfile(path):  # unlike the method of Path, it takes any name
+        what = "is a folder" if os.path.isdir(path) else "does not exist"
         raise InvalidInputError(
             f"The image file {path} {what}; give the path of an image file (JPEG, PNG, WebP, TIFF, ...)."
         )
+    return path
+
+
+def _open_file(file: Path | io.BytesIO) -> Image.Image:
+    """Read the header of a file, with the errors of this package."""
+    name = str(file) if isinstance(file, Path) else "the given image file"
     try:
-        with warnings.catch_warnings():  # max_pixels below is the limit that counts
+        with warnings.catch_warnings():  # the limit that counts is `max_pixels` of `open_image`
             warnings.simplefilter("ignore", Image.DecompressionBombWarning)
-            return Image.open(path)
+            return Image.open(file)
     except Image.DecompressionBombError as error:
-        raise InvalidInputError(f"{path} is too large: {error} Make it smaller.") from error
+        raise InvalidInputError(f"{name} has too many pixels ({error}); make it smaller.") from error
     except UnidentifiedImageError as error:
         raise CorruptFileError(
-            f"{path} is no image that Pillow can read (or its header is damaged); save it as JPEG or PNG."
+            f"{name} is no image that Pillow can read (or its header is damaged); save it as JPEG or PNG."
         ) from error
-    except (OSError, SyntaxError, EOFError, ValueError) as error:
-        raise CorruptFileError(f"{path} cannot be opened ({error}); fetch or save it again.") from error
+    except Exception as error:  # Pillow's readers have no common error for a damaged header
+        raise CorruptFileError(f"{name} cannot be opened ({error}); fetch or save it again.") from error
 
 
 def _to_rgb(image: Image.Image) -> Image.Image:
@@ -156,7 +169,7 @@ def _to_uint8(array: np.ndarray, given: str) -> np.ndarray:
 
 
 def gaussian_blur(pixels: torch.Tensor, sigma: float) -> torch.Tensor:
-    """(3, H, W) uint8 blurred, edges mirrored; radius from sigma by OpenCV's rule (37 pixels for 11.6)."""
+    """Blur a (3, H, W) uint8 image, edges mirrored; the radius follows OpenCV's rule (37 pixels for sigma 11.6)."""
     from scipy.ndimage import gaussian_filter1d
 
     radius = max(1, round((sigma - 0.8) / 0.3 + 1))

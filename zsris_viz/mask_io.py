@@ -11,13 +11,22 @@ from torch import Tensor
 
 from zsris_viz.errors import CorruptFileError, InvalidInputError, InvalidTypeError
 
+MAX_PIXELS = 50_000_000  # of an encoding, as of an image
+
 
 def as_bool(data: Any, *, ndim: int) -> Tensor:
-    """A bool tensor of `ndim` axes from a bool or 0/1 or 0/255 tensor or array.
+    """Return a bool tensor of `ndim` axes from a bool or 0/1 or 0/255 tensor or array.
+
+    Args:
+        data: The tensor or array.
+        ndim: 2 for one mask, 3 for several.
+
+    Returns:
+        A bool tensor of the same shape.
 
     Raises:
-        InvalidTypeError: not a tensor or array of numbers.
-        InvalidInputError: other axes or other values.
+        InvalidTypeError: It is no tensor or array of numbers.
+        InvalidInputError: It has other axes or other values.
     """
     if isinstance(data, np.ndarray):
         if data.dtype.kind not in "biuf":
@@ -29,6 +38,11 @@ def as_bool(data: Any, *, ndim: int) -> Tensor:
         raise InvalidTypeError(
             f"Masks were given as {type(data).__name__}; give a bool tensor or array (N, H, W), "
             "or call Masks.from_arrays(list of (H, W) arrays)."
+        )
+    if data.layout != torch.strided or data.is_meta or data.is_quantized or data.is_complex():
+        raise InvalidTypeError(
+            f"A tensor of dtype {data.dtype}, layout {data.layout} on device {data.device} was given as a mask; give a "
+            "dense tensor of bool (or numbers 0 and 1) that holds data."
         )
     if data.ndim != ndim:
         axes = "(N, H, W)" if ndim == 3 else "(H, W)"
@@ -47,7 +61,7 @@ def as_bool(data: Any, *, ndim: int) -> Tensor:
 
 
 def encode_rle(mask: np.ndarray) -> dict[str, Any]:
-    """One (H, W) bool array to a compressed encoding {"size": [H, W], "counts": text}, fit for JSON."""
+    """Encode one (H, W) bool array as {"size": [H, W], "counts": text}, which JSON can hold."""
     from pycocotools import mask as coco
 
     rle = coco.encode(np.asfortranarray(mask, dtype=np.uint8))
@@ -55,26 +69,29 @@ def encode_rle(mask: np.ndarray) -> dict[str, Any]:
 
 
 def decode_rle(rle: Any) -> np.ndarray:
-    """One COCO run-length encoding to an (H, W) bool array.
+    """Decode one COCO run-length encoding.
 
     Args:
-        rle: a dict with `size` [H, W] and `counts`: compressed text or bytes, or a list of runs.
+        rle: A dict with `size` [H, W] and `counts`: compressed text or bytes, or a list of runs.
+
+    Returns:
+        (H, W) bool.
 
     Raises:
-        InvalidInputError: not such a dict, or runs that do not fill the size.
-        InvalidTypeError: counts of another type.
-        CorruptFileError: compressed counts that do not decode to the size they claim.
+        InvalidInputError: It is no such dict, its size is no size of an image, or its runs do not fill the size.
+        InvalidTypeError: The counts are of another type.
+        CorruptFileError: Compressed counts do not decode to the size they claim.
     """
     if not isinstance(rle, dict) or not {"size", "counts"} <= set(rle):
         raise InvalidInputError(f"A COCO RLE is a dict with 'size' and 'counts'; {str(rle)[:80]!r} was given.")
     counts = rle["counts"]
-    size = [int(side) for side in rle["size"]]
-    if len(size) != 2 or min(size) < 1:
-        raise InvalidInputError(f"An RLE has the size {rle['size']}; [height, width], both at least 1, is needed.")
+    size = _checked_size(rle["size"])
     if isinstance(counts, (list, tuple)):
-        if sum(counts) != size[0] * size[1] or any(run < 0 for run in counts):
+        whole = all(isinstance(run, (int, np.integer)) and run >= 0 for run in counts)
+        if not whole or sum(counts) != size[0] * size[1]:
             raise InvalidInputError(
-                f"The runs of an RLE add up to {sum(counts)} pixels, but its size {size} has {size[0] * size[1]}."
+                f"The runs {str(counts)[:60]} of an RLE are no whole numbers, or do not add up to the "
+                f"{size[0] * size[1]} pixels of its size {size}; make it again with Masks.to_rle()."
             )
         return _runs_to_array(np.asarray(counts, dtype=np.int64), size)
     if not isinstance(counts, (str, bytes)):
@@ -91,8 +108,22 @@ def decode_rle(rle: Any) -> np.ndarray:
     return _runs_to_array(runs, size)
 
 
+def _checked_size(size: Any) -> list[int]:
+    """Return the height and the width of an encoding."""
+    try:
+        sides = [int(side) for side in size]
+    except (TypeError, ValueError, OverflowError):
+        sides = []
+    if len(sides) != 2 or min(sides) < 1 or sides[0] * sides[1] > MAX_PIXELS:
+        raise InvalidInputError(
+            f"An RLE has the size {str(size)[:60]}; [height, width], both at least 1 and together at most "
+            f"{MAX_PIXELS:,} pixels, is needed."
+        )
+    return sides
+
+
 def _read_runs(text: bytes) -> np.ndarray | None:
-    """The runs in COCO's compressed text, or None if it is none.
+    """Return the runs in COCO's compressed text, or None if it is none.
 
     Each run is base 32, low digits first, 48 added to each, with bit 32 for "more follows" and bit 16 of the last as
     sign; from the fourth on a run is stored as the difference to the one before the last. pycocotools' own reader does
@@ -114,6 +145,6 @@ def _read_runs(text: bytes) -> np.ndarray | None:
 
 
 def _runs_to_array(runs: np.ndarray, size: Sequence[int]) -> np.ndarray:
-    """Alternating runs of zeros and ones, column by column (COCO's order), to (H, W) bool."""
+    """Return the (H, W) bool array of alternating runs of zeros and ones, column by column (COCO's order)."""
     values = np.arange(len(runs)) % 2 == 1
     return np.repeat(values, runs).reshape(size[1], size[0]).T.copy()

@@ -15,7 +15,7 @@ from tests.datasets.benchmark_files import BOX, SIZE, make_phrasecut
 from zsris_viz.datasets import load_dataset
 from zsris_viz.datasets.outlines import phrasecut_mask, phrasecut_polygons
 from zsris_viz.datasets.types import Dataset
-from zsris_viz.errors import CorruptFileError, InvalidInputError, UnavailableError
+from zsris_viz.errors import CorruptFileError, InvalidInputError, UnavailableError, ZsrisWarning
 
 
 def box() -> np.ndarray:
@@ -78,12 +78,51 @@ def test_errors(tmp_path: Path) -> None:
     with pytest.raises(InvalidInputError, match=r"71\.jpg is missing.*phrasecut\.yaml"):
         _ = load_dataset("phrasecut", "test", data_root=tmp_path)[0].image
     tasks = json.loads((folder / "refer_test.json").read_text())
-    for content in ({}, [{"phrase": "cat"}], [*tasks, 3]):
+    for content in ({}, [{"phrase": "cat"}]):
         (folder / "refer_test.json").write_text(json.dumps(content))
         with pytest.raises(CorruptFileError):
             load_dataset("phrasecut", "test", data_root=tmp_path)
+    (folder / "refer_test.json").write_text(json.dumps([*tasks, 3]))
+    with pytest.warns(ZsrisWarning, match="phrase 3 of refer_test"):
+        assert len(load_dataset("phrasecut", "test", data_root=tmp_path)) == 2
     with pytest.raises(CorruptFileError, match="corners"):
         phrasecut_mask([[[1, 2], [3]]], SIZE)
+
+
+def test_unseen_categories(tmp_path: Path) -> None:
+    folder = make_phrasecut(tmp_path)
+    tasks = json.loads((folder / "refer_test.json").read_text())
+    tasks[2]["phrase_structure"]["name"] = "lantern"
+    (folder / "refer_test.json").write_text(json.dumps(tasks))
+    unseen = load_dataset("phrasecut", "test", data_root=tmp_path, categories="unseen")
+    assert unseen.counts() == {"images": 1, "references": 1, "expressions": 1}
+    assert unseen[0].references[0].category == "lantern"
+    with pytest.raises(InvalidInputError, match="all or unseen"):
+        load_dataset("phrasecut", "test", data_root=tmp_path, categories="seen")
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"phrase": None}, "has no text"),
+        ({"Polygons": [[[[1, float("nan")], [4, 1], [4, 3]]]]}, "no numbers or far outside"),
+        ({"Polygons": [[[[1, 1e9], [4, 1], [4, 3]]]]}, "no numbers or far outside"),
+        ({"Polygons": None}, "no polygons"),
+        ({"Polygons": [[[1, 2], [3, 4]]]}, "corners"),
+        ({"Polygons": [["text"]]}, "no list of polygons"),
+    ],
+)
+def test_a_malformed_phrase_is_recorded(tmp_path: Path, change: dict, words: str) -> None:
+    folder = make_phrasecut(tmp_path)
+    tasks = json.loads((folder / "refer_test.json").read_text())
+    tasks[0] |= change
+    (folder / "refer_test.json").write_text(json.dumps(tasks))
+    dataset = load_dataset("phrasecut", "test", data_root=tmp_path)
+    wrong, right = dataset[0].references
+    assert words in wrong.expressions[0].error and right.expressions[0].error is None
+    assert np.array_equal(right.mask, box()) and len(dataset[0].instances) == 1
+    assert [words in problem for problem in dataset.problems()] == [True]
+    assert dataset.counts()["expressions"] == 3
 
 
 @given(arrays(bool, st.tuples(st.integers(1, 12), st.integers(1, 12))))

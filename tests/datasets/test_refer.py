@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import pickle
+import re
 from collections import OrderedDict
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,8 @@ from zsris_viz.datasets import load_dataset
 from zsris_viz.datasets.outlines import coco_mask
 from zsris_viz.datasets.plain_pickle import load_plain
 from zsris_viz.datasets.types import Dataset
-from zsris_viz.errors import CorruptFileError, InvalidInputError, UnavailableError
+from zsris_viz.datasets.verify import verify
+from zsris_viz.errors import CorruptFileError, InvalidInputError, UnavailableError, ZsrisWarning
 
 
 class Evil:
@@ -192,15 +194,126 @@ def test_damaged_references(root: Path, content: bytes) -> None:
         load_dataset("refcoco", "val", data_root=root)
 
 
-def test_files_that_do_not_belong_together(root: Path) -> None:
+def malformed(root: Path, **changes: Any) -> Dataset:
+    """The dataset after changes to its files: "annotation", "image" and "reference" are updates of the first entry."""
     path = root / "refcoco/instances.json"
     content = json.loads(path.read_text())
-    path.write_text(json.dumps({**content, "annotations": []}))
-    with pytest.raises(CorruptFileError, match="object 11"):
-        load_dataset("refcoco", "val", data_root=root)[0]
-    path.write_text(json.dumps({**content, "images": []}))
-    with pytest.raises(CorruptFileError, match="image 9"):
-        load_dataset("refcoco", "val", data_root=root)[0]
-    path.write_text(path.read_text()[:50])
+    content["annotations"][0] |= changes.get("annotation", {})
+    content["images"][0] |= changes.get("image", {})
+    path.write_text(json.dumps(content | changes.get("content", {})))
+    refs = [{**REFS[0], **changes.get("reference", {})}, *REFS[1:], *changes.get("references", [])]
+    (root / "refcoco/refs(unc).p").write_bytes(pickle.dumps(refs))
+    return load_dataset("refcoco", "val", data_root=root)
+
+
+def polygon(x: float) -> dict[str, Any]:
+    return {"segmentation": [[2, 3, x, 3, 10, 11, 2, 11]]}
+
+
+SENTENCES = [{"sent": None, "sent_id": 10}, {"sent": "the cat", "sent_id": 11}]
+
+
+@pytest.mark.parametrize(
+    ("changes", "words", "sound"),
+    [
+        ({"annotation": polygon(float("nan"))}, "annotation 11 of image 9: .*no numbers or far outside", 1),
+        ({"annotation": polygon(float("inf"))}, "annotation 11 of image 9: .*no numbers or far outside", 1),
+        ({"annotation": polygon(1e9)}, "annotation 11 of image 9: .*no numbers or far outside", 1),
+        ({"annotation": polygon(-200)}, "annotation 11 of image 9: .*no numbers or far outside", 1),
+        ({"annotation": {"segmentation": [[0, 0, 30, 20] * 50_000]}}, "goes around the image too often", 1),
+        ({"annotation": {"segmentation": [[1, 2, 3, 4, 5, 6, 7]]}}, "no list of corners", 1),
+        ({"annotation": {"segmentation": None}}, "neither polygons nor", 1),
+        ({"annotation": {"segmentation": {"size": [20, 30], "counts": ["a"]}}}, "no whole numbers", 1),
+        ({"annotation": {"segmentation": {"size": [10**6, 10**6], "counts": [10**12]}}}, "has the size", 1),
+        ({"annotation": {"segmentation": {"size": None, "counts": [600]}}}, "has the size None", 1),
+        ({"annotation": {"segmentation": {"size": [20, 30], "counts": 5}}}, "must be text", 1),
+        ({"annotation": {"id": None}}, "names the object 11", 1),
+        ({"annotation": {"image_id": 25}}, "names the object 11", 1),
+        ({"reference": {"ann_id": [11]}}, r"names the object \[11\]", 1),
+        ({"reference": {"sentences": SENTENCES}}, "sentence 10 of reference 1 has no text", 2),
+        ({"reference": {"sentences": ["text", {"sent": "the cat"}]}}, "sentence 1-0 of reference 1 has no text", 2),
+        ({"image": {"height": None}}, "height None", 0),
+        ({"image": {"height": 10**9}}, "height 1000000000", 0),
+        ({"image": {"id": 99}}, "lacks the image 9", 0),
+        ({"content": {"annotations": []}}, "names the object 11", 0),
+    ],
+)
+def test_malformed_annotations_are_recorded(root: Path, changes: dict[str, Any], words: str, sound: int) -> None:
+    dataset = malformed(root, **changes)
+    expressions = [expression for _, expression in dataset[0].pairs()]
+    assert len(expressions) == 3 and sum(expression.error is None for expression in expressions) == sound
+    assert re.search(words, expressions[0].error or "")
+    assert expressions[0].text != "None"
+    assert any(re.search(words, problem) for problem in dataset.problems())
+
+
+def test_a_malformed_object_that_nobody_refers_to_is_no_proposal(root: Path) -> None:
+    whole = load_dataset("refcoco", "val", data_root=root)[0].instances
+    path = root / "refcoco/instances.json"
+    content = json.loads(path.read_text())
+    content["annotations"][2]["segmentation"] = [[float("nan")] * 6]
+    path.write_text(json.dumps(content))
+    dataset = load_dataset("refcoco", "val", data_root=root)
+    assert len(dataset[0].instances) == len(whole) - 1
+    assert [re.search("annotation 13 of image 9", problem) is not None for problem in dataset.problems()] == [True]
+
+
+def test_entries_that_belong_to_no_image_are_left_out(root: Path) -> None:
+    with pytest.warns(ZsrisWarning, match=r"3 annotations of refcoco .*reference 4 of .*zsris data verify"):
+        dataset = malformed(root, references=[{"ref_id": 9}, 5, {**REFS[0], "sentences": None}])
+    assert dataset.counts()["references"] == 2 and len(list(dataset.problems())) == 3
+    with pytest.warns(ZsrisWarning, match="has no image_id"):
+        malformed(root, annotation={"image_id": None})
+
+
+def test_an_evaluation_counts_malformed_annotations_as_failed(root: Path) -> None:
+    from zsris_viz import evaluate
+
+    dataset = malformed(root, annotation=polygon(float("nan")))
+    found = evaluate(dataset, ["cropping"], proposals="ground-truth", progress=False).rows
+    assert len(found) == 3 and (found.iou[:2] == 0).all() and found.iou[2] > 0
+    assert found.error[:2].str.contains("annotation 11 of image 9").all() and found.error.isna()[2]
+
+
+def test_verify_names_malformed_annotations(root: Path) -> None:
+    malformed(root, annotation=polygon(1e9))
+    lines = [check.detail for check in verify("refcoco", root) if check.what == "val (unc) annotation"]
+    assert len(lines) == 1 and "annotation 11 of image 9" in lines[0]
+
+
+@pytest.mark.parametrize(
+    "name", ["../secret.jpg", "/etc/secret.jpg", "a/../../secret.jpg", "..\\secret.jpg", "C:\\s.jpg", "a\0b"]
+)
+def test_images_outside_the_folder_are_not_opened(root: Path, name: str) -> None:
+    Image.new("RGB", SIZE[::-1]).save(root / "images/mscoco/images/secret.jpg")
+    dataset = malformed(root, image={"file_name": name})
+    with pytest.raises(CorruptFileError, match="outside the folder"):
+        _ = dataset[0].image
+
+
+def test_files_that_are_no_annotation_files(root: Path) -> None:
+    path = root / "refcoco/instances.json"
+    content = json.loads(path.read_text())
+    for wrong in ({**content, "annotations": {}}, {"images": []}, [content], None):
+        path.write_text(json.dumps(wrong))
+        with pytest.raises(CorruptFileError, match="COCO annotation file"):
+            load_dataset("refcoco", "val", data_root=root)
+    path.write_text(json.dumps(content)[:50])
     with pytest.raises(CorruptFileError, match="JSON"):
         load_dataset("refcoco", "val", data_root=root)
+
+
+def test_no_target_and_several_targets(root: Path) -> None:
+    (root / "refcoco").rename(root / "grefcoco")
+    refs = [
+        {**REFS[0], "ann_id": [11], "category_id": [1]},
+        {**REFS[0], "ref_id": 5, "ann_id": [12, 13], "category_id": [1, 2]},
+        {**REFS[0], "ref_id": 6, "ann_id": [-1], "category_id": [-1], "no_target": True},
+    ]
+    (root / "grefcoco/grefs(unc).json").write_text(json.dumps(refs))
+    sample = load_dataset("grefcoco", "val", data_root=root)[0]
+    single, several, none = sample.references
+    assert np.array_equal(single.mask, square()) and (single.category, single.distractors) == ("cat", 1)
+    assert several.mask.sum() == (coco_mask(PARTS, SIZE) | square()).sum() and several.category == "cat, dog"
+    assert not none.mask.any() and none.category == "" and none.expressions[0].error is None
+    assert sample.instances.areas.tolist() == [64, 16 + 36, 64]

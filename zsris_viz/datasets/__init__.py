@@ -3,37 +3,69 @@
 from __future__ import annotations
 
 import importlib
+import inspect
 import os
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from zsris_viz.errors import InvalidInputError, InvalidTypeError
+from zsris_viz.registry import Registry
 
 if TYPE_CHECKING:
     from zsris_viz.datasets.types import Dataset, Expression, Reference, Sample, Subset
 
-# name -> (module, class). A class takes (split, *, limit=None, ...) and refuses an unknown split with the list of those
-# it has. One whose files lie in a folder says needs_files = True and also takes data_root= and split_by=.
-_DATASETS: dict[str, tuple[str, str]] = {
-    "scenes": ("zsris_viz.miniature.world.dataset", "Scenes"),
-    "refcoco": ("zsris_viz.datasets.refer", "RefCOCO"),
-    "refcoco+": ("zsris_viz.datasets.refer", "RefCOCOPlus"),
-    "refcocog": ("zsris_viz.datasets.refer", "RefCOCOg"),
-    "phrasecut": ("zsris_viz.datasets.phrasecut", "PhraseCut"),
-}
-__all__ = ["Dataset", "Expression", "Reference", "Sample", "Subset", "dataset_class", "dataset_names", "load_dataset"]
+D = TypeVar("D", bound="Callable[..., Dataset]")
+
+_DATASETS: Registry[Any] = Registry(
+    "dataset",
+    "zsris_viz.datasets",
+    {
+        "scenes": "zsris_viz.miniature.world.dataset:Scenes",
+        "refcoco": "zsris_viz.datasets.refer:RefCOCO",
+        "refcoco+": "zsris_viz.datasets.refer:RefCOCOPlus",
+        "refcocog": "zsris_viz.datasets.refer:RefCOCOg",
+        "grefcoco": "zsris_viz.datasets.grefcoco:GRefCOCO",
+        "phrasecut": "zsris_viz.datasets.phrasecut:PhraseCut",
+    },
+)
+__all__ = [
+    "Dataset",
+    "Expression",
+    "Reference",
+    "Sample",
+    "Subset",
+    "dataset_class",
+    "dataset_names",
+    "load_dataset",
+    "register_dataset",
+]
 
 
 def dataset_names() -> list[str]:
-    """Names that `load_dataset` takes; imports no dataset."""
-    return list(_DATASETS)
+    """Return the names that `load_dataset` takes, those of installed plug-ins included; imports no dataset."""
+    return _DATASETS.names()
 
 
 def dataset_class(name: str) -> Any:
-    """The class behind a name. Raises InvalidInputError for an unknown one, listing what exists."""
-    if name not in _DATASETS:
-        raise InvalidInputError(f"dataset {name!r} is unknown; use one of {', '.join(_DATASETS)}.")
-    module, cls = _DATASETS[name]
-    return getattr(importlib.import_module(module), cls)
+    """Return the class behind a name.
+
+    Raises:
+        InvalidInputError: The name is unknown; the text lists those that exist.
+        UnavailableError: The plug-in that brings it cannot be imported.
+    """
+    return _DATASETS.load(name)
+
+
+def register_dataset(name: str) -> Callable[[D], D]:
+    """Return a decorator that adds a class to `load_dataset`, until the process ends.
+
+    The class takes `split` and `limit=`, and refuses an unknown split with the list of those it has. It takes
+    `data_root=` if its files lie in a folder and `split_by=` if it has several schemes.
+
+    Args:
+        name: The name under which it is loaded.
+    """
+    return _DATASETS.register(name)
 
 
 def load_dataset(
@@ -45,32 +77,48 @@ def load_dataset(
     split_by: str | None = None,
     **options: Any,
 ) -> Dataset:
-    """A dataset by name.
+    """Load a dataset by name.
+
+    Example:
+        >>> load_dataset("scenes", "val", limit=2)[0].references[0].category
+        'dog'
 
     Args:
-        name: "scenes", the drawn world, needs no files; "refcoco", "refcoco+", "refcocog" and "phrasecut" do.
-        split: for example "train", "val", "testA", "testB".
-        limit: only the first `limit` images.
-        data_root: where a benchmark's files lie; of no effect for a dataset without files.
-        split_by: the scheme of the split, where a dataset has several; otherwise None or its only one.
-        **options: the dataset's own settings; "scenes" has size= (pixels) and style=, the refer
-            datasets text= ("sent" or "raw").
+        name: "scenes", the drawn world, which needs no files; "refcoco", "refcoco+", "refcocog", "refcoco-m",
+            "grefcoco" and "phrasecut", whose files lie below data_root; or the name of a plug-in.
+        split: For example "train", "val", "testA", "testB".
+        limit: How many images to take, from the first; None for all.
+        data_root: Where a benchmark's files lie; of no effect for a dataset without files.
+        split_by: The scheme of the split, if a dataset has several; otherwise None or its only one.
+        **options: The dataset's own settings: size= (pixels) and style= of "scenes", text= ("sent" or "raw") of the
+            refer datasets, categories= ("all" or "unseen") of "phrasecut".
+
+    Returns:
+        The dataset; its samples are images with references.
 
     Raises:
-        InvalidInputError: an unknown name, split, scheme or option value, listing what exists, a limit below 1, or no
-            data_root for a dataset that needs files.
-        UnavailableError, CorruptFileError: its files are not there or damaged.
-        InvalidTypeError: an option that the dataset does not have.
+        InvalidInputError: The name, split, scheme or an option's value is unknown, the limit is below 1, or there is
+            no data_root for a dataset that needs files.
+        UnavailableError: Its files are not there.
+        CorruptFileError: Its files are damaged.
+        InvalidTypeError: The dataset does not have such an option.
     """
+    from zsris_viz.datasets.files import FileDataset
+
     maker = dataset_class(name)
-    if getattr(maker, "needs_files", False):
-        options |= {"data_root": data_root, "split_by": split_by}
+    if isinstance(maker, type) and issubclass(maker, FileDataset):
+        maker = maker.reader(data_root)
+    signature = inspect.signature(maker)
+    shared = {"data_root": data_root, "split_by": split_by}
+    accepted = {key: value for key, value in shared.items() if key in signature.parameters}
     try:
-        dataset = maker(split, limit=limit, **options)
+        arguments = signature.bind(split, limit=limit, **accepted, **options)
     except TypeError as error:
-        if isinstance(error, InvalidTypeError) or "unexpected keyword" not in str(error):
-            raise
-        raise InvalidTypeError(f"{name!r} does not take {', '.join(options)}: {error}.") from error
+        known = [key for key in signature.parameters if key not in ("split", "limit", *shared)]
+        raise InvalidTypeError(
+            f"{name!r} does not take {', '.join(options)}; it has {', '.join(known) or 'no options'}."
+        ) from error
+    dataset: Dataset = maker(*arguments.args, **arguments.kwargs)
     if split_by not in (None, dataset.split_by):
         raise InvalidInputError(f"split_by={split_by!r} is unknown for {name!r}; it is split by {dataset.split_by!r}.")
     return dataset

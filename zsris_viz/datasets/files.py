@@ -1,39 +1,91 @@
-"""What the datasets whose files lie in a folder share: finding files and images, and what an export adds to them."""
+"""The base of datasets whose files lie in a folder: finding files, opening images, and what an export adds to them."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping, Sequence
+import warnings
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from PIL import Image
 
-from zsris_viz.datasets.types import Expression
-from zsris_viz.errors import InvalidInputError, UnavailableError
-from zsris_viz.images import open_image
+from zsris_viz.datasets.types import Expression, Sample
+from zsris_viz.errors import CorruptFileError, InvalidInputError, UnavailableError, ZsrisWarning
+from zsris_viz.images import MAX_PIXELS, open_image
 
-ORIENTATION = 0x0112  # the EXIF tag
 EXTRA = "zsris"  # key under which an export keeps what its format has no place for
+NAMED_PROBLEMS = 2  # how many a warning names
 
 
-def check_limit(limit: int | None) -> None:
-    """Refuse a limit that is no whole number from 1 up.
+class FileDataset(ABC):
+    """One split of a dataset whose files lie below a data root.
 
-    Raises:
-        InvalidInputError: such a limit.
+    A malformed annotation ends neither the loading nor an evaluation: what belongs to an expression is recorded in
+    `Expression.error`, what belongs to none is left out with a warning, and `problems` names both.
+
+    Attributes:
+        name: The name of the dataset.
+        split: The split.
+        split_by: The scheme of the split; "" if there is only one.
     """
-    if limit is not None and (isinstance(limit, bool) or not isinstance(limit, int) or limit < 1):
-        raise InvalidInputError(f"limit={limit!r} was given; a whole number from 1, or None for all, is accepted.")
+
+    name: str
+    split: str
+    split_by: str
+
+    @abstractmethod
+    def __len__(self) -> int: ...
+
+    @abstractmethod
+    def __getitem__(self, index: int) -> Sample: ...
+
+    @abstractmethod
+    def image_folders(self) -> list[Path]:
+        """Return the folders in which the images may lie, the prescribed one first; none if they are embedded."""
+
+    @abstractmethod
+    def images(self) -> list[tuple[str, list[str]]]:
+        """Return the id of every image of the split with the names that its file may have; opens none."""
+
+    @abstractmethod
+    def counts(self) -> dict[str, int]:
+        """Return the numbers of images, references and expressions of the split; opens no image."""
+
+    @abstractmethod
+    def problems(self) -> Iterator[str]:
+        """Yield a line for every malformed annotation of the split; opens no image file."""
+
+    @classmethod
+    def reader(cls, data_root: str | os.PathLike[str] | None) -> type[FileDataset]:
+        """Return the class that reads the files that lie below a data root: this one, or that of another format."""
+        return cls
+
+
+def warn_of(problems: Sequence[str], name: str) -> None:
+    """Warn of annotations that were left out, if there are any."""
+    if problems:
+        named = "; ".join(problems[:NAMED_PROBLEMS]) + ("; ..." if len(problems) > NAMED_PROBLEMS else "")
+        warnings.warn(
+            f"{len(problems):,} annotations of {name} are malformed and left out: {named}. "
+            f"`zsris data verify {name} --data-root DIR` names all.",
+            ZsrisWarning,
+            stacklevel=4,
+        )
 
 
 def find_root(name: str, data_root: str | os.PathLike[str] | None) -> Path:
-    """The folder of all data.
+    """Return the folder of all data.
+
+    Args:
+        name: The dataset, for messages.
+        data_root: The folder that was given.
 
     Raises:
-        InvalidInputError: none was given.
-        UnavailableError: it does not exist.
+        InvalidInputError: None was given.
+        UnavailableError: It does not exist.
     """
     if data_root is None:
         raise InvalidInputError(
@@ -41,16 +93,21 @@ def find_root(name: str, data_root: str | os.PathLike[str] | None) -> Path:
             f"data. `zsris data fetch {name} --data-root data` gets what can be got."
         )
     root = Path(data_root)
-    if not root.is_dir():
+    if not os.path.isdir(root):
         raise UnavailableError(f"data_root={str(root)!r} is no folder. {_help(name, root)}")
     return root
 
 
 def need_file(name: str, paths: Sequence[Path], root: Path) -> Path:
-    """The first of the paths that is a file.
+    """Return the first of the paths that is a file.
+
+    Args:
+        name: The dataset, for messages.
+        paths: Where the file may lie, the prescribed place first.
+        root: The data root, for messages.
 
     Raises:
-        UnavailableError: none is.
+        UnavailableError: None of them is a file.
     """
     for path in paths:
         if path.is_file():
@@ -66,25 +123,29 @@ def _help(name: str, root: Path) -> str:
 
 
 def lazy_image(name: str, folders: Sequence[Path], file_names: Sequence[str]) -> Callable[[], Image.Image]:
-    """A function that opens an image when it is called.
+    """Return a function that opens an image when it is called.
 
     Annotations of benchmarks belong to the pixels as they are stored, so an EXIF rotation is not applied.
 
     Args:
-        name: the manifest that says where the images come from.
-        folders: where they may lie. file_names: as which, the first that exists counts.
+        name: The manifest that says where the images come from.
+        folders: Where they may lie.
+        file_names: The names that the file may have; the first that exists counts.
 
     Returns:
         A function without arguments that returns an RGB image. It raises UnavailableError if there is no folder of
-        images at all, InvalidInputError if this image is missing, and CorruptFileError if it is damaged.
+        images at all, InvalidInputError if this image is missing, and CorruptFileError if it is damaged or its name
+        leads out of the folder.
     """
 
     def opened() -> Image.Image:
+        for file_name in file_names:
+            check_inside(file_name)
         there = [folder for folder in folders if folder.is_dir()]
         for folder in there:
             for file_name in file_names:
-                if (folder / file_name).is_file():
-                    return open_stored(folder / file_name)
+                if os.path.isfile(folder / file_name):
+                    return open_image(folder / file_name, upright=False)
         if not there:
             raise UnavailableError(
                 f"The images of {name} are not there: {folders[0]} is no folder. "
@@ -98,31 +159,45 @@ def lazy_image(name: str, folders: Sequence[Path], file_names: Sequence[str]) ->
     return opened
 
 
-def open_stored(path: Path) -> Image.Image:
-    """An RGB image with its pixels as they are stored, whatever EXIF says about the camera's rotation.
+def check_inside(file_name: str) -> None:
+    """Refuse a file name of an annotation file that leads out of the folder of images.
 
     Raises:
-        CorruptFileError: a damaged file.
+        CorruptFileError: The name is absolute, or has a part "..".
     """
-    try:
-        with Image.open(path) as raw:
-            if raw.getexif().get(ORIENTATION, 1) != 1:
-                pixels = raw.convert("RGB")
-                return Image.frombytes("RGB", pixels.size, pixels.tobytes())
-    except (OSError, SyntaxError, ValueError, EOFError):
-        pass  # open_image says what is wrong
-    return open_image(path)
+    parts = file_name.replace("\\", "/").split("/")
+    if ".." in parts or not parts[0] or ":" in parts[0] or "\0" in file_name:
+        raise CorruptFileError(
+            f"The annotations name the image file {file_name!r}, which lies outside the folder of images; it is not "
+            "opened. Fetch the annotation file again."
+        )
 
 
-def known_parts(extra: Mapping[str, Any] | None) -> dict[str, Any]:
-    """What an export kept about an expression, as arguments of `Expression`."""
-    kept = dict((extra or {}).get("expression", {}))
+def image_size(entry: Mapping[str, Any]) -> tuple[int, int]:
+    """Return the height and the width in an entry of an annotation file.
+
+    Raises:
+        CorruptFileError: They are missing, or no size of an image.
+    """
+    size = entry.get("height"), entry.get("width")
+    if not all(type(side) is int and side > 0 for side in size) or size[0] * size[1] > MAX_PIXELS:  # type: ignore[operator]
+        raise CorruptFileError(
+            f"The annotations give an image of height {str(size[0])[:20]} and width {str(size[1])[:20]}; whole numbers "
+            f"of pixels, at most {MAX_PIXELS:,} together, are needed. Fetch the annotation file again."
+        )
+    return size  # type: ignore[return-value]
+
+
+def known_parts(extra: Any) -> dict[str, Any]:
+    """Return what an export kept about an expression, as arguments of `Expression`."""
+    kept = extra.get("expression") if isinstance(extra, dict) else None
+    kept = dict(kept) if isinstance(kept, dict) else {}
     if "context_tokens" in kept:
         kept["context_tokens"] = tuple(kept["context_tokens"])
     return {name: value for name, value in kept.items() if name in Expression.__dataclass_fields__}
 
 
 def extra_of(expression: Expression) -> dict[str, Any]:
-    """An expression for an export, without its text and what is not known."""
+    """Return an expression for an export, without its text and what is not known."""
     kept = {name: value for name, value in asdict(expression).items() if name != "text" and value not in (None, ())}
     return {"expression": kept}

@@ -8,18 +8,20 @@ from typing import Any
 import numpy as np
 from PIL import Image, ImageDraw
 
-from zsris_viz.errors import CorruptFileError
+from zsris_viz.errors import CorruptFileError, ZsrisError
 from zsris_viz.mask_io import decode_rle
 
 Polygon = Sequence[Sequence[float]]
+MAX_DISTANCE = 2  # of a coordinate from the middle of the image, in its longer sides
+MAX_OUTLINE = 1000  # length of a polygon's outline in longer sides of the image
 MIN_NUMBERS = 6  # of a COCO polygon: three corners; pycocotools would take four numbers for a box
 
 
 def coco_mask(segmentation: Any, size: tuple[int, int]) -> np.ndarray:
-    """The mask of a COCO annotation.
+    """Draw the mask of a COCO annotation.
 
     Args:
-        segmentation: a list of polygons [x1, y1, x2, y2, ...] (the parts of one object; their union counts), a
+        segmentation: A list of polygons [x1, y1, x2, y2, ...] (the parts of one object; their union counts), a
             run-length encoding {"size", "counts"} with text or a list of runs (crowds), or a list of such encodings.
         size: (H, W) of the image.
 
@@ -27,7 +29,8 @@ def coco_mask(segmentation: Any, size: tuple[int, int]) -> np.ndarray:
         (H, W) bool. Polygons are filled by pycocotools. Parts with fewer than three corners have no pixels.
 
     Raises:
-        CorruptFileError: none of these, or encodings of another size.
+        CorruptFileError: The segmentation is none of these, has coordinates far outside the image or that are no
+            numbers, or an encoding does not fit the image.
     """
     parts = [segmentation] if isinstance(segmentation, dict) else segmentation
     if not isinstance(parts, list) or not all(isinstance(part, (list, dict)) for part in parts):
@@ -40,44 +43,74 @@ def coco_mask(segmentation: Any, size: tuple[int, int]) -> np.ndarray:
     if polygons:
         from pycocotools import mask as coco
 
-        try:
-            filled = coco.merge(coco.frPyObjects([[float(v) for v in part] for part in polygons], *size))
-        except (TypeError, ValueError, IndexError) as error:
-            raise CorruptFileError(f"A polygon {str(polygons)[:60]!r} cannot be read: {error}") from error
-        mask |= coco.decode(filled).astype(bool)
+        checked = [_corners(part, size).ravel().tolist() for part in polygons]
+        mask |= coco.decode(coco.merge(coco.frPyObjects(checked, *size))).astype(bool)
     for part in parts:
         if isinstance(part, dict):
-            decoded = decode_rle(part)
-            if decoded.shape != tuple(size):
-                raise CorruptFileError(
-                    f"A run-length encoding of {decoded.shape[0]} x {decoded.shape[1]} pixels belongs to an image of "
-                    f"{size[0]} x {size[1]} (height x width); fetch the annotation file again."
-                )
-            mask |= decoded
+            mask |= _decoded(part, size)
     return mask
 
 
+def _decoded(rle: Any, size: tuple[int, int]) -> np.ndarray:
+    """Decode a run-length encoding of an image of a known size."""
+    try:
+        decoded = decode_rle(rle)
+    except ZsrisError as error:
+        raise CorruptFileError(str(error)) from error
+    if decoded.shape != tuple(size):
+        raise CorruptFileError(
+            f"A run-length encoding of {decoded.shape[0]} x {decoded.shape[1]} pixels belongs to an image of "
+            f"{size[0]} x {size[1]} (height x width); fetch the annotation file again."
+        )
+    return decoded
+
+
+def _corners(polygon: Any, size: tuple[int, int]) -> np.ndarray:
+    """Return the corners of a polygon as (N, 2) float64, after checking that drawing them is safe and quick.
+
+    The drawing code of pycocotools and Pillow is written in C and trusts its input: a coordinate that is no number
+    ends the process, and one far outside the image takes long.
+    """
+    shown = f"A polygon {str(polygon)[:60]!r}"
+    try:
+        corners = np.asarray(polygon, dtype=np.float64).reshape(-1, 2)
+    except (TypeError, ValueError, OverflowError) as error:
+        raise CorruptFileError(
+            f"{shown} is no list of corners x, y: {error}. Fetch the annotation file again."
+        ) from error
+    side = max(size)
+    if not np.isfinite(corners).all() or np.abs(corners - side / 2).max() > MAX_DISTANCE * side:
+        raise CorruptFileError(
+            f"{shown} has coordinates that are no numbers or far outside the image of {size[1]} x {size[0]} pixels; "
+            "fetch the annotation file again."
+        )
+    if np.abs(np.diff(corners, axis=0)).sum() > MAX_OUTLINE * side:
+        raise CorruptFileError(f"{shown} goes around the image too often; fetch the annotation file again.")
+    return corners
+
+
 def phrasecut_mask(polygons: Sequence[Polygon], size: tuple[int, int]) -> np.ndarray:
-    """The union of PhraseCut polygons, filled as its authors do: whole-number corners, outline included, by Pillow.
+    """Draw the union of PhraseCut polygons as its authors do: whole-number corners, outline included, by Pillow.
 
     Args:
-        polygons: lists of corners [x, y]; those with fewer than two are left out.
+        polygons: Lists of corners [x, y]; those with fewer than two are left out.
         size: (H, W) of the image.
 
     Returns:
         (H, W) bool.
 
     Raises:
-        CorruptFileError: corners that are no pairs of numbers.
+        CorruptFileError: Corners are no pairs of numbers, or lie far outside the image.
     """
+    if not isinstance(polygons, list) or not all(isinstance(polygon, list) for polygon in polygons):
+        raise CorruptFileError(f"{str(polygons)[:60]!r} is no list of polygons; fetch the annotation file again.")
     mask = np.zeros(size, dtype=bool)
     for polygon in polygons:
         if len(polygon) < 2:
             continue
-        try:
-            corners = [(int(x), int(y)) for x, y in polygon]
-        except (TypeError, ValueError) as error:
-            raise CorruptFileError(f"A polygon {str(polygon)[:60]!r} is no list of corners [x, y]: {error}") from error
+        if not all(isinstance(corner, (list, tuple)) and len(corner) == 2 for corner in polygon):
+            raise CorruptFileError(f"A polygon {str(polygon)[:60]!r} is no list of corners [x, y].")
+        corners = [(int(x), int(y)) for x, y in _corners(polygon, size)]
         drawn = Image.new("1", (size[1], size[0]), 0)
         ImageDraw.Draw(drawn).polygon(corners, outline=1, fill=1)
         mask |= np.asarray(drawn)
@@ -85,7 +118,7 @@ def phrasecut_mask(polygons: Sequence[Polygon], size: tuple[int, int]) -> np.nda
 
 
 def phrasecut_polygons(mask: np.ndarray) -> list[list[list[int]]]:
-    """Polygons from which :func:`phrasecut_mask` makes exactly this mask: rectangles without overlap.
+    """Return polygons from which `phrasecut_mask` makes exactly this mask: rectangles without overlap.
 
     PhraseCut's rule paints corners and edges, so an outline traced around a mask would grow it and close its holes.
     Rectangles are exact: each run of pixels in a row, joined with equal runs in the rows below.
@@ -109,6 +142,6 @@ def phrasecut_polygons(mask: np.ndarray) -> list[list[list[int]]]:
 
 
 def _runs(line: np.ndarray) -> list[tuple[int, int]]:
-    """First and last position of every run of True."""
+    """Return the first and the last position of every run of True."""
     edges = np.flatnonzero(np.diff(np.concatenate([[0], line.astype(np.int8), [0]])))
     return [(int(start), int(end) - 1) for start, end in zip(edges[::2], edges[1::2], strict=True)]

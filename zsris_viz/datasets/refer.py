@@ -1,29 +1,32 @@
 """RefCOCO, RefCOCO+ and RefCOCOg in the files that their authors published (the `refer` format).
 
-`instances.json` is COCO's annotation format; `refs(unc).p` and its like are pickled lists of references, read by an
-unpickler that builds nothing but data. The public Google files have no test split.
+`instances.json` is COCO's annotation format; `refs(unc).p` and its like are pickled lists of references, read by a
+reader that builds nothing but data. The public Google files have no test split.
 """
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
 
 from zsris_viz.datasets.files import (
-    EXTRA,
-    check_limit,
+    FileDataset,
     find_root,
-    known_parts,
+    image_size,
     lazy_image,
     need_file,
+    warn_of,
 )
 from zsris_viz.datasets.outlines import coco_mask
 from zsris_viz.datasets.plain_pickle import load_plain
-from zsris_viz.datasets.types import Expression, Reference, Sample
+from zsris_viz.datasets.refer_rows import Entry, extra_entry, problems_of, refer_expressions, unusable_sample
+from zsris_viz.datasets.types import Reference, Sample, check_limit
 from zsris_viz.errors import CorruptFileError, InvalidInputError
 from zsris_viz.io.json_files import read_json
 from zsris_viz.masks import Masks
@@ -38,10 +41,9 @@ IMAGE_FOLDERS = (
     "mscoco/train2014",
 )
 TEXTS = ("sent", "raw")
-_REF_KEYS = ("ref_id", "ann_id", "image_id", "split", "sentences")
 
 
-class Refer:
+class Refer(FileDataset):
     """One split of a dataset in the refer format; a sample is an image with all its references of the split.
 
     Images come in the order in which the references file first names them. `instances` of a sample are all annotated
@@ -51,19 +53,18 @@ class Refer:
 
     Args:
         split: "train", "val", "testA", "testB" or "test", whichever the scheme has.
-        limit: only the first `limit` images.
-        data_root: the folder that holds `refcoco/` (or itself holds its files), and the images in one of
+        limit: How many images to take, from the first; None for all.
+        data_root: The folder that holds `refcoco/` (or itself holds its files), and the images in one of
             `IMAGE_FOLDERS`.
-        split_by: the scheme, for example "unc"; by default the first of `schemes`.
+        split_by: The scheme, for example "unc"; by default the first of `schemes`.
         text: "sent", the cleaned expression, or "raw", as it was typed (the code of Global-Local CLIP uses this).
 
     Raises:
-        InvalidInputError: an unknown split, scheme or text, a limit below 1, or no data_root.
-        UnavailableError: a file that is not there.
-        CorruptFileError: a file that is damaged, or a pickle that holds more than data.
+        InvalidInputError: The split, scheme or text is unknown, the limit is below 1, or there is no data_root.
+        UnavailableError: A file is not there.
+        CorruptFileError: A file is damaged, or a pickle holds more than data.
     """
 
-    needs_files: ClassVar[bool] = True
     folder: ClassVar[str]
     schemes: ClassVar[dict[str, tuple[str, ...]]]  # scheme -> its splits
 
@@ -88,18 +89,25 @@ class Refer:
         check_limit(limit)
         self._text = text
         self.root = find_root(self.name, data_root)
+        self._malformed: list[str] = []  # entries that belong to no image of the split
         self._load(limit)
+        warn_of(self._malformed, self.folder)
+
+    @classmethod
+    def reference_files(cls, split_by: str) -> list[str]:
+        """Return the names that the file of references may have."""
+        return [f"refs({split_by}).p"]
 
     def _load(self, limit: int | None) -> None:
         """Read the files and keep what belongs to the split."""
-        file_name = f"refs({self.split_by}).p"
-        refs_path = need_file(self.name, [self.root / self.folder / file_name, self.root / file_name], self.root)
-        refs = load_plain(refs_path)
-        _check_refs(refs, refs_path)
-        found = dict.fromkeys(str(ref["split"]) for ref in refs)
+        names = self.reference_files(self.split_by)
+        places = [self.root / folder / name for name in names for folder in (self.folder, ".")]
+        refs_path = need_file(self.name, places, self.root)
+        refs = self._usable(load_plain(refs_path) if refs_path.suffix == ".p" else read_json(refs_path), refs_path)
+        found = dict.fromkeys(ref["split"] for ref in refs)
         if self.split not in found:
             raise InvalidInputError(self._no_split(tuple(found)))
-        by_image: dict[Any, list[dict[str, Any]]] = {}
+        by_image: dict[Any, list[Entry]] = {}
         for ref in refs:
             if ref["split"] == self.split:
                 by_image.setdefault(ref["image_id"], []).append(ref)
@@ -109,18 +117,47 @@ class Refer:
         path = need_file(self.name, [refs_path.parent / "instances.json"], self.root)
         content = read_json(path)
         try:
-            self._images = {image["id"]: image for image in content["images"] if image["id"] in self._refs}
-            self._categories = {category["id"]: category["name"] for category in content["categories"]}
-            self._annotations: dict[Any, list[dict[str, Any]]] = {image_id: [] for image_id in self._ids}
-            for annotation in content["annotations"]:
-                if annotation["image_id"] in self._annotations:
-                    self._annotations[annotation["image_id"]].append(annotation)
+            listed = {key: _entries(content[key]) for key in ("images", "annotations", "categories")}
         except (KeyError, TypeError) as error:
             raise CorruptFileError(f"{path} is no COCO annotation file ({error!r}); fetch it again.") from error
+        images, categories = (self._with(listed[key], "id", path) for key in ("images", "categories"))
+        self._images = {entry["id"]: entry for entry in images if entry["id"] in self._refs}
+        self._categories = {entry["id"]: str(entry.get("name")) for entry in categories}
+        self._annotations: dict[Any, list[Entry]] = {image_id: [] for image_id in self._ids}
+        for annotation in self._with(listed["annotations"], "image_id", path):
+            if annotation["image_id"] in self._annotations:
+                self._annotations[annotation["image_id"]].append(annotation)
         self._path = path
-        sources = {image.get(EXTRA, {}).get("dataset", self.name) for image in self._images.values()}
+        sources = {extra_entry(image).get("dataset", self.name) for image in self._images.values()}
         if len(sources) == 1:
             self.name = sources.pop()  # an export says what it is an export of
+
+    def _usable(self, refs: Any, path: Path) -> list[Entry]:
+        """Return the references that name a split and an image and have sentences; note the others."""
+        if not isinstance(refs, list):
+            raise CorruptFileError(f"{path} holds a {type(refs).__name__}, not a list of references; fetch it again.")
+        usable = []
+        for number, ref in enumerate(refs):
+            if (
+                isinstance(ref, dict)
+                and isinstance(ref.get("split"), str)
+                and isinstance(ref.get("image_id"), (int, str))
+                and isinstance(ref.get("sentences"), list)
+            ):
+                usable.append(ref)
+            else:
+                self._malformed.append(f"reference {number} of {path.name} has no split, image_id or list of sentences")
+        if not usable:
+            raise CorruptFileError(f"{path} holds no reference that can be used; fetch it again.")
+        return usable
+
+    def _with(self, entries: list[Any], key: str, path: Path) -> Iterator[Entry]:
+        """Yield the entries that have an id; note the others."""
+        for number, entry in enumerate(entries):
+            if isinstance(entry, dict) and isinstance(entry.get(key), (int, str)):
+                yield entry
+            else:
+                self._malformed.append(f"entry {number} of {path.name} has no {key}")
 
     def _no_split(self, splits: tuple[str, ...]) -> str:
         return f"split={self.split!r} is unknown; {self.name} split by {self.split_by!r} has {', '.join(splits)}."
@@ -132,89 +169,134 @@ class Refer:
         if not -len(self) <= index < len(self):
             raise IndexError(index)
         image_id = self._ids[index]
-        image = self._image(image_id)
-        size = (int(image["height"]), int(image["width"]))
-        referred = {ref["ann_id"] for ref in self._refs[image_id]}
-        annotations = self._annotations[image_id]
-        masks = {
-            annotation["id"]: coco_mask(annotation["segmentation"], size)
-            for annotation in annotations
-            if not annotation.get("iscrowd") or annotation["id"] in referred
-        }
-        counts = Counter(annotation["category_id"] for annotation in annotations if not annotation.get("iscrowd"))
-        by_id = {annotation["id"]: annotation for annotation in annotations}
+        try:
+            image, size = self._image(image_id), image_size(self._image(image_id))
+        except CorruptFileError as error:
+            return unusable_sample(image_id, self._refs[image_id], error)
+        annotations = [entry for entry in self._annotations[image_id] if isinstance(entry.get("id"), (int, str))]
+        masks, errors = self._drawn(image_id, annotations, size)
+        by_id = {entry["id"]: entry for entry in annotations}
+        counts = Counter(entry.get("category_id") for entry in annotations if not entry.get("iscrowd"))
         references = []
         for ref in self._refs[image_id]:
-            if ref["ann_id"] not in by_id:
-                raise CorruptFileError(
-                    f"Reference {ref['ref_id']} names the object {ref['ann_id']}, which {self._path} does not have for "
-                    f"image {image_id}. Fetch both files from one source."
-                )
-            references.append(self._reference(ref, by_id[ref["ann_id"]], masks[ref["ann_id"]], counts))
+            targets = self.targets(ref)
+            lacking = next((number for number in targets if number not in masks), None)
+            reason = None if lacking is None else errors.get(lacking) or self._lacking(ref, lacking)
+            references.append(self._reference(ref, size, [] if reason else targets, masks, by_id, counts, reason))
         shown = {number: mask for number, mask in masks.items() if mask.any()}
-        extra = image.get(EXTRA, {})
+        extra = extra_entry(image)
         return Sample(
             str(extra.get("image_id", image_id)),
             references,
             lazy_image(self.folder, self.image_folders(), self.file_names(image)),
             instances=lambda: Masks.from_arrays(list(shown.values()), size=size),
-            instance_categories=[self._category(by_id[number]["category_id"]) for number in shown],
+            instance_categories=[self._category(by_id[number]) for number in shown],
             size=size,
             captions=extra.get("captions", ()),
         )
 
-    def _image(self, image_id: Any) -> dict[str, Any]:
+    def _drawn(
+        self, image_id: Any, annotations: list[Entry], size: tuple[int, int]
+    ) -> tuple[dict[Any, np.ndarray], dict[Any, str]]:
+        """Return the masks of an image's objects by id, and why there is none for the malformed ones."""
+        referred = {number for ref in self._refs[image_id] for number in self.targets(ref)}
+        masks: dict[Any, np.ndarray] = {}
+        errors: dict[Any, str] = {}
+        for entry in annotations:
+            if not entry.get("iscrowd") or entry["id"] in referred:
+                try:
+                    masks[entry["id"]] = coco_mask(entry.get("segmentation"), size)
+                except CorruptFileError as error:
+                    errors[entry["id"]] = f"annotation {entry['id']} of image {image_id}: {error}"
+        return masks, errors
+
+    @staticmethod
+    def targets(ref: Entry) -> list[Any]:
+        """Return the ids of the objects that a reference means."""
+        named = ref.get("ann_id")
+        return [named if isinstance(named, (int, str)) else str(named)]
+
+    def _lacking(self, ref: Entry, number: Any) -> str:
+        return (
+            f"reference {ref.get('ref_id')} names the object {number}, which {self._path} does not have for image "
+            f"{ref['image_id']}; fetch both files from one source"
+        )
+
+    def _image(self, image_id: Any) -> Entry:
         if image_id not in self._images:
             raise CorruptFileError(f"{self._path} lacks the image {image_id}; fetch both files from one source.")
         return self._images[image_id]
 
-    def _category(self, number: Any) -> str:
+    def _category(self, entry: Entry) -> str:
+        number = entry.get("category_id")
         return str(self._categories.get(number, number))
 
     def _reference(
-        self, ref: dict[str, Any], annotation: dict[str, Any], mask: np.ndarray, counts: Counter[Any]
+        self,
+        ref: Entry,
+        size: tuple[int, int],
+        targets: list[Any],
+        masks: dict[Any, np.ndarray],
+        by_id: dict[Any, Entry],
+        counts: Counter[Any],
+        reason: str | None,
     ) -> Reference:
-        expressions = []
-        for sentence in ref["sentences"]:
-            known = {"sentence_id": str(sentence["sent_id"]), **known_parts(sentence.get(EXTRA))}
-            expressions.append(Expression(text=str(sentence.get(self._text, sentence["sent"])), **known))
-        category = annotation["category_id"]
-        others = counts[category] - (not annotation.get("iscrowd"))
+        mask = np.zeros(size, dtype=bool)
+        for number in targets:
+            mask |= masks[number]
+        entries = [by_id[number] for number in targets]
+        others = None
+        if len(entries) == 1:
+            others = counts[entries[0].get("category_id")] - (not entries[0].get("iscrowd"))
         return Reference(
-            ref_id=str(ref.get(EXTRA, {}).get("ref_id", ref["ref_id"])),
-            expressions=tuple(expressions),
+            ref_id=str(extra_entry(ref).get("ref_id", ref.get("ref_id"))),
+            expressions=refer_expressions(ref, self._text, reason),
             mask=mask,
-            category=self._category(category),
+            category=", ".join(dict.fromkeys(self._category(entry) for entry in entries)),
             distractors=others,
         )
 
     def image_folders(self) -> list[Path]:
-        """Where the images may lie, the prescribed place first."""
+        """Return the folders in which the images may lie, the prescribed one first."""
         return [self.root / folder for folder in IMAGE_FOLDERS]
 
     @staticmethod
-    def file_names(image: dict[str, Any]) -> list[str]:
-        """The names that an image's file may have, from its entry in `instances.json`.
+    def file_names(image: Entry) -> list[str]:
+        """Return the names that an image's file may have, from its entry in `instances.json`.
 
         The references have file names, too, but with the object's number in them (COCO_train2014_000000000009_1.jpg),
         as which no file exists; they are not used.
         """
         named = [str(image["file_name"])] if image.get("file_name") else []
-        plain = [f"COCO_train2014_{int(image['id']):012d}.jpg"] if str(image["id"]).isdigit() else []
-        return list(dict.fromkeys(named + plain))
+        digits = str(image["id"])
+        plain = [f"COCO_train2014_{int(digits):012d}.jpg"] if digits.isdecimal() and len(digits) <= 12 else []
+        return list(dict.fromkeys(named + plain)) or [f"{digits}.jpg"]
 
     def images(self) -> list[tuple[str, list[str]]]:
-        """(image id, names that its file may have) of every image of the split; opens none."""
-        return [(str(image_id), self.file_names(self._image(image_id))) for image_id in self._ids]
+        """Return the id of every image of the split with the names that its file may have; opens none."""
+        return [(str(number), self.file_names(self._images.get(number, {"id": number}))) for number in self._ids]
 
     def counts(self) -> dict[str, int]:
-        """Images, references and expressions of the split; opens no image."""
+        """Return the numbers of images, references and expressions of the split; opens no image."""
         refs = [ref for refs in self._refs.values() for ref in refs]
         return {
             "images": len(self),
             "references": len(refs),
             "expressions": sum(len(ref["sentences"]) for ref in refs),
         }
+
+    def problems(self) -> Iterator[str]:
+        """Yield a line for every malformed annotation of the split; opens no image file."""
+        yield from self._malformed
+        for index, image_id in enumerate(self._ids):
+            found = list(problems_of(self[index]))
+            named = [entry for entry in self._annotations[image_id] if isinstance(entry.get("id"), (int, str))]
+            if image_id in self._images:
+                with contextlib.suppress(CorruptFileError):  # of the size, which every expression names
+                    found += self._drawn(image_id, named, image_size(self._images[image_id]))[1].values()
+            if len(named) < len(self._annotations[image_id]):
+                found.append(f"an annotation of image {image_id} has no id")
+            yield from dict.fromkeys(found)
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.split!r}, split_by={self.split_by!r}): {len(self)} images"
@@ -241,16 +323,7 @@ class RefCOCOg(Refer):
     schemes: ClassVar = {"umd": ("train", "val", "test"), "google": ("train", "val")}
 
 
-def _check_refs(refs: Any, path: Path) -> None:
-    """Refuse what is no list of references."""
-    if not isinstance(refs, list):
-        raise CorruptFileError(f"{path} holds a {type(refs).__name__}, not a list of references; fetch it again.")
-    for number, ref in enumerate(refs):
-        missing = [key for key in _REF_KEYS if key not in ref] if isinstance(ref, dict) else list(_REF_KEYS)
-        if missing:
-            raise CorruptFileError(f"Reference {number} of {path} has no {', '.join(missing)}; fetch the file again.")
-        for sentence in ref["sentences"]:
-            if not isinstance(sentence, dict) or not {"sent_id", "sent"} <= set(sentence):
-                raise CorruptFileError(
-                    f"A sentence of reference {number} of {path} has no sent_id or sent; fetch the file again."
-                )
+def _entries(value: Any) -> list[Any]:
+    if not isinstance(value, list):
+        raise TypeError(f"{type(value).__name__} in place of a list")
+    return value

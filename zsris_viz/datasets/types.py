@@ -1,4 +1,4 @@
-"""What a dataset consists of: samples (an image each), references (objects), and the expressions that name them."""
+"""The parts of a dataset: samples (an image each), references (objects), and the expressions that name them."""
 
 from __future__ import annotations
 
@@ -17,20 +17,33 @@ from zsris_viz.masks import Masks
 KINDS = ("noun", "colour", "size", "position", "relation", "ordinal")
 
 
+def check_limit(limit: int | None) -> None:
+    """Refuse a limit that is neither None nor a whole number from 1 up.
+
+    Raises:
+        InvalidInputError: The limit is something else.
+    """
+    if limit is not None and (isinstance(limit, bool) or not isinstance(limit, int) or limit < 1):
+        raise InvalidInputError(
+            f"limit={limit!r} was given; a whole number of images from 1 up, or None for all, is accepted."
+        )
+
+
 @dataclass(frozen=True)
 class Expression:
-    """One referring expression. Everything but text and sentence_id may be unknown (None or empty).
+    """One referring expression; everything but its text and its id may be unknown (None or empty).
 
     Attributes:
-        text: the expression as written.
-        sentence_id: unique within the dataset.
-        kind: what singles the object out: one of `KINDS`.
-        noun_phrase: the noun phrase that holds the root, for example "the left cat" in "the left cat on the sofa".
-        head: the head noun, "cat".
-        context_tokens: words, in or outside the noun phrase, that carry spatial cues, in order: ("left", "on", "sofa").
+        text: The expression as written.
+        sentence_id: An id that is unique within the dataset.
+        kind: What singles the object out, one of `KINDS`.
+        noun_phrase: The noun phrase that holds the root, for example "the left cat" in "the left cat on the sofa".
+        head: The head noun, "cat".
+        context_tokens: Words, in or outside the noun phrase, that carry spatial cues, in order: ("left", "on", "sofa").
         direction: "left", "right", "top", "bottom", "middle" or two ("top left"), if its place names the referent.
-        relation: left, right, above, below, bigger, smaller, inside, ... towards `relation_object`.
-        relation_object: the noun phrase of the other object.
+        relation: Left, right, above, below, bigger, smaller, inside, ... towards `relation_object`.
+        relation_object: The noun phrase of the other object.
+        error: Why the annotation cannot be used, in a malformed file; an evaluation counts such a row as failed.
     """
 
     text: str
@@ -42,6 +55,7 @@ class Expression:
     direction: str | None = None
     relation: str | None = None
     relation_object: str | None = None
+    error: str | None = None
 
     def __str__(self) -> str:
         return self.text
@@ -49,14 +63,14 @@ class Expression:
 
 @dataclass(frozen=True, eq=False)
 class Reference:
-    """One object that is referred to, with all its expressions.
+    """What a group of expressions refers to: one object, or several or none in datasets that allow it.
 
     Attributes:
-        ref_id: unique within the dataset.
-        expressions: at least one.
-        mask: (H, W) bool, the object's visible pixels.
-        category: its class, for example "cat".
-        distractors: how many other objects of the same class the image has; None if unknown.
+        ref_id: An id that is unique within the dataset.
+        expressions: At least one.
+        mask: (H, W) bool, the visible pixels of all objects that are meant; empty if none is.
+        category: The object's class, for example "cat".
+        distractors: How many other objects of the same class the image has; None if unknown.
     """
 
     ref_id: str
@@ -70,17 +84,18 @@ class Sample:
     """One image with its references.
 
     Args:
-        image_id: unique within the dataset.
-        references: the objects that are referred to.
-        image: a PIL image, a path, or a function without arguments that returns a PIL image; opened on first use.
+        image_id: An id that is unique within the dataset.
+        references: The objects that are referred to.
+        image: A PIL image, a path, or a function without arguments that returns a PIL image; opened on first use.
         instances: Masks of all annotated objects (the ground-truth proposals), a function that returns them, or None.
-        instance_categories: the class of each of them, in their order, or a function that returns the classes; None
+        instance_categories: The class of each of them, in their order, or a function that returns the classes; None
             if unknown.
         size: (H, W) if it is known without opening the image.
-        captions: captions of the whole image.
+        captions: Captions of the whole image.
 
     Raises:
-        InvalidInputError, CorruptFileError: on first use, when the image cannot be opened.
+        InvalidInputError: On first use, when there is no such image.
+        CorruptFileError: On first use, when the image is damaged.
     """
 
     def __init__(
@@ -105,7 +120,7 @@ class Sample:
 
     @property
     def image(self) -> Image.Image:
-        """The image, RGB; opened once."""
+        """Return the image, RGB; it is opened once."""
         if self._image is None:
             source = self._source
             self._image = open_image(source() if callable(source) else source)
@@ -113,27 +128,27 @@ class Sample:
 
     @property
     def instances(self) -> Masks | None:
-        """Masks of all annotated objects, or None if the dataset does not have them."""
+        """Return the masks of all annotated objects, or None if the dataset does not have them."""
         if callable(self._instances):
             self._instances = self._instances()
         return self._instances
 
     @property
     def instance_categories(self) -> tuple[str, ...] | None:
-        """The class of every instance, in the order of `instances`; None if the dataset does not tell."""
+        """Return the class of every instance in the order of `instances`, or None if the classes are unknown."""
         if callable(self._instance_categories):
             self._instance_categories = self._instance_categories()
         return None if self._instance_categories is None else tuple(self._instance_categories)
 
     @property
     def size(self) -> tuple[int, int]:
-        """(H, W)"""
+        """Return the height and the width of the image."""
         if self._size is None:
             self._size = (self.image.height, self.image.width)
         return self._size
 
     def pairs(self) -> Iterator[tuple[Reference, Expression]]:
-        """Every expression with its reference, in order."""
+        """Yield every expression with its reference, in order."""
         for reference in self.references:
             for expression in reference.expressions:
                 yield reference, expression
@@ -147,7 +162,10 @@ class Sample:
 class Dataset(Protocol):
     """Anything with a name, a split and samples by number.
 
-    `split_by` names the scheme of the split, such as "unc" or "umd" ("" when there is only one).
+    Attributes:
+        name: The name of the dataset.
+        split: The split that was loaded, such as "val".
+        split_by: The scheme of the split, such as "unc" or "umd"; "" if there is only one.
     """
 
     name: str
@@ -163,16 +181,16 @@ class Subset:
     """The first `limit` samples of a dataset, or the samples at `indices`; name and split stay the dataset's own.
 
     Args:
-        dataset: the dataset to take from.
-        limit: how many samples (images), from the first.
-        indices: which samples; instead of `limit`.
+        dataset: The dataset to take from.
+        limit: How many samples (images) to take, from the first; None for all.
+        indices: Which samples to take, instead of `limit`.
+
+    Raises:
+        InvalidInputError: The limit is below 1.
     """
 
     def __init__(self, dataset: Dataset, limit: int | None = None, *, indices: Sequence[int] | None = None) -> None:
-        if limit is not None and (isinstance(limit, bool) or not isinstance(limit, int) or limit < 1):
-            raise InvalidInputError(
-                f"limit={limit!r} was given; a whole number of images from 1 up, or None for all, is accepted."
-            )
+        check_limit(limit)
         self.dataset = dataset
         self.name, self.split, self.split_by = dataset.name, dataset.split, dataset.split_by
         chosen = range(len(dataset)) if indices is None else indices

@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 import os
+import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from zsris_viz.datasets.manifests import File, Manifest, Split, get_manifest
-from zsris_viz.errors import InvalidInputError, ZsrisError
+from zsris_viz.errors import InvalidInputError, ZsrisError, ZsrisWarning
 from zsris_viz.io.hashing import file_hash
+from zsris_viz.io.text import printable
+
+if TYPE_CHECKING:
+    from zsris_viz.datasets.files import FileDataset
 
 Status = Literal["ok", "missing", "wrong", "absent", "unknown"]
 FAILURES = ("missing", "wrong")
 SHOWN = 3  # missing images that are named
+MAX_PROBLEMS = 100  # malformed annotations of a split that are named
 
 
 @dataclass(frozen=True)
@@ -134,20 +140,36 @@ def _check_hub(manifest: Manifest) -> VerificationResult:
 def _check_splits(manifest: Manifest, root: Path) -> Iterator[VerificationResult]:
     """Counts of every split, and one line on the images of all of them."""
     from zsris_viz.datasets import load_dataset
+    from zsris_viz.datasets.files import FileDataset
 
     images: dict[str, list[str]] = {}
     folders: list[Path] = []
     for split in manifest.splits:
         try:
-            dataset: Any = load_dataset(manifest.name, split.split, data_root=root, split_by=split.split_by or None)
+            with warnings.catch_warnings():  # of malformed annotations, which are named below
+                warnings.simplefilter("ignore", ZsrisWarning)
+                dataset = load_dataset(manifest.name, split.split, data_root=root, split_by=split.split_by or None)
         except ZsrisError as error:
             yield _unreadable(split, error)
             continue
+        if not isinstance(dataset, FileDataset):
+            continue
         yield _compare(split, dataset.counts())
+        yield from _malformed(split, dataset)
         folders = dataset.image_folders()
         images |= dict(dataset.images())
     if images:
         yield _check_images(images, folders)
+
+
+def _malformed(split: Split, dataset: FileDataset) -> Iterator[VerificationResult]:
+    """Name the annotations of a split that cannot be used."""
+    count = 0
+    for count, problem in enumerate(dataset.problems(), start=1):
+        if count <= MAX_PROBLEMS:
+            yield VerificationResult(f"{split.label} annotation", "wrong", printable(problem))
+    if count > MAX_PROBLEMS:
+        yield VerificationResult(f"{split.label} annotations", "wrong", f"{count:,} are malformed", 0, count)
 
 
 def _unreadable(split: Split, error: ZsrisError) -> VerificationResult:

@@ -159,12 +159,15 @@ def _measured(
         seconds = (time.perf_counter() - start) / len(pairs)
         measured[label] = []
         for number, (prediction, reason) in enumerate(answers):
+            reason = reason or pairs[number][1].error
             row = matcher.row(number, prediction, failed=reason is not None)
             measured[label].append({**row, "seconds": seconds, "error": reason})
     if scene is not None and evaluator.parser is None:
         evaluator.parser = scene.parser  # loaded by a method: the next image need not
     expected = [matcher.chance_row(number) for number in range(len(pairs))]
-    return measured | {CHANCE: [{**row, "seconds": 0.0, "error": failure} for row in expected]}
+    errors = [failure or expression.error for _, expression in pairs]
+    rows = zip(expected, errors, strict=True)
+    return measured | {CHANCE: [{**row, "seconds": 0.0, "error": error} for row, error in rows]}
 
 
 def _ask(

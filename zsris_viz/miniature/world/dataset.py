@@ -6,7 +6,7 @@ from collections import OrderedDict
 
 import numpy as np
 
-from zsris_viz.datasets.types import Expression, Reference, Sample
+from zsris_viz.datasets.types import Expression, Reference, Sample, check_limit
 from zsris_viz.errors import InvalidInputError, InvalidTypeError
 from zsris_viz.masks import Masks
 from zsris_viz.miniature.world.captions import caption
@@ -46,8 +46,7 @@ class Scenes:
             raise InvalidInputError(
                 f"size {size!r} was given; a whole number of pixels from {MIN_SIDE} is accepted: Scenes(size=224)"
             )
-        if limit is not None and (isinstance(limit, bool) or not isinstance(limit, int) or limit < 1):
-            raise InvalidInputError(f"limit {limit!r} was given; a whole number from 1, or None for all, is accepted")
+        check_limit(limit)
         self.split = split
         self.size = size
         self.style = style
