@@ -48,7 +48,7 @@ def test_little_disk_is_a_warning(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_torch_and_kernel_work_here() -> None:
     checks = {check.name: check for look in (doctor._torch, doctor._kernel) for check in look()}
     assert checks["torch"].status == OK, checks["torch"]
-    assert set(checks) == {"torch", "cuda", "jupyter kernel"}
+    assert set(checks) == {"torch", "cuda", "dtype=auto", "jupyter kernel"}
 
 
 def test_checkpoints_and_the_cache_are_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -120,6 +120,8 @@ def _torch() -> Iterator[Diagnosis]:
         yield Diagnosis("cuda", OK, names)
     else:
         yield Diagnosis("cuda", OK, "none; everything runs on the CPU")
+    devices = importlib.import_module("zsris_viz.models.devices")
+    yield Diagnosis("dtype=auto", OK, devices.choose_dtype().reason)
 
 
 def _parser() -> Iterator[Diagnosis]:

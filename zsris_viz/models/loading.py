@@ -25,7 +25,7 @@ from zsris_viz.models.checkpoints import (
     check_state_dict,
     read_state_dict,
 )
-from zsris_viz.models.devices import FLOAT_TYPES, compute_dtype, resolve_device
+from zsris_viz.models.devices import compute_dtype, resolve_device, resolve_dtype
 from zsris_viz.models.huggingface import model_type, read_model
 from zsris_viz.models.openai_layout import build_clip_model, is_openai_layout, read_shape
 from zsris_viz.models.preprocessing import Preprocess, get_preprocess
@@ -44,7 +44,7 @@ def load_clip(
     name: str | os.PathLike[str] | Mapping[str, torch.Tensor] | Any = "miniature",
     *,
     device: str | torch.device | None = None,
-    dtype: torch.dtype = torch.float32,
+    dtype: torch.dtype | str | None = None,
     preprocess: str | Preprocess = "clip",
     attention: str = "eager",
     kind: StateDictKind | None = None,
@@ -59,9 +59,10 @@ def load_clip(
             state dict or safetensors); a state dict in OpenAI's layout; a transformers ``CLIPModel``. BLIP and BLIP-2
             by id or folder, e.g. "Salesforce/blip-itm-base-coco", for the methods that need no layers: see
             :class:`~zsris_viz.models.blip.BlipModel`.
-        device: default CUDA if present, else CPU. dtype: of the towers; features are fp32 in any case. On a CPU without
-            16-bit arithmetic the weights are rounded to a 16-bit dtype but computed with in fp32, see
-            ``clip.compute_dtype``.
+        device: Name of a device; None for CUDA if present, else the CPU.
+        dtype: Number format of the towers, for example torch.bfloat16 or its name; "auto" for bf16 where the device is
+            fast at it; None for fp32. Features are fp32 in any case. On a CPU without 16-bit arithmetic the weights are
+            rounded to a 16-bit dtype but computed with in fp32, see `compute_dtype` of the model.
         preprocess: a preset ("clip", "clip-center", "glclip", "hybridgl", "copatch") or a Preprocess.
         attention: "eager", or "sdpa" for torch's fused kernel (a trace's attentions are computed either way).
         kind: how a state dict in OpenAI's layout was trained, which its tensors do not tell: "openai" (QuickGELU; the
@@ -77,9 +78,8 @@ def load_clip(
         raise InvalidInputError(f"kind={kind!r} is unknown; use 'openai' (QuickGELU) or 'open_clip' (GELU).")
     if attention not in ("eager", "sdpa"):
         raise InvalidInputError(f"attention={attention!r} is unknown; use 'eager' or 'sdpa'.")
-    if dtype not in FLOAT_TYPES:
-        raise InvalidInputError(f"dtype={dtype!r} is no float type; use torch.float32 or torch.bfloat16.")
     where = resolve_device(device)
+    dtype = resolve_dtype(dtype, where)
     title, source = _resolve(name)
     if title in OPENAI_MODELS and kind is None and isinstance(source, Path):
         kind = "openai"

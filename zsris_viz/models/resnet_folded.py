@@ -45,6 +45,6 @@ def _fold(module: nn.Module) -> None:
         if isinstance(norm, nn.BatchNorm2d):
             setattr(module, f"conv{number}", fuse_conv_bn_eval(getattr(module, f"conv{number}"), norm))
             setattr(module, f"bn{number}", nn.Identity())
-    down = getattr(module, "downsample", None)
-    if isinstance(down, nn.Sequential):
+    down: Any = getattr(module, "downsample", None)
+    if down is not None:
         down[1], down[2] = fuse_conv_bn_eval(down[1], down[2]), nn.Identity()
