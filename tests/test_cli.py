@@ -21,7 +21,9 @@ from typer.testing import CliRunner, Result
 from zsris_viz import __version__
 from zsris_viz.cli import app
 from zsris_viz.errors import InvalidInputError, ZsrisWarning
+from zsris_viz.evaluation import EvaluationConfig
 from zsris_viz.methods.prediction import Ranking
+from zsris_viz.models.devices import parse_dtype
 
 COMMANDS = ("segment", "evaluate", "reproduce", "methods", "parse", "explore", "doctor", "data")
 
@@ -163,32 +165,50 @@ def test_warnings_are_one_line(photo: Path, monkeypatch: pytest.MonkeyPatch, ask
 
 
 def test_evaluate(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    asked: dict[str, Any] = {}
+    calls: list[tuple[Any, list[str], EvaluationConfig]] = []
 
-    def load_dataset(name: str, split: str, **options: Any) -> list[int]:
-        asked.update(options, dataset=(name, split))
-        return [1, 2, 3]
-
-    def evaluate(data: Any, methods: list[str], **options: Any) -> SimpleNamespace:
-        asked.update(options, methods=methods)
+    def run(data: Any, methods: list[str], config: EvaluationConfig) -> SimpleNamespace:
+        calls.append((data, methods, config))
         frame = pd.DataFrame({"method": methods, "miou": [51.25, np.nan], "oiou": [40.0, 30.0], "n": [9, 9]})
         frame["miou_low"], frame["miou_high"] = 48.0, 55.4
         return SimpleNamespace(table=lambda chance=True: frame, chance=lambda: pd.DataFrame({"method": ["chance"]}))
 
-    replace_module(monkeypatch, "zsris_viz.datasets", load_dataset=load_dataset)
-    replace_module(monkeypatch, "zsris_viz.evaluation", evaluate=evaluate)
+    replace_module(monkeypatch, "zsris_viz.evaluation", evaluate=run, EvaluationConfig=EvaluationConfig)
     words = ["evaluate", "--split", "testA", "--methods", "a, b", "--limit", "3", "--output", tmp_path]
     result = zsris(*words)
     assert result.exit_code == 0, result.output
     assert "51.2 [48, 55]" in result.stdout and "3 images" in result.stdout
-    assert asked["dataset"] == ("scenes", "testA") and asked["methods"] == ["a", "b"] and asked["limit"] == 3
-    assert asked["output"] == tmp_path and asked["proposals"] == "ground-truth"
-    told = json.loads(zsris(*words, "--json").stdout)
-    assert told["rows"][0] == {
+    data, methods, config = calls[0]
+    assert (data.name, data.split, len(data), methods) == ("scenes", "testA", 3, ["a", "b"])
+    assert config.output == tmp_path and config.proposals == "ground-truth" and config.dtype == torch.float32
+    printed = json.loads(zsris(*words, "--json").stdout)
+    assert printed["rows"][0] == {
         "method": "a", "miou": 51.25, "oiou": 40.0, "n": 9, "miou_low": 48.0, "miou_high": 55.4,
     }  # fmt: skip
-    assert told["rows"][1]["miou"] is None and told["chance"] == {"method": "chance"}
+    assert printed["rows"][1]["miou"] is None and printed["chance"] == {"method": "chance"}
     assert zsris("evaluate", "--methods", " , ").exit_code == 2
+    more = ["--dtype", "bfloat16", "--batch-size", "7", "--kind", "open_clip", "--shard", "2/8", "--device", "cpu"]
+    assert zsris(*words, *more, "--engine", "dask://local:2").exit_code == 0
+    data, _, config = calls[-1]
+    assert data == "scenes"  # by name, for the workers
+    assert (config.dtype, config.batch_size, config.kind, config.shard) == (torch.bfloat16, 7, "open_clip", "2/8")
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [["--dtype", "int8"], ["--batch-size", "0"], ["--kind", "laion"], ["--text", "clean"], ["--shard", "9/8"],
+     ["--device", "nope"], ["--text", "raw"], ["--shard", "1/2"]],
+    ids=" ".join,
+)  # fmt: skip
+def test_evaluate_refuses_wrong_and_ignored_options(wrong: list[str]) -> None:
+    result = zsris("evaluate", "--limit", "1", *wrong)
+    assert result.exit_code == 2 and "Traceback" not in result.output, result.output
+
+
+def test_dtype_auto_follows_the_device(monkeypatch: pytest.MonkeyPatch) -> None:
+    for fast, expected in ((True, torch.bfloat16), (False, torch.float32)):
+        monkeypatch.setattr(torch.cpu, "_is_amx_tile_supported", lambda fast=fast: fast)
+        assert parse_dtype("auto", "cpu") == expected
 
 
 def test_methods() -> None:

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
     from zsris_viz.datasets.types import Expression
+    from zsris_viz.models.loading import StateDictKind
 
 COLOUR = (213, 94, 0)  # of the chosen mask, as in the figures
 
@@ -141,6 +142,7 @@ def segment(
     preprocess: Any = None,
     device: str | torch.device | None = None,
     dtype: torch.dtype = torch.float32,
+    kind: StateDictKind | None = None,
     batch_size: int = 64,
     max_side: int | None = 1024,
     **given: Any,
@@ -160,6 +162,7 @@ def segment(
             tensor, or a list of (H, W) arrays.
         preset: "default" or "official", of a method given by name.
         parts: "parser", or "gold" for an Expression that knows its noun phrase, direction and so on.
+        device, dtype, kind: as for `load_clip`, of a model given by name.
         parser, captioner, preprocess, batch_size: as for :class:`~zsris_viz.methods.base.SceneFeatures`.
         max_side: a larger image is proposed for and seen at this longest side, and the mask enlarged again; None for
             never. Without effect when masks are given.
@@ -185,7 +188,7 @@ def segment(
     else:
         from zsris_viz.models import load_clip
 
-        model = load_clip(clip, device=device, dtype=dtype)
+        model = load_clip(clip, device=device, dtype=dtype, kind=kind)
     scene = SceneFeatures(
         working, masks, model, parser=parser, captioner=captioner, batch_size=batch_size, preprocess=preprocess
     )

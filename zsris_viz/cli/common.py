@@ -6,7 +6,7 @@ import json
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import typer
 
@@ -32,6 +32,17 @@ CaptionerOption = Annotated[
 ]
 DeviceOption = Annotated[
     str | None, typer.Option("--device", metavar="DEVICE", help='"cpu", "cuda", ...; by default CUDA if present.')
+]
+DtypeOption = Annotated[
+    Literal["auto", "float32", "bfloat16", "float16"],
+    typer.Option("--dtype", help="Number format of the model; auto takes bfloat16 where the device is fast at it."),
+]
+BatchSizeOption = Annotated[
+    int, typer.Option("--batch-size", metavar="N", min=1, help="Crops that the model encodes at once.")
+]
+KindOption = Annotated[
+    Literal["openai", "open_clip"] | None,
+    typer.Option("--kind", help="How a state dict in OpenAI's layout was trained: QuickGELU or GELU."),
 ]
 PROPOSALS_HELP = (
     "Where the masks come from: felzenszwalb; sam (built in, for scenes), sam-vit-h, -l, -b or sam:FILE; "

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import typer
 
 from zsris_viz.cli.common import (
     PROPOSALS_HELP,
+    BatchSizeOption,
     CaptionerOption,
     ClipOption,
     DataRootOption,
     DeviceOption,
+    DtypeOption,
     JsonOption,
+    KindOption,
     print_json,
     print_table,
 )
@@ -47,6 +50,17 @@ def evaluate(
     preset: Annotated[str, typer.Option("--preset", metavar="NAME", help='"default" or "official".')] = "default",
     captioner: CaptionerOption = None,
     device: DeviceOption = None,
+    dtype: DtypeOption = "float32",
+    kind: KindOption = None,
+    batch_size: BatchSizeOption = 64,
+    text: Annotated[
+        Literal["sent", "raw"] | None,
+        typer.Option("--text", help="RefCOCO's expressions cleaned (sent) [default] or as they were typed (raw)."),
+    ] = None,
+    shard: Annotated[
+        str | None,
+        typer.Option("--shard", metavar="I/N", help="Only this share of the images; all N write to one --output."),
+    ] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Measure methods on a data set: mIoU, oIoU and precision, in per cent."""
@@ -55,22 +69,31 @@ def evaluate(
         raise InvalidInputError(
             f"--methods {methods!r} names no method; give names as in --methods global-local,cropping"
         )
-    from zsris_viz.datasets import load_dataset
+    from zsris_viz.evaluation import EvaluationConfig
     from zsris_viz.evaluation import evaluate as run
+    from zsris_viz.models.devices import parse_dtype
 
-    where: dict[str, Any] = {"limit": limit, "data_root": data_root, "split_by": split_by}
-    data = load_dataset(dataset, split, **where)
-    options: dict[str, Any] = {
-        "clip": clip,
-        "preset": preset,
-        "captioner": captioner,
-        "device": device,
-        "output": output,
-    }
-    if engine is None:
-        evaluation = run(data, names, proposals=proposals, data_root=data_root, **options)
-    else:  # by name, so that a worker reads the files itself and they need not travel
-        evaluation = run(dataset, names, split=split, **where, proposals=proposals, engine=engine, **options)
+    config = EvaluationConfig(
+        split=split,
+        split_by=split_by,
+        text=text,
+        data_root=data_root,
+        limit=limit,
+        clip=clip,
+        kind=kind,
+        device=device,
+        dtype=parse_dtype(dtype, device),
+        batch_size=batch_size,
+        proposals=proposals,
+        preset=preset,
+        captioner=captioner,
+        output=output,
+        shard=shard,
+        engine=engine,
+    )
+    data = config.load_dataset(dataset)
+    # A cluster's workers read the files themselves, so they get the dataset by name.
+    evaluation = run(data if engine is None else dataset, names, config)
     if as_json:
         settings = {"dataset": dataset, "split": split, "images": len(data), "clip": clip, "proposals": proposals}
         tables = {

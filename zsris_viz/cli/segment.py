@@ -11,10 +11,13 @@ import typer
 
 from zsris_viz.cli.common import (
     PROPOSALS_HELP,
+    BatchSizeOption,
     CaptionerOption,
     ClipOption,
     DeviceOption,
+    DtypeOption,
     JsonOption,
+    KindOption,
     check_text,
     print_json,
     print_pairs,
@@ -38,6 +41,9 @@ def segment(
     preset: Annotated[str, typer.Option("--preset", metavar="NAME", help='"default" or "official".')] = "default",
     captioner: CaptionerOption = None,
     device: DeviceOption = None,
+    dtype: DtypeOption = "float32",
+    kind: KindOption = None,
+    batch_size: BatchSizeOption = 64,
     save: Annotated[
         Path | None, typer.Option("--save", metavar="FILE", help="Write the image with the mask on it (PNG, JPEG).")
     ] = None,
@@ -47,10 +53,22 @@ def segment(
     """Find what an expression means in an image, and say which model was used."""
     if save is not None:
         _check_target(save, image, force)
+    from zsris_viz.models.devices import parse_dtype
     from zsris_viz.segmentation import segment as run
 
-    options: dict[str, Any] = {"method": method, "clip": clip, "proposals": proposals, "preset": preset}
-    found = run(image, expression, **options, captioner=captioner, device=device)
+    found = run(
+        image,
+        expression,
+        method=method,
+        clip=clip,
+        proposals=proposals,
+        preset=preset,
+        captioner=captioner,
+        device=device,
+        dtype=parse_dtype(dtype, device),
+        kind=kind,
+        batch_size=batch_size,
+    )
     if save is not None:
         found.save(save)
     result = describe(found)

@@ -87,7 +87,7 @@ class Refer(FileDataset):
         if text not in TEXTS:
             raise InvalidInputError(f"text={text!r} is unknown; use {' or '.join(TEXTS)}.")
         check_limit(limit)
-        self._text = text
+        self.text = text
         self.root = find_root(self.name, data_root)
         self._malformed: list[str] = []  # entries that belong to no image of the split
         self._load(limit)
@@ -250,7 +250,7 @@ class Refer(FileDataset):
             others = counts[entries[0].get("category_id")] - (not entries[0].get("iscrowd"))
         return Reference(
             ref_id=str(extra_entry(ref).get("ref_id", ref.get("ref_id"))),
-            expressions=refer_expressions(ref, self._text, reason),
+            expressions=refer_expressions(ref, self.text, reason),
             mask=mask,
             category=", ".join(dict.fromkeys(self._category(entry) for entry in entries)),
             distractors=others,

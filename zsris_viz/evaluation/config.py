@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from zsris_viz.captioning.base import Captioner
     from zsris_viz.evaluation.dask_engine import DaskEngine
     from zsris_viz.language.parser import Parser
+    from zsris_viz.models.loading import StateDictKind
     from zsris_viz.models.preprocessing import Preprocess
 
 Parts = Literal["parser", "gold"]
@@ -34,10 +35,12 @@ class EvaluationConfig:
 
     Attributes:
         split: Split of a dataset that is given by name.
+        text: Form of the expressions of a refer dataset that is given by name, "sent" or "raw"; None for its default.
         split_by: Splitting scheme of a dataset that is given by name, such as "umd"; None for its default.
         data_root: Folder in which the benchmark's files and precomputed proposals lie; None for the default.
         limit: Number of images, taken from the front; None for all.
         clip: Image-text model, or a name for `load_clip`.
+        kind: Training of a state dict in OpenAI's layout, "openai" or "open_clip", which tells its activation.
         device: Device of a model or of proposals that are given by name; None for CUDA where there is one.
         dtype: Number format of a model that is given by name.
         batch_size: Number of crops that are encoded at once; it changes the rows by rounding only.
@@ -59,9 +62,11 @@ class EvaluationConfig:
 
     split: str = "val"
     split_by: str | None = None
+    text: str | None = None
     data_root: str | os.PathLike[str] | None = None
     limit: int | None = None
     clip: ImageTextModel | str = "miniature"
+    kind: StateDictKind | None = None
     device: str | torch.device | None = None
     dtype: torch.dtype = torch.float32
     batch_size: int = 64
@@ -138,6 +143,8 @@ class EvaluationConfig:
         """
         if isinstance(dataset, str):
             options: dict[str, Any] = {"limit": self.limit, "data_root": self.data_root, "split_by": self.split_by}
+            if self.text is not None:
+                options["text"] = self.text
             return load_dataset(dataset, self.split, **options)
         if not isinstance(dataset, Dataset):
             raise InvalidTypeError(
@@ -152,7 +159,7 @@ class EvaluationConfig:
             return self.clip
         from zsris_viz.models import load_clip
 
-        return load_clip(self.clip, device=self.device, dtype=self.dtype)
+        return load_clip(self.clip, device=self.device, dtype=self.dtype, kind=self.kind)
 
     def load_proposer(self) -> Proposer:
         """Return the source of proposals."""
