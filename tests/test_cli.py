@@ -23,7 +23,7 @@ from zsris_viz.cli import app
 from zsris_viz.errors import InvalidInputError, ZsrisWarning
 from zsris_viz.evaluation import EvaluationConfig
 from zsris_viz.methods.prediction import Ranking
-from zsris_viz.models.devices import parse_dtype
+from zsris_viz.models.devices import resolve_device, resolve_dtype
 
 COMMANDS = ("segment", "evaluate", "reproduce", "methods", "parse", "explore", "doctor", "data")
 
@@ -180,7 +180,7 @@ def test_evaluate(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     assert "51.2 [48, 55]" in result.stdout and "3 images" in result.stdout
     data, methods, config = calls[0]
     assert (data.name, data.split, len(data), methods) == ("scenes", "testA", 3, ["a", "b"])
-    assert config.output == tmp_path and config.proposals == "ground-truth" and config.dtype == torch.float32
+    assert config.output == tmp_path and config.proposals == "ground-truth" and config.dtype is None
     printed = json.loads(zsris(*words, "--json").stdout)
     assert printed["rows"][0] == {
         "method": "a", "miou": 51.25, "oiou": 40.0, "n": 9, "miou_low": 48.0, "miou_high": 55.4,
@@ -191,7 +191,7 @@ def test_evaluate(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     assert zsris(*words, *more, "--engine", "dask://local:2").exit_code == 0
     data, _, config = calls[-1]
     assert data == "scenes"  # by name, for the workers
-    assert (config.dtype, config.batch_size, config.kind, config.shard) == (torch.bfloat16, 7, "open_clip", "2/8")
+    assert (config.dtype, config.batch_size, config.kind, config.shard) == ("bfloat16", 7, "open_clip", "2/8")
 
 
 @pytest.mark.parametrize(
@@ -208,7 +208,17 @@ def test_evaluate_refuses_wrong_and_ignored_options(wrong: list[str]) -> None:
 def test_dtype_auto_follows_the_device(monkeypatch: pytest.MonkeyPatch) -> None:
     for fast, expected in ((True, torch.bfloat16), (False, torch.float32)):
         monkeypatch.setattr(torch.cpu, "_is_amx_tile_supported", lambda fast=fast: fast)
-        assert parse_dtype("auto", "cpu") == expected
+        assert resolve_dtype("auto", "cpu") == expected
+
+
+def test_variables_set_the_device_and_dtype_of_models_without(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ZSRIS_DTYPE", "bfloat16")
+    monkeypatch.setenv("ZSRIS_DEVICE", "cpu:0")
+    assert resolve_dtype() == torch.bfloat16 and resolve_dtype("float32") == torch.float32
+    assert str(resolve_device()) == "cpu:0" and str(resolve_device("cpu")) == "cpu"
+    monkeypatch.setenv("ZSRIS_DTYPE", "int8")
+    with pytest.raises(InvalidInputError, match="int8"):
+        resolve_dtype()
 
 
 def test_methods() -> None:
@@ -254,10 +264,12 @@ def test_reproduce_exit_code_and_report(tmp_path: Path, monkeypatch: pytest.Monk
         return report
 
     monkeypatch.setattr("zsris_viz.reproduce.reproduce", reproduce)
-    result = zsris("reproduce", "00", "-p", "limit=5", "-p", "clip=a=b", "--jobs", "1", "--force")
+    words = ["reproduce", "00", "-p", "limit=5", "-p", "clip=a=b", "--jobs", "1", "--force"]
+    result = zsris(*words, "--device", "cuda:1", "--dtype", "auto")
     assert result.exit_code == 1
     assert asked["wanted"] == ["00"] and asked["parameters"] == {"limit": "5", "clip": "a=b"}
     assert asked["jobs"] == 1 and asked["force"] is True
+    assert (asked["device"], asked["dtype"]) == ("cuda:1", "auto")
     assert "00_a.ipynb: cell 3 (In [2]): KeyError: 'x'\nTraceback ..." in result.stderr
     assert "0 done, 0 skipped, 1 failed" in result.stdout
     told = json.loads(zsris("reproduce", "--json").stdout)

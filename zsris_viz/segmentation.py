@@ -141,7 +141,7 @@ def segment(
     captioner: Any = None,
     preprocess: Any = None,
     device: str | torch.device | None = None,
-    dtype: torch.dtype = torch.float32,
+    dtype: str | torch.dtype | None = None,
     kind: StateDictKind | None = None,
     batch_size: int = 64,
     max_side: int | None = 1024,

@@ -40,7 +40,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> tuple[World, Report, list[s
         parameters={"clip": "tiny"},
         jobs=2,
         test=True,
-        told=lines.append,
+        log=lines.append,
     )
     return world, report, lines
 

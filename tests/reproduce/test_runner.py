@@ -68,10 +68,10 @@ def test_order_and_number_at_a_time(world: World, fake_worker: Install) -> None:
     for name in ("02_c", "00_a", "01_b"):
         world.good(name)
     assert run(world, jobs=2).ok
-    told = lines(log)
-    assert [name for name, what, *_ in told if what == "start"][2] == "01_b"
+    events = lines(log)
+    assert [name for name, what, *_ in events if what == "start"][2] == "01_b"
     together = most = 0
-    for _, what, *_ in told:
+    for _, what, *_ in events:
         together += 1 if what == "start" else -1
         most = max(most, together)
     assert most == 2
@@ -140,10 +140,10 @@ def test_undeclared_outputs_are_told_and_left_out(world: World, fake_worker: Ins
     fake_worker(extra + "(p / 'extra.png').write_text(''); (p / '00_other-curve.png').write_text('')")
     world.good("00_a")
     world.good("00_other")
-    told: list[str] = []
-    report = run(world, wanted=["00-a"], told=told.append)
+    messages: list[str] = []
+    report = run(world, wanted=["00-a"], log=messages.append)
     assert report.results[0].undeclared == ("figures/extra",)
-    assert any("figures/extra" in line for line in told)
+    assert any("figures/extra" in line for line in messages)
     assert sorted(p.name for p in (world.output / "figures").iterdir()) == [
         "00_a-curve.json", "00_a-curve.pdf", "00_a-curve.png", "00_a-curve.svg",
     ]  # fmt: skip

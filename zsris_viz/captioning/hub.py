@@ -12,6 +12,7 @@ from PIL import Image
 from zsris_viz.captioning.base import Captioner
 from zsris_viz.errors import InvalidInputError, InvalidTypeError, UnavailableError, ZsrisWarning
 from zsris_viz.io.hashing import weights_hash
+from zsris_viz.models.devices import resolve_device
 from zsris_viz.models.huggingface import model_type, read_pretrained
 
 if TYPE_CHECKING:
@@ -55,7 +56,7 @@ class HubCaptioner(Captioner):
         cache: bool | DiskCache = True,
     ) -> None:
         super().__init__(name, batch_size=batch_size, cache=cache)
-        self.device = torch.device(device if device is not None else "cuda" if torch.cuda.is_available() else "cpu")
+        self.device = resolve_device(device)
         self.dtype = dtype or (torch.float16 if self.device.type == "cuda" else torch.float32)
         if self.dtype not in DTYPES:
             raise InvalidTypeError(f"dtype={dtype!r} is no float type; use torch.float32, float16 or bfloat16.")

@@ -34,8 +34,10 @@ DeviceOption = Annotated[
     str | None, typer.Option("--device", metavar="DEVICE", help='"cpu", "cuda", ...; by default CUDA if present.')
 ]
 DtypeOption = Annotated[
-    Literal["auto", "float32", "bfloat16", "float16"],
-    typer.Option("--dtype", help="Number format of the model; auto takes bfloat16 where the device is fast at it."),
+    Literal["auto", "float32", "bfloat16", "float16"] | None,
+    typer.Option(
+        "--dtype", help="Number format of CLIP [default: float32]; auto is bfloat16 where the device is fast at it."
+    ),
 ]
 BatchSizeOption = Annotated[
     int, typer.Option("--batch-size", metavar="N", min=1, help="Crops that the model encodes at once.")

@@ -50,7 +50,7 @@ def evaluate(
     preset: Annotated[str, typer.Option("--preset", metavar="NAME", help='"default" or "official".')] = "default",
     captioner: CaptionerOption = None,
     device: DeviceOption = None,
-    dtype: DtypeOption = "float32",
+    dtype: DtypeOption = None,
     kind: KindOption = None,
     batch_size: BatchSizeOption = 64,
     text: Annotated[
@@ -71,7 +71,6 @@ def evaluate(
         )
     from zsris_viz.evaluation import EvaluationConfig
     from zsris_viz.evaluation import evaluate as run
-    from zsris_viz.models.devices import parse_dtype
 
     config = EvaluationConfig(
         split=split,
@@ -82,7 +81,7 @@ def evaluate(
         clip=clip,
         kind=kind,
         device=device,
-        dtype=parse_dtype(dtype, device),
+        dtype=dtype,
         batch_size=batch_size,
         proposals=proposals,
         preset=preset,

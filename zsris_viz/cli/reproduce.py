@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from zsris_viz.cli.common import JsonOption, print_json, print_table
+from zsris_viz.cli.common import DeviceOption, DtypeOption, JsonOption, print_json, print_table
 from zsris_viz.errors import InvalidInputError
 
 if TYPE_CHECKING:
@@ -32,6 +32,8 @@ def reproduce(
     timeout: Annotated[
         float | None, typer.Option("--timeout", metavar="SECONDS", min=0, help="End a notebook after this long.")
     ] = None,
+    device: DeviceOption = None,
+    dtype: DtypeOption = None,
     test: Annotated[bool, typer.Option("--test", help="The small parameters that the tests use.")] = False,
     only_list: Annotated[bool, typer.Option("--list", help="Only say what there is to make.")] = False,
     dry_run: Annotated[
@@ -45,7 +47,7 @@ def reproduce(
     missing. The exit code is 1 when a notebook failed.
     """
     given = dict(map(_pair, parameter or []))
-    running = {"--jobs": jobs, "--force": force, "--timeout": timeout}
+    running = {"--jobs": jobs, "--force": force, "--timeout": timeout, "--device": device, "--dtype": dtype}
     if only_list:
         _refuse("--list", {"--parameter": given, "--dry-run": dry_run, "--test": test, **running})
         _list(wanted or [], notebooks, as_json)
@@ -65,7 +67,9 @@ def reproduce(
         notebooks=notebooks,
         timeout=timeout,
         test=test,
-        told=lambda line: typer.echo(line, err=True),
+        device=device,
+        dtype=dtype,
+        log=lambda line: typer.echo(line, err=True),
     )
     if as_json:
         _print_report(report)

@@ -41,7 +41,7 @@ def segment(
     preset: Annotated[str, typer.Option("--preset", metavar="NAME", help='"default" or "official".')] = "default",
     captioner: CaptionerOption = None,
     device: DeviceOption = None,
-    dtype: DtypeOption = "float32",
+    dtype: DtypeOption = None,
     kind: KindOption = None,
     batch_size: BatchSizeOption = 64,
     save: Annotated[
@@ -53,7 +53,6 @@ def segment(
     """Find what an expression means in an image, and say which model was used."""
     if save is not None:
         _check_target(save, image, force)
-    from zsris_viz.models.devices import parse_dtype
     from zsris_viz.segmentation import segment as run
 
     found = run(
@@ -65,7 +64,7 @@ def segment(
         preset=preset,
         captioner=captioner,
         device=device,
-        dtype=parse_dtype(dtype, device),
+        dtype=dtype,
         kind=kind,
         batch_size=batch_size,
     )

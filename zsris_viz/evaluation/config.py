@@ -42,7 +42,7 @@ class EvaluationConfig:
         clip: Image-text model, or a name for `load_clip`.
         kind: Training of a state dict in OpenAI's layout, "openai" or "open_clip", which tells its activation.
         device: Device of a model or of proposals that are given by name; None for CUDA where there is one.
-        dtype: Number format of a model that is given by name.
+        dtype: Number format of a model that is given by name, such as "bfloat16" or "auto"; None for float32.
         batch_size: Number of crops that are encoded at once; it changes the rows by rounding only.
         preprocess: Preprocessing for methods that do not name their own; None for the model's.
         proposals: Proposer, or a name for `load_proposals`.
@@ -68,7 +68,7 @@ class EvaluationConfig:
     clip: ImageTextModel | str = "miniature"
     kind: StateDictKind | None = None
     device: str | torch.device | None = None
-    dtype: torch.dtype = torch.float32
+    dtype: str | torch.dtype | None = None
     batch_size: int = 64
     preprocess: Preprocess | str | None = None
     proposals: Proposer | str = "ground-truth"

@@ -15,6 +15,7 @@ from zsris_viz.errors import CorruptFileError, InvalidInputError, UnavailableErr
 from zsris_viz.images import ImageSource, open_image
 from zsris_viz.io.hashing import weights_hash
 from zsris_viz.masks import FLOAT_PIXELS, Masks
+from zsris_viz.models.devices import resolve_device
 from zsris_viz.proposals.base import Proposer
 
 DEFAULT = "facebook/mask2former-swin-large-coco-instance"
@@ -56,7 +57,7 @@ class Mask2Former(Proposer):
         if max_masks < 1:
             raise InvalidInputError(f"max_masks={max_masks} was given; a number from 1 up is accepted.")
         self.threshold, self.max_masks, self.dtype = threshold, max_masks, dtype
-        self.device = torch.device(device if device is not None else "cuda" if torch.cuda.is_available() else "cpu")
+        self.device = resolve_device(device)
         self.title = os.fspath(model)
         self.model, self.processor = _load(self.title, dtype)
         self._weights = weights_hash(self.model)[:16]

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from zsris_viz.errors import InvalidInputError, InvalidTypeError, UnavailableError, ZsrisWarning
 from zsris_viz.images import ImageSource, open_image
 from zsris_viz.masks import Masks
+from zsris_viz.models.devices import resolve_device
 from zsris_viz.proposals.base import WORKING_SIDE, Proposer
 from zsris_viz.proposals.sam_checkpoint import MINIATURE, build_sam, find_weights, kind_of, published, read_state
 from zsris_viz.proposals.working_size import enlarge, shrink
@@ -144,7 +145,7 @@ class Sam(Proposer):
             known = self.weights.title in published()
             self.name = self.weights.title if known else f"sam:{self.weights.title}"
         self.kind = MINIATURE if self.weights.title == MINIATURE else kind_of(state)
-        self.device = torch.device(device if device is not None else "cuda" if torch.cuda.is_available() else "cpu")
+        self.device = resolve_device(device)
         self.dtype = dtype
         self.model = build_sam(state).to(self.device)
         if dtype != torch.float32:

@@ -10,7 +10,7 @@ import sys
 import tempfile
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -66,17 +66,36 @@ class _Started:
 
 
 @dataclass
-class Workshop:
-    """The output folder, how many processes may fill it, and what figures.yaml names."""
+class NotebookExecutor:
+    """Runs notebooks in processes of their own and moves what they made to the output folder.
+
+    Attributes:
+        place: The output folder.
+        jobs: Notebooks at a time.
+        timeout: Seconds after which a notebook is ended; None for no limit.
+        log: Called with a line for each thing that happens.
+        declared: `figures/NAME` and `tables/NAME` of all entries of figures.yaml.
+        variables: Environment variables for the notebooks.
+    """
 
     place: Path
     jobs: int
     timeout: float | None
-    told: Callable[[str], None]
+    log: Callable[[str], None]
     declared: frozenset[str]
+    variables: Mapping[str, str] = field(default_factory=dict)
 
-    def work(self, runs: list[NotebookRun], package: str, force: bool) -> list[Result]:
-        """NotebookRun what is not up to date, in order, several at a time; on an interruption, end what is running."""
+    def run(self, runs: list[NotebookRun], package: str, force: bool) -> list[Result]:
+        """Run what is not up to date, in order, several at a time; on an interruption, end what is running.
+
+        Args:
+            runs: Notebooks with their parameters.
+            package: What the results of all notebooks depend on, as for `fingerprint`.
+            force: Whether to run even what is up to date.
+
+        Returns:
+            A result for each run, in their order.
+        """
         shutil.rmtree(self.place / ".work", ignore_errors=True)  # what a killed run has left
         waiting = deque((run, fingerprint(run, package)) for run in runs)
         running: list[_Started] = []
@@ -87,15 +106,15 @@ class Workshop:
                     run, mark = waiting.popleft()
                     if not force and self._up_to_date(run, mark):
                         results[run.name] = Result(run, "skipped")
-                        self.told(f"{run.name}: up to date")
+                        self.log(f"{run.name}: up to date")
                     else:
                         running.append(self._start(run, mark))
-                        self.told(f"{run.name}: running")
+                        self.log(f"{run.name}: running")
                 for started in [s for s in running if self._ended(s)]:
                     running.remove(started)
                     result = self._finish(started)
                     results[result.run.name] = result
-                    self.told(_line(result))
+                    self.log(_line(result))
                 if running:
                     time.sleep(0.05)
         finally:
@@ -132,7 +151,7 @@ class Workshop:
         }
         write_json(scratch / "request.json", request)
         threads = str(max(1, (os.cpu_count() or 1) // self.jobs))
-        environment = {"OMP_NUM_THREADS": threads, "TOKENIZERS_PARALLELISM": "false", **os.environ}
+        environment = {"OMP_NUM_THREADS": threads, "TOKENIZERS_PARALLELISM": "false", **os.environ, **self.variables}
         environment.pop("MPLBACKEND", None)  # a kernel draws inline
         with (scratch / "log.txt").open("wb") as log:
             process = subprocess.Popen(

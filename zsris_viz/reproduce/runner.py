@@ -11,7 +11,7 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 from zsris_viz.errors import InvalidInputError, UnavailableError
-from zsris_viz.reproduce.executor import Result, Workshop
+from zsris_viz.reproduce.executor import NotebookExecutor, Result
 from zsris_viz.reproduce.fingerprint import package_hash
 from zsris_viz.reproduce.index import write_index
 from zsris_viz.reproduce.parameters import check_parameters, read_parameters
@@ -74,9 +74,11 @@ def reproduce(
     notebooks: str | Path | None = None,
     timeout: float | None = None,
     test: bool = False,
-    told: Callable[[str], None] = lambda line: None,
+    device: str | None = None,
+    dtype: str | None = None,
+    log: Callable[[str], None] = lambda line: None,
 ) -> Report:
-    """NotebookRun the notebooks that make the wanted figures and tables.
+    """Run the notebooks that make the wanted figures and tables.
 
     Args:
         wanted: ids of figures.yaml, notebooks, or their numbers; all when empty.
@@ -87,7 +89,9 @@ def reproduce(
         notebooks: folder with figures.yaml; None: `notebooks/` here or in the clone.
         timeout: seconds after which a notebook is ended and counts as failed; None: no limit.
         test: the entries' `test_parameters` on top of their `parameters`.
-        told: gets a line for each thing that happens.
+        device: device of every model for which a notebook names none; None for CUDA if present, else the CPU.
+        dtype: number format of CLIP where a notebook names none, such as "bfloat16" or "auto"; None for float32.
+        log: called with a line for each thing that happens.
 
     Returns:
         The report; a notebook that fails does not stop the others.
@@ -100,6 +104,10 @@ def reproduce(
         raise InvalidInputError(f"jobs is {jobs}, must be 1 or more")
     folder = find_notebooks(notebooks)
     every, runs = plan_runs(wanted, parameters=parameters, notebooks=folder, test=test)
+    from zsris_viz.models.devices import DEVICE_VARIABLE, DTYPE_VARIABLE  # imports torch
+
+    choices = {DEVICE_VARIABLE: device, DTYPE_VARIABLE: dtype}
+    variables = {name: value for name, value in choices.items() if value is not None}
     place = Path(output)
     place.mkdir(parents=True, exist_ok=True)
     lock = FileLock(place / ".lock")
@@ -111,8 +119,9 @@ def reproduce(
         ) from None
     try:
         declared = frozenset(output for run in every for output in run.outputs)
-        shop = Workshop(place, jobs or min(2, os.cpu_count() or 1), timeout, told, declared)
-        results = shop.work(runs, package_hash([folder.parent / "data_manifests"]), force)
+        executor = NotebookExecutor(place, jobs or min(2, os.cpu_count() or 1), timeout, log, declared, variables)
+        package = " ".join([package_hash([folder.parent / "data_manifests"]), *variables.values()])
+        results = executor.run(runs, package, force)
         return Report(results, write_index(place, every))
     finally:
         lock.release()

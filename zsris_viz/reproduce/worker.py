@@ -24,7 +24,7 @@ _ANSI = re.compile(r"\x1b\[[0-9;]*m")
 
 
 def main(request_file: str) -> None:
-    """NotebookRun the notebook that the request names and write the outcome."""
+    """Run the notebook that the request names and write the outcome."""
     request = json.loads(Path(request_file).read_text(encoding="utf-8"))
     _end_with_parent()
     started = time.perf_counter()
