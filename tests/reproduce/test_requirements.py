@@ -99,6 +99,28 @@ def test_limit_and_columns(tables: World) -> None:
     assert any("no measured seconds for someone/else" in line for line in own.basis)
 
 
+def test_local_checkpoints_are_found_with_their_size(tables: World, tmp_path: Path) -> None:
+    file, folder = tmp_path / "ViT-B-32.pt", tmp_path / "clip"
+    file.write_bytes(bytes(3_000_000))
+    folder.mkdir()
+    (folder / "model.safetensors").write_bytes(bytes(2_000_000))
+    (folder / "config.json").write_text("{}")
+    found = need(tables, "gl-table1", clip=str(file), clip_rn=str(folder), freesolo=f"sam:{tmp_path / 'none.pth'}")
+    sizes = {part.name: (part.there, part.size) for part in found.parts}
+    assert sizes[str(file)] == (True, 3_000_000) and sizes[str(folder)] == (True, 2_000_000)
+    assert [part.name for part in found.missing] == [f"sam:{tmp_path / 'none.pth'}"]
+    assert found.memory_gb == pytest.approx(0.005 + needs_module.WORKING_GB)
+
+
+def test_what_is_unknown_is_called_unknown(tables: World) -> None:
+    found = need(tables, "gl-table1", clip="someone/else")
+    assert found.memory_gb is None and [part.name for part in found.unknown] == ["someone/else"]
+    assert "unknown  someone/else" in found.text() and "memory   unknown" in found.text()
+    words = ["reproduce", "gl-table1", "--dry-run", "--notebooks", str(tables.notebooks), "-p", "clip=someone/else"]
+    shown = CliRunner().invoke(app, words).stdout
+    assert "unknown: someone/else" in shown and "nothing is missing" not in shown
+
+
 def test_hours_of_the_last_run_here(tables: World) -> None:
     state = tables.output / ".state"
     state.mkdir(parents=True)

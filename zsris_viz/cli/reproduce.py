@@ -110,7 +110,13 @@ def _dry_run(
         return
     typer.echo("\n\n".join(need.text() for need in needs))
     missing = dict.fromkeys(part.name for need in needs for part in need.missing)
-    typer.echo(f"\nmissing: {', '.join(missing)}" if missing else "\nnothing is missing")
+    unknown = dict.fromkeys(part.name for need in needs for part in need.unknown)
+    if unknown:
+        typer.echo(f"\nunknown: {', '.join(unknown)}")
+    if missing:
+        typer.echo(f"\nmissing: {', '.join(missing)}")
+    elif not unknown:
+        typer.echo("\nnothing is missing")
 
 
 def _list(wanted: list[str], notebooks: Path | None, as_json: bool) -> None:

@@ -32,10 +32,16 @@ class Needs:
     """What one run needs.
 
     Attributes:
-        run: its name. makes: ids of figures.yaml. data: what it is measured on.
-        images, expressions: of all splits; None if unknown.
-        parts: what must be there. memory_gb: of a GPU, weights and activations. memory_note: how that is known.
-        hours: device -> hours. basis: how they are known, or why they are not.
+        run: Name of the run.
+        makes: Ids of figures.yaml.
+        data: What it is measured on.
+        images: Number of images in all splits; None if unknown.
+        expressions: Number of expressions in all splits; None if unknown.
+        parts: What must be there.
+        memory_gb: Memory of a GPU for weights and activations, in GB; None if unknown.
+        memory_note: How the memory is known.
+        hours: Device -> hours.
+        basis: How the hours are known, or why they are not.
     """
 
     run: str
@@ -44,10 +50,15 @@ class Needs:
     images: int | None
     expressions: int | None
     parts: tuple[Resource, ...]
-    memory_gb: float
+    memory_gb: float | None
     memory_note: str
     hours: Mapping[str, float] = field(default_factory=dict)
     basis: tuple[str, ...] = ()
+
+    @property
+    def unknown(self) -> list[Resource]:
+        """What may be there or not."""
+        return [part for part in self.parts if part.there is None]
 
     @property
     def missing(self) -> list[Resource]:
@@ -64,10 +75,11 @@ class Needs:
         counts += [f"{self.expressions:,} expressions"] if self.expressions else []
         lines = [f"{self.run}: {', '.join(self.makes)}", f"  data     {self.data}: {', '.join(counts)}"]
         for part in self.parts:
-            state = {True: "there", False: "MISSING", None: "?"}[part.there]
+            state = {True: "there", False: "MISSING", None: "unknown"}[part.there]
             size = f" ({part.size / 1e6:,.0f} MB)" if part.size else ""
             lines.append(f"  {state:<8} {part.name}{size}{': ' + part.detail if part.detail else ''}")
-        lines.append(f"  memory   {self.memory_gb:.1f} GB of a GPU: {self.memory_note}")
+        memory = "unknown" if self.memory_gb is None else f"{self.memory_gb:.1f} GB of a GPU"
+        lines.append(f"  memory   {memory}: {self.memory_note}")
         lines += [f"  time     {_duration(hours)} on {device}" for device, hours in self.hours.items()]
         lines += [f"  basis    {line}" for line in self.basis]
         return "\n".join(lines)
@@ -117,8 +129,8 @@ def needs_of_wanted(
     return [needs_of(run, Path(output)) for run in runs]
 
 
-def _memory(parts: Sequence[Resource]) -> tuple[float, str]:
-    """GB on a GPU, and how that is known."""
+def _memory(parts: Sequence[Resource]) -> tuple[float | None, str]:
+    """Return GB on a GPU, None if no size is known, and how that is known."""
     models = {part.name: part for part in parts if part.kind == "model"}
     if {"sam-vit-h", "blip2-opt-2.7b"} <= set(models):
         return TAS_GB, "published for SAM ViT-H, BLIP-2 and CLIP together (TAS, section 4.5)"
@@ -129,6 +141,8 @@ def _memory(parts: Sequence[Resource]) -> tuple[float, str]:
     if not large:
         note = "the built-in models need none: they run on a CPU"
         return 0.0, note
+    if weights == 0 and unknown:
+        return None, f"nothing is known of the size of {', '.join(unknown)}"
     return weights + WORKING_GB, note + (f"; without {', '.join(unknown)}, of unknown size" if unknown else "")
 
 

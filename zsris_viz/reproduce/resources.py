@@ -9,10 +9,11 @@ from typing import Any
 
 from zsris_viz.datasets.manifests import Manifest, manifests
 from zsris_viz.errors import InvalidInputError
-from zsris_viz.methods import method_class
+from zsris_viz.methods import method_class, method_names
 from zsris_viz.reproduce.plan import NotebookRun
 
 BUILT_IN = ("miniature", "miniature-rn", "sam", "felzenszwalb", "ground-truth", "none")
+WEIGHT_SUFFIXES = (".safetensors", ".bin", ".pt", ".pth")
 # parameters of notebooks that name a model, or several
 MODELS = ("clip", "clip_rn", "itc", "proposals", "freesolo", "sam", "captioner", "captioner_2")
 # roles in the papers' tables -> parameter
@@ -25,8 +26,11 @@ class Resource:
     """Something that must be there: a dataset's file, a checkpoint, a model.
 
     Attributes:
-        name: a manifest's or a file's. kind: "data" or "model". there: whether it was found; None if unknown.
-        size: bytes, None if not published. detail: where it was looked for, or how to get it.
+        name: Name of a manifest or file.
+        kind: "data" or "model".
+        there: Whether it was found; None if unknown.
+        size: Bytes; None if unknown.
+        detail: Where it was looked for, or how to get it.
     """
 
     name: str
@@ -131,7 +135,8 @@ def _asked(run: NotebookRun) -> list[str]:
     lines = [line for table in tables for line in table.lines if line.method is not None]
     roles = {line.tower for line in lines} | {line.proposals for line in lines}
     asked = [name for role, name in ROLES.items() if role in roles]
-    if any("captions" in method_class(line.method).info.needs for line in lines if line.method):
+    methods = {line.method for line in lines if line.method in method_names()}  # others are chance and upper bound
+    if any("captions" in method_class(name).info.needs for name in methods):
         asked += [name for role, name in SPEAKERS.items() if any(line.captioner == role for line in lines)]
     return list(dict.fromkeys(asked))
 
@@ -141,15 +146,20 @@ def _model(name: str, root: str) -> Resource:
         return Resource(name, "model", True, None, "built in")
     kind, _, file = name.partition(":")
     if file and kind in ("precomputed", "sam", "mask2former"):
-        there = Path(file).expanduser().exists()
-        return Resource(
-            kind if kind == "precomputed" else name, "model", there, None, "" if there else f"no file {file}"
-        )
+        path = Path(file).expanduser()
+        title = kind if kind == "precomputed" else name
+        if path.exists():
+            return Resource(title, "model", True, _weight_bytes(path))
+        if kind == "mask2former" and file.count("/") == 1:
+            cached = _in_hub_cache(file)
+            return Resource(title, "model", cached or None, None, "" if cached else "a repository of unknown size")
+        return Resource(title, "model", False, None, f"there is no file {file}")
     if Path(name).expanduser().exists():
-        return Resource(name, "model", True)
+        return Resource(name, "model", True, _weight_bytes(Path(name).expanduser()))
     manifest = _manifest_of(name)
     if manifest is None:
-        return Resource(name, "model", None, None, "not in data_manifests: its size and place are unknown")
+        cached = _in_hub_cache(name) if name.count("/") == 1 else False
+        return Resource(name, "model", cached or None, None, "not in data_manifests, so its size is unknown")
     size = sum(one.size or 0 for one in manifest.files) or None
     if manifest.hub is not None and _in_hub_cache(manifest.hub.repo):
         return Resource(manifest.name, "model", True, size, "in the Hugging Face cache")
@@ -158,6 +168,13 @@ def _model(name: str, root: str) -> Resource:
         return parts[0]
     get = f"zsris data fetch {manifest.name}" + (f" --data-root {root or 'DIR'}" if manifest.hub is None else "")
     return Resource(manifest.name, "model", False, size, get)
+
+
+def _weight_bytes(path: Path) -> int:
+    """Return the size of a file, or of the weights in a folder."""
+    if path.is_file():
+        return path.stat().st_size
+    return sum(file.stat().st_size for file in path.iterdir() if file.suffix in WEIGHT_SUFFIXES)
 
 
 def _manifest_of(name: str) -> Manifest | None:
