@@ -205,12 +205,6 @@ def test_evaluate_refuses_wrong_and_ignored_options(wrong: list[str]) -> None:
     assert result.exit_code == 2 and "Traceback" not in result.output, result.output
 
 
-def test_dtype_auto_follows_the_device(monkeypatch: pytest.MonkeyPatch) -> None:
-    for fast, expected in ((True, torch.bfloat16), (False, torch.float32)):
-        monkeypatch.setattr(torch.cpu, "_is_amx_tile_supported", lambda fast=fast: fast)
-        assert resolve_dtype("auto", "cpu") == expected
-
-
 def test_variables_set_the_device_and_dtype_of_models_without(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ZSRIS_DTYPE", "bfloat16")
     monkeypatch.setenv("ZSRIS_DEVICE", "cpu:0")
