@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from zsris_viz.reproduce import Run, load_entries, reproduce, runs_of
+from zsris_viz.reproduce import NotebookRun, load_entries, reproduce, runs_of
 from zsris_viz.reproduce.parameters import check_parameters, read_notebook, read_parameters
 
 NOTEBOOKS = Path(__file__).resolve().parents[2] / "notebooks"
@@ -15,7 +15,7 @@ PATHS = sorted(NOTEBOOKS.glob("*.ipynb"))
 SECONDS = 300
 
 
-def runs(*, test: bool) -> list[Run]:
+def runs(*, test: bool) -> list[NotebookRun]:
     return runs_of(load_entries(NOTEBOOKS), NOTEBOOKS, test=test)
 
 
