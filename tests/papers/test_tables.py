@@ -17,10 +17,12 @@ from zsris_viz.errors import InvalidInputError, UnavailableError
 from zsris_viz.evaluation import evaluate
 from zsris_viz.methods import get_method, method_names
 from zsris_viz.methods.base import MethodInfo
-from zsris_viz.papers.comparison import column_title, comparison_table, wide_table
+from zsris_viz.papers.comparison import column_title, comparison_table, paired_table, wide_table
 from zsris_viz.papers.experiment import Experiment, _short
 from zsris_viz.papers.published import published
-from zsris_viz.papers.tables import BOUND, TABLES, Column, PaperTable, TableRow, find_table, table_ids
+from zsris_viz.papers.table_spec import with_baselines
+from zsris_viz.papers.tables import BOUND, CHANCE, TABLES, Column, PaperTable, TableRow, find_table, table_ids
+from zsris_viz.proposals import load_proposals
 
 VAL: Column = ("refcoco", "val", "unc")
 
@@ -52,16 +54,25 @@ class Small(Experiment):
     def source(self, role: str) -> Any:
         return super().source("ground-truth")
 
-    def method(self, line: TableRow, dataset: str) -> Any:
+    def method(self, line: TableRow, dataset: str, column: Column | None = None) -> Any:
         if line.title == "needs":
             return NeedsMore()
         if line.title == "for rn":
             return ForRN()
-        return super().method(line, dataset) if line.method is None else ByHash(salt=len(line.title))
+        return super().method(line, dataset, column) if line.method is None else ByHash(salt=len(line.title))
+
+    def stand_ins(self, line: TableRow) -> str:
+        return ""
 
     def _answers(self, *args: Any) -> Any:
         self.evaluated += 1
         return super()._answers(*args)
+
+
+class Benchmark(Small):
+    """The small world for a benchmark, with the stand-ins that it is given."""
+
+    stand_ins = Experiment.stand_ins
 
 
 @pytest.mark.parametrize("id", [id for id, table in TABLES.items() if table.paper])
@@ -107,7 +118,7 @@ def test_settings_are_those_of_the_methods(id: str) -> None:
     for line in table.lines:
         if line.method is None:
             assert line.reason
-        elif line.method != BOUND:
+        elif not line.is_baseline:
             if line.method not in method_names():  # a method that this version does not have is said to be missing
                 assert "no method" in str(Experiment(limit=1).rows(line, VAL))
                 continue
@@ -121,7 +132,8 @@ def test_every_setting_of_an_ablation_is_another_question() -> None:
         asked = {(line.method, str(sorted(line.settings.items())), line.tower, line.captioner, line.proposals)
                  for line in table.lines if line.method}  # fmt: skip
         assert len(asked) == sum(line.method is not None for line in table.lines), id
-    assert {line.settings["layer"] for line in find_table("copatch-exit", 12).lines} == {*range(1, 13), "avg"}
+    exits = find_table("copatch-exit", 12).lines
+    assert {line.settings["layer"] for line in exits if not line.is_baseline} == {*range(1, 13), "avg"}
     with pytest.raises(InvalidInputError, match="gl-table1"):
         find_table("gl-table9")
 
@@ -164,6 +176,58 @@ def test_measured_values_are_those_of_evaluate() -> None:
     asked = place.evaluated
     comparison_table(place, table, resamples=100)
     assert place.evaluated == asked  # nothing is asked twice
+
+
+def test_chance_and_bound_are_in_every_table() -> None:
+    for id in table_ids():
+        lines = find_table(id).lines
+        sources = {line.proposals for line in lines if line.method and line.proposals != "none"}
+        assert sources == {line.proposals for line in lines if line.method == CHANCE}, id
+        assert sources == {line.proposals for line in lines if line.method == BOUND}, id
+    place = Small()
+    table = with_baselines(PaperTable("t", "T", LINES[:1], columns=(VAL,)))
+    found = comparison_table(place, table, resamples=10).set_index(["line", "metric"])
+    plain = evaluate(SmallWorld(20), ByHash(), clip=NoClip(), parts="gold", progress=False).chance()
+    assert found.loc[("chance", "mIoU"), "measured"] == pytest.approx(plain["miou"].item())
+    assert found.loc[("chance", "oIoU"), "measured"] == pytest.approx(plain["oiou"].item())
+
+
+def test_stand_ins_are_named_and_refused_on_benchmarks() -> None:
+    parts: dict[str, Any] = {
+        "models": {"vit": "miniature", "rn": "RN50"},
+        "proposals": {"freesolo": "felzenszwalb", "sam": "sam-vit-h"},
+    }
+    named = Experiment(**parts)
+    rows = {line.title: named.stand_ins(line) for id in ("gl-table1", "tas-table1") for line in find_table(id).lines}
+    assert rows["Cropping (ViT-B/32)"] == "felzenszwalb for FreeSOLO; miniature for ViT-B/32"
+    assert rows["Cropping (RN50)"] == "felzenszwalb for FreeSOLO" and rows["CLIP-only (RN50)"] == ""
+    assert rows["TAS (RN50)"] == "miniature for BLIP-2 OPT-2.7b" and rows["LAVT, supervised"] == ""
+    table = PaperTable("t", "T", (TableRow("one", "x", proposals="freesolo"),), columns=(VAL,))
+    with pytest.raises(InvalidInputError, match=r"felzenszwalb for FreeSOLO.*precomputed:FILE.*allow_stand_ins=true"):
+        comparison_table(Benchmark(**parts), table)
+    found = comparison_table(Benchmark(**parts, allow_stand_ins=True), table, resamples=10)
+    assert set(found["stand_ins"]) == {"felzenszwalb for FreeSOLO; miniature for ViT-B/32"}
+    assert set(wide_table(found)["stand_ins"]) == set(found["stand_ins"]) and found["measured"].notna().all()
+
+
+def test_presets_and_filters_follow_the_dataset() -> None:
+    crop = TableRow("x", "global-local")
+    assert Experiment().method(crop, "scenes").preset == "default"
+    assert Experiment().method(crop, "refcoco").preset == "official"
+    assert Experiment(preset="default").method(crop, "refcoco").preset == "default"
+    alphas = [Experiment().method(crop, "scenes", (name, "val", "")).config.alpha for name in ("phrasecut", "refcoco")]
+    assert alphas == [0.95, 0.5]
+    given = {"sam": load_proposals("felzenszwalb")}
+    assert Experiment(dataset="refcoco", proposals=given).source("sam+filter").name == "felzenszwalb+filter"
+    assert Experiment(proposals=given).source("sam+filter").name == "felzenszwalb"
+    assert Experiment(dataset="refcoco", proposals=given).source("sam").name == "felzenszwalb"
+
+
+def test_families_are_corrected() -> None:
+    lines = (*LINES[:2], TableRow("third", "x"))
+    found = paired_table(Small(), PaperTable("t", "T", lines, columns=(VAL,)), "one", resamples=10)
+    assert len(found) == 2 and found["p_holm"].min() == pytest.approx(min(1, 2 * found["p"].min()))
+    assert (found["p"] >= 2 / 2**20).all() and (found["p_holm"] >= found["p"]).all()
 
 
 def test_reasons_are_short_and_name_no_folder() -> None:

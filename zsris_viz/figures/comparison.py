@@ -88,6 +88,7 @@ def show_ablation(frame: pd.DataFrame, metric: str, *, varied: str, title: str |
     import pandas as pd
 
     part = frame[(frame["metric"] == metric) & frame["measured"].notna()]
+    part = part[~part["line"].str.startswith(("chance", "upper bound"))]
     if part.empty:
         raise InvalidInputError(f"nothing was measured: {', '.join(dict.fromkeys(frame['note']))}.")
     values = pd.to_numeric(part["line"], errors="coerce")

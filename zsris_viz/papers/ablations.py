@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from zsris_viz.papers.table_spec import Column, PaperTable, TableRow
+from zsris_viz.papers.table_spec import Column, PaperTable, TableRow, with_baselines
 
 SHORT: Column = ("refcoco", "val", "unc")  # expressions as in RefCOCO
 LONG: Column = ("refcocog", "val", "umd")
@@ -15,21 +15,25 @@ TERMS = {"use_base": "Global-Local", "use_relation": "relation", "use_coherence"
 def sweep(
     id: str, title: str, method: str, settings: Mapping[str, Mapping[str, Any]], column: Column, varied: str
 ) -> PaperTable:
-    """One setting varied, with ground-truth masks.
+    """Return a table in which one setting is varied, with ground-truth masks.
 
     Args:
-        settings: label -> settings of the method, over those for the dataset. column: where it is measured.
-        varied: what the labels are values of.
+        id: Id of the table.
+        title: One line.
+        method: Name of the method.
+        settings: Label and settings of the method, over those for the dataset.
+        column: Where it is measured.
+        varied: What the labels are values of.
     """
     lines = (TableRow(label, method, settings=given, proposals="ground-truth") for label, given in settings.items())
-    return PaperTable(id, title, tuple(lines), columns=(column,), varied=varied)
+    return with_baselines(PaperTable(id, title, tuple(lines), columns=(column,), varied=varied))
 
 
 def sweeps(layers: int) -> dict[str, PaperTable]:
-    """All sweeps, by id.
+    """Return all ablations by id.
 
     Args:
-        layers: of the ViT tower.
+        layers: Number of layers of the ViT tower.
     """
     last_blocks = sorted({0, 1, 2, 3, 4, layers // 2, layers})
     exits: list[tuple[int | str, bool]] = [

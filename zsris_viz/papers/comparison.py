@@ -1,4 +1,4 @@
-"""Measured beside published: the papers' tables with the numbers of this run, and the difference."""
+"""The papers' tables with the numbers of this run beside the published ones."""
 
 from __future__ import annotations
 
@@ -6,11 +6,12 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from zsris_viz.errors import InvalidInputError
-from zsris_viz.evaluation.statistics import RESAMPLES, compare_methods
+from zsris_viz.evaluation.statistics import compare_methods
 from zsris_viz.evaluation.tables import metric_table
 from zsris_viz.papers.experiment import TITLES, Experiment
 from zsris_viz.papers.published import published
-from zsris_viz.papers.tables import BOUND, Column, PaperTable, TableRow
+from zsris_viz.papers.table_spec import BOUND, Column, PaperTable, TableRow
+from zsris_viz.resampling import RESAMPLES, holm
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -21,19 +22,22 @@ BOUNDS = {"oIoU": "upper_bound_oiou", "mIoU": "upper_bound"}
 
 
 def comparison_table(experiment: Experiment, table: PaperTable, *, resamples: int = RESAMPLES) -> pd.DataFrame:
-    """Measured beside published: a line for each row, column and metric.
+    """Return measured beside published numbers, a line for each row, column and metric.
 
     Args:
-        experiment: who plays which role. table: what to measure. resamples: of the bootstrap.
+        experiment: Models, proposals and images.
+        table: What to measure.
+        resamples: Number of draws of the bootstrap.
 
     Returns:
         The columns line, dataset, split, split_by, metric, measured, low, high (per cent, 95 % interval over
-        images; nan where not measured), published, difference (measured minus published), n, images, seconds,
-        measured_on, note (why a row was not measured, or what is to be said of the published number).
+        images; nan where not measured and below 20 images), published, difference (measured minus published), n,
+        images, seconds, measured_on, stand_ins (parts of this run in the place of published ones), note (why a row was
+        not measured, or a remark on the published number).
     """
     import pandas as pd
 
-    experiment.work([table])
+    experiment.evaluate([table])
     printed, lines = _printed(table), []
     for line in table.lines:
         for column in experiment.columns(table):
@@ -49,14 +53,17 @@ def comparison_table(experiment: Experiment, table: PaperTable, *, resamples: in
                 entry |= {"metric": metric, **measured.get(metric, {}), "published": value}
                 entry |= {
                     "measured_on": experiment.measured_on(column),
+                    "stand_ins": experiment.stand_ins(line) if measured else "",
                     "note": rows if isinstance(rows, str) else note,
                 }
                 lines.append(entry)
     order = ["line", "dataset", "split", "split_by", "metric", "measured", "low", "high", "published", "difference"]
-    frame = pd.DataFrame(lines).reindex(columns=[*order, "n", "images", "seconds", "measured_on", "note"])
+    frame = pd.DataFrame(lines).reindex(columns=[*order, "n", "images", "seconds", "measured_on", "stand_ins", "note"])
     numbers = ["measured", "low", "high", "published", "seconds"]
     frame[numbers] = frame[numbers].astype(float)
-    return frame.assign(difference=frame["measured"] - frame["published"])
+    frame = frame.assign(difference=frame["measured"] - frame["published"])
+    frame.attrs["columns"] = [column_title(*column) for column in experiment.columns(table)]
+    return frame
 
 
 def paired_table(
@@ -67,28 +74,31 @@ def paired_table(
     *,
     resamples: int = RESAMPLES,
 ) -> pd.DataFrame:
-    """Every row of a table minus another on the same images: paired bootstrap, which sees far smaller differences.
+    """Compare every row of a table with another on the same images.
 
     Args:
-        experiment: who plays which role. table: what to compare.
-        reference: the row that is taken away from all others, by title; None: from each its own `base`.
-        metric: "mIoU" or "oIoU". resamples: of the bootstrap.
+        experiment: Models, proposals and images.
+        table: What to compare.
+        reference: Title of the row that is subtracted from all others; None subtracts from each its own `base`.
+        metric: "mIoU" or "oIoU".
+        resamples: Number of draws of the bootstrap.
 
     Returns:
-        The columns line, minus, dataset, split, measured_on, difference, low, high (points, 95 % interval), p, n,
-        images; no rows where nothing was measured.
+        The columns line, minus, dataset, split, measured_on, difference, low, high (points, 95 % interval of a paired
+        bootstrap, nan below 20 images), p (paired sign-flip test), p_holm (after Holm's correction over the table), n
+        and images; no rows where nothing was measured.
 
     Raises:
-        InvalidInputError: no such row.
+        InvalidInputError: If there is no such row.
     """
     import pandas as pd
 
     known = {line.title: line for line in table.lines}
     if reference is not None and reference not in known:
         raise InvalidInputError(f"{table.id!r} has no row {reference!r}; it has {', '.join(known)}.")
-    experiment.work([table])
+    experiment.evaluate([table])
     lines = []
-    for line in table.lines:
+    for line in [line for line in table.lines if not line.is_baseline]:
         base = known.get(reference or line.base or "")
         for column in experiment.columns(table) if base not in (None, line) else ():
             rows, others = experiment.rows(line, column), experiment.rows(base, column)  # type: ignore[arg-type]
@@ -99,19 +109,23 @@ def paired_table(
             entry |= {"dataset": column[0], "split": column[1], "measured_on": experiment.measured_on(column)}
             ends = {name: 100 * getattr(found, name) for name in ("difference", "low", "high")}
             lines.append({**entry, **ends, "p": found.p_value, "n": found.n, "images": found.images})
-    order = ["line", "minus", "dataset", "split", "measured_on", "difference", "low", "high", "p", "n", "images"]
-    return pd.DataFrame(lines, columns=order)
+    order = ["line", "minus", "dataset", "split", "measured_on", "difference", "low", "high", "p", "p_holm", "n"]
+    frame = pd.DataFrame(lines, columns=[*order, "images"])
+    return frame.assign(p_holm=holm(frame["p"].astype(float)))
 
 
 def wide_table(frame: pd.DataFrame, order: Sequence[str] | None = None) -> pd.DataFrame:
-    """A table as it is printed: a row for each metric and method, a column for each split, "measured (published)".
+    """Return a table as it is printed: a row for each metric and method, a column for each split.
+
+    A cell reads "measured (published)". Stand-ins for published parts have a column of their own.
 
     Args:
-        frame: what `Experiment.table` gives. order: of the metrics.
+        frame: Result of `comparison_table`.
+        order: Order of the metrics.
     """
     import pandas as pd
 
-    names = [column_title(*one) for one in frame[["dataset", "split", "split_by"]].itertuples(index=False)]
+    names = [column_title(*key) for key in frame[["dataset", "split", "split_by"]].itertuples(index=False)]
     cells = [
         f"{'–' if pd.isna(one.measured) else f'{one.measured:.1f}'}"
         + ("" if pd.isna(one.published) else f" ({one.published:.2f})")
@@ -122,12 +136,21 @@ def wide_table(frame: pd.DataFrame, order: Sequence[str] | None = None) -> pd.Da
     rows = [
         (metric, line) for metric in order or dict.fromkeys(frame["metric"]) for line in dict.fromkeys(frame["line"])
     ]
-    wide = wide.reindex(index=[row for row in rows if row in wide.index], columns=list(dict.fromkeys(names)))
-    return wide.rename_axis(columns=None).reset_index()
+    printed = [name for name in frame.attrs.get("columns", names) if name in set(names)]
+    wide = wide.reindex(index=[row for row in rows if row in wide.index], columns=list(dict.fromkeys(printed)))
+    wide = wide.rename_axis(columns=None).reset_index()
+    stand_ins = frame.groupby("line", sort=False)["stand_ins"].max()
+    return wide.assign(stand_ins=wide["line"].map(stand_ins)) if stand_ins.any() else wide
 
 
 def column_title(dataset: str, split: str, split_by: str) -> str:
-    """A column's head: "RefCOCOg val(U)"."""
+    """Return the head of a column, such as "RefCOCOg val(U)".
+
+    Args:
+        dataset: Name of the dataset.
+        split: Name of the split.
+        split_by: Splitting scheme.
+    """
     return f"{TITLES.get(dataset, dataset)} {split}{SCHEMES.get(split_by, '')}".strip()
 
 
@@ -138,7 +161,7 @@ def _printed(table: PaperTable) -> list[dict[str, Any]]:
 def _published(
     printed: Sequence[Mapping[str, Any]], line: TableRow, column: Column, metric: str
 ) -> tuple[float | None, str]:
-    """The printed number of a row and column with its note; None if there is none."""
+    """Return the printed number of a row and column with its note; None if there is none."""
     if line.published is None:
         return None, ""
     wanted = {**line.published, "metric": metric}

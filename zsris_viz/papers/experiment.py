@@ -1,4 +1,4 @@
-"""Who plays which role of the papers' tables, and the evaluations behind their rows, each made once."""
+"""The models and images behind the papers' tables, and the evaluations of their rows."""
 
 from __future__ import annotations
 
@@ -8,24 +8,29 @@ import os
 import re
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from zsris_viz.datasets import dataset_class, load_dataset
 from zsris_viz.errors import InvalidInputError, UnavailableError, ZsrisError
 from zsris_viz.evaluation.runner import evaluate
 from zsris_viz.evaluation.settings import method_settings
-from zsris_viz.methods import method_class
+from zsris_viz.methods import method_class, method_names
+from zsris_viz.methods.dataset_settings import dataset_settings
 from zsris_viz.papers.published import published
-from zsris_viz.papers.tables import BOUND, Column, PaperTable, TableRow
+from zsris_viz.papers.roles import ROLES, stand_in
+from zsris_viz.papers.table_spec import CHANCE, FILTERED, Column, PaperTable, TableRow
 from zsris_viz.proposals import load_proposals
+from zsris_viz.proposals.filtered import Filtered
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from zsris_viz.datasets.types import Dataset
+    from zsris_viz.evaluation.results import Evaluation
+    from zsris_viz.language.parser import Parser
     from zsris_viz.methods.base import Method
     from zsris_viz.models.base import ImageTextModel
     from zsris_viz.proposals.base import Proposer
@@ -37,18 +42,25 @@ Key = tuple[str, str, str, str]  # tower, proposals, captioner, settings
 
 @dataclass
 class Experiment:
-    """Who plays which role, and where the images come from. Loads each model once, evaluates each question once.
+    """The models, proposals and images behind the papers' tables; each model is loaded once, each row evaluated once.
 
-    Args:
-        dataset: "scenes": its drawn twins stand in for every benchmark (the same split, expressions in its manner);
-            a benchmark: its columns alone are measured; "all": every column on its own benchmark.
-        limit: images of each split; None for all.
-        models: role ("vit", "rn", "blip-2", "albef") -> a name for `load_clip`; "" leaves its rows out.
-        proposals: role ("freesolo", "sam", "ground-truth") -> a name for `load_proposals`, or a Proposer.
-        captioners: role ("blip-2", "git") -> a name for `load_captioner`.
-        data_root, preset, parts, seed: see `evaluate`.
-        rows_dir: a folder that keeps the rows, so that a long run can be stopped; None: the package's cache.
-        engine: see `evaluate`. progress: show bars.
+    Attributes:
+        dataset: "scenes", whose drawn images stand in for every benchmark (the same split, expressions in its
+            manner); a benchmark, whose columns alone are measured; or "all", every column on its own benchmark.
+        limit: Number of images of each split; None for all.
+        models: Role ("vit", "rn", "blip-2", "albef") and a name for `load_clip`; an empty name leaves its rows out.
+        proposals: Role ("freesolo", "sam", "mask2former", "ground-truth") and a name for `load_proposals`, or a
+            Proposer.
+        captioners: Role ("blip-2", "git") and a name for `load_captioner`.
+        data_root: Folder of the benchmarks.
+        preset: Preset of all methods; None for "official" on a benchmark and "default" on drawn scenes.
+        parts: See `EvaluationConfig`.
+        seed: Seed of the bootstrap.
+        rows_dir: Folder that keeps the rows, so that a long run can be stopped; None for the package's cache.
+        engine: See `EvaluationConfig`.
+        allow_stand_ins: Whether a benchmark may be measured with a stand-in for a part that the paper names; its rows
+            then say so.
+        progress: Whether progress bars are shown.
     """
 
     dataset: str = "scenes"
@@ -57,23 +69,26 @@ class Experiment:
     proposals: Mapping[str, str | Proposer] = field(default_factory=dict)
     captioners: Mapping[str, str] = field(default_factory=lambda: {"blip-2": "miniature"})
     data_root: str | os.PathLike[str] | None = None
-    preset: str = "default"
-    parts: str = "parser"
+    preset: str | None = None
+    parts: Literal["parser", "gold"] = "parser"
     seed: int = 0
     rows_dir: str | os.PathLike[str] | None = None
     engine: str | None = None
+    allow_stand_ins: bool = False
     progress: bool = False
 
     def __post_init__(self) -> None:
         self._data: dict[Column, Dataset | None] = {}
         self._models: dict[str, ImageTextModel | str] = {}
         self._sources: dict[str, Proposer | str] = {}
-        self._rows: dict[tuple[Column, Key], pd.DataFrame | str] = {}
-
-    # -- what is at hand
+        self._results: dict[tuple[Column, Key], Evaluation | str] = {}
 
     def data(self, column: Column) -> Dataset | None:
-        """The images of a column, or None if this workplace does not measure it."""
+        """Return the images of a column, or None if it is not measured here.
+
+        Args:
+            column: Dataset, split and splitting scheme.
+        """
         if column not in self._data:
             self._data[column] = self._load(*column)
         return self._data[column]
@@ -89,14 +104,42 @@ class Experiment:
         return load_dataset(name, split, limit=self.limit, data_root=self.data_root, split_by=split_by or None)
 
     def measured_on(self, column: Column) -> str:
-        """What stands behind a column, in words."""
+        """Return the name of the images behind a column; empty if it is not measured here.
+
+        Args:
+            column: Dataset, split and splitting scheme.
+        """
         data = self.data(column)
         if data is None:
             return ""
         return f"{data.name} {data.split}" + (f" like {TITLES[column[0]]}" if data.name == "scenes" else "")
 
+    def stand_ins(self, line: TableRow) -> str:
+        """Return the stand-ins for published parts behind a row, as "felzenszwalb for FreeSOLO; ...".
+
+        Args:
+            line: Row of a table.
+        """
+        if line.method is None:
+            return ""
+        role = line.proposals.removesuffix(FILTERED)
+        source = self.proposals.get(role, "")
+        found = [stand_in(role, source if isinstance(source, str) else source.name)]
+        if not line.is_baseline:
+            found.append(stand_in(line.tower, self.models.get(line.tower, "")))
+            if self._needs_captions(line.method):
+                found.append(stand_in(f"captioner {line.captioner}", self.captioners.get(line.captioner, "")))
+        return "; ".join(filter(None, found))
+
     def model(self, role: str) -> ImageTextModel:
-        """The model of a role. Raises UnavailableError where nobody plays it."""
+        """Return the model of a role.
+
+        Args:
+            role: Role of a tower.
+
+        Raises:
+            UnavailableError: If there is none.
+        """
         if role not in self._models:
             from zsris_viz.models import load_clip
 
@@ -108,88 +151,157 @@ class Experiment:
         return _found(self._models[role])
 
     def source(self, role: str) -> Proposer:
-        """The proposals of a role. Raises UnavailableError where there are none."""
+        """Return the proposals of a role.
+
+        TAS's overlap filter works on masks of at least 2,000 pixels, so it is left out on drawn scenes.
+
+        Args:
+            role: Role of proposals, with or without "+filter".
+
+        Raises:
+            UnavailableError: If there are none.
+        """
         if role not in self._sources:
-            given = self.proposals.get(role, role if role in ("ground-truth", "none") else "")
-            where: dict[str, Any] = {"data_root": self.data_root} if isinstance(given, str) else {}
+            plain = role.removesuffix(FILTERED)
+            given = self.proposals.get(plain, plain if plain in ("ground-truth", "none") else "")
+            filtered = role.endswith(FILTERED) and self.dataset != "scenes"
             try:
-                self._sources[role] = load_proposals(given, **where) if given else f"no proposals given for {role!r}"
+                self._sources[role] = (
+                    self._load_source(given, filtered) if given else f"no proposals given for {plain!r}"
+                )
             except UnavailableError as error:
                 self._sources[role] = _short(error)
         return _found(self._sources[role])
 
+    def _load_source(self, given: str | Proposer, filtered: bool) -> Proposer:
+        if not isinstance(given, str):
+            return Filtered(given) if filtered and not isinstance(given, Filtered) else load_proposals(given)
+        name = given + FILTERED if filtered and not given.endswith(FILTERED) else given
+        return load_proposals(name, data_root=self.data_root)
+
     @cached_property
-    def parser(self) -> Any:
-        """The package's own, loaded once."""
+    def parser(self) -> Parser:
+        """The package's own parser, loaded once."""
         from zsris_viz.language import load_parser
 
         return load_parser()
 
-    def method(self, line: TableRow, dataset: str) -> Method:
-        """The method of a row with its settings for a dataset. Raises UnavailableError if there is none."""
+    def method(self, line: TableRow, dataset: str, column: Column | None = None) -> Method:
+        """Return the method of a row with its settings for a dataset.
+
+        Args:
+            line: Row of a table.
+            dataset: Name of the dataset that is measured.
+            column: Column of the table, whose benchmark may have a setting of its own.
+
+        Raises:
+            UnavailableError: If there is no such method here.
+        """
         if line.method is None:
             raise UnavailableError(line.reason)
         try:
-            method = method_class(line.method)
+            kind = method_class(line.method)
         except InvalidInputError as error:
             raise UnavailableError(f"this version has no method {line.method!r}") from error
-        return method.for_dataset(dataset, self.preset, **line.settings)
-
-    # -- questions and answers
+        settings = dict(line.settings)
+        if column is not None and column[0] == "phrasecut":  # its phrases need more context than the drawn scenes'
+            own = dataset_settings(line.method, "phrasecut")
+            settings = {name: own[name] for name in ("alpha",) if name in own} | settings
+        preset = self.preset or ("default" if dataset == "scenes" else "official")
+        return kind.for_dataset(dataset, preset if preset in kind.presets else "default", **settings)
 
     def columns(self, table: PaperTable) -> list[Column]:
-        """The columns of a table: as printed, or as it says."""
+        """Return the columns of a table in the order in which they are printed.
+
+        Args:
+            table: Table of a paper.
+        """
         if table.columns or not table.paper:
             return list(table.columns)
         printed = published(paper=table.paper, table=table.number)
         return list(dict.fromkeys(printed[["dataset", "split", "split_by"]].itertuples(index=False, name=None)))
 
-    def work(self, tables: Iterable[PaperTable]) -> None:
-        """Evaluate whatever the tables ask and is not known yet: all that shares images and models in one go."""
+    def evaluate(self, tables: Iterable[PaperTable]) -> None:
+        """Evaluate all rows of tables that were not evaluated before; rows that share images and models share a run.
+
+        Args:
+            tables: Tables of papers.
+
+        Raises:
+            InvalidInputError: If a part is a stand-in for a published one on a benchmark, and `allow_stand_ins` is not
+                set.
+        """
         waiting: dict[tuple[Column, str, str, str], dict[str, Method]] = defaultdict(dict)
         for table in tables:
             for column in self.columns(table):
                 for line in table.lines:
-                    asked = self._question(line, column)
-                    if asked is None or isinstance(asked[1], str):
+                    task = self._task(line, column)
+                    if task is None or isinstance(task[1], str):
                         continue
-                    if (column, asked[0]) not in self._rows:
-                        waiting[(column, *asked[0][:3])][asked[0][3]] = asked[1]
+                    self._refuse_stand_ins(line, column)
+                    if (column, task[0]) not in self._results:
+                        waiting[(column, *task[0][:3])][task[0][3]] = task[1]
         for (column, tower, proposals, captioner), methods in waiting.items():
-            for settings, answer in self._answers(column, tower, proposals, captioner, methods).items():
-                self._rows[column, (tower, proposals, captioner, settings)] = answer
+            for settings, found in self._answers(column, tower, proposals, captioner, methods).items():
+                self._results[column, (tower, proposals, captioner, settings)] = found
 
     def rows(self, line: TableRow, column: Column) -> pd.DataFrame | str:
-        """Result rows of a row of a table, or why there are none."""
-        asked = self._question(line, column)
-        if asked is None:
-            return "not measured in this run"
-        if isinstance(asked[1], str):
-            return asked[1]
-        return self._rows.get((column, asked[0]), "not asked yet: call work(tables)")
+        """Return the result rows of a row of a table, or why there are none.
 
-    def _question(self, line: TableRow, column: Column) -> tuple[Key, Any] | None:
-        """The key of a row's answer, and the method, or the reason why there is none; None for an unmeasured column."""
+        Args:
+            line: Row of a table.
+            column: Dataset, split and splitting scheme.
+        """
+        task = self._task(line, column)
+        if task is None:
+            return "not measured in this run"
+        if isinstance(task[1], str):
+            return task[1]
+        found = self._results.get((column, task[0]), "not evaluated yet: call evaluate(tables)")
+        if isinstance(found, str):
+            return found
+        return found.chance_rows if line.method == CHANCE else found.rows[found.rows["method"] == task[0][3]]
+
+    def _refuse_stand_ins(self, line: TableRow, column: Column) -> None:
+        data = self.data(column)
+        if self.allow_stand_ins or data is None or data.name == "scenes" or not self.stand_ins(line):
+            return
+        titles = {role.title: role.remedy for role in ROLES.values()}
+        remedies = [titles[name.rpartition(" for ")[2]] for name in self.stand_ins(line).split("; ")]
+        raise InvalidInputError(
+            f"The row {line.title!r} would be measured on {data.name} with {self.stand_ins(line)}. Give "
+            f"{'; '.join(remedies)}. Or set allow_stand_ins=true: the rows then name their stand-ins."
+        )
+
+    def _needs_captions(self, method: str) -> bool:
+        return method in method_names() and "captions" in method_class(method).info.needs
+
+    def _task(self, line: TableRow, column: Column) -> tuple[Key, Method | str] | None:
+        """Return the key of a row's result with the method, or with the reason why there is none.
+
+        None stands for a column that is not measured.
+        """
         data = self.data(column)
         if data is None:
             return None
-        asked = line
-        if line.method == BOUND:  # any method sees the best proposal; this one needs least
-            asked = TableRow(line.title, "cropping", proposals=line.proposals, tower=line.tower)
+        # Every method records the best proposal and chance; cropping needs least.
+        known = replace(line, method="cropping", settings={}) if line.is_baseline else line
         try:
-            method = self.method(asked, data.name)
+            method = self.method(known, data.name, column)
         except ZsrisError as error:
             return ("", "", "", ""), _short(error)
-        speaks = "captions" in method.info.needs
+        captions = "captions" in method.info.needs
         settings = json.dumps(method_settings(method), sort_keys=True)
-        return (line.tower, line.proposals, line.captioner if speaks else "", settings), method
+        return (line.tower, line.proposals, line.captioner if captions else "", settings), method
 
     def _answers(
         self, column: Column, tower: str, proposals: str, captioner: str, methods: Mapping[str, Method]
-    ) -> dict[str, pd.DataFrame | str]:
-        """Rows by settings; where something is missing, the reason, and the rest without it."""
+    ) -> dict[str, Evaluation | str]:
+        """Return results by settings; where something is missing, the reason, and the others without it."""
+        data = self.data(column)
+        assert data is not None
         try:
-            model, source, speaker = self.model(tower), self.source(proposals), self.captioners.get(captioner, "")
+            model, source, name = self.model(tower), self.source(proposals), self.captioners.get(captioner, "")
             refused = {
                 key: f"{method.info.title} needs a tower of kind {' or '.join(method.info.towers)}, not {model.kind}"
                 for key, method in methods.items()
@@ -198,16 +310,16 @@ class Experiment:
             if refused:
                 others = {key: method for key, method in methods.items() if key not in refused}
                 return refused | (self._answers(column, tower, proposals, captioner, others) if others else {})
-            if captioner and not speaker:
+            if captioner and not name:
                 raise UnavailableError(f"no captioner was given for {captioner!r}")
             found = evaluate(
-                self.data(column),  # type: ignore[arg-type]
+                data,
                 methods,
                 clip=model,
                 proposals=source,
                 parts=self.parts,
                 parser=self.parser if self.parts == "parser" else None,
-                captioner=speaker or None,
+                captioner=name or None,
                 output=self._folder(column, tower, source.name, captioner, methods),
                 engine=self.engine or None,
                 reuse=self.rows_dir is None and self.engine is None,
@@ -216,17 +328,17 @@ class Experiment:
         except (UnavailableError, InvalidInputError) as error:
             if len(methods) == 1:
                 return dict.fromkeys(methods, _short(error))
-            alone: dict[str, pd.DataFrame | str] = {}
+            alone: dict[str, Evaluation | str] = {}
             for key, method in methods.items():
                 alone |= self._answers(column, tower, proposals, captioner, {key: method})
             return alone
-        return {key: found.rows[found.rows["method"] == key] for key in methods}
+        return dict.fromkeys(methods, found)
 
     def _folder(self, column: Column, tower: str, source: str, captioner: str, methods: Mapping[str, Any]) -> Any:
         if self.rows_dir is None:
             return None
-        asked = hashlib.sha256("".join(sorted(methods)).encode()).hexdigest()[:10]
-        parts = [*column, self.models.get(tower, tower), source, captioner, asked]
+        digest = hashlib.sha256("".join(sorted(methods)).encode()).hexdigest()[:10]
+        parts = [*column, self.models.get(tower, tower), source, captioner, digest]
         return Path(self.rows_dir) / "-".join(part.replace(os.sep, "_") for part in parts if part)
 
 
@@ -237,6 +349,6 @@ def _found(thing: Any) -> Any:
 
 
 def _short(error: Exception) -> str:
-    """The first sentence of an error, without paths in brackets."""
+    """Return the first sentence of an error, without paths in brackets."""
     text = re.sub(r" \([^()]*[/\\][^()]*\)", "", " ".join(str(error).split()))
     return text.split(". ")[0][:160]

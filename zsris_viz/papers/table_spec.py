@@ -1,13 +1,16 @@
-"""What a row and a table of a paper are: a question that an evaluation can answer, and where its number is printed."""
+"""The rows and tables of a paper: what an evaluation must measure for each, and where its number is printed."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 BOUND = "upper bound"  # not a method: always the best proposal
+CHANCE = "chance"  # not a method: a proposal drawn uniformly
+FILTERED = "+filter"  # behind a role of proposals: TAS's overlap filter
 Column = tuple[str, str, str]  # dataset, split, scheme
+TITLES = {"freesolo": "FreeSOLO", "sam": "SAM", "ground-truth": "ground-truth masks", "mask2former": "Mask2Former"}
 
 
 @dataclass(frozen=True)
@@ -15,11 +18,16 @@ class TableRow:
     """One row of a table.
 
     Attributes:
-        title: unique in the table. method: as in the registry, `BOUND`, or None if nothing here can make it.
-        published: filters of :func:`~zsris_viz.papers.published.published` that find the row's numbers; None without.
-        settings: of the method, over those for the dataset. tower: the role "vit", "rn", "blip-2" or "albef".
-        proposals: the role "freesolo", "sam", "ground-truth" or "none". captioner: the role "blip-2" or "git".
-        reason: why nothing here can make it. base: the row that a gain is taken from, by title.
+        title: Unique in the table.
+        method: Name in the registry, `BOUND`, `CHANCE`, or None if nothing here can compute it.
+        published: Filters of :func:`~zsris_viz.papers.published.published` that find the row's numbers; None without.
+        settings: Settings of the method, over those for the dataset.
+        tower: Role "vit", "rn", "blip-2" or "albef".
+        proposals: Role "freesolo", "sam", "sam+filter" (with TAS's overlap filter), "mask2former", "ground-truth" or
+            "none".
+        captioner: Role "blip-2" or "git".
+        reason: Why nothing here can compute it.
+        base: Title of the row that a gain is measured from.
     """
 
     title: str
@@ -32,14 +40,25 @@ class TableRow:
     reason: str = ""
     base: str | None = None
 
+    @property
+    def is_baseline(self) -> bool:
+        """Whether the row is chance or the upper bound and not a method."""
+        return self.method in (BOUND, CHANCE)
+
 
 @dataclass(frozen=True)
 class PaperTable:
     """A table: rows, and the splits that are its columns.
 
     Attributes:
-        id: as in figures.yaml. title: one line. lines: its rows. paper, number: as in published.csv; "" without.
-        columns: what is measured where the published numbers do not say. varied: what an ablation varies.
+        id: Id in figures.yaml.
+        title: One line.
+        lines: Its rows.
+        paper: Paper as in published.csv; empty without.
+        number: Number of the table as in published.csv; empty without.
+        columns: Columns where the published numbers do not say.
+        metrics: "oIoU", "mIoU" or both.
+        varied: What an ablation varies.
     """
 
     id: str
@@ -50,3 +69,21 @@ class PaperTable:
     columns: tuple[Column, ...] = ()
     metrics: tuple[str, ...] = ("oIoU", "mIoU")
     varied: str = field(default="method")
+
+
+def with_baselines(table: PaperTable) -> PaperTable:
+    """Return the table with rows of chance and upper bound for each source of proposals that lacks them.
+
+    Args:
+        table: Table of methods.
+    """
+    sources = dict.fromkeys(row.proposals for row in table.lines if row.method and row.proposals != "none")
+    known = {(row.method, row.proposals) for row in table.lines}
+    added = []
+    for source in sources:
+        role = source.removesuffix(FILTERED)
+        suffix = f", {TITLES.get(role, role)}" if len(sources) > 1 else ""
+        for method in (CHANCE, BOUND):
+            if (method, source) not in known:
+                added.append(TableRow(f"{method}{suffix}", method, proposals=source))
+    return replace(table, lines=(*table.lines, *added))

@@ -1,8 +1,9 @@
-"""The tables of the papers as questions: which method, tower, proposals and settings stand behind every printed row.
+"""The tables of the papers: the method, tower, proposals and settings behind every printed row.
 
-A published row names roles ("SAM", "BLIP-2", "RN50"); a :class:`~zsris_viz.papers.experiment.Experiment` says which
-model plays each. What no method here can make is listed with the reason, so that nothing is left out silently. Sweeps
-without published numbers have the same form (:mod:`zsris_viz.papers.ablations`).
+A published row names roles ("SAM", "BLIP-2", "RN50"); a :class:`~zsris_viz.papers.experiment.Experiment` names the
+model of each. A row that no method here can compute is listed with the reason. Every table has rows for chance and for
+the upper bound of its proposals. Ablations without published numbers have the same form
+(:mod:`zsris_viz.papers.ablations`).
 """
 
 from __future__ import annotations
@@ -11,15 +12,16 @@ from collections.abc import Mapping
 from typing import Any
 
 from zsris_viz.errors import InvalidInputError
-from zsris_viz.papers.table_spec import BOUND, Column, PaperTable, TableRow
+from zsris_viz.papers.table_spec import BOUND, CHANCE, Column, PaperTable, TableRow, with_baselines
 
-__all__ = ["BOUND", "TABLES", "Column", "PaperTable", "TableRow", "find_table", "table_ids"]
+__all__ = ["BOUND", "CHANCE", "TABLES", "Column", "PaperTable", "TableRow", "find_table", "table_ids"]
 
 VIT, RN = "ViT-B/32", "ResNet-50"
+TAS_SAM = "sam+filter"  # TAS filters overlapping masks of SAM, section 4.1
 
 
 def _row(title: str, method: str | None, printed: str, encoder: str = "", **more: Any) -> TableRow:
-    """A line of a main table, found by method and encoder (and proposals where both kinds are printed)."""
+    """Return a row of a main table, found by method and encoder (and proposals where both kinds are printed)."""
     tower = {VIT: "vit", RN: "rn"}.get(encoder, "vit")
     published = {"method": printed} | ({"encoder": encoder} if encoder else {}) | more.pop("found", {})
     return TableRow(title, method, published, tower=tower, **more)
@@ -90,9 +92,9 @@ TAS_1 = PaperTable(
     "Zero-shot methods with SAM's proposals",
     (
         _row("TSEG, weakly supervised", None, "TSEG", reason="trained on RIS data; not part of this package"),
-        _row("Text-only", "text-only", "Text-only"),
+        _row("Text-only", "text-only", "Text-only", proposals=TAS_SAM),
         *(
-            _row(f"{title} ({kind})", method, printed, encoder, found={"proposals": "SAM"})
+            _row(f"{title} ({kind})", method, printed, encoder, proposals=TAS_SAM, found={"proposals": "SAM"})
             for title, method, printed, kind, encoder in (
                 ("CLIP Surgery", "clip-surgery", "CLIP Surgery", "RN50", RN),
                 ("Score map", "score-map", "Score Map", "RN50", RN),
@@ -120,8 +122,8 @@ TAS_2 = PaperTable(
     "PhraseCut",
     (
         _row("Global-Local CLIP", "global-local", "Global-Local", proposals="freesolo"),
-        _row("TAS (ViT-B/32)", "tas", "TAS", VIT),
-        _row("TAS (RN50)", "tas", "TAS", RN),
+        _row("TAS (ViT-B/32)", "tas", "TAS", VIT, proposals=TAS_SAM),
+        _row("TAS (RN50)", "tas", "TAS", RN, proposals=TAS_SAM),
     ),
     "tas",
     "2",
@@ -135,6 +137,7 @@ TAS_3 = PaperTable(
             "tas",
             {"variant": f"alpha={alpha:g}; lambda={lam:g}"},
             {"alpha": alpha, "lam": lam},
+            proposals=TAS_SAM,
         )
         for alpha, lam in (
             *((alpha, 0.7) for alpha in (0, 0.05, 0.1, 0.2, 0.4)),
@@ -156,6 +159,7 @@ TAS_4 = PaperTable(
             "tas",
             {"variant": f"P-score={p}; N-score={n}; spatial={spatial}"},
             {"p_score": p == "on", "n_score": n == "on", "rectifier": spatial == "on"},
+            proposals=TAS_SAM,
         )
         for title, p, n, spatial in _PARTS
     ),
@@ -173,6 +177,7 @@ TAS_5 = PaperTable(
             "tas",
             {"variant": f"BLIP-2 input={says}; CLIP input={sees}"},
             {"caption_style": _FILL[says], "fill": _FILL[sees]},
+            proposals=TAS_SAM,
         )
         for says, sees in (("crop", "crop"), ("blur", "blur"), ("crop", "blur"), ("blur", "crop"))
     ),
@@ -189,6 +194,7 @@ TAS_6 = PaperTable(
             "cropping" if says == "none" else "tas",
             {"variant": f"captioner={says}", "encoder": encoder},
             tower=tower,
+            proposals=TAS_SAM,
             captioner="git" if says == "GIT-base" else "blip-2",
         )
         for says in ("none", "BLIP-2", "GIT-base")
@@ -202,7 +208,9 @@ TAS_7 = PaperTable(
     "tas-table7",
     "Image-text models other than CLIP",
     tuple(
-        TableRow(f"{printed}{suffix}", method, {"variant": f"printed as {printed}{suffix}"}, tower=tower)
+        TableRow(
+            f"{printed}{suffix}", method, {"variant": f"printed as {printed}{suffix}"}, tower=tower, proposals=TAS_SAM
+        )
         for printed, tower, alone in (("CLIP", "vit", ""), ("BLIP-2", "blip-2", "-ITC"), ("Albef", "albef", "-ITC"))
         for suffix, method in ((alone, "cropping"), ("-TAS", "tas"))
     ),
@@ -212,19 +220,22 @@ TAS_7 = PaperTable(
 )
 _MAIN: tuple[Column, ...] = (("refcoco", "val", "unc"), ("refcoco+", "val", "unc"), ("refcocog", "val", "umd"),
                              ("phrasecut", "test", ""))  # fmt: skip
+_SOURCES = {"ground-truth": "", "sam": ", SAM", "mask2former": ", Mask2Former"}
 COPATCH = PaperTable(
     "copatch-claim",
     "CoPatch over its base",
-    (
-        TableRow("Global-Local CLIP", "global-local", proposals="ground-truth"),
-        TableRow("CoPatch", "copatch", proposals="ground-truth", base="Global-Local CLIP"),
-        TableRow("Global-Local CLIP, SAM", "global-local"),
-        TableRow("CoPatch, SAM", "copatch", base="Global-Local CLIP, SAM"),
+    tuple(
+        TableRow(
+            f"{title}{suffix}",
+            method,
+            proposals=source,
+            base=None if method == "global-local" else f"Global-Local CLIP{suffix}",
+        )
+        for source, suffix in _SOURCES.items()
+        for title, method in (("Global-Local CLIP", "global-local"), ("HybridGL", "hybridgl"), ("CoPatch", "copatch"))
     ),
     columns=_MAIN,
 )
-
-
 RISCLIP = PaperTable(
     "risclip-main",
     "RISCLIP, trained, beside zero-shot methods",
@@ -237,27 +248,29 @@ RISCLIP = PaperTable(
     ),
     columns=_MAIN[:3],
 )
-#: Tables with published numbers; the claim of CoPatch; RISCLIP, of whose tables the seed has no number.
+#: Tables with published numbers, the claim of CoPatch's abstract, and RISCLIP beside zero-shot methods.
 TABLES: Mapping[str, PaperTable] = {
-    table.id: table for table in (GL_1, GL_2, GL_3, TAS_1, TAS_2, TAS_3, TAS_4, TAS_5, TAS_6, TAS_7, COPATCH, RISCLIP)
+    table.id: with_baselines(table)
+    for table in (GL_1, GL_2, GL_3, TAS_1, TAS_2, TAS_3, TAS_4, TAS_5, TAS_6, TAS_7, COPATCH, RISCLIP)
 }
 
 
 def table_ids() -> list[str]:
-    """Ids that `find_table` takes: the papers' tables, then the sweeps."""
+    """Return the ids that `find_table` accepts: the papers' tables, then the ablations."""
     from zsris_viz.papers.ablations import sweeps
 
     return [*TABLES, *sweeps(12)]
 
 
 def find_table(id: str, layers: int = 12) -> PaperTable:
-    """A table or sweep by its id.
+    """Return a table or ablation by its id.
 
     Args:
-        id: as in figures.yaml. layers: of the ViT tower, over which some sweeps go.
+        id: Id as in figures.yaml.
+        layers: Number of layers of the ViT tower, over which some ablations go.
 
     Raises:
-        InvalidInputError: an unknown id, listing what exists.
+        InvalidInputError: If the id is unknown.
     """
     from zsris_viz.papers.ablations import sweeps
 

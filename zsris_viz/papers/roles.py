@@ -1,0 +1,74 @@
+"""The parts that the papers name (towers, proposals, captioners), and what counts as a stand-in for each."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Role:
+    """A part that a published row names.
+
+    Attributes:
+        title: Name in the papers.
+        genuine: Beginnings of the names of what the papers used; anything else is a stand-in.
+        remedy: What to give for the published part.
+    """
+
+    title: str
+    genuine: tuple[str, ...]
+    remedy: str
+
+    def stand_in(self, name: str) -> str:
+        """Return "NAME for TITLE" if a part is a stand-in, else an empty string.
+
+        Args:
+            name: Name of the part in this run; empty for none.
+
+        Example:
+            >>> ROLES["freesolo"].stand_in("felzenszwalb")
+            'felzenszwalb for FreeSOLO'
+        """
+        if not name or name.lower().startswith(self.genuine):
+            return ""
+        return f"{name} for {self.title}"
+
+
+# A folder or a file of one's own (a name with a slash or a backslash) is taken at its word.
+_FILES = ("/", ".", "\\")
+ROLES: Mapping[str, Role] = {
+    "vit": Role(
+        "ViT-B/32",
+        ("openai/clip-vit-base-patch32", "vit-b-32", "vit-b/32", "open_clip:vit-b-32", *_FILES),
+        "clip=openai/clip-vit-base-patch32",
+    ),
+    "rn": Role("RN50", ("rn50", "open_clip:rn50", *_FILES), "clip_rn=RN50, or an empty name to leave its rows out"),
+    "blip-2": Role("BLIP-2", ("salesforce/blip2", *_FILES), "itc={'blip-2': 'Salesforce/blip2-itm-vit-g'}"),
+    "albef": Role("ALBEF", ("albef", *_FILES), "no name, which leaves its rows out"),
+    "freesolo": Role(
+        "FreeSOLO",
+        ("precomputed:",),
+        "freesolo=precomputed:FILE with FreeSOLO's masks, or an empty name to leave its rows out",
+    ),
+    "sam": Role("SAM ViT-H", ("sam-vit-h", "precomputed:"), "sam=sam-vit-h (zsris data fetch sam-vit-h)"),
+    "mask2former": Role(
+        "Mask2Former Swin-L",
+        ("mask2former:facebook/mask2former-swin-large-coco-panoptic", "precomputed:"),
+        "mask2former=mask2former:facebook/mask2former-swin-large-coco-panoptic, or an empty name",
+    ),
+    "captioner blip-2": Role(
+        "BLIP-2 OPT-2.7b", ("blip2-opt-2.7b", "salesforce/blip2-opt-2.7b", *_FILES), "captioner=blip2-opt-2.7b"
+    ),
+    "captioner git": Role("GIT-base", ("git-base", "microsoft/git-base", *_FILES), "captioner_2=git-base"),
+}
+
+
+def stand_in(role: str, name: str) -> str:
+    """Return "NAME for TITLE" if the part of a role is a stand-in, else an empty string.
+
+    Args:
+        role: Role of a tower, of proposals, or "captioner ROLE"; another role has no stand-ins.
+        name: Name of the part in this run.
+    """
+    return ROLES[role].stand_in(name) if role in ROLES else ""
