@@ -203,7 +203,8 @@ def heat_table(
         values: how a number is written. limits: ends of the scale. label: of the colour bar.
     """
     numbers = frame.to_numpy(dtype=float)
-    if not numbers.size or not np.isfinite(numbers).any():
+    known = bool(np.isfinite(numbers).any())
+    if not numbers.size or not (known or limits):  # with limits, a table of empty cells can be drawn
         raise InvalidInputError("the table has no number to draw; give at least one.")
     rows, columns = numbers.shape
     letters = max(len(str(name)) for name in frame.index)
@@ -226,7 +227,7 @@ def heat_table(
                 color="black" if bright else "white",
                 fontsize=8,
             )
-    if mark_best:
+    if mark_best and known:
         from matplotlib.patches import Rectangle
 
         row, column = np.unravel_index(np.nanargmax(numbers), numbers.shape)
