@@ -6,7 +6,9 @@ import importlib.util
 import json
 import signal
 import socket
+import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -62,7 +64,7 @@ def test_parameters_get_a_cell_of_their_own() -> None:
     place = next(i for i, cell in enumerate(book.cells) if "parameters" in cell.metadata.get("tags", []))
     names: dict[str, Any] = {}
     exec(book.cells[place].source + "\n" + book.cells[place + 1].source, names)
-    assert {name: names[name] for name in given} == given and names["clip"] == "miniature"
+    assert {name: names[name] for name in given} == given and names["clip"] == "miniature" and names["proposals"] == ""
     assert json.loads(with_parameters(PAGE, {})) == json.loads(PAGE.read_text(encoding="utf-8"))
 
 
@@ -108,6 +110,33 @@ def test_the_server_gets_page_token_and_kernel_and_leaves_nothing(stand_in: Path
         assert process is not None and process.poll() is None
     assert process.poll() is not None and not list((tmp_path / "tmp").iterdir())
     running.stop()  # twice does no harm
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="processes are killed by signals")
+def test_a_killed_parent_takes_the_server_with_it(stand_in: Path, tmp_path: Path) -> None:
+    program = (
+        "import sys, time; from zsris_viz.explorers.server import VoilaServer; "
+        "server = VoilaServer(); server.start(); print(server._process.pid, flush=True); time.sleep(600)"
+    )
+    with subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, text=True) as parent:
+        assert parent.stdout is not None
+        child = int(parent.stdout.readline())
+        assert running(child)
+        parent.kill()
+        parent.wait()
+    end = time.monotonic() + 60
+    while running(child) and time.monotonic() < end:
+        time.sleep(0.1)
+    assert not running(child)
+
+
+def running(process: int) -> bool:
+    """Whether a process exists and is no zombie."""
+    status = Path(f"/proc/{process}/stat")
+    try:
+        return status.read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
 
 
 def test_a_server_that_ends_at_once(stand_in: Path, tmp_path: Path) -> None:

@@ -18,6 +18,7 @@ ClipOption = Annotated[
     str,
     typer.Option(
         "--clip",
+        envvar="ZSRIS_CLIP",
         metavar="NAME",
         help='"miniature" or "miniature-rn" (built in), a Hugging Face id, "RN50", or the path of a checkpoint.',
     ),

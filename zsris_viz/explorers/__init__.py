@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from zsris_viz.explorers.attention_state import AttentionState
     from zsris_viz.explorers.compare import CompareExplorer
     from zsris_viz.explorers.compare_state import CompareState
+    from zsris_viz.explorers.examples import example_names, load_example
     from zsris_viz.explorers.layer_state import LayerState
     from zsris_viz.explorers.layers import LayerExplorer
     from zsris_viz.explorers.method_state import MethodState
@@ -32,7 +33,9 @@ _HOMES = {
     "LayerState": "layer_state",
     "MethodExplorer": "methods",
     "MethodState": "method_state",
+    "example_names": "examples",
     "image_from_text": "take_away",
+    "load_example": "examples",
     "masks_from_text": "take_away",
 }
 __all__ = [
@@ -45,7 +48,9 @@ __all__ = [
     "LayerState",
     "MethodExplorer",
     "MethodState",
+    "example_names",
     "image_from_text",
+    "load_example",
     "masks_from_text",
 ]
 

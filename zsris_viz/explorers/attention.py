@@ -9,7 +9,7 @@ import numpy as np
 
 from zsris_viz.explorers.attention_state import AttentionState, Choice
 from zsris_viz.explorers.base import Explorer, button, dropdown, observe, text_box
-from zsris_viz.explorers.take_away import explorer_code
+from zsris_viz.explorers.state import Scene
 from zsris_viz.figures.panels import (
     Axis,
     Cursor,
@@ -24,7 +24,6 @@ from zsris_viz.figures.panels import (
     View,
 )
 from zsris_viz.figures.roles import ROLES
-from zsris_viz.images import ImageSource
 from zsris_viz.methods.base import Method
 from zsris_viz.models.base import ImageTextModel
 
@@ -62,11 +61,12 @@ class AttentionExplorer(Explorer):
     """
 
     name = "attention"
+    restorable = ("layer", "image_layer", "query")
     state: AttentionState
 
     def __init__(
         self,
-        image: ImageSource,
+        image: Scene,
         expression: str,
         clip: str | ImageTextModel = "miniature",
         *,
@@ -119,6 +119,10 @@ class AttentionExplorer(Explorer):
         """See `Explorer.heard`: a click on a token hides it, or shows it again."""
         if event == "token":
             self.attempt(lambda: self.state.toggle(int(content["place"])), busy="computing")
+
+    def match_controls(self) -> None:
+        """See `Explorer.match_controls`."""
+        self.head.value = MEAN if self.state.image_head is None else self.state.image_head
 
     def cursor(self) -> Cursor:
         """See `Explorer.cursor`."""
@@ -227,21 +231,20 @@ class AttentionExplorer(Explorer):
             ("all tokens", "hidden tokens left out"),
         )
 
-    def code(self) -> str:
-        """See `Explorer.code`."""
+    def settings(self) -> dict[str, Any]:
+        """See `Explorer.settings`."""
         state = self.state
-        return explorer_code(
-            "AttentionExplorer",
-            self.image_source,
-            state.expression,
-            state.clip.name,
-            proposals=state.scene.masks,
-            truth=state.truth,
-            method=state.method.name,
-            layer=state.layer,
-            image_layer=state.image_layer,
-            query=state.query,
-        )
+        return {
+            "expression": state.expression,
+            "method": state.method.name,
+            "layer": state.layer,
+            "image_layer": state.image_layer,
+            "query": state.query,
+        }
+
+    def masks(self) -> dict[str, Any]:
+        """See `Explorer.masks`."""
+        return {"truth": self.state.truth, "proposals": self.state.scene.masks}
 
 
 def head_names(count: int) -> list[str]:

@@ -10,8 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from zsris_viz.errors import InvalidInputError, UnavailableError
-from zsris_viz.explorers.state import ExplorerState, check_choice, check_range, check_text, propose
-from zsris_viz.images import ImageSource
+from zsris_viz.explorers.state import ExplorerState, Scene, check_choice, check_range, check_text, propose
 from zsris_viz.methods import get_method
 from zsris_viz.methods.base import Method
 from zsris_viz.methods.texts import ExpressionParts
@@ -64,7 +63,7 @@ class AttentionState(ExplorerState):
 
     def __init__(
         self,
-        image: ImageSource,
+        image: Scene,
         expression: str,
         clip: Any = "miniature",
         *,

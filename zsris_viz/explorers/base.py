@@ -5,7 +5,7 @@ from __future__ import annotations
 import warnings
 from abc import abstractmethod
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import ipywidgets
 
@@ -13,7 +13,7 @@ from zsris_viz.errors import ZsrisError, ZsrisWarning
 from zsris_viz.explorers.board import PanelBoard
 from zsris_viz.explorers.jobs import Cancelled, Job, run_job
 from zsris_viz.explorers.state import ExplorerState
-from zsris_viz.explorers.take_away import FORMATS, figure_bytes
+from zsris_viz.explorers.take_away import FORMATS, explorer_code, figure_bytes
 from zsris_viz.figures.panel_figures import draw_view
 from zsris_viz.figures.panels import Cursor, View
 
@@ -32,17 +32,20 @@ class Explorer(ipywidgets.VBox):
     Attributes:
         state: what is computed, without widgets.
         board: the panels in the page.
-        image_source: what `code` writes for the image: a path, or the image itself.
-        on_expression: called with the new expression after it was accepted; None for nobody.
+        image_source: what `code` writes for the image: the name of an example, or the image itself.
+        on_change: called with the explorer after its state has changed; None for nobody.
+        restorable: names of the settings that a page's address may set.
     """
 
     name = "explorer"
+    restorable: ClassVar[tuple[str, ...]] = ()
+    expression: ipywidgets.Text
 
     def __init__(self, state: ExplorerState, controls: Sequence[ipywidgets.Widget]) -> None:
         self.state = state
         self.board = PanelBoard(self._event, self._cursor_moved)
         self.board.badge = state.badge
-        self.on_expression: Callable[[str], None] | None = None
+        self.on_change: Callable[[Explorer], None] | None = None
         self.image_source: Any = state.scene.image
         self._job: Job | None = None
         self._kept: dict[str, tuple[Any, list[Any]]] = {}
@@ -62,8 +65,20 @@ class Explorer(ipywidgets.VBox):
         """Return the values of the view's axes, and what is shown and selected."""
 
     @abstractmethod
+    def settings(self) -> dict[str, Any]:
+        """Return the explorer's arguments that are texts and numbers, `expression` among them."""
+
+    @abstractmethod
+    def masks(self) -> dict[str, Any]:
+        """Return the explorer's arguments that are masks."""
+
     def code(self) -> str:
         """Return Python code that makes this explorer."""
+        settings = self.settings()
+        expression = str(settings.pop("expression"))
+        return explorer_code(
+            type(self).__name__, self.image_source, expression, self.state.clip.name, **(settings | self.masks())
+        )
 
     def follow(self, changed: Mapping[str, Any]) -> None:
         """Bring the state in line with the cursor's values that the reader changed."""
@@ -71,6 +86,8 @@ class Explorer(ipywidgets.VBox):
     def redraw(self) -> None:
         """Bring controls and board in line with the state."""
         self.board.show(self.view(), {**self.board.cursor, **self.cursor()})
+        self.match_controls()
+        self.match_texts()
 
     def static(self, data: Any = None) -> Figure:
         """Draw the same view as a matplotlib figure: for papers, and for readers without a kernel.
@@ -89,7 +106,7 @@ class Explorer(ipywidgets.VBox):
         fig = draw_view(self.view(), {**self.board.cursor, **self.cursor()})
         return note_source(fig, self.state.clip, data)
 
-    def attempt(self, change: Callable[[], Any], *, busy: str = "", then: Callable[[], Any] | None = None) -> None:
+    def attempt(self, change: Callable[[], Any], *, busy: str = "") -> None:
         """Change the state and redraw; errors and warnings are shown in the message line.
 
         In a kernel the work is done by another thread, one piece at a time, so that the page can cancel it; elsewhere
@@ -98,7 +115,6 @@ class Explorer(ipywidgets.VBox):
         Args:
             change: what to do.
             busy: what is computed, shown with a count while it takes its time.
-            then: what to do after it succeeded.
         """
         if self._job is not None:
             self._job.cancel()
@@ -112,17 +128,16 @@ class Explorer(ipywidgets.VBox):
                     self.redraw()
                 except Cancelled:
                     self.board.tell("The computation was cancelled.")
-                    self.refused()
+                    self.match_controls()
                 except ZsrisError as error:
                     self.board.tell(str(error), "error")
-                    self.refused()
+                    self.match_controls()
                 except Exception as error:  # a callback's traceback would go to a log that nobody reads
                     self.board.tell(f"{type(error).__name__}: {error}", "error")
-                    self.refused()
+                    self.match_controls()
                 else:
                     self.board.tell(*message_of(caught))
-                    if then is not None:
-                        then()
+                    self._changed()
                 finally:
                     self.board.progress = {}
             for entry in caught:
@@ -132,8 +147,12 @@ class Explorer(ipywidgets.VBox):
         self._job = Job(busy, self._report)
         run_job(self._job, work)
 
-    def refused(self) -> None:
-        """Bring the controls back to the state after a change that was not accepted."""
+    def match_controls(self) -> None:
+        """Set the controls to what the state has: after a change, and after one that was not accepted."""
+
+    def match_texts(self) -> None:
+        """Set the text boxes to what the state has; not after a refused text, which the reader may want to correct."""
+        self.expression.value = self.settings()["expression"]
 
     def keep(self, name: str, source: Any, make: Callable[[], list[Any]]) -> list[Any]:
         """Return a list made from `source`, the same one as long as the source is: its outlines are then sent once."""
@@ -147,11 +166,11 @@ class Explorer(ipywidgets.VBox):
         if text == getattr(self.state, "expression", None):
             return
 
-        def pass_on() -> None:
-            if self.on_expression is not None:
-                self.on_expression(text)
+        self.attempt(lambda: self.state.set(expression=text), busy="computing")
 
-        self.attempt(lambda: self.state.set(expression=text), busy="computing", then=pass_on)
+    def _changed(self) -> None:
+        if self.on_change is not None:
+            self.on_change(self)
 
     def _report(self, text: str, done: int, total: int) -> None:
         self.board.progress = {"text": text, "done": done, "total": total}
@@ -159,6 +178,7 @@ class Explorer(ipywidgets.VBox):
     def _cursor_moved(self, changed: dict[str, Any]) -> None:
         try:
             self.follow(changed)
+            self._changed()
         except ZsrisError as error:
             self.board.tell(str(error), "error")
 

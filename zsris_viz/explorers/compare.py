@@ -9,10 +9,9 @@ from typing import Any
 
 from zsris_viz.explorers.base import Explorer, dropdown, observe, text_box
 from zsris_viz.explorers.compare_state import CompareState, Side
-from zsris_viz.explorers.method_state import GIVEN, methods_for
-from zsris_viz.explorers.take_away import explorer_code
+from zsris_viz.explorers.method_state import methods_for
+from zsris_viz.explorers.state import Scene
 from zsris_viz.figures.panels import Cursor, Maps, Note, Picture, Region, View
-from zsris_viz.images import ImageSource
 from zsris_viz.models.base import ImageTextModel
 
 REACH = 3.0  # standard deviations at both ends of the scale, whatever is compared
@@ -47,11 +46,12 @@ class CompareExplorer(Explorer):
     """
 
     name = "compare"
+    restorable = ("other_expression", "method", "other_method")
     state: CompareState
 
     def __init__(
         self,
-        image: ImageSource,
+        image: Scene,
         expression: str,
         other_expression: str | None = None,
         clip: str | ImageTextModel = "miniature",
@@ -76,6 +76,7 @@ class CompareExplorer(Explorer):
         names = [(name, name) for name in methods_for(state.clip)]
         sides = (state.first, state.second)
         self.expressions = [text_box(side.expression, letter) for letter, side in zip("AB", sides, strict=True)]
+        self.expression = self.expressions[0]
         self.methods = [
             dropdown(f"method {letter}", names, side.method) for letter, side in zip("AB", sides, strict=True)
         ]
@@ -92,29 +93,25 @@ class CompareExplorer(Explorer):
         if getattr(side, setting) == new:
             return
 
-        def pass_on() -> None:
-            if place == 0 and setting == "expression" and self.on_expression is not None:
-                self.on_expression(new)
-
-        self.attempt(lambda: self.state.set(**{name: replace(side, **{setting: new})}), busy="computing", then=pass_on)
+        self.attempt(lambda: self.state.set(**{name: replace(side, **{setting: new})}), busy="computing")
 
     def set_expression(self, text: str) -> None:
         """See `Explorer.set_expression`; where both sides had the same expression, both get the new one."""
         first, second = self.state.first, self.state.second
+        if text == first.expression:
+            return
         changes = {"first": replace(first, expression=text)}
         if second.expression == first.expression:
             changes["second"] = replace(second, expression=text)
         self.attempt(lambda: self.state.set(**changes), busy="computing")
 
-    def refused(self) -> None:
-        """See `Explorer.refused`."""
+    def match_controls(self) -> None:
+        """See `Explorer.match_controls`."""
         for place, side in enumerate((self.state.first, self.state.second)):
             self.methods[place].value = side.method
 
-    def redraw(self) -> None:
-        """See `Explorer.redraw`."""
-        super().redraw()
-        self.refused()
+    def match_texts(self) -> None:
+        """See `Explorer.match_texts`."""
         for place, side in enumerate((self.state.first, self.state.second)):
             self.expressions[place].value = side.expression
 
@@ -162,20 +159,19 @@ class CompareExplorer(Explorer):
             },
         )
 
-    def code(self) -> str:
-        """See `Explorer.code`."""
-        state = self.state
-        return explorer_code(
-            "CompareExplorer",
-            self.image_source,
-            state.first.expression,
-            state.clip.name,
-            other_expression=state.second.expression,
-            method=state.first.method,
-            other_method=state.second.method,
-            proposals=state.scene.masks if state.source == GIVEN else state.source,
-            truth=state.truth,
-        )
+    def settings(self) -> dict[str, Any]:
+        """See `Explorer.settings`."""
+        first, second = self.state.first, self.state.second
+        return {
+            "expression": first.expression,
+            "other_expression": second.expression,
+            "method": first.method,
+            "other_method": second.method,
+        }
+
+    def masks(self) -> dict[str, Any]:
+        """See `Explorer.masks`."""
+        return {"truth": self.state.truth, "proposals": self.state.scene.masks}
 
 
 def agreement_in_words(state: CompareState) -> str:

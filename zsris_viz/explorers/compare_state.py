@@ -9,8 +9,7 @@ import numpy as np
 import torch
 
 from zsris_viz.explorers.method_state import RankingState, painted_scores
-from zsris_viz.explorers.state import check_choice, check_text
-from zsris_viz.images import ImageSource
+from zsris_viz.explorers.state import Scene, check_choice, check_text
 from zsris_viz.methods.base import Ranking
 from zsris_viz.models.base import ImageTextModel
 
@@ -50,7 +49,7 @@ class CompareState(RankingState):
 
     def __init__(
         self,
-        image: ImageSource,
+        image: Scene,
         expression: str,
         other_expression: str | None = None,
         clip: str | ImageTextModel = "miniature",

@@ -49,11 +49,11 @@ class Job:
         """Let a state's computations report to this job."""
         if self.text:
             self.advance(self.text, 0, 0)
-        state.progress = self.advance
+        state.report_to(self.advance)
         try:
             yield
         finally:
-            state.progress = None
+            state.report_to(None)
 
 
 @cache

@@ -10,9 +10,8 @@ import torch
 from torch import Tensor
 
 from zsris_viz.errors import UnavailableError
-from zsris_viz.explorers.state import ExplorerState, check_choice, check_range, check_text
+from zsris_viz.explorers.state import ExplorerState, Scene, check_choice, check_range, check_text
 from zsris_viz.figures.panels import finite_range
-from zsris_viz.images import ImageSource
 from zsris_viz.masks import Masks
 from zsris_viz.methods.copatch.candidates import clusters_on_image
 from zsris_viz.methods.copatch.clusters import find_clusters
@@ -74,7 +73,7 @@ class LayerState(ExplorerState):
 
     def __init__(
         self,
-        image: ImageSource,
+        image: Scene,
         expression: str,
         clip: Any = "miniature",
         *,

@@ -9,9 +9,8 @@ import ipywidgets
 
 from zsris_viz.explorers.base import Explorer, dropdown, observe, text_box
 from zsris_viz.explorers.layer_state import PROJECTIONS, LayerState
-from zsris_viz.explorers.take_away import explorer_code
+from zsris_viz.explorers.state import Scene
 from zsris_viz.figures.panels import Axis, Cursor, LineChart, MapGrid, Maps, Note, Picture, Region, Slider, View
-from zsris_viz.images import ImageSource
 from zsris_viz.models.base import ImageTextModel
 
 CLUSTER_ROLES = ("first cluster", "second cluster", "third cluster")
@@ -44,11 +43,12 @@ class LayerExplorer(Explorer):
     """
 
     name = "layers"
+    restorable = ("layer", "negate", "projection")
     state: LayerState
 
     def __init__(
         self,
-        image: ImageSource,
+        image: Scene,
         expression: str,
         clip: str | ImageTextModel = "miniature",
         *,
@@ -95,13 +95,8 @@ class LayerExplorer(Explorer):
         if (number := changed.get("truth")) is not None:
             self.attempt(lambda: self.state.set(truth=self.state.scene.masks[int(number)]))
 
-    def redraw(self) -> None:
-        """See `Explorer.redraw`."""
-        super().redraw()
-        self.refused()
-
-    def refused(self) -> None:
-        """See `Explorer.refused`."""
+    def match_controls(self) -> None:
+        """See `Explorer.match_controls`."""
         self.negate.value, self.projection.value = self.state.negate, self.state.projection
 
     def view(self) -> View:
@@ -146,20 +141,15 @@ class LayerExplorer(Explorer):
             },
         )
 
-    def code(self) -> str:
-        """See `Explorer.code`."""
+    def settings(self) -> dict[str, Any]:
+        """See `Explorer.settings`."""
         state = self.state
-        return explorer_code(
-            "LayerExplorer",
-            self.image_source,
-            state.expression,
-            state.clip.name,
-            truth=state.truth,
-            masks=state.scene.masks if len(state.scene) else None,
-            layer=state.layer,
-            negate=state.negate,
-            projection=state.projection,
-        )
+        names = ("expression", "layer", "negate", "projection")
+        return {name: getattr(state, name) for name in names}
+
+    def masks(self) -> dict[str, Any]:
+        """See `Explorer.masks`."""
+        return {"truth": self.state.truth, "masks": self.state.scene.masks if len(self.state.scene) else None}
 
 
 def measures(state: LayerState, layer: int) -> str:

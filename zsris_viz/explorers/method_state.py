@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,8 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from zsris_viz.explorers.state import BATCH, ExplorerState, check_choice, check_range, check_text, propose
-from zsris_viz.images import ImageSource
+from zsris_viz.explorers.state import BATCH, ExplorerState, Scene, check_choice, check_range, check_text, propose
 from zsris_viz.masks import Masks
 from zsris_viz.methods import get_method, method_names
 from zsris_viz.methods import method_class as class_of
@@ -42,8 +42,8 @@ class RankingState(ExplorerState):
         proposals: a name for `load_proposals`, a Proposer, or masks.
     """
 
-    def __init__(self, image: ImageSource, clip: Any, proposals: Any, *, truth: Any = None, parser: Any = None) -> None:
-        named = isinstance(proposals, str)
+    def __init__(self, image: Scene, clip: Any, proposals: Any, *, truth: Any = None, parser: Any = None) -> None:
+        named = isinstance(proposals, str) and not isinstance(image, SceneFeatures)
         self.source: str = proposals if named else GIVEN
         super().__init__(image, clip, propose(image, proposals), truth=truth, parser=parser)
         self.sources = source_names()
@@ -82,6 +82,12 @@ class RankingState(ExplorerState):
             self._rankings[key] = get_method(method, preset).predict(scene, expression).rank(scene.masks)
         return self._rankings[key]
 
+    def report_to(self, progress: Callable[[str, int, int], None] | None) -> None:
+        """See `ExplorerState.report_to`."""
+        super().report_to(progress)
+        for scene in self._scenes.values():
+            scene.progress = self._advance
+
     def close(self) -> None:
         """See `ExplorerState.close`."""
         super().close()
@@ -118,7 +124,7 @@ class MethodState(RankingState):
 
     def __init__(
         self,
-        image: ImageSource,
+        image: Scene,
         expression: str,
         clip: Any = "miniature",
         *,

@@ -7,9 +7,8 @@ from typing import Any
 
 from zsris_viz.explorers.base import Explorer, dropdown, observe, text_box
 from zsris_viz.explorers.method_state import GIVEN, MethodState, methods_for
-from zsris_viz.explorers.take_away import explorer_code
+from zsris_viz.explorers.state import Scene
 from zsris_viz.figures.panels import Cursor, Note, Picture, RankingTable, Region, View, short_number
-from zsris_viz.images import ImageSource
 from zsris_viz.models.base import ImageTextModel
 
 
@@ -40,11 +39,12 @@ class MethodExplorer(Explorer):
     """
 
     name = "methods"
+    restorable = ("method", "preset")
     state: MethodState
 
     def __init__(
         self,
-        image: ImageSource,
+        image: Scene,
         expression: str,
         clip: str | ImageTextModel = "miniature",
         *,
@@ -73,17 +73,12 @@ class MethodExplorer(Explorer):
         if value is not None and getattr(self.state, name) != value:
             self.attempt(lambda: self.state.set(**change), busy="computing")
 
-    def refused(self) -> None:
-        """See `Explorer.refused`."""
+    def match_controls(self) -> None:
+        """See `Explorer.match_controls`."""
         state = self.state
         if list(self.preset.options) != pairs(state.presets):
             self.preset.options = pairs(state.presets)
         self.method.value, self.preset.value, self.proposals.value = state.method, state.preset, state.source
-
-    def redraw(self) -> None:
-        """See `Explorer.redraw`."""
-        super().redraw()
-        self.refused()
 
     def cursor(self) -> Cursor:
         """See `Explorer.cursor`."""
@@ -127,19 +122,16 @@ class MethodExplorer(Explorer):
             },
         )
 
-    def code(self) -> str:
-        """See `Explorer.code`."""
+    def settings(self) -> dict[str, Any]:
+        """See `Explorer.settings`."""
         state = self.state
-        return explorer_code(
-            "MethodExplorer",
-            self.image_source,
-            state.expression,
-            state.clip.name,
-            method=state.method,
-            preset=state.preset,
-            proposals=state.scene.masks if state.source == GIVEN else state.source,
-            truth=state.truth,
-        )
+        named = {} if state.source == GIVEN else {"proposals": state.source}
+        return {"expression": state.expression, "method": state.method, "preset": state.preset, **named}
+
+    def masks(self) -> dict[str, Any]:
+        """See `Explorer.masks`."""
+        given = {"proposals": self.state.scene.masks} if self.state.source == GIVEN else {}
+        return {"truth": self.state.truth, **given}
 
 
 def pairs(names: list[str]) -> list[tuple[str, str]]:

@@ -2,115 +2,284 @@
 
 from __future__ import annotations
 
-import html
 import io
-from collections.abc import Callable
+import json
+import warnings
+from collections.abc import Callable, Mapping
 from typing import Any
+from urllib.parse import parse_qsl, urlencode
 
 import ipywidgets
-from PIL import Image
+from PIL import Image, UnidentifiedImageError
 
-from zsris_viz.errors import ZsrisError
+from zsris_viz.errors import CorruptFileError, InvalidInputError, ZsrisError
 from zsris_viz.explorers.attention import AttentionExplorer
-from zsris_viz.explorers.base import Explorer
+from zsris_viz.explorers.base import Explorer, message_of
 from zsris_viz.explorers.compare import CompareExplorer
+from zsris_viz.explorers.examples import example_names, load_example
+from zsris_viz.explorers.jobs import Cancelled, Job, run_job
 from zsris_viz.explorers.layers import LayerExplorer
 from zsris_viz.explorers.methods import MethodExplorer
-from zsris_viz.explorers.state import as_model, propose
-from zsris_viz.images import ImageSource, open_image
+from zsris_viz.explorers.page_bar import PageBar
+from zsris_viz.explorers.state import BATCH, as_model, propose, shrink
+from zsris_viz.images import MAX_PIXELS, ImageSource
+from zsris_viz.methods.features import SceneFeatures
+from zsris_viz.models.base import ImageTextModel
 
-TITLES = ("Layers", "Attention", "Methods", "Compare")
+Kind = type[LayerExplorer] | type[AttentionExplorer] | type[MethodExplorer] | type[CompareExplorer]
+EXPLORERS: tuple[tuple[str, Kind], ...] = (
+    ("Layers", LayerExplorer),
+    ("Attention", AttentionExplorer),
+    ("Methods", MethodExplorer),
+    ("Compare", CompareExplorer),
+)
+DEFAULTS: Mapping[str, Mapping[str, Any]] = {"compare": {"other_method": "cropping"}}
 
 
 class ExplorerPage(ipywidgets.VBox):
-    """The four explorers in tabs, over one image that can be replaced by an upload.
+    """The four explorers in tabs, over one image, one expression and one model that they share.
 
-    An explorer is made when its tab is opened. What one of them cannot do (a layer explorer for an RN) is said in its
-    tab, and the others work.
+    An explorer is made when its tab is opened. What one of them cannot do (layers of an RN) is said in its tab, and the
+    others work. Another image keeps the expression; an example brings its own.
 
     Args:
-        image: anything :func:`zsris_viz.images.open_image` takes. expression: the first text.
-        clip: a model, or a name for `load_clip`.
-        proposals: a name for `load_proposals`, a Proposer, or masks. For an uploaded image masks cannot be used any
-            more: then it is `fallback`.
-        truth: (H, W) bool, if it is known. fallback: a source of proposals by name.
+        image: anything :func:`zsris_viz.images.open_image` takes, or the name of an example.
+        expression: the first text; None for the example's.
+        clip: a model, or its name for `load_clip`.
+        proposals: a name for `load_proposals`, a Proposer, or masks; None for the example's masks, or `fallback`.
+        truth: (H, W) bool, the ground truth; None if it is not known.
+        fallback: a source of proposals by name, for images whose masks are not known.
+        addressed: whether the state is written into the page's address, so that a view can be shared.
+
+    Raises:
+        InvalidInputError: An image, an expression or proposals that cannot be used.
+        UnavailableError: A model or a source of proposals that is not there.
     """
 
     def __init__(
         self,
         image: ImageSource,
-        expression: str,
-        clip: Any = "miniature",
+        expression: str | None = None,
+        clip: str | ImageTextModel = "miniature",
         *,
-        proposals: Any = "felzenszwalb",
+        proposals: Any = None,
         truth: Any = None,
         fallback: str = "felzenszwalb",
+        addressed: bool = False,
     ) -> None:
         self.clip = as_model(clip)
-        self.proposals, self.fallback, self.truth = proposals, fallback, truth
-        self.image, self.expression = open_image(image), expression
-        self.upload = ipywidgets.FileUpload(accept="image/*", multiple=False, description="another image")
-        self.message = ipywidgets.HTML()
-        self.tabs = ipywidgets.Tab(
-            [ipywidgets.VBox() for _ in TITLES], titles=TITLES, selected_index=0, layout={"min_height": "600px"}
-        )
-        super().__init__([ipywidgets.HBox([self.upload, self.message]), self.tabs])
-        self._masks = propose(self.image, proposals)
-        self.fill(0)
-        self.tabs.observe(lambda change: self.fill(change["new"]), names="selected_index")
-        self.upload.observe(self._uploaded, names="value")
+        self.proposals, self.fallback = proposals, fallback
+        self.expression, self.truth, self.example = "", truth, ""
+        self._scene: SceneFeatures
+        self._job: Job | None = None
+        self.bar = PageBar(self._event, addressed=addressed)
+        boxes = [ipywidgets.VBox(layout={"min_height": "600px"}) for _ in EXPLORERS]
+        self.tabs = ipywidgets.Tab(boxes, titles=[title for title, _ in EXPLORERS], selected_index=0)
+        super().__init__([self.bar, self.tabs])
+        self.show(image, expression=expression, proposals=proposals, truth=truth)
+        self.tabs.observe(lambda change: self._opened(change["new"]), names="selected_index")
 
     def explorer(self, tab: int) -> Explorer | None:
-        """The explorer of a tab; None before it was opened, and where it could not be made."""
+        """Return the explorer of a tab; None before it was opened, and where it could not be made."""
         held = self.tabs.children[tab].children
         return held[0] if held and isinstance(held[0], Explorer) else None
 
-    def fill(self, tab: int | None) -> None:
-        """Make the explorer of a tab, unless it is there."""
-        if tab is None or self.tabs.children[tab].children:
-            return
-        box = self.tabs.children[tab]
-        box.children = (ipywidgets.HTML("computing ..."),)
-        try:
-            box.children = (self._makers()[tab](),)
-        except ZsrisError as error:
-            box.children = (ipywidgets.Label(str(error)),)
+    def show(
+        self, image: ImageSource, *, expression: str | None = None, proposals: Any = None, truth: Any = None
+    ) -> None:
+        """Take another image; the page stays as it was if that fails.
 
-    def _makers(self) -> tuple[Callable[[], Explorer], ...]:
-        image, text, clip, masks, truth = self.image, self.expression, self.clip, self._masks, self.truth
-        source = self.proposals if isinstance(self.proposals, str) else masks
-        return (
-            lambda: LayerExplorer(image, text, clip, masks=masks, truth=truth),
-            lambda: AttentionExplorer(image, text, clip, proposals=masks, truth=truth),
-            lambda: MethodExplorer(image, text, clip, proposals=source, truth=truth),
-            lambda: CompareExplorer(image, text, clip=clip, proposals=masks, truth=truth, other_method="cropping"),
-        )
-
-    def show(self, image: ImageSource) -> None:
-        """Take another image, without a truth and with the proposals of a source.
+        Args:
+            image: an image, or the name of an example.
+            expression: a text; None for the example's, or the one that is shown.
+            proposals: masks or a source; None for the example's masks, or the page's source.
+            truth: (H, W) bool; None for the example's, or unknown.
 
         Raises:
-            ZsrisError: an image that cannot be opened, or in which no proposal is found; the page stays as it was.
+            InvalidInputError: An image that cannot be opened, or in which no proposal is found.
         """
-        picture = open_image(image)
-        source = self.proposals if isinstance(self.proposals, str) else self.fallback
+        name = image if isinstance(image, str) and image in example_names() else ""
+        if name or (isinstance(image, str) and image.startswith("scene-")):
+            example = load_example(str(image))
+            name = example.name
+            image, text = example.image, example.expression
+            given = example.proposals if proposals is None else proposals
+            truth = example.truth if truth is None and given is example.proposals else truth
+        else:
+            text, given = self.expression or "the object", proposals
+        picture = shrink(image) if truth is None and (given is None or isinstance(given, str)) else image
+        source = given if given is not None else self.proposals if isinstance(self.proposals, str) else self.fallback
         masks = propose(picture, source)
-        for tab in range(len(TITLES)):
+        self._close_explorers()
+        self.example, self.truth, self.expression = name, truth, expression or text
+        texts = self._scene.texts if hasattr(self, "_scene") else None
+        self._scene = SceneFeatures(picture, masks, self.clip, batch_size=BATCH, texts=texts)
+        self._fill(self.tabs.selected_index or 0)
+        self._write_address()
+
+    def _close_explorers(self) -> None:
+        for tab in range(len(EXPLORERS)):
             if (explorer := self.explorer(tab)) is not None:
                 explorer.close()
-        self.image, self.proposals, self.truth, self._masks = picture, source, None, masks
         for box in self.tabs.children:
             box.children = ()
-        self.fill(self.tabs.selected_index)
 
-    def _uploaded(self, change: Any) -> None:
-        if not change["new"]:
+    def _fill(self, tab: int, settings: Mapping[str, Any] | None = None) -> None:
+        """Make the explorer of a tab, or explain in its place why that cannot be done."""
+        title, kind = EXPLORERS[tab]
+        chosen = {**DEFAULTS.get(kind.name, {}), **(settings or {})}
+        job = Job(f"preparing {title}", self._report)
+
+        def work(job: Job) -> None:
+            box = self.tabs.children[tab]
+            with warnings.catch_warnings(record=True) as caught:
+                warnings.simplefilter("always")
+                try:
+                    self._scene.progress = job.advance
+                    job.advance(job.text, 0, 0)
+                    explorer = kind(self._scene, self.expression, clip=self.clip, truth=self.truth, **chosen)
+                except Cancelled:
+                    box.children = (ipywidgets.Label(f"{title} was cancelled; open the tab again to start it."),)
+                except ZsrisError as error:
+                    box.children = (ipywidgets.Label(str(error)),)
+                except Exception as error:  # a callback's traceback would go to a log that nobody reads
+                    box.children = (ipywidgets.Label(f"{type(error).__name__}: {error}"),)
+                else:
+                    explorer.on_change = self._changed
+                    explorer.image_source = self.example or self._scene.image
+                    box.children = (explorer,)
+                    explorer.board.tell(*message_of(caught))
+                    self._write_address()
+                finally:
+                    self.bar.progress = {}
+
+        self._job = job
+        run_job(job, work)
+
+    def _report(self, text: str, done: int, total: int) -> None:
+        self.bar.progress = {"text": text, "done": done, "total": total}
+
+    def _opened(self, tab: int | None) -> None:
+        if tab is None:
             return
-        content, name = change["new"][0]["content"], change["new"][0]["name"]
-        self.message.value = "computing ..."
-        try:
-            self.show(Image.open(io.BytesIO(bytes(content))))
-        except (ZsrisError, OSError, SyntaxError) as error:
-            self.message.value = html.escape(f"{name} could not be used: {error}")
+        explorer = self.explorer(tab)
+        if explorer is None:
+            self._fill(tab)
         else:
-            self.message.value = html.escape(name)
+            explorer.set_expression(self.expression)
+        self._write_address()
+
+    def _changed(self, explorer: Explorer) -> None:
+        self.expression = str(explorer.settings()["expression"])
+        self._write_address()
+
+    # -- the address
+
+    def _write_address(self) -> None:
+        tab = self.tabs.selected_index or 0
+        explorer = self.explorer(tab)
+        values: dict[str, Any] = {"tab": EXPLORERS[tab][1].name, "expression": self.expression}
+        if self.example:
+            values["example"] = self.example
+        if explorer is not None:
+            values |= {name: value for name, value in explorer.settings().items() if value is not None}
+        self.bar.address = urlencode({name: json.dumps(value, ensure_ascii=False) for name, value in values.items()})
+
+    def restore(self, address: str) -> None:
+        """Show what an address says: tab, example, expression and the settings of the explorer.
+
+        Settings that the explorer does not have are left out; a view of an uploaded image has its expression only.
+
+        Args:
+            address: what stands after "#" in the page's address.
+
+        Raises:
+            InvalidInputError: The address cannot be read.
+        """
+        try:
+            values = {name: json.loads(value) for name, value in parse_qsl(address)}
+        except ValueError as error:
+            raise InvalidInputError(f"the address cannot be read: {error}.") from error
+        names = [kind.name for _, kind in EXPLORERS]
+        tab = names.index(values["tab"]) if values.get("tab") in names else 0
+        kind = EXPLORERS[tab][1]
+        expression = values.get("expression")
+        if isinstance(values.get("example"), str) and values["example"] != self.example:
+            self.show(values["example"], expression=expression if isinstance(expression, str) else None)
+        elif isinstance(expression, str) and expression.strip():
+            self.expression = expression
+        plain = {name: value for name, value in values.items() if isinstance(value, str | int | list)}
+        held = self.explorer(tab)
+        if held is not None:
+            held.close()
+        for box in self.tabs.children:
+            if box is self.tabs.children[tab]:
+                box.children = ()
+        self._fill(tab, {name: value for name, value in plain.items() if name in kind.restorable})
+        if self.tabs.selected_index != tab:
+            self.tabs.selected_index = tab
+
+    # -- events of the bar
+
+    def _event(self, event: str, content: Mapping[str, Any], buffer: bytes | None) -> None:
+        name = str(content.get("name", ""))
+        if event == "cancel" and self._job is not None:
+            self._job.cancel()
+        elif event == "upload" and buffer is not None:
+            note = str(content.get("note") or "")
+            self._attempt(lambda: self.show(read_upload(buffer)), f"{name} {note}".strip(), name)
+        elif event == "example":
+            self._attempt(lambda: self.show(name), "", name)
+        elif event == "examples":
+            self._attempt(self._show_examples, "", "examples")
+        elif event == "address":
+            self._attempt(lambda: self.restore(str(content.get("text", ""))), "", "the address")
+
+    def _show_examples(self) -> None:
+        self.bar.show_examples([load_example(name) for name in example_names()])
+
+    def _attempt(self, change: Callable[[], Any], done: str, what: str) -> None:
+        def work(job: Job) -> None:
+            with warnings.catch_warnings(record=True) as caught:
+                warnings.simplefilter("always")
+                try:
+                    job.advance(job.text, 0, 0)
+                    change()
+                except Cancelled:
+                    self.bar.message = f"{what} was cancelled."
+                except ZsrisError as error:
+                    self.bar.message = f"{what} could not be used: {error}"
+                except Exception as error:  # a callback's traceback would go to a log that nobody reads
+                    self.bar.message = f"{what} could not be used: {type(error).__name__}: {error}"
+                else:
+                    self.bar.message = " ".join(filter(None, [done, message_of(caught)[0]]))
+                finally:
+                    self.bar.progress = {}
+
+        run_job(Job(f"preparing {what}", self._report), work)
+
+
+def read_upload(content: bytes) -> Image.Image:
+    """Return the image in the bytes of a file.
+
+    Raises:
+        CorruptFileError: They are no image that can be read.
+        InvalidInputError: The image has too many pixels.
+    """
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+            image = Image.open(io.BytesIO(content))
+        if image.width * image.height > MAX_PIXELS:
+            raise InvalidInputError(
+                f"the image has {image.width} x {image.height} pixels; at most {MAX_PIXELS:,} are accepted. "
+                "Make it smaller."
+            )
+        image.load()
+    except Image.DecompressionBombError as error:
+        raise InvalidInputError(f"the image has too many pixels: {error}") from error
+    except UnidentifiedImageError as error:
+        raise CorruptFileError("it is no image that can be read; save it as JPEG or PNG.") from error
+    except (OSError, SyntaxError, ValueError) as error:
+        raise CorruptFileError(f"the image is damaged ({error}); save it again as JPEG or PNG.") from error
+    return image

@@ -1,4 +1,4 @@
-"""A Voila server over one notebook: started on the loopback address, waited for, and stopped with its kernels."""
+"""A Voila server over one notebook on the loopback address, which ends with this process."""
 
 from __future__ import annotations
 
@@ -20,8 +20,9 @@ from typing import Any
 from zsris_viz.errors import InvalidInputError, UnavailableError
 
 PAGE = Path(__file__).with_name("explore.ipynb")
+LAUNCHER = Path(__file__).with_name("voila_process.py")
 START = 180.0  # seconds for the server to answer: on a busy machine importing alone takes a minute
-STOP = 15.0  # seconds for it to end its kernels
+STOP = 15.0  # seconds for it to shut its kernels down
 
 
 class VoilaServer:
@@ -66,14 +67,16 @@ class VoilaServer:
         page.write_text(self.content, encoding="utf-8")
         _write_settings(self._folder, token)
         log = self._folder / "voila.log"
-        words = [sys.executable, "-m", "voila", str(page), "--no-browser", "--Voila.ip=127.0.0.1"]
-        words += [f"--port={self.port}", "--Voila.port_retries=0", "--show_tracebacks=True"]
-        with log.open("wb") as told:
-            # In a session of its own: Ctrl-C reaches only the caller, which stops the server in order.
+        words = [sys.executable, "-P", str(LAUNCHER), str(page), "--no-browser"]
+        words += ["--Voila.ip=127.0.0.1", f"--port={self.port}", "--Voila.port_retries=0", "--show_tracebacks=True"]
+        with log.open("wb") as output:
+            # In a session of its own: Ctrl-C reaches only the caller, which stops the server in order. Its standard
+            # input is a pipe that nobody writes to: it closes when this process ends, however it ends.
             self._process = subprocess.Popen(
                 words,
-                stdout=told,
-                stderr=told,
+                stdin=subprocess.PIPE,
+                stdout=output,
+                stderr=output,
                 cwd=self._folder,
                 env=_environment(self._folder),
                 start_new_session=True,
@@ -83,7 +86,9 @@ class VoilaServer:
             if self._process.poll() is not None or time.monotonic() > end:
                 last = log.read_text(encoding="utf-8", errors="replace").strip().splitlines()[-5:]
                 self.stop()
-                raise UnavailableError(f"Voila did not start on port {self.port}: {' | '.join(last) or 'no word'}")
+                raise UnavailableError(
+                    f"Voila did not start on port {self.port}: {' | '.join(last) or 'it printed nothing'}"
+                )
             time.sleep(0.2)
         self.address = f"http://127.0.0.1:{self.port}/?token={token}"
         return self.address
@@ -102,6 +107,8 @@ class VoilaServer:
                 process.wait(STOP)
             except subprocess.TimeoutExpired:
                 _kill(process)
+        if process is not None and process.stdin is not None:
+            process.stdin.close()
         if self._folder is not None:
             shutil.rmtree(self._folder, ignore_errors=True)
             self._folder = None
@@ -136,7 +143,7 @@ def with_parameters(notebook: Path, values: Mapping[str, Any]) -> str:
     if unknown:
         raise InvalidInputError(f"{notebook.name} has no parameter {', '.join(unknown)}; it has {', '.join(known)}.")
     lines = "\n".join(f"{name} = {value!r}" for name, value in values.items())
-    cell: dict[str, Any] = {"cell_type": "code", "execution_count": None, "id": "given", "metadata": {}}
+    cell: dict[str, Any] = {"cell_type": "code", "execution_count": None, "id": "parameters", "metadata": {}}
     cell |= {"outputs": [], "source": lines}
     cells.insert(places[0] + 1, cell)
     return json.dumps(content)
@@ -177,8 +184,8 @@ def _environment(folder: Path) -> dict[str, str]:
     kernel = folder / "jupyter" / "kernels" / "python3"
     kernel.mkdir(parents=True)
     words = [sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}"]
-    told = {"argv": words, "display_name": "Python 3", "language": "python"}
-    (kernel / "kernel.json").write_text(json.dumps(told), encoding="utf-8")
+    spec = {"argv": words, "display_name": "Python 3", "language": "python"}
+    (kernel / "kernel.json").write_text(json.dumps(spec), encoding="utf-8")
     paths = [str(folder / "jupyter"), *filter(None, [os.environ.get("JUPYTER_PATH")])]
     return {**os.environ, "JUPYTER_PATH": os.pathsep.join(paths)}
 

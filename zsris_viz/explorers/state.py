@@ -21,6 +21,7 @@ from zsris_viz.models.layered import LayeredModel, require_layers
 
 BATCH = 8  # crops or masked copies at once: a count moves and a cancelled computation ends after each
 LONGEST = 1600  # pixels
+Scene = ImageSource | SceneFeatures
 MINIATURE = (
     "The built-in miniature model knows drawn scenes only: on a photograph its results mean nothing. Load another "
     "model, for example clip='openai/clip-vit-base-patch16'."
@@ -67,7 +68,8 @@ class ExplorerState:
     """Hold an image under one model, without any widget; the explorers' states build on it.
 
     Args:
-        image: anything :func:`zsris_viz.images.open_image` takes.
+        image: anything :func:`zsris_viz.images.open_image` takes; or SceneFeatures, whose image, masks, model and
+            features are then shared.
         clip: a model, or a name for `load_clip`.
         masks: proposals, or masks that the truth can be chosen from by a click: what SceneFeatures takes; may be none.
         truth: (H, W) bool, the ground truth; None if it is not known.
@@ -86,13 +88,15 @@ class ExplorerState:
     progress: Callable[[str, int, int], None] | None = None
 
     def __init__(
-        self, image: ImageSource, clip: str | ImageTextModel, masks: Any = (), *, truth: Any = None, parser: Any = None
+        self, image: Scene, clip: str | ImageTextModel, masks: Any = (), *, truth: Any = None, parser: Any = None
     ) -> None:
-        self._clip: ImageTextModel | None = as_model(clip)
-        self._scene: SceneFeatures | None = SceneFeatures(
-            open_image(image), [] if masks is None else masks, self._clip, parser=parser, batch_size=BATCH
-        )
-        self._scene.progress = self._advance
+        if isinstance(image, SceneFeatures):
+            self._clip: ImageTextModel | None = check_weights(image.clip)
+            self._scene: SceneFeatures | None = image
+        else:
+            self._clip = as_model(clip)
+            held = [] if masks is None else masks
+            self._scene = SceneFeatures(open_image(image), held, self._clip, parser=parser, batch_size=BATCH)
         self.truth: np.ndarray | None = None
         self.set_truth(truth)
 
@@ -141,6 +145,12 @@ class ExplorerState:
         drawn = self.scene.image.info.get("source") == DRAWN
         return "" if drawn or not self.clip.name.startswith("miniature") else MINIATURE
 
+    def report_to(self, progress: Callable[[str, int, int], None] | None) -> None:
+        """Let computations over the proposals report to `progress`; None for nobody."""
+        self.progress = progress
+        if self._scene is not None:
+            self._scene.progress = self._advance
+
     def _advance(self, text: str, done: int, total: int) -> None:
         if self.progress is not None:
             self.progress(text, done, total)
@@ -188,15 +198,18 @@ class ExplorerState:
         self._clip = self._scene = None
 
 
-def propose(image: ImageSource, proposals: Any) -> Masks:
+def propose(image: Scene, proposals: Any) -> Masks:
     """Return the masks of an image: those that were given, or those that a source finds.
 
     Args:
+        image: an image, or SceneFeatures, whose masks are returned.
         proposals: a name for `load_proposals`, a Proposer, or masks of the image's size.
 
     Raises:
         InvalidInputError: An unknown source, masks of another size, or none at all.
     """
+    if isinstance(image, SceneFeatures):
+        return image.masks
     from zsris_viz.proposals import load_proposals
     from zsris_viz.proposals.base import Proposer
 

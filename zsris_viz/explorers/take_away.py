@@ -31,7 +31,7 @@ def explorer_code(name: str, image: Any, expression: str, clip: str, **settings:
 
     Args:
         name: of the explorer's class.
-        image: a path, or an image in memory, which is written into the code.
+        image: the name of an example, or an image in memory, which is written into the code.
         expression: the text.
         clip: the model's name.
         **settings: other arguments; masks are written into the code, None is left out.
@@ -42,7 +42,8 @@ def explorer_code(name: str, image: Any, expression: str, clip: str, **settings:
     imports = [f"from zsris_viz.explorers import {name}"]
     lines, arguments = [], []
     if isinstance(image, str):
-        lines.append(f"image = {image!r}")
+        imports.append("from zsris_viz.explorers import load_example")
+        lines.append(f"image = load_example({image!r}).image")
     else:
         imports.append("from zsris_viz.explorers import image_from_text")
         lines.append(f"image = image_from_text({image_as_text(image)!r})")
