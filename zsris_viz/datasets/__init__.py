@@ -6,6 +6,7 @@ import importlib
 import inspect
 import os
 from collections.abc import Callable
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from zsris_viz.errors import InvalidInputError, InvalidTypeError
@@ -24,6 +25,7 @@ _DATASETS: Registry[Any] = Registry(
         "refcoco": "zsris_viz.datasets.refer:RefCOCO",
         "refcoco+": "zsris_viz.datasets.refer:RefCOCOPlus",
         "refcocog": "zsris_viz.datasets.refer:RefCOCOg",
+        "refcoco-m": "zsris_viz.datasets.hub:RefCOCOM",
         "grefcoco": "zsris_viz.datasets.grefcoco:GRefCOCO",
         "phrasecut": "zsris_viz.datasets.phrasecut:PhraseCut",
     },
@@ -103,11 +105,12 @@ def load_dataset(
         CorruptFileError: Its files are damaged.
         InvalidTypeError: The dataset does not have such an option.
     """
-    from zsris_viz.datasets.files import FileDataset
+    from zsris_viz.datasets.hub import hub_reader
+    from zsris_viz.datasets.refer import Refer
 
     maker = dataset_class(name)
-    if isinstance(maker, type) and issubclass(maker, FileDataset):
-        maker = maker.reader(data_root)
+    if data_root is not None and isinstance(maker, type) and issubclass(maker, Refer):
+        maker = hub_reader(maker, Path(data_root)) or maker
     signature = inspect.signature(maker)
     shared = {"data_root": data_root, "split_by": split_by}
     accepted = {key: value for key, value in shared.items() if key in signature.parameters}

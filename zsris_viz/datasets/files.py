@@ -58,11 +58,6 @@ class FileDataset(ABC):
     def problems(self) -> Iterator[str]:
         """Yield a line for every malformed annotation of the split; opens no image file."""
 
-    @classmethod
-    def reader(cls, data_root: str | os.PathLike[str] | None) -> type[FileDataset]:
-        """Return the class that reads the files that lie below a data root: this one, or that of another format."""
-        return cls
-
 
 def warn_of(problems: Sequence[str], name: str) -> None:
     """Warn of annotations that were left out, if there are any."""

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from zsris_viz.datasets.manifests import File, Manifest, Split, get_manifest
+from zsris_viz.datasets.manifests import File, Hub, Manifest, Split, get_manifest
 from zsris_viz.errors import InvalidInputError, ZsrisError, ZsrisWarning
 from zsris_viz.io.hashing import file_hash
 from zsris_viz.io.text import printable
@@ -55,7 +55,7 @@ def verify(name: str | Manifest, data_root: str | os.PathLike[str]) -> list[Veri
         raise InvalidInputError(f"data_root={str(root)!r} is no folder; give the one that holds the files.")
     checks = [check_file(file, root, manifest) for file in manifest.files]
     if manifest.hub and not manifest.files:
-        checks.append(_check_hub(manifest))
+        checks.append(_check_hub(manifest.hub, root))
     if manifest.kind == "dataset":
         checks += _check_splits(manifest, root)
     elif manifest.kind == "images":
@@ -123,18 +123,27 @@ def _elsewhere(file: File, root: Path) -> str | None:
     return next((name for name in names if (root / name).is_file()), None)
 
 
-def _check_hub(manifest: Manifest) -> VerificationResult:
-    """A repository in the Hugging Face cache."""
+def _check_hub(hub: Hub, root: Path) -> VerificationResult:
+    """Check that a repository is in the Hugging Face cache, or in its folder with files that can be read."""
+    if hub.folder is not None:
+        from zsris_viz.datasets.parquet_rows import ParquetRows
+
+        folder = root / hub.folder
+        files = sorted(path for pattern in hub.patterns for path in folder.glob(pattern))
+        if not files:
+            return VerificationResult(hub.repo, "missing", f"no {' or '.join(hub.patterns)} in {folder}")
+        try:
+            rows = len(ParquetRows(files))
+        except ZsrisError as error:
+            return VerificationResult(hub.repo, "wrong", str(error))
+        size = sum(path.stat().st_size for path in files)
+        return VerificationResult(hub.repo, "ok", f"{rows:,} rows in {len(files)} files, {size:,} bytes")
     from huggingface_hub import try_to_load_from_cache
 
-    if manifest.hub is None:
-        raise InvalidInputError(f"{manifest.name} has no repository on the hub.")
-    found = try_to_load_from_cache(manifest.hub.repo, "config.json", revision=manifest.hub.revision)
+    found = try_to_load_from_cache(hub.repo, "config.json", revision=hub.revision)
     if isinstance(found, str):
-        return VerificationResult(
-            manifest.hub.repo, "unknown", "in the Hugging Face cache; its client checked the hashes"
-        )
-    return VerificationResult(manifest.hub.repo, "missing", "not in the Hugging Face cache")
+        return VerificationResult(hub.repo, "unknown", "in the Hugging Face cache; its client checked the hashes")
+    return VerificationResult(hub.repo, "missing", "not in the Hugging Face cache")
 
 
 def _check_splits(manifest: Manifest, root: Path) -> Iterator[VerificationResult]:
