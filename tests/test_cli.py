@@ -273,7 +273,7 @@ def test_reproduce_exit_code_and_report(tmp_path: Path, monkeypatch: pytest.Monk
 def test_doctor(monkeypatch: pytest.MonkeyPatch) -> None:
     from zsris_viz import doctor
 
-    monkeypatch.setattr(doctor, "LOOKS", (doctor._python, doctor._packages, doctor._disk))
+    monkeypatch.setattr(doctor, "CHECKS", (doctor._python, doctor._packages, doctor._disk))
     told = json.loads(zsris("doctor", "--json").stdout)
     assert told["ok"] is True
     assert {check["name"] for check in told["checks"]} == {"python", "packages", "disk"}
@@ -281,7 +281,7 @@ def test_doctor(monkeypatch: pytest.MonkeyPatch) -> None:
     def breaks() -> Any:
         raise OSError("libcuda is missing")
 
-    monkeypatch.setattr(doctor, "LOOKS", (doctor._python, breaks))
+    monkeypatch.setattr(doctor, "CHECKS", (doctor._python, breaks))
     result = zsris("doctor")
     assert result.exit_code == 1
     assert "PROBLEM" in result.stdout and "libcuda is missing" in result.stdout and "3.1" in result.stdout

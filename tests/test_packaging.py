@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import hashlib
+import os
 import re
 import subprocess
 import sys
@@ -20,6 +21,7 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 import zsris_viz
+from tests import import_graph
 
 ROOT = Path(__file__).resolve().parent.parent
 # What conda-forge calls otherwise.
@@ -160,20 +162,49 @@ def test_import_loads_nothing_heavy() -> None:
     assert not heavy & set(loaded)
 
 
-def test_wheel_has_every_file_of_the_package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Weights, the parser and WordNet travel with the code, whatever .gitignore says of folders with their names."""
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     from hatchling.builders.wheel import WheelBuilder
 
-    monkeypatch.chdir(ROOT)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(ROOT)
+        (built,) = WheelBuilder(str(ROOT)).build(directory=str(tmp_path_factory.mktemp("dist")), versions=["standard"])
+    return Path(built)
+
+
+def test_wheel_has_every_file_of_the_package_but_the_trainings(wheel: Path) -> None:
+    """Weights, the parser and WordNet travel with the code, whatever .gitignore says of folders with their names."""
+    training = "zsris_viz/miniature/training/"
     expected = {path.relative_to(ROOT).as_posix() for path in tracked("zsris_viz")}
-    (built,) = WheelBuilder(str(ROOT)).build(directory=str(tmp_path), versions=["standard"])
-    assert zsris_viz.__version__ in Path(built).name
-    with zipfile.ZipFile(built) as wheel:
-        names = set(wheel.namelist())
+    expected = {name for name in expected if not name.startswith(training)}
+    assert zsris_viz.__version__ in wheel.name
+    with zipfile.ZipFile(wheel) as archive:
+        names = set(archive.namelist())
     assert expected <= names
     assert {f"zsris_viz/{path.relative_to(ROOT).as_posix()}" for path in tracked("data_manifests")} <= names
-    strange = {name for name in names - expected if name.startswith("zsris_viz/")}
-    assert not {name for name in strange if "__pycache__" in name}
+    assert not {name for name in names if "__pycache__" in name or name.startswith(training)}
+
+
+@pytest.mark.slow
+def test_an_installed_wheel_segments_and_says_that_training_needs_the_source(wheel: Path, tmp_path: Path) -> None:
+    from PIL import Image
+
+    site = tmp_path / "site"
+    words = ["-m", "pip", "install", "--quiet", "--no-deps", "--no-index", "--target", str(site), str(wheel)]
+    subprocess.run([sys.executable, *words], check=True)
+    Image.new("RGB", (60, 40), "green").save(tmp_path / "photo.png")
+    environment = {**os.environ, "PYTHONPATH": str(site)}
+
+    def run(*words: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run([sys.executable, *words], capture_output=True, text=True, cwd=tmp_path, env=environment)
+
+    where = run("-c", "import zsris_viz; print(zsris_viz.__file__)")
+    assert where.stdout.startswith(str(site)), where
+    segmented = run("-m", "zsris_viz.cli", "segment", "photo.png", "the dog", "--json")
+    assert segmented.returncode == 0 and '"candidates"' in segmented.stdout, segmented.stderr
+    assert run("-m", "zsris_viz.cli", "data", "list").returncode == 0
+    train = run("-m", "zsris_viz.miniature", "train", "clip")
+    assert train.returncode == 1 and "need the source" in train.stderr and "Traceback" not in train.stderr
 
 
 def test_sources_name_no_package_index_and_no_home_folder() -> None:
@@ -188,6 +219,55 @@ def test_sources_name_no_package_index_and_no_home_folder() -> None:
             text = path.read_text(encoding="utf-8", errors="replace")
             found += [f"{path.relative_to(ROOT)}: {word}" for word in wrong.findall(text)]
     assert not found
+
+
+def test_imports_form_no_circle_and_never_lead_upward() -> None:
+    everything = import_graph.graph(at_import=False)
+    unknown = [name for name in everything if import_graph.floor(name) is None and name != import_graph.PACKAGE]
+    assert not unknown, f"say in tests/import_graph.py on which floor these are: {', '.join(unknown)}"
+    assert not import_graph.circles(import_graph.graph(at_import=True))
+    assert not import_graph.circles(everything)
+    assert not import_graph.upward(everything), "\n".join(import_graph.upward(everything))
+
+
+@pytest.mark.xfail(strict=False, reason="some modules still have old names")
+def test_no_two_classes_share_a_name() -> None:
+    homes: dict[str, list[str]] = {}
+    for name, path in import_graph.modules().items():
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.ClassDef):
+                homes.setdefault(node.name, []).append(name)
+    assert not {name: places for name, places in homes.items() if len(places) > 1}
+
+
+@pytest.mark.xfail(strict=False, reason="some modules still have old names")
+def test_sources_refer_to_nothing_outside_the_repository() -> None:
+    """A reader has the repository and the papers, no notes that were used while it was written."""
+    # Put together here, or this file would be found.
+    phrases = ["the " + "seed fixes", "methods" + ".md", "design" + ".md", "review" + "s/"]
+    found = []
+    for path in tracked("zsris_viz", "tests", "notebooks", "docs", "README.md"):
+        if path.suffix in (".py", ".md", ".ipynb", ".yaml", ".toml"):
+            text = path.read_text(encoding="utf-8").lower()
+            found += [f"{path.relative_to(ROOT)}: {phrase}" for phrase in phrases if phrase in text]
+    assert not found
+
+
+@pytest.mark.xfail(strict=False, reason="some modules still have old names")
+def test_values_have_ordinary_names() -> None:
+    private = {"told", "said", "say", "asked", "heard"}
+    found = []
+    for name, path in import_graph.modules().items():
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            names = {
+                ast.Name: lambda node: node.id,
+                ast.arg: lambda node: node.arg,
+                ast.Attribute: lambda node: node.attr,
+                ast.keyword: lambda node: node.arg,
+            }.get(type(node), lambda node: None)(node)
+            if names in private:
+                found.append(f"{name}:{node.lineno} {names}")
+    assert not found, "\n".join(found)
 
 
 def test_version_and_licence() -> None:

@@ -35,11 +35,11 @@ class Diagnosis:
 def examine() -> list[Diagnosis]:
     """Look at everything; no check stops the others, none uses the network."""
     checks: list[Diagnosis] = []
-    for look in LOOKS:
+    for check in CHECKS:
         try:
-            checks += look()
+            checks += check()
         except Exception as error:
-            name = look.__name__.strip("_")
+            name = check.__name__.strip("_")
             checks.append(Diagnosis(name, PROBLEM, f"{type(error).__name__}: {error}", "reinstall: make clean env"))
     return checks
 
@@ -49,10 +49,13 @@ def measure_models() -> Iterator[Diagnosis]:
 
     Yields:
         A Diagnosis for every row; a warning where even the upper end of the interval is below what was asked for.
-    """
-    from zsris_viz.miniature.training.measure_effects import measure
 
-    for effect in measure(splits=("val",), quick=True):
+    Raises:
+        UnavailableError: The package was installed from a wheel, which has no trainings and measurements.
+    """
+    from zsris_viz.miniature import import_training
+
+    for effect in import_training("measure_effects").measure(splits=("val",), quick=True):
         highest = effect.value if effect.high is None else effect.high
         short = effect.reached is False and (effect.least is None or highest < effect.least)
         mend = f"see the model's card; on more scenes: {effect.command.rpartition(' --scenes')[0]}" if short else None
@@ -94,8 +97,8 @@ def tested_versions() -> dict[str, str]:
     """Name and version of each line of constraints.txt; empty outside a clone."""
     if not CONSTRAINTS.is_file():
         return {}
-    lines = [line.split("#")[0].strip() for line in CONSTRAINTS.read_text(encoding="utf-8").splitlines()]
-    return {_normal(line.split("==")[0]): line.split("==")[1] for line in lines if "==" in line}
+    pins = re.findall(r"^([\w.-]+)==([^\s;]+)", CONSTRAINTS.read_text(encoding="utf-8"), flags=re.MULTILINE)
+    return {_normal(name): pinned for name, pinned in pins}
 
 
 def _normal(name: str) -> str:
@@ -221,6 +224,6 @@ def _disk() -> Iterator[Diagnosis]:
         yield Diagnosis("disk", WARNING, f"{free:.1f} GB free here", mend)
 
 
-LOOKS: tuple[Callable[[], Iterator[Diagnosis]], ...] = (
+CHECKS: tuple[Callable[[], Iterator[Diagnosis]], ...] = (
     _python, _packages, _torch, _parser, _wordnet, _miniature, _proposals, _kernel, _browser, _disk,
 )  # fmt: skip

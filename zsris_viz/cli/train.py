@@ -51,7 +51,7 @@ def risclip(
 
     done = train_risclip(settings, output, say=lambda text: typer.echo(text, err=True))
     last: dict[str, Any] = next((row for row in reversed(done.rows) if "val_miou" in row), {})
-    told = {
+    result = {
         "checkpoint": done.path,
         "steps": done.progress.total,
         "expressions": done.progress.expressions,
@@ -60,4 +60,4 @@ def risclip(
         "val_miou": last.get("val_miou"),
         "val_map_miou": last.get("val_map_miou"),
     }
-    print_json(told) if as_json else print_pairs(told)
+    print_json(result) if as_json else print_pairs(result)

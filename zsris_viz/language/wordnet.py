@@ -58,8 +58,8 @@ def _reader(files: NounFiles) -> WordNetCorpusReader:
 def lemma(word: str, *, source: str | None = None) -> str:
     """The singular of a noun as WordNet knows it, in lower case with "_" for blanks; the word itself if unknown.
 
-    >>> lemma("buses"), lemma("men"), lemma("Fire hydrants")
-    ('bus', 'man', 'fire_hydrant')
+    >>> lemma("buses"), lemma("women"), lemma("Fire hydrants")
+    ('bus', 'woman', 'fire_hydrant')
     """
     word = _checked(word)
     reader = load_wordnet(source)

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import sys
-from importlib import import_module
+
+from zsris_viz.errors import UnavailableError
+from zsris_viz.miniature import import_training
 
 # Threads of OpenMP that wait should sleep: by default they spin, which makes a training on two threads several times
 # slower as soon as another program runs on the same cores. This must be set before torch is imported.
@@ -43,7 +45,11 @@ def main(argv: list[str] | None = None) -> int:
         print(f"usage (each has --help):\n{known}", file=sys.stderr)
         return 2
     arguments = words[2:] if words[1] not in ("clip", "clip-rn") else ["--model", words[1], *words[2:]]
-    import_module(f"{__package__}.training.{module}").main(arguments)
+    try:
+        import_training(module).main(arguments)
+    except UnavailableError as error:
+        print(error, file=sys.stderr)
+        return 1
     return 0
 
 

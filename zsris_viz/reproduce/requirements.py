@@ -97,7 +97,7 @@ def needs_of(run: NotebookRun, output: Path) -> Needs:
     used = [part.name for part in parts if part.kind == "model"]
     counts = [count_split(values, *split) for split in splits]
     images = None if any(count[0] is None for count in counts) else sum(count[0] or 0 for count in counts)
-    said = None if any(count[1] is None for count in counts) else sum(count[1] or 0 for count in counts)
+    expressions = None if any(count[1] is None for count in counts) else sum(count[1] or 0 for count in counts)
     memory, note = _memory(parts)
     hours, basis = _hours(used, images, run, output, values)
     return Needs(
@@ -105,7 +105,7 @@ def needs_of(run: NotebookRun, output: Path) -> Needs:
         makes=tuple(entry.id for entry in run.entries),
         data=", ".join(dict.fromkeys(" ".join(filter(None, split)) for split in splits)) or str(values.get("dataset")),
         images=images,
-        expressions=said,
+        expressions=expressions,
         parts=tuple(parts),
         memory_gb=memory,
         memory_note=note,
@@ -167,8 +167,8 @@ def _hours(
         elif images:
             per_image = sum(float(known[name]["seconds"]) for name in used)
             hours[device] = per_image * images / 3600
-            told = "; ".join(f"{name} {known[name]['seconds']} s ({known[name]['basis']})" for name in used)
-            basis.append(f"{device}: {per_image:.2f} s an image: {told}")
+            known_parts = "; ".join(f"{name} {known[name]['seconds']} s ({known[name]['basis']})" for name in used)
+            basis.append(f"{device}: {per_image:.2f} s an image: {known_parts}")
     return hours, basis
 
 

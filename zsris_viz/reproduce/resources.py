@@ -79,15 +79,15 @@ def count_split(values: Mapping[str, Any], dataset: str, split: str, split_by: s
     if dataset == "scenes":
         from zsris_viz.miniature.world.dataset import SPLITS
 
-        images, said = SPLITS.get(split), None
+        images, expressions = SPLITS.get(split), None
     else:
         manifest = manifests().get(dataset)
         found = [one for one in manifest.splits if one.split == split] if manifest else []
         found = [one for one in found if not split_by or one.split_by == split_by] or found
-        images, said = (found[0].images, found[0].expressions) if found else (None, None)
+        images, expressions = (found[0].images, found[0].expressions) if found else (None, None)
     if limit is None or (images is not None and images <= limit):
-        return images, said
-    return int(limit), round(said * limit / images) if said and images else None
+        return images, expressions
+    return int(limit), round(expressions * limit / images) if expressions and images else None
 
 
 def data_resources(values: Mapping[str, Any], splits: Sequence[tuple[str, str, str]]) -> Iterator[Resource]:
@@ -120,25 +120,25 @@ def _file_resources(manifest: Manifest, root: str, kind: str) -> Iterator[Resour
 def model_resources(values: Mapping[str, Any], run: NotebookRun) -> list[Resource]:
     """Every model that a parameter names, once; for tables of the papers those that their rows ask for."""
     named: list[str] = []
-    for parameter in _asked(run):
+    for parameter in _used_parameters(run):
         value = values.get(parameter)
         many = value.values() if isinstance(value, Mapping) else value if isinstance(value, (list, tuple)) else [value]
         named += [str(one).removesuffix("+filter") for one in many if isinstance(one, str) and one]
     return [_model(name, str(values.get("data_root") or "")) for name in dict.fromkeys(named)]
 
 
-def _asked(run: NotebookRun) -> list[str]:
+def _used_parameters(run: NotebookRun) -> list[str]:
     """The parameters whose models are used."""
     tables = _tables(run)
     if not tables or len(tables) < len(run.entries):  # something else is made, too: pictures, for example
         return list(MODELS)
     lines = [line for table in tables for line in table.lines if line.method is not None]
     roles = {line.tower for line in lines} | {line.proposals for line in lines}
-    asked = [name for role, name in ROLES.items() if role in roles]
+    wanted = [name for role, name in ROLES.items() if role in roles]
     methods = {line.method for line in lines if line.method in method_names()}  # others are chance and upper bound
     if any("captions" in method_class(name).info.needs for name in methods):
-        asked += [name for role, name in SPEAKERS.items() if any(line.captioner == role for line in lines)]
-    return list(dict.fromkeys(asked))
+        wanted += [name for role, name in SPEAKERS.items() if any(line.captioner == role for line in lines)]
+    return list(dict.fromkeys(wanted))
 
 
 def _model(name: str, root: str) -> Resource:

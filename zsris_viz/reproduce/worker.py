@@ -61,12 +61,16 @@ def _execute(request: dict[str, Any]) -> dict[str, Any] | None:
         _scrub(executed, str(request["parameters"]["output_dir"]), request["shown"])
     if failure is None:
         return None
-    told: dict[str, Any] = {"message": f"{type(failure).__name__}: {failure}", "traceback": "", **stopped_at(executed)}
+    report: dict[str, Any] = {
+        "message": f"{type(failure).__name__}: {failure}",
+        "traceback": "",
+        **stopped_at(executed),
+    }
     if isinstance(failure, PapermillExecutionError):
-        told["message"] = f"{failure.ename}: {failure.evalue}"
-        told["traceback"] = _ANSI.sub("", "\n".join(failure.traceback))
-        told["source"] = failure.source
-    return told
+        report["message"] = f"{failure.ename}: {failure.evalue}"
+        report["traceback"] = _ANSI.sub("", "\n".join(failure.traceback))
+        report["source"] = failure.source
+    return report
 
 
 def stopped_at(executed: Path) -> dict[str, Any]:
@@ -81,8 +85,8 @@ def stopped_at(executed: Path) -> dict[str, Any]:
         if "injected-parameters" in tags or "papermill-error-cell-tag" in tags:
             continue
         number += 1
-        told = cell["metadata"].get("papermill", {})
-        if told.get("exception") or told.get("status") in ("failed", "running"):
+        report = cell["metadata"].get("papermill", {})
+        if report.get("exception") or report.get("status") in ("failed", "running"):
             source = "".join(cell["source"])
             return {"cell": number, "count": cell.get("execution_count"), "source": source}
     return {}

@@ -101,7 +101,7 @@ def spread_layers(pairs: int, image_layers: int) -> tuple[int, ...]:
     """The image tower's layers for `pairs` adapters: evenly over its second half, before the last block.
 
     >>> spread_layers(3, 6), spread_layers(3, 12), spread_layers(6, 24)
-    ((3, 4, 5), (6, 8, 11), (12, 14, 16, 19, 21, 23))
+    ((3, 4, 5), (6, 8, 11), (12, 14, 16, 18, 20, 23))
     """
     first, last = image_layers // 2, image_layers - 1
     pairs = min(pairs, last - first + 1)

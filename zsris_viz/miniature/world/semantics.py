@@ -243,9 +243,9 @@ class SceneSemantics:
 def denotes(layout: SceneLayout, form: Form) -> frozenset[int]:
     """The objects of a scene that a form surely fits; nothing where it is not clear of some object whether it fits.
 
-        >>> from .forms import Closest, Colour, Corner, Extent, Fact, Form, Half, Ordinal, Outermost, Relation, Size
-    from zsris_viz.miniature.world.layout import SceneLayout
-        >>> denotes(SceneLayout((), 0, 0), Form("cat"))
-        frozenset()
+    >>> from zsris_viz.miniature.world.layout import SceneLayout
+    >>> from zsris_viz.miniature.world.predicates import Form
+    >>> denotes(SceneLayout((), 0, 0), Form("cat"))
+    frozenset()
     """
     return SceneSemantics(layout).denotes(form)
