@@ -236,3 +236,43 @@ def test_a_thousand_masks_are_intersected_quickly() -> None:
         torch.set_num_threads(threads)
     assert torch.equal(shared.diagonal(), masks.areas)
     assert seconds < 3  # about 0.2; a million pairs one by one would take half a minute
+
+
+@pytest.mark.parametrize(
+    ("data", "words"),
+    [
+        (torch.zeros(1, 4, 4, device="meta"), "meta"),
+        (torch.zeros(1, 4, 4).to_sparse(), "sparse"),
+        (torch.zeros(1, 4, 4, dtype=torch.complex64), "complex"),
+        (None, "NoneType"),
+        ("masks", "str"),
+        (3, "int"),
+    ],
+)
+def test_tensors_without_comparable_values(data: object, words: str) -> None:
+    with pytest.raises(InvalidTypeError, match=words):
+        Masks.from_arrays(data)  # type: ignore[arg-type]
+
+
+def test_tensors_of_unusual_types() -> None:
+    expected = torch.tensor([[[1, 0], [0, 1]]]).bool()
+    for dtype in (torch.bfloat16, torch.float16, torch.float64, torch.int8, torch.uint8):
+        assert torch.equal(Masks(expected.to(dtype)).data, expected)
+    quantised = torch.quantize_per_tensor(expected.float(), 1.0, 0, torch.qint8)
+    assert torch.equal(Masks(quantised).data, expected)
+    assert torch.equal(Masks(expected.float().requires_grad_()).data, expected)
+
+
+@quick
+@given(stacks)
+def test_coverage_counts_masks(a: np.ndarray) -> None:
+    assert np.array_equal(Masks(a).coverage.numpy(), a.sum(0))
+
+
+def test_a_run_of_masks_is_no_copy() -> None:
+    masks = Masks(torch.rand(5, 4, 4) > 0.5)
+    for index in ([1, 2, 3], [True] * 5, slice(0, 2), [4]):
+        part = masks.select(index).data
+        assert part.untyped_storage().data_ptr() == masks.data.untyped_storage().data_ptr()
+    for index in ([3, 2, 1], [0, 2], [-2, -1], [1, 1]):
+        assert torch.equal(masks.select(index).data, masks.data[index])

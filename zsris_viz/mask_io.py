@@ -28,6 +28,8 @@ def as_bool(data: Any, *, ndim: int) -> Tensor:
         InvalidTypeError: It is no tensor or array of numbers.
         InvalidInputError: It has other axes or other values.
     """
+    if isinstance(data, Tensor):
+        data = _readable(data)
     if isinstance(data, np.ndarray):
         if data.dtype.kind not in "biuf":
             raise InvalidTypeError(f"A mask array of dtype {data.dtype} was given; give bool (or numbers 0 and 1).")
@@ -60,6 +62,24 @@ def as_bool(data: Any, *, ndim: int) -> Tensor:
     return data != 0
 
 
+def _readable(data: Tensor) -> Tensor:
+    """The tensor, dequantised and without a gradient; refuse tensors whose values cannot be compared.
+
+    Raises:
+        InvalidTypeError: sparse, nested, complex, or on the device "meta", which holds no values.
+    """
+    kinds = {"meta": data.is_meta, "sparse": data.layout != torch.strided, "complex": data.is_complex()}
+    kinds["nested"] = bool(data.is_nested)
+    for kind, present in kinds.items():
+        if present:
+            raise InvalidTypeError(
+                f"Masks were given as a {kind} tensor; give a dense bool tensor with values, for example "
+                "masks.to_dense() > 0.5."
+            )
+    data = data.dequantize() if data.is_quantized else data.detach()
+    return data.float() if data.dtype.is_floating_point else data
+
+
 def encode_rle(mask: np.ndarray) -> dict[str, Any]:
     """Encode one (H, W) bool array as {"size": [H, W], "counts": text}, which JSON can hold."""
     from pycocotools import mask as coco
@@ -82,22 +102,15 @@ def decode_rle(rle: Any) -> np.ndarray:
         InvalidTypeError: The counts are of another type.
         CorruptFileError: Compressed counts do not decode to the size they claim.
     """
-    if not isinstance(rle, dict) or not {"size", "counts"} <= set(rle):
-        raise InvalidInputError(f"A COCO RLE is a dict with 'size' and 'counts'; {str(rle)[:80]!r} was given.")
-    counts = rle["counts"]
-    size = _checked_size(rle["size"])
+    check_rle(rle)
+    counts, size = rle["counts"], [int(side) for side in rle["size"]]
     if isinstance(counts, (list, tuple)):
-        whole = all(isinstance(run, (int, np.integer)) and run >= 0 for run in counts)
-        if not whole or sum(counts) != size[0] * size[1]:
+        if sum(counts) != size[0] * size[1]:
             raise InvalidInputError(
-                f"The runs {str(counts)[:60]} of an RLE are no whole numbers, or do not add up to the "
-                f"{size[0] * size[1]} pixels of its size {size}; make it again with Masks.to_rle()."
+                f"The runs {str(counts)[:60]} of an RLE do not add up to the {size[0] * size[1]} pixels of its size "
+                f"{size}; make it again with Masks.to_rle()."
             )
         return _runs_to_array(np.asarray(counts, dtype=np.int64), size)
-    if not isinstance(counts, (str, bytes)):
-        raise InvalidTypeError(
-            f"The counts of an RLE must be text, bytes or a list of runs; {type(counts).__name__} was given."
-        )
     raw = counts.encode("ascii", errors="replace") if isinstance(counts, str) else counts
     runs = _read_runs(raw)
     if runs is None or (runs < 0).any() or runs.sum() != size[0] * size[1]:
@@ -108,18 +121,32 @@ def decode_rle(rle: Any) -> np.ndarray:
     return _runs_to_array(runs, size)
 
 
-def _checked_size(size: Any) -> list[int]:
-    """Return the height and the width of an encoding."""
-    try:
-        sides = [int(side) for side in size]
-    except (TypeError, ValueError, OverflowError):
-        sides = []
-    if len(sides) != 2 or min(sides) < 1 or sides[0] * sides[1] > MAX_PIXELS:
+def check_rle(rle: Any) -> None:
+    """Check the types and the size of a COCO run-length encoding, without decoding it.
+
+    Raises:
+        InvalidInputError: It is no dict with `size` [H, W] and `counts`, or its size is no size of an image.
+        InvalidTypeError: The counts are no text, bytes or list.
+    """
+    if not isinstance(rle, dict) or not {"size", "counts"} <= set(rle):
+        raise InvalidInputError(f"A COCO RLE is a dict with 'size' and 'counts'; {str(rle)[:80]!r} was given.")
+    size, counts = rle["size"], rle["counts"]
+    whole = isinstance(size, (list, tuple)) and len(size) == 2 and all(_is_whole(side) for side in size)
+    if not whole or min(size) < 1 or size[0] * size[1] > MAX_PIXELS:
         raise InvalidInputError(
             f"An RLE has the size {str(size)[:60]}; [height, width], both at least 1 and together at most "
             f"{MAX_PIXELS:,} pixels, is needed."
         )
-    return sides
+    if not isinstance(counts, (str, bytes, list, tuple)):
+        raise InvalidTypeError(
+            f"The counts of an RLE must be text, bytes or a list of runs; {type(counts).__name__} was given."
+        )
+    if isinstance(counts, (list, tuple)) and not all(_is_whole(run) and run >= 0 for run in counts):
+        raise InvalidInputError(f"The runs {str(counts)[:60]} of an RLE are no whole numbers from 0 up.")
+
+
+def _is_whole(value: Any) -> bool:
+    return isinstance(value, (int, np.integer)) and not isinstance(value, bool)
 
 
 def _read_runs(text: bytes) -> np.ndarray | None:

@@ -15,7 +15,7 @@ from PIL import Image
 from torch import Tensor
 from torch.nn import functional as F
 
-from zsris_viz.errors import InvalidInputError
+from zsris_viz.errors import InvalidInputError, InvalidTypeError
 from zsris_viz.mask_io import as_bool, decode_rle, encode_rle
 
 FLOAT_PIXELS = 2**24  # mask pixels that are held as float32 at a time: 64 MiB
@@ -69,11 +69,17 @@ class Masks:
             size: (H, W), only needed when the list may be empty.
 
         Raises:
+            InvalidTypeError: neither arrays nor tensors.
             InvalidInputError: arrays of different sizes, no array and no size, or values that are not those of a mask.
         """
         if isinstance(arrays, (np.ndarray, Tensor)):
             stacked = arrays[None] if arrays.ndim == 2 else arrays
             return cls(stacked, scores=scores, source=source)
+        if isinstance(arrays, (str, bytes)) or not isinstance(arrays, Iterable):
+            raise InvalidTypeError(
+                f"Masks were given as {type(arrays).__name__}; give an (N, H, W) bool array or tensor, or a list of "
+                "(H, W) arrays."
+            )
         parts = [as_bool(array, ndim=2) for array in arrays]
         if not parts:
             if size is None:

@@ -22,6 +22,7 @@ from zsris_viz.masks import Masks
 from zsris_viz.methods import get_method
 from zsris_viz.methods.base import Method, Prediction, Ranking, SceneFeatures
 from zsris_viz.methods.texts import ExpressionParts
+from zsris_viz.miniature.photographs import warn_of_photograph
 from zsris_viz.models.base import ImageTextModel
 from zsris_viz.proposals import load_proposals
 from zsris_viz.proposals.base import Proposer
@@ -189,6 +190,8 @@ def segment(
         from zsris_viz.models import load_clip
 
         model = load_clip(clip, device=device, dtype=dtype, kind=kind)
+    if str(model.name).startswith("miniature"):
+        warn_of_photograph(picture, "The miniature CLIP", "clip='openai/clip-vit-base-patch16'")
     scene = SceneFeatures(
         working, masks, model, parser=parser, captioner=captioner, batch_size=batch_size, preprocess=preprocess
     )

@@ -108,5 +108,61 @@ def test_models_that_are_not_there_damaged_or_others(folder: Path, tmp_path: Pat
         else:
             text = (copy / "config.json").read_text().replace('"model_type": "mask2former"', '"model_type": "clip"')
             (copy / "config.json").write_text(text)
-        with pytest.raises(InvalidInputError if change == "other" else CorruptFileError):
+        errors = {"cut": CorruptFileError, "empty": UnavailableError, "other": InvalidInputError}
+        with pytest.raises(errors[change]):
             Mask2Former(copy)
+
+
+def test_weights_that_are_no_numbers_are_refused(folder: Path, tmp_path: Path) -> None:
+    import shutil
+
+    from safetensors.torch import load_file, save_file
+
+    copy = tmp_path / "nan"
+    shutil.copytree(folder, copy)
+    state = load_file(copy / "model.safetensors")
+    state[next(iter(state))].fill_(float("nan"))
+    save_file(state, copy / "model.safetensors", metadata={"format": "pt"})
+    with pytest.raises(CorruptFileError, match="no number"):
+        Mask2Former(copy)
+
+
+def test_code_in_a_folder_is_not_run(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    import json
+    import shutil
+
+    copy = tmp_path / "code"
+    shutil.copytree(folder, copy)
+    (copy / "evil.py").write_text(f"open({str(tmp_path / 'ran')!r}, 'w')")
+    for name in ("config.json", "preprocessor_config.json"):
+        settings = json.loads((copy / name).read_text())
+        auto = {"AutoConfig": "evil.C", "AutoImageProcessor": "evil.P", "AutoModel": "evil.M"}
+        (copy / name).write_text(json.dumps(settings | {"auto_map": auto}))
+    monkeypatch.setattr("builtins.input", lambda *_: "y")
+    Mask2Former(copy)
+    assert not (tmp_path / "ran").exists()
+
+
+def test_panoptic_segments_do_not_overlap(folder: Path, noise: Image.Image) -> None:
+    from transformers import AutoImageProcessor, Mask2FormerForUniversalSegmentation
+
+    masks = Mask2Former(folder, mode="panoptic", threshold=0.2).propose(noise)
+    model = Mask2FormerForUniversalSegmentation.from_pretrained(folder).eval()
+    with torch.no_grad():
+        output = model(**AutoImageProcessor.from_pretrained(folder)(images=[np.array(noise)], return_tensors="pt"))
+    # by hand: a query whose best class is a class and above the threshold; each pixel goes to the largest product
+    probabilities = output.class_queries_logits[0].softmax(-1)
+    scores, labels = probabilities.max(-1)
+    kept = (labels < 3) & (scores > 0.2)
+    small = F.interpolate(output.masks_queries_logits, size=(256, 256), mode="bilinear")[0, kept]
+    shares = F.interpolate(small.sigmoid()[None], size=(50, 70), mode="bilinear")[0]
+    owner = (shares * scores[kept][:, None, None]).argmax(0)
+    expected = set()
+    for number, share in enumerate(shares):
+        region, whole = owner == number, share >= 0.5
+        if region.any() and whole.any() and region.sum() / whole.sum() > 0.8:
+            expected.add(round(float(scores[kept][number]), 5))
+    assert {round(score, 5) for score in masks.scores.tolist()} <= expected | {0.0}
+    assert int(masks.coverage.max()) <= 1 if len(masks) else not expected
+    with pytest.raises(InvalidInputError, match="mode="):
+        Mask2Former(folder, mode="semantic")

@@ -148,9 +148,9 @@ def test_images_of_another_size_and_missing_images(tmp_path: Path) -> None:
         ('{"format": "zsris-proposals", "version": 1, "images": {"a": {}}}', CorruptFileError, "size"),
         ('{"masks": []}', InvalidInputError, "COCO results"),
         ("3", InvalidInputError, "COCO results"),
-        ("[3]", InvalidInputError, "Proposal 0"),
-        ('[{"image_id": 1, "segmentation": [[0, 0, 5, 5, 5, 0]]}]', InvalidInputError, "polygons"),
-        ('[{"image_id": 1, "segmentation": {"counts": "a"}, "score": "x"}]', CorruptFileError, "float"),
+        ("[3]", CorruptFileError, "proposal 0"),
+        ('[{"image_id": 1, "segmentation": [[0, 0, 5, 5, 5, 0]]}]', CorruptFileError, "polygons"),
+        ('[{"image_id": 1, "segmentation": {"counts": "a"}, "score": "x"}]', CorruptFileError, "size"),
         ('[{"image_id": 1', CorruptFileError, "whole JSON"),
         ("", CorruptFileError, "whole JSON"),
     ],
@@ -168,8 +168,10 @@ def test_some_scores_damaged_masks_and_damaged_archives(tmp_path: Path) -> None:
     with pytest.raises(InvalidInputError, match="all or none"):
         Precomputed(write(tmp_path / "a.json", rows))
     bad = [{"image_id": DATA[0].image_id, "segmentation": {"size": [48, 48], "counts": "PP"}, "score": 1.0}]
-    with pytest.raises(CorruptFileError, match="decode"):
-        Precomputed(write(tmp_path / "b.json", bad)).propose_for(DATA[0])
+    source = Precomputed(write(tmp_path / "b.json", bad))
+    with pytest.warns(ZsrisWarning, match="1 of 1 masks"):
+        assert len(source.propose_for(DATA[0])) == 0
+    assert len(source.problems) == 1 and "decode" in source.problems[0]
     packed = gzip.compress(json.dumps(rows_of()).encode())
     (tmp_path / "c.json.gz").write_bytes(packed[: len(packed) // 2])
     with pytest.raises(CorruptFileError):
@@ -179,6 +181,94 @@ def test_some_scores_damaged_masks_and_damaged_archives(tmp_path: Path) -> None:
     for change in ({"missing": "skip"}, {"max_masks": 0}):
         with pytest.raises(InvalidInputError, match=next(iter(change))):
             Precomputed(tmp_path / "b.json", **change)  # type: ignore[arg-type]
+
+
+HOSTILE: list[dict[str, object]] = [
+    {"score": None},
+    {"score": "0.9"},
+    {"score": float("nan")},
+    {"score": float("inf")},
+    {"score": True},
+    {"score": [1]},
+    {"image_id": None},
+    {"image_id": [1]},
+    {"segmentation": None},
+    {"segmentation": "text"},
+    {"segmentation": {"size": None, "counts": "a"}},
+    {"segmentation": {"size": ["4", "4"], "counts": "a"}},
+    {"segmentation": {"size": [4.5, 4], "counts": "a"}},
+    {"segmentation": {"size": [4], "counts": "a"}},
+    {"segmentation": {"size": [-4, 4], "counts": "a"}},
+    {"segmentation": {"size": [10**9, 10**9], "counts": "a"}},
+    {"segmentation": {"size": [48, 48], "counts": None}},
+    {"segmentation": {"size": [48, 48], "counts": 7}},
+    {"segmentation": {"size": [48, 48], "counts": [None, 4]}},
+    {"segmentation": {"size": [48, 48], "counts": ["4", "4"]}},
+    {"segmentation": {"size": [48, 48]}},
+]
+
+
+@pytest.mark.parametrize("change", HOSTILE, ids=lambda change: json.dumps(change)[:60])
+def test_a_hostile_row_is_recorded_and_the_others_are_used(tmp_path: Path, change: dict[str, object]) -> None:
+    rows = rows_of()
+    bad = {**rows[0], **change}
+    with pytest.warns(ZsrisWarning, match="1 of .* cannot be used"):
+        source = Precomputed(write(tmp_path / "rows.json", [bad, *rows]))
+    assert len(source.problems) == 1 and source.problems[0].startswith("proposal 0")
+    own = [row for row in rows if str(row["image_id"]) == str(DATA[0].image_id)]
+    assert len(source.propose_for(DATA[0])) == len(own)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"size": None}, {"size": "48"}, {"masks": None}, {"masks": [3]}, {"scores": ["a"]}, {"scores": [None]}],
+    ids=str,
+)
+def test_a_hostile_image_of_the_own_form_is_recorded(tmp_path: Path, change: dict[str, object]) -> None:
+    images = [(sample.image_id, sample.image, sample.instances[:1]) for sample in (DATA[0], DATA[1])]
+    path = save_proposals(tmp_path / "own.json", images)
+    content = json.loads(path.read_text())
+    content["images"][str(DATA[0].image_id)] |= change
+    path.write_text(json.dumps(content))
+    with pytest.warns(ZsrisWarning, match="1 of 2 entries"):
+        source = Precomputed(path)
+    assert len(source.propose_for(DATA[1])) == 1
+    with pytest.raises(InvalidInputError, match="no proposals for image"):
+        source.propose_for(DATA[0])
+
+
+def test_detectron2_predictions(tmp_path: Path) -> None:
+    # as detectron2's COCOEvaluator writes them: one dict for each image
+    rows = rows_of()
+    predictions = [
+        {
+            "image_id": sample.image_id,
+            "instances": [
+                {**row, "category_id": 0, "bbox": [1.0, 2.0, 3.0, 4.0]}
+                for row in rows
+                if row["image_id"] == sample.image_id
+            ],
+        }
+        for sample in DATA
+    ]
+    predictions.append({"image_id": "empty", "instances": []})
+    torch.save(predictions, tmp_path / "instances_predictions.pth")
+    source = load_proposals(f"precomputed:{tmp_path / 'instances_predictions.pth'}")
+    other = Precomputed(write(tmp_path / "rows.json", rows))
+    for sample in DATA:
+        assert torch.equal(source.propose_for(sample).data, other.propose_for(sample).data)
+    assert source.entries["empty"].masks == []
+
+
+def test_a_predictions_file_with_code_is_refused(tmp_path: Path) -> None:
+    class Evil:
+        def __reduce__(self) -> tuple[object, tuple[str, str]]:
+            return open, (str(tmp_path / "ran"), "w")
+
+    torch.save([{"image_id": 1, "instances": [Evil()]}], tmp_path / "evil.pth")
+    with pytest.raises(CorruptFileError, match="plain values"):
+        Precomputed(tmp_path / "evil.pth")
+    assert not (tmp_path / "ran").exists()
 
 
 def test_a_thousand_proposals(tmp_path: Path) -> None:

@@ -228,6 +228,14 @@ class Evil:
         return (print, ("code of the file was run",))
 
 
+def test_weights_that_are_no_numbers_are_refused(tmp_path: Path, tiny: Path) -> None:
+    state = torch.load(tiny, weights_only=True)
+    state["mask_decoder.mask_tokens.weight"].fill_(float("nan"))
+    torch.save(state, tmp_path / "nan.pth")
+    with pytest.raises(CorruptFileError, match="no number"):
+        Sam(tmp_path / "nan.pth")
+
+
 def test_damaged_and_foreign_files(tmp_path: Path, tiny: Path, capsys: pytest.CaptureFixture[str]) -> None:
     whole = tiny.read_bytes()
     (tmp_path / "cut.pth").write_bytes(whole[: len(whole) // 2])

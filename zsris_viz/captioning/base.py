@@ -16,6 +16,7 @@ from zsris_viz.errors import InvalidInputError, InvalidTypeError
 from zsris_viz.images import ImageSource, open_image
 from zsris_viz.io.cache import DiskCache, cache_folder, image_fingerprint, key_of
 from zsris_viz.masks import Masks
+from zsris_viz.miniature.photographs import warn_of_photograph
 
 #: Changes when captions would come out otherwise for the same settings, so that old entries are not taken.
 VERSION = 1
@@ -63,6 +64,8 @@ class Captioner(ABC):
             The captions without white space around them, in the order of the images; "" where the model says nothing.
         """
         pictures = [open_image(image) for image in _listed(images)]
+        for picture in pictures:
+            self._warn_of_photograph(picture)
         keys = [self._key(image_fingerprint(picture), None, {}) for picture in pictures]
         return self._answer(keys, lambda wanted: [pictures[index] for index in wanted])
 
@@ -96,6 +99,7 @@ class Captioner(ABC):
         shown: dict[str, Any] = {"style": style, "square": square, "margin": float(margin)}
         if style == "blur":
             shown["sigma"] = float(sigma)
+        self._warn_of_photograph(picture)
         fingerprint = image_fingerprint(picture)
         present = (held.areas > 0).nonzero()[:, 0].tolist()
         keys = [self._key(fingerprint, _mask_fingerprint(held.data[index]), shown) for index in present]
@@ -108,6 +112,10 @@ class Captioner(ABC):
         for index, caption in zip(present, self._answer(keys, draw), strict=True):
             captions[index] = caption
         return captions
+
+    def _warn_of_photograph(self, picture: Image.Image) -> None:
+        if self.name == "miniature":
+            warn_of_photograph(picture, "The miniature captioner", "captioner='git-base'", stacklevel=4)
 
     def _key(self, image: str, mask: str | None, shown: dict[str, Any]) -> str:
         return key_of(what="caption", version=VERSION, image=image, mask=mask, shown=shown, captioner=self.settings)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from zsris_viz.errors import InvalidInputError
 from zsris_viz.images import ImageSource, open_image
@@ -21,9 +21,15 @@ class Proposer(ABC):
     Attributes:
         name: as in `load_proposals(name)`; also the `source` of its masks and the column `proposals` of result rows.
         settings: everything that changes the masks, as plain values; `evaluate` continues a run only with the same.
+        argument: the argument of the class that stands behind a colon in a name, "sam:FILE"; None for none.
+        runs_model: the class takes `device`, and its masks are kept on disk.
+        reads_data_root: the class takes `data_root`, the folder of downloaded files.
     """
 
     name: str
+    argument: ClassVar[str | None] = None
+    runs_model: ClassVar[bool] = False
+    reads_data_root: ClassVar[bool] = False
 
     @property
     def working_side(self) -> int:

@@ -4,20 +4,23 @@ from __future__ import annotations
 
 import gzip
 import hashlib
+import io
 import json
 import os
+import warnings
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from PIL import Image
 
 from zsris_viz.datasets.types import Sample
-from zsris_viz.errors import CorruptFileError, InvalidInputError, UnavailableError
+from zsris_viz.errors import CorruptFileError, InvalidInputError, UnavailableError, ZsrisError, ZsrisWarning
 from zsris_viz.images import ImageSource, open_image
 from zsris_viz.io.atomic import write_bytes
 from zsris_viz.io.cache import image_fingerprint
+from zsris_viz.mask_io import decode_rle
 from zsris_viz.masks import Masks
 from zsris_viz.proposals.base import Proposer
 from zsris_viz.proposals.cache import packed
@@ -29,11 +32,13 @@ FORMAT, VERSION = "zsris-proposals", 1
 class Precomputed(Proposer):
     """Masks from a file: FreeSOLO's, Mask2Former's, CutLER's, or anyone's.
 
-    Three forms are read, each as .json or .json.gz:
+    Four forms are read; the first three as .json or .json.gz:
 
     - COCO results: a list of {"image_id", "segmentation": RLE, "score"};
     - COCO annotations: {"images": [{"id", "height", "width", "file_name"}], "annotations": [as above]};
-    - this package's own: {"format": "zsris-proposals", "version": 1, "images": {...}}, see :func:`save_proposals`.
+    - this package's own: {"format": "zsris-proposals", "version": 1, "images": {...}}, see :func:`save_proposals`;
+    - detectron2's `instances_predictions.pth` (CutLER, FreeSOLO): a list of {"image_id", "instances": [as COCO
+      results]}, read with `torch.load(weights_only=True)`, which runs no code.
 
     An RLE is {"size": [H, W], "counts": compressed text or list of runs}. An image is found by its id as it stands;
     else by the number at the end, where one side is a bare number ("COCO_train2014_000000581857" is 581857) or what
@@ -49,6 +54,7 @@ class Precomputed(Proposer):
 
     Attributes:
         entries: image id -> what the file says of it.
+        problems: one sentence for each entry that cannot be used and is left out.
 
     Raises:
         InvalidInputError: a file of another form or of an unknown version, or a value outside its range.
@@ -56,6 +62,7 @@ class Precomputed(Proposer):
     """
 
     name = "precomputed"
+    argument: ClassVar[str | None] = "file"
 
     def __init__(
         self,
@@ -73,8 +80,16 @@ class Precomputed(Proposer):
         self.min_score, self.max_masks, self.missing = min_score, max_masks, missing
         raw = _read(self.file)
         self._sha256 = hashlib.sha256(raw).hexdigest()
-        self.entries, told = read_entries(_parse(raw, self.file), self.file)
-        self.source = str(told.get("source") or self.name)
+        content = read_entries(_parse(raw, self.file), self.file)
+        self.entries, self.problems = content.images, content.problems
+        self.source = content.source or self.name
+        if self.problems:
+            warnings.warn(
+                f"{len(self.problems)} of {content.found} entries of {self.file} cannot be used and are left out; the "
+                f"first is {self.problems[0]} All are in the attribute `problems`.",
+                ZsrisWarning,
+                stacklevel=2,
+            )
         self._numbers = _by_number(self.entries)
         self._contents = {entry.content: entry for entry in self.entries.values() if entry.content}
 
@@ -128,6 +143,26 @@ class Precomputed(Proposer):
         near = [entry for other, entry in self._numbers.get(number, []) if other == before or "" in (other, before)]
         return near[0] if number and len({id(entry) for entry in near}) == 1 else None
 
+    def _decoded(self, entry: PrecomputedImage, size: tuple[int, int], what: str) -> Masks:
+        """The masks of an entry without the damaged ones, which are recorded with a warning."""
+        arrays, kept, damaged = [], [], []
+        for number, rle in enumerate(entry.masks):
+            try:
+                arrays.append(decode_rle(rle))
+                kept.append(number)
+            except ZsrisError as error:
+                damaged.append(f"mask {number} of {what}: {error}")
+        if damaged:
+            self.problems += [problem for problem in damaged if problem not in self.problems]
+            warnings.warn(
+                f"{len(damaged)} of {len(entry.masks)} masks in {self.file} are damaged and left out; the first is "
+                f"{damaged[0]}",
+                ZsrisWarning,
+                stacklevel=4,
+            )
+        scores = None if entry.scores is None else [entry.scores[number] for number in kept]
+        return Masks.from_arrays(arrays, size=size, scores=scores, source=self.source)
+
     def _masks(self, entry: PrecomputedImage | None, size: tuple[int, int], what: str) -> Masks:
         if entry is None:
             if self.missing == "empty":
@@ -144,7 +179,7 @@ class Precomputed(Proposer):
                     f"for {what}, which is {size[0]} x {size[1]}. Make them on the image as it is, or resize them with "
                     "nearest-neighbour sampling first."
                 )
-        masks = Masks.from_rle(entry.masks, size=size, scores=entry.scores, source=self.source)
+        masks = self._decoded(entry, size, what)
         if masks.scores is None:
             if self.min_score is not None:
                 raise InvalidInputError(f"min_score={self.min_score} was given, but {self.file} has no scores.")
@@ -197,9 +232,14 @@ def _read(path: Path) -> bytes:
 
 def _parse(raw: bytes, path: Path) -> Any:
     try:
+        if raw[:4] == b"PK\x03\x04":  # what torch.save writes; weights_only refuses anything that could run code
+            return torch.load(io.BytesIO(raw), map_location="cpu", weights_only=True)
         return json.loads(gzip.decompress(raw) if raw[:2] == b"\x1f\x8b" else raw)
     except Exception as error:  # of gzip, zlib, json and the text itself
-        raise CorruptFileError(f"{path} is no whole JSON file ({error}); make or fetch it again.") from error
+        reason = " ".join(str(error).split())[:200]
+        raise CorruptFileError(
+            f"{path} is no whole JSON file, nor a detectron2 file of plain values ({reason}); make or fetch it again."
+        ) from error
 
 
 def _number(image_id: str) -> tuple[str, str]:

@@ -1,27 +1,32 @@
-"""The forms in which proposals come in files, read into one."""
+"""The forms in which proposals come in files, read into one; entries that cannot be used are recorded, not used."""
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from zsris_viz.errors import CorruptFileError, InvalidInputError
+from zsris_viz.errors import CorruptFileError, InvalidInputError, ZsrisError
+from zsris_viz.mask_io import check_rle
 
 FORMS = (
     'a list of {"image_id", "segmentation", "score"} (COCO results), {"images": [...], "annotations": [...]} (COCO), '
+    'a list of {"image_id", "instances": [as COCO results]} (detectron2), '
     'or {"format": "zsris-proposals", "version": 1, "images": {...}}'
 )
 
 
 @dataclass
 class PrecomputedImage:
-    """What a file says of one image.
+    """The proposals of one image in a file.
 
     Attributes:
-        masks: run-length encodings as they stand in the file.
-        scores: one for each, or None.
-        size: (H, W), if the file says it. file_name: of the image. content: its `image_fingerprint`.
+        masks: Run-length encodings as they are in the file.
+        scores: One for each mask, or None.
+        size: Height and width of the image in pixels, if the file gives them.
+        file_name: File name of the image, if the file gives it.
+        content: The `image_fingerprint` of the image, if the file gives it.
     """
 
     masks: list[dict[str, Any]] = field(default_factory=list)
@@ -31,86 +36,163 @@ class PrecomputedImage:
     content: str | None = None
 
 
-def read_entries(content: Any, path: Path) -> tuple[dict[str, PrecomputedImage], dict[str, Any]]:
-    """Image id -> entry, and what the file tells of its making.
+@dataclass
+class PrecomputedFile:
+    """What a file of proposals holds.
+
+    Attributes:
+        images: Image id -> its proposals.
+        source: The model that made them, as the file says, or None.
+        problems: One sentence for each entry that was left out.
+        found: Number of entries in the file, usable or not.
+    """
+
+    images: dict[str, PrecomputedImage] = field(default_factory=dict)
+    source: str | None = None
+    problems: list[str] = field(default_factory=list)
+    found: int = 0
+
+
+def read_entries(content: Any, path: Path) -> PrecomputedFile:
+    """Read the content of a JSON or detectron2 file.
 
     Raises:
-        InvalidInputError: another form or an unknown version.
-        CorruptFileError: the right form with parts missing.
+        InvalidInputError: Another form or an unknown version, or only some proposals of an image have a score.
+        CorruptFileError: Not one entry of the file can be used.
     """
-    try:
-        if isinstance(content, list):
-            return _results(content, {}), {}
-        if isinstance(content, dict) and "format" in content:
-            return _own(content, path), content
-        if isinstance(content, dict) and isinstance(content.get("annotations"), list):
-            return _results(content["annotations"], _images(content.get("images", []))), dict(content.get("info") or {})
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
-        if isinstance(error, InvalidInputError):
-            raise
+    result = PrecomputedFile()
+    if isinstance(content, list):
+        _add_rows(_flattened(content, result), result)
+    elif isinstance(content, dict) and "format" in content:
+        _add_own(content, path, result)
+    elif isinstance(content, dict) and isinstance(content.get("annotations"), list):
+        info = content.get("info")
+        result.source = info.get("source") if isinstance(info, dict) else None
+        images = content.get("images", [])
+        for number, row in enumerate(images if isinstance(images, list) else []):
+            _add_image(number, row, result)
+        _add_rows(content["annotations"], result)
+    else:
+        raise InvalidInputError(f"{path} holds no proposals: {FORMS} is accepted.")
+    if result.found and len(result.problems) >= result.found:
         raise CorruptFileError(
-            f"{path} cannot be read as proposals ({type(error).__name__}: {error}); {FORMS} is accepted."
-        ) from error
-    raise InvalidInputError(f"{path} holds no proposals: {FORMS} is accepted.")
+            f"No entry of {path} can be used, the first since {result.problems[0]} {FORMS} is accepted."
+        )
+    return result
 
 
-def _own(content: dict[str, Any], path: Path) -> dict[str, PrecomputedImage]:
-    """This package's form."""
-    told = f"{content['format']!r}, version {content.get('version')!r}"
+def _flattened(rows: list[Any], result: PrecomputedFile) -> list[Any]:
+    """detectron2's one entry for an image, as COCO results; other rows as they are."""
+    flat: list[Any] = []
+    for row in rows:
+        if isinstance(row, dict) and isinstance(row.get("instances"), list) and "image_id" in row:
+            result.images.setdefault(str(row["image_id"]), PrecomputedImage())
+            for instance in row["instances"]:
+                known = isinstance(instance, dict)
+                flat.append({"image_id": row["image_id"], **instance} if known else instance)
+        else:
+            flat.append(row)
+    return flat
+
+
+def _add_own(content: dict[str, Any], path: Path, result: PrecomputedFile) -> None:
+    """The form that `save_proposals` writes."""
     if content["format"] != "zsris-proposals" or content.get("version") != 1:
         raise InvalidInputError(
-            f"{path} says that its format is {told}; this zsris_viz reads 'zsris-proposals', version 1. "
-            "Use the zsris_viz that wrote it, or make the file again with save_proposals(...)."
+            f"{path} has the format {content['format']!r}, version {content.get('version')!r}; this zsris_viz reads "
+            "'zsris-proposals', version 1. Use the zsris_viz that wrote it, or write the file again with "
+            "save_proposals(...)."
         )
-    entries = {}
-    for image_id, one in content["images"].items():
-        height, width = one["size"]
-        scores = one.get("scores")
-        entry = PrecomputedImage(
-            list(one["masks"]), scores, (int(height), int(width)), one.get("file_name"), one.get("sha256")
-        )
-        _check_scores(entry, image_id)
-        entries[str(image_id)] = entry
-    return entries
+    images = content.get("images")
+    if not isinstance(images, dict):
+        raise CorruptFileError(f"{path} has no 'images'; write it again with save_proposals(...).")
+    source = content.get("source")
+    result.source = source if isinstance(source, str) and source else None
+    for image_id, entry in images.items():
+        result.found += 1
+        try:
+            result.images[str(image_id)] = _own_image(entry)
+        except ZsrisError as error:
+            result.problems.append(f"image {image_id!r}: {error}")
 
 
-def _images(rows: list[dict[str, Any]]) -> dict[str, PrecomputedImage]:
-    """The images of a COCO file, without masks yet."""
-    entries = {}
-    for row in rows:
-        size = (int(row["height"]), int(row["width"])) if "height" in row and "width" in row else None
-        entries[str(row["id"])] = PrecomputedImage(size=size, file_name=row.get("file_name"))
-    return entries
+def _own_image(entry: Any) -> PrecomputedImage:
+    if not isinstance(entry, dict) or not isinstance(entry.get("masks"), list):
+        raise InvalidInputError(f"{str(entry)[:60]!r} is no dict with 'size' and a list 'masks'.")
+    size = _size(entry.get("size"))
+    for mask in entry["masks"]:
+        check_rle(mask)
+    scores = entry.get("scores")
+    if scores is not None:
+        if not isinstance(scores, list) or len(scores) != len(entry["masks"]):
+            raise InvalidInputError(f"{len(entry['masks'])} masks need a list of as many scores, or null.")
+        scores = [_score(score) for score in scores]
+    name, content = entry.get("file_name"), entry.get("sha256")
+    return PrecomputedImage(
+        list(entry["masks"]),
+        scores,
+        size,
+        name if isinstance(name, str) else None,
+        content if isinstance(content, str) else None,
+    )
 
 
-def _results(rows: list[dict[str, Any]], entries: dict[str, PrecomputedImage]) -> dict[str, PrecomputedImage]:
+def _add_image(number: int, row: Any, result: PrecomputedFile) -> None:
+    """An image of a COCO file, without masks yet."""
+    result.found += 1
+    if not isinstance(row, dict) or not isinstance(row.get("id"), (int, str)):
+        result.problems.append(f"image {number} is {str(row)[:60]!r}, not a dict with an 'id'.")
+        return
+    entry = PrecomputedImage(file_name=row["file_name"] if isinstance(row.get("file_name"), str) else None)
+    try:
+        entry.size = _size([row["height"], row["width"]]) if "height" in row and "width" in row else None
+    except ZsrisError as error:
+        result.problems.append(f"image {row['id']!r}: {error}")
+    result.images[str(row["id"])] = entry
+
+
+def _add_rows(rows: list[Any], result: PrecomputedFile) -> None:
     """Rows of COCO results, sorted into the images."""
     scored: dict[str, list[float | None]] = {}
     for number, row in enumerate(rows):
-        if not isinstance(row, dict) or "image_id" not in row or "segmentation" not in row:
-            raise InvalidInputError(
-                f"Proposal {number} is {str(row)[:80]!r}; a dict with 'image_id' and 'segmentation' is needed."
-            )
-        rle = row["segmentation"]
-        if not isinstance(rle, dict):
-            raise InvalidInputError(
-                f"The segmentation of proposal {number} is a {type(rle).__name__}, such as COCO's polygons are; "
-                "run-length encodings are needed: pycocotools.mask.frPyObjects(polygons, height, width), then merge."
-            )
-        image_id = str(row["image_id"])
-        entries.setdefault(image_id, PrecomputedImage()).masks.append(rle)
-        score = row.get("score")
-        scored.setdefault(image_id, []).append(None if score is None else float(score))
+        result.found += 1
+        try:
+            image_id, score = _checked_row(row)
+        except ZsrisError as error:
+            result.problems.append(f"proposal {number}: {error}")
+            continue
+        result.images.setdefault(image_id, PrecomputedImage()).masks.append(row["segmentation"])
+        scored.setdefault(image_id, []).append(score)
     for image_id, scores in scored.items():
         known = [score for score in scores if score is not None]
-        entries[image_id].scores = known if len(known) == len(scores) else None
+        result.images[image_id].scores = known if len(known) == len(scores) else None
         if known and len(known) != len(scores):
             raise InvalidInputError(
                 f"Of the proposals of image {image_id!r} only some have a 'score'; all or none may."
             )
-    return entries
 
 
-def _check_scores(entry: PrecomputedImage, image_id: str) -> None:
-    if entry.scores is not None and len(entry.scores) != len(entry.masks):
-        raise InvalidInputError(f"Image {image_id!r} has {len(entry.masks)} masks and {len(entry.scores)} scores.")
+def _checked_row(row: Any) -> tuple[str, float | None]:
+    """Image id and score of a row of COCO results."""
+    if not isinstance(row, dict) or "segmentation" not in row or not isinstance(row.get("image_id"), (int, str)):
+        raise InvalidInputError(f"{str(row)[:80]!r} is no dict with 'image_id' and 'segmentation'.")
+    if not isinstance(row["segmentation"], dict):
+        raise InvalidInputError(
+            f"the segmentation is a {type(row['segmentation']).__name__}, such as COCO's polygons are; run-length "
+            "encodings are needed: pycocotools.mask.frPyObjects(polygons, height, width), then merge."
+        )
+    check_rle(row["segmentation"])
+    return str(row["image_id"]), _score(row["score"]) if "score" in row else None
+
+
+def _score(value: Any) -> float:
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
+        raise InvalidInputError(f"the score {str(value)[:40]!r} is no finite number.")
+    return float(value)
+
+
+def _size(value: Any) -> tuple[int, int]:
+    whole = isinstance(value, list) and len(value) == 2
+    if not whole or not all(isinstance(side, int) and not isinstance(side, bool) and side > 0 for side in value):
+        raise InvalidInputError(f"the size {str(value)[:40]!r} is not [height, width] in pixels.")
+    return value[0], value[1]

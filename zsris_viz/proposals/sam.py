@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import warnings
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 import torch
@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from zsris_viz.errors import InvalidInputError, InvalidTypeError, UnavailableError, ZsrisWarning
 from zsris_viz.images import ImageSource, open_image
 from zsris_viz.masks import Masks
+from zsris_viz.models.checkpoints import check_finite
 from zsris_viz.models.devices import resolve_device
 from zsris_viz.proposals.base import WORKING_SIDE, Proposer
 from zsris_viz.proposals.sam_checkpoint import MINIATURE, build_sam, find_weights, kind_of, published, read_state
@@ -87,10 +88,13 @@ class Sam(Proposer):
         InvalidInputError: an unknown checkpoint or a value outside its range.
         InvalidTypeError: a value of another type.
         UnavailableError: a checkpoint that is not there.
-        CorruptFileError: a checkpoint that is damaged or has not the published hash.
+        CorruptFileError: a checkpoint that is damaged or has not the published hash, or weights that are not finite.
     """
 
     name = "sam"
+    argument: ClassVar[str | None] = "checkpoint"
+    runs_model: ClassVar[bool] = True
+    reads_data_root: ClassVar[bool] = True
 
     def __init__(
         self,
@@ -138,7 +142,7 @@ class Sam(Proposer):
         if self._grids is not None:
             self.options["points_per_side"] = None
         self.points_per_batch = points_per_batch
-        _check({**self.options, "points_per_batch": points_per_batch})
+        check_options({**self.options, "points_per_batch": points_per_batch})
         self.weights = find_weights(checkpoint, data_root)
         state = read_state(self.weights.path)
         if self.weights.title != MINIATURE:
@@ -147,7 +151,9 @@ class Sam(Proposer):
         self.kind = MINIATURE if self.weights.title == MINIATURE else kind_of(state)
         self.device = resolve_device(device)
         self.dtype = dtype
-        self.model = build_sam(state).to(self.device)
+        self.model = build_sam(state)
+        check_finite(self.model, str(self.weights.path))
+        self.model = self.model.to(self.device)
         if dtype != torch.float32:
             self.model.image_encoder = _Encoder(self.model.image_encoder, self.device.type, dtype)
 
@@ -279,7 +285,7 @@ def _grids(point_grids: Sequence[Any], crop_n_layers: int) -> list[np.ndarray]:
     return grids
 
 
-def _check(options: dict[str, Any]) -> None:
+def check_options(options: dict[str, Any]) -> None:
     """Refuse values outside `RANGES`."""
     for name, value in options.items():
         if value is None:

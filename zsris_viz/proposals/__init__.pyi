@@ -1,0 +1,20 @@
+# The public names. lazy_loader reads this file when the package is imported; it knows relative imports only.
+from .base import GroundTruth as GroundTruth
+from .base import NoProposals as NoProposals
+from .base import Proposer as Proposer
+from .cache import CachedProposals as CachedProposals
+from .felzenszwalb import Felzenszwalb as Felzenszwalb
+from .filter import OverlapFilter as OverlapFilter
+from .filter import filter_overlaps as filter_overlaps
+from .filtered import Filtered as Filtered
+from .loading import PROPOSERS as PROPOSERS
+from .loading import load_proposals as load_proposals
+from .loading import proposal_names as proposal_names
+from .loading import register_proposer as register_proposer
+from .mask2former import Mask2Former as Mask2Former
+from .precomputed import Precomputed as Precomputed
+from .precomputed import save_proposals as save_proposals
+from .sam import Sam as Sam
+from .sam2 import Sam2 as Sam2
+from .working_size import enlarge as enlarge
+from .working_size import propose_at_working_size as propose_at_working_size
