@@ -31,8 +31,9 @@ def rank_references(
     side = [model.visual.image_size[0]] * 2
     scores = []
     for expressions in references:
-        normalised = TF.normalize(TF.to_tensor(image), MEAN, STD)[None]
-        resized = TF.resize(normalised, side, antialias=False)
+        loaded = loaded_image(image)[None]
+        normalised = TF.resize(loaded, [image.height, image.width], antialias=False)
+        resized = TF.resize(loaded, side, antialias=False)
         crops = []
         for mask in masks:
             weight = mask.to(torch.uint8)
@@ -47,6 +48,11 @@ def rank_references(
             # Only the numbers are kept: with its graph each score would hold gigabytes of activations.
             scores.append((unit @ (text / text.norm(dim=1, keepdim=True)).T)[:, 0].detach())
     return scores
+
+
+def loaded_image(image: Image.Image) -> Tensor:
+    """(3, H', W') as the data loader gives it: the shorter side 800 pixels, normalised."""
+    return TF.normalize(TF.to_tensor(TF.resize(image, 800)), MEAN, STD)
 
 
 def freesolo_box(mask: Tensor) -> list[int]:

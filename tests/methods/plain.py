@@ -11,7 +11,7 @@ import torchvision.transforms.functional as TF
 from PIL import Image
 from torch import Tensor
 
-from tests.benchmarks.authors_flow import MEAN, STD, freesolo_box
+from tests.benchmarks.authors_flow import MEAN, freesolo_box, loaded_image
 from zsris_viz.models.preprocessing import CLIP_MEAN, CLIP_STD
 
 
@@ -31,7 +31,7 @@ def clip_pixels(image: Image.Image, size: int) -> Tensor:
 
 
 def official_pixels(image: Image.Image, size: int) -> Tensor:
-    return TF.resize(TF.normalize(TF.to_tensor(image), MEAN, STD), [size, size], antialias=False)[None]
+    return TF.resize(loaded_image(image), [size, size], antialias=False)[None]
 
 
 def black_crop(image: Image.Image, mask: Tensor, size: int) -> Tensor:
@@ -53,7 +53,7 @@ def tas_crop(image: Image.Image, mask: Tensor, size: int) -> Tensor:
 
 
 def official_crop(image: Image.Image, mask: Tensor, size: int) -> Tensor:
-    normalised = TF.normalize(TF.to_tensor(image), MEAN, STD)
+    normalised = TF.resize(loaded_image(image), [image.height, image.width], antialias=False)
     masked = normalised * mask + ~mask * torch.tensor(MEAN)[:, None, None]
     left, top, right, bottom = freesolo_box(mask)
     return TF.resized_crop(masked, top, left, bottom - top, right - left, [size, size], antialias=False)

@@ -18,7 +18,7 @@ from tests.methods.conftest import EMPTY, PHRASE, SENTENCE
 from tests.methods.test_copatch_clusters import authors
 from zsris_viz.errors import InvalidInputError, InvalidTypeError, UnavailableError
 from zsris_viz.methods import CoPatch, SceneFeatures, get_method
-from zsris_viz.methods.copatch.coherence import coherence, heat_map, shaded
+from zsris_viz.methods.guidance.coherence import coherence, heat_map, shaded
 
 GIVEN: dict[str, Any] = {
     "noun_phrase": PHRASE,
@@ -103,7 +103,7 @@ def predict(vit: Any, image: Any, masks: Any, expression: str = SENTENCE, given:
 
 def test_default_scores_are_global_local_s(vit, image, masks):
     """Under one text, CoPatch starts from what Global-Local CLIP computes."""
-    ranking = predict(vit, image, masks, text="ensemble", alpha=0.8)
+    ranking = predict(vit, image, masks, text={"kind": "ensemble"}, base={"alpha": 0.8})
     expected = get_method("global-local", alpha=0.8).predict(SceneFeatures(image, masks, vit.clip), SENTENCE, **GIVEN)
     present = [row for row in range(7) if row != EMPTY]
     torch.testing.assert_close(ranking.evidence["base_scores"][present], expected.scores[present])
@@ -111,7 +111,7 @@ def test_default_scores_are_global_local_s(vit, image, masks):
 
 
 def test_the_default_selection_by_hand(vit, image, masks):
-    ranking = predict(vit, image, masks, text="ensemble")
+    ranking = predict(vit, image, masks, text={"kind": "ensemble"})
     found = ranking.evidence
     cosines, candidates = found["base_scores"].double(), found["candidates"]
     base = (cosines * vit.clip.logit_scale).softmax(dim=0)
@@ -134,7 +134,7 @@ def test_the_default_selection_by_hand(vit, image, masks):
 
 
 def test_other_proposals_come_below_the_candidates(vit, image, masks):
-    ranking = predict(vit, image, masks, top_k=1)
+    ranking = predict(vit, image, masks, candidates={"top_k": 1})
     candidates = ranking.evidence["candidates"]
     order = [index for index in ranking.order if index not in candidates and index != EMPTY]
     assert set(ranking.order[: len(candidates)]) == set(candidates)
@@ -164,18 +164,21 @@ def test_evidence(vit, image, masks):
 def test_every_term_can_be_switched_off(vit, image, masks):
     everything = {"use_base": False, "use_relation": False, "use_coherence": False}
     for off in ({"use_base": False}, {"use_relation": False}, {"use_coherence": False}, everything):
-        found = predict(vit, image, masks, **off).evidence
+        found = predict(vit, image, masks, guidance=off).evidence
         assert ("base" in found) == ("use_base" not in off)
         assert ("relation_matrix" in found) == ("use_relation" not in off)
         assert ("heat" in found) == ("use_coherence" not in off)
-    nothing = predict(vit, image, masks, **everything)
+    nothing = predict(vit, image, masks, guidance=everything)
     assert nothing.chosen == nothing.evidence["candidates"][0], "with every term off, the Global-Local choice stands"
-    alone = predict(vit, image, masks, use_relation=False, use_coherence=False)
+    alone = predict(vit, image, masks, guidance={"use_relation": False, "use_coherence": False})
     base = alone.evidence["base"][alone.evidence["candidates"]]
     torch.testing.assert_close(alone.evidence["selection"], base / base.sum())
-    twice = predict(vit, image, masks, sharing="softmax", use_coherence=False, use_relation=False).evidence
+    plain_base = {"use_coherence": False, "use_relation": False, "authors": {"sharing": "softmax"}}
+    twice = predict(vit, image, masks, guidance=plain_base).evidence
     torch.testing.assert_close(twice["selection"], base.softmax(dim=0))
-    assert predict(vit, image, masks, top_k=0).evidence["candidates"] == alone.evidence["candidates"][:1]
+    assert (
+        predict(vit, image, masks, candidates={"top_k": 0}).evidence["candidates"] == alone.evidence["candidates"][:1]
+    )
 
 
 def test_a_place_is_checked_against_the_other_candidates(vit, image, masks):
@@ -186,25 +189,25 @@ def test_a_place_is_checked_against_the_other_candidates(vit, image, masks):
     assert found["relation_matrix"].diagonal().sum() == 0
     given["direction"] = "top"
     assert predict(vit, image, masks, given=given).evidence["side"] == "top"
-    assert predict(vit, image, masks, given=given, vertical_ramp=False).evidence["side"] is None
+    assert predict(vit, image, masks, given=given, guidance={"vertical_ramp": False}).evidence["side"] is None
 
 
 def test_ramp_towards_another_thing_is_the_authors(vit, image, masks):
     assert predict(vit, image, masks).evidence["side"] is None
-    assert predict(vit, image, masks, relation_ramp=True).evidence["side"] == "left"
+    assert predict(vit, image, masks, guidance={"authors": {"relation_ramp": True}}).evidence["side"] == "left"
 
 
-@pytest.mark.parametrize("text", ["ensemble", "context", "fusion"])
+@pytest.mark.parametrize("text", ["ensemble", "context", "fusion", "context-fusion"])
 @pytest.mark.parametrize("layer", [None, 0, 4, "avg"])
 def test_texts_and_layers(vit, image, masks, text, layer):
-    ranking = predict(vit, image, masks, text=text, layer=layer)
+    ranking = predict(vit, image, masks, text={"kind": text}, patches={"layer": layer})
     assert ranking.chosen in ranking.evidence["candidates"] and ranking.evidence["hybrid"] == text
     assert ranking.evidence["layer"] == (3 if layer is None else layer)
 
 
 def test_many_expressions_pass_the_towers_once(vit, image, masks):
     scene = SceneFeatures(image, masks, vit.clip)
-    method = get_method("copatch", gem_size=64)
+    method = get_method("copatch", guidance={"heat_size": 64})
     vit.clip.calls.reset()
     for relation in ("left", "right", "above"):
         method.predict(scene, SENTENCE, **{**GIVEN, "relation": relation})
@@ -227,7 +230,7 @@ def test_published_grids_and_depths(image, masks, layers, patch_size, size, exit
     )
     scene = SceneFeatures(image, masks, clip)
     for preset in ("default", "official"):
-        found = get_method("copatch", preset, gem_size=size).predict(scene, SENTENCE, **GIVEN).evidence
+        found = get_method("copatch", preset, guidance={"heat_size": size}).predict(scene, SENTENCE, **GIVEN).evidence
         assert found["layer"] == exit_layer and found["layer_maps"].shape == (layers + 1, grid, grid)
         assert found["clusters"].shape == (grid, grid)
 
@@ -243,10 +246,10 @@ def test_an_rn_has_no_patch_tokens(rn, image, masks):
 @pytest.mark.parametrize(
     ("setting", "message"),
     [
-        ({"layer": 5}, r"layers 0 .* to 4"),
-        ({"layer": -1}, r"layers 0 .* to 4"),
-        ({"text": "fusion", "fusion_block": 9}, "blocks 0 to 1"),
-        ({"gem_size": 70}, "gem_size=70"),
+        ({"patches": {"layer": 5}}, r"layers 0 .* to 4"),
+        ({"patches": {"layer": -1}}, r"layers 0 .* to 4"),
+        ({"text": {"kind": "fusion", "fusion_block": 9}}, "blocks 0 to 1"),
+        ({"guidance": {"heat_size": 70}}, "heat_size=70"),
     ],
 )
 def test_what_a_tower_does_not_have(vit, image, masks, setting, message):
@@ -257,19 +260,24 @@ def test_what_a_tower_does_not_have(vit, image, masks, setting, message):
 @pytest.mark.parametrize(
     "setting",
     [
-        {"text": "both"}, {"weight": 1.5}, {"beta": -1}, {"step": 0}, {"step": float("nan")}, {"delta": float("inf")},
-        {"top_k": -1}, {"top_k": True}, {"others": 0}, {"normalise": "rows"}, {"fill": "pink"}, {"max_candidates": 0},
+        ("text", "kind", "both"), ("guidance", "weight", 1.5), ("text", "beta", -1), ("clusters", "step", 0),
+        ("clusters", "step", float("nan")), ("clusters", "delta", float("inf")), ("candidates", "top_k", -1),
+        ("candidates", "top_k", True), ("guidance", "others", 0), ("patches", "normalise", "rows"),
+        ("candidates", "most", 0),
     ],
 )  # fmt: skip
 def test_settings_out_of_range(setting):
-    with pytest.raises(InvalidInputError, match=next(iter(setting))):
-        CoPatch(**setting)
+    group, name, value = setting
+    with pytest.raises(InvalidInputError, match=name):
+        CoPatch(**{group: {name: value}})
 
 
 def test_layers_of_another_type():
     for layer in ("last", 2.5, True):
-        with pytest.raises(InvalidTypeError, match="layer="):
-            CoPatch(layer=layer)
+        with pytest.raises(InvalidInputError, match="layer"):
+            CoPatch(patches={"layer": layer})
+    with pytest.raises(InvalidTypeError, match=r"copatch.patches.*no setting depth"):
+        CoPatch(patches={"depth": 2})
 
 
 def test_a_single_proposal_is_chosen(vit, image, masks):
@@ -293,7 +301,7 @@ def test_a_constant_map(vit, image, masks, monkeypatch):
 
 
 def test_without_a_cluster_the_global_local_choice_stands(vit, image, masks):
-    ranking = predict(vit, image, masks, delta=2.0, lowest=1.9)
+    ranking = predict(vit, image, masks, clusters={"delta": 2.0, "lowest": 1.9})
     assert ranking.evidence["candidates"] == [ranking.chosen]
     assert ranking.chosen == int(ranking.evidence["base_scores"].argmax())
     assert len(ranking.evidence["cluster_masks"]) == 0 and not ranking.evidence["clusters"].any()
@@ -307,19 +315,16 @@ def test_an_expression_without_context_tokens(vit, image, masks):
 
 def test_parts_come_from_the_parser_when_they_are_not_given(vit, image, masks):
     scene = SceneFeatures(image, masks, vit.clip)
-    found = get_method("copatch", gem_size=64).predict(scene, SENTENCE).evidence
+    found = get_method("copatch", guidance={"heat_size": 64}).predict(scene, SENTENCE).evidence
     assert found["relation"] == "left" and found["other_phrases"] == ["the bus"]
     assert found["phrase"] == "the small cat"
 
 
 def test_for_dataset():
-    assert CoPatch.for_dataset("refcocog").config.alpha == 0.85
-    assert CoPatch.for_dataset("scenes", alpha=0.1).config.alpha == 0.1
-    assert CoPatch.for_dataset("scenes").config.delta == 0.0 and CoPatch.for_dataset("refcoco").config.delta == 0.3
+    assert CoPatch.for_dataset("refcocog").config.base.alpha == 0.85
+    changed = CoPatch.for_dataset("scenes", base={"alpha": 0.1}).config
+    assert changed.base.alpha == 0.1 and changed.clusters.delta == 0.0
+    assert CoPatch.for_dataset("refcoco").config.clusters.delta == 0.3
+    plainly = CoPatch("official").config
     official = CoPatch.for_dataset("scenes", "official").config
-    changed = {
-        name
-        for name, value in dataclasses.asdict(official).items()
-        if value != getattr(CoPatch("official").config, name)
-    }
-    assert changed == {"alpha"}
+    assert official == dataclasses.replace(plainly, base=dataclasses.replace(plainly.base, alpha=0.5))

@@ -16,8 +16,7 @@ from zsris_viz.errors import InvalidInputError
 from zsris_viz.masks import Masks
 from zsris_viz.methods import SceneFeatures
 from zsris_viz.methods.copatch.candidates import clusters_on_image, find_candidates
-from zsris_viz.methods.copatch.coherence import coherence, heat_map, ramp, shaded
-from zsris_viz.methods.copatch.config import OFFICIAL, CoPatchConfig
+from zsris_viz.methods.copatch.config import HybridTextConfig
 from zsris_viz.methods.copatch.patches import (
     averaged_layers,
     exit_layer,
@@ -25,9 +24,10 @@ from zsris_viz.methods.copatch.patches import (
     projected_patches,
     similarity_map,
 )
-from zsris_viz.methods.copatch.relations import guided_scores, relation_matrix, relation_of
 from zsris_viz.methods.copatch.text_spans import find_words, with_context
 from zsris_viz.methods.copatch.texts import fused_feature, fusion_block, hybrid_text
+from zsris_viz.methods.guidance.coherence import coherence, heat_map, ramp, shaded
+from zsris_viz.methods.guidance.relations import guided_scores, relation_matrix, relation_of
 from zsris_viz.methods.texts import ExpressionParts
 
 TOLERANCE = {"atol": 2e-5, "rtol": 1e-4}
@@ -82,7 +82,7 @@ def test_mixed_texts(vit, image, mixing, kind):
         sentence, other = vit.model.encode_text(tokens)
     if mixing == "unit":
         sentence, other = plain.unit(sentence), plain.unit(other)
-    found = hybrid_text(scene_of(vit, image), parts(), CoPatchConfig(text=kind, mixing=mixing, beta=0.4))
+    found = hybrid_text(scene_of(vit, image), parts(), HybridTextConfig(kind=kind, beta=0.4), mixing)
     torch.testing.assert_close(found.feature, 0.4 * sentence + 0.6 * other, **TOLERANCE)
     assert (found.sentence, found.phrase, found.kind) == (SENTENCE, phrase, kind)
 
@@ -128,8 +128,8 @@ def test_an_expression_without_context_tokens_has_the_noun_phrase(vit, image):
     scene = scene_of(vit, image)
     for given in ((), None):
         text = parts(context_tokens=given)
-        context = hybrid_text(scene, text, CoPatchConfig(text="context"))
-        torch.testing.assert_close(context.feature, hybrid_text(scene, text, CoPatchConfig(text="ensemble")).feature)
+        context = hybrid_text(scene, text, HybridTextConfig(kind="context"))
+        torch.testing.assert_close(context.feature, hybrid_text(scene, text, HybridTextConfig(kind="ensemble")).feature)
 
 
 # -- the patch path
@@ -272,7 +272,7 @@ def test_relation_matrix_of_the_authors(masks):
     }
     for relation, rule in rules.items():
         expected = torch.tensor([[float(rule(a, b)) for b in corners] for a in corners], dtype=torch.float64)
-        torch.testing.assert_close(relation_matrix(held, relation, chosen, chosen, "official"), expected)
+        torch.testing.assert_close(relation_matrix(held, relation, chosen, chosen, "corners"), expected)
 
 
 def test_guided_scores():
@@ -334,9 +334,17 @@ def test_heat_map_is_gem_on_twice_the_input(vit, image):
     expected = F.interpolate(at_input, size=(90, 120), mode="bilinear", antialias=True)[0, 0]
     torch.testing.assert_close(heat_map(scene, PHRASE), expected, **TOLERANCE)
     assert heat_map(scene, PHRASE, size=64).shape == (90, 120)
-    with pytest.raises(InvalidInputError, match="gem_size=65"):
+    with pytest.raises(InvalidInputError, match="heat_size=65"):
         heat_map(scene, PHRASE, size=65)
 
 
-def test_official_settings_exist():
-    CoPatchConfig(**OFFICIAL)
+def test_relation_matrix_of_boxes():
+    """Boxes as Segment Anything reports them: x, y, and the distance to the last pixel."""
+    masks = torch.zeros(3, 10, 20, dtype=torch.bool)
+    masks[0, 2:5, 1:4] = masks[1, 1:9, 10:19] = masks[2, 3:4, 12:14] = True
+    held = Masks(masks)
+    left = relation_matrix(held, "left", [0, 1], [1, 2], "boxes")
+    assert left.tolist() == [[1.0, 1.0], [0.0, 0.0]]  # centre of the second 14, of the third 12.5
+    assert relation_matrix(held, "bigger", [1], [0, 2], "boxes").tolist() == [[1.0, 1.0]]
+    with pytest.raises(InvalidInputError, match="near"):
+        relation_matrix(held, "near", [0], [1], "boxes")

@@ -133,7 +133,6 @@ def test_a_blur_larger_than_the_image_works():
         {"box": "loose"},
         {"pipeline": "x"},
         {"sigma": 0},
-        {"fill": "blur", "pipeline": "normalised"},
     ],
 )
 def test_unknown_settings_are_refused(wrong):

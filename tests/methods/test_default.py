@@ -15,7 +15,7 @@ from zsris_viz.models import load_clip
 
 TOLERANCE = {"atol": 2e-5, "rtol": 1e-4}
 METHODS = ["grad-cam", "score-map", "clip-surgery", "region-token", "cropping", "global-local"]
-RN_METHODS = ["grad-cam", "score-map", "cropping", "global-local"]
+RN_METHODS = ["grad-cam", "score-map", "clip-surgery", "cropping", "global-local"]
 
 
 def text(tower, words):
@@ -85,7 +85,7 @@ def test_global_local_on_rn(rn, image, masks, rows):
 )
 def test_cropping(vit, image, masks, rows, config):
     scene = SceneFeatures(image, masks, vit.clip)
-    method = get_method("cropping", **config)
+    method = get_method("cropping", crop=config)
     with torch.no_grad():
         expected = plain.unit(vit.model.encode_image(scene.crops(method.config.crop)[rows])) @ text(vit, SENTENCE)
     torch.testing.assert_close(method.predict(scene, SENTENCE).scores[rows], expected, **TOLERANCE)

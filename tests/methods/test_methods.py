@@ -73,9 +73,11 @@ def test_unknown_names_and_settings_say_what_exists():
         get_method("global-local", "best")
     with pytest.raises(InvalidTypeError, match="alpha"):
         get_method("global-local", gamma=1)
-    for wrong in ({"alpha": 1.5}, {"beta": -0.1}, {"visual": "both"}, {"mixing": "x"}, {"fill": "pink"}):
+    for wrong in ({"alpha": 1.5}, {"beta": -0.1}, {"visual": "both"}, {"mixing": "x"}):
         with pytest.raises(InvalidInputError, match=next(iter(wrong))):
             get_method("global-local", **wrong)
+    with pytest.raises(InvalidInputError, match="fill"):
+        get_method("global-local", crop={"fill": "pink"})
     for name, wrong in (
         ("cropping", {"text": "verb"}),
         ("grad-cam", {"sign": 2}),
@@ -85,8 +87,10 @@ def test_unknown_names_and_settings_say_what_exists():
     ):
         with pytest.raises(InvalidInputError, match=next(iter(wrong))):
             get_method(name, **wrong)
-    with pytest.raises(InvalidTypeError, match="others"):
+    with pytest.raises(InvalidInputError, match="others"):
         get_method("clip-surgery", others="a bus")
+    changed = get_method("cropping", "official", crop={"fill": "black"}).config.crop
+    assert (changed.fill, changed.box) == ("black", "freesolo")
 
 
 def test_alpha_of_the_datasets():
@@ -171,7 +175,7 @@ def test_bad_expressions(vit, image, masks):
 
 def test_a_method_says_which_towers_it_needs(rn, image, masks):
     scene = SceneFeatures(image, masks, rn.clip)
-    for name in ("clip-surgery", "region-token"):
+    for name in ("hybridgl", "region-token"):
         with pytest.raises(UnavailableError, match="vit"):
             get_method(name).predict(scene, SENTENCE)
     with pytest.raises(UnavailableError, match="attention pooling"):

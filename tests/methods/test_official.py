@@ -93,7 +93,8 @@ def test_score_map_on_rn(rn, image, masks, present):
 
 @pytest.mark.parametrize("size", [64, 128])
 @pytest.mark.parametrize("others", [(), ("a bus", "the road")])
-def test_clip_surgery(vit, image, masks, present, size, others):
+@pytest.mark.parametrize("normalise", ["features", "tokens"])
+def test_clip_surgery(vit, image, masks, present, size, others, normalise):
     side = size // 16
     with torch.no_grad():
         table = vit.model.visual.positional_embedding
@@ -101,7 +102,7 @@ def test_clip_surgery(vit, image, masks, present, size, others):
         resized = F.interpolate(square, size=(side, side), mode="bilinear")[0].flatten(1).T
         layers = plain.vit_layers(vit.model, plain.clip_pixels(image, size), positions=torch.cat([table[:1], resized]))
         tokens = plain.surgery(vit.model, layers, 4)
-        tokens = tokens / tokens.norm(dim=0, keepdim=True)  # over tokens, as published
+        tokens = tokens / tokens.norm(dim=0 if normalise == "tokens" else 1, keepdim=True)
         texts = torch.stack(
             [
                 plain.unit(plain.text(vit.model, tokenize_any(vit.clip), text))
@@ -109,15 +110,61 @@ def test_clip_surgery(vit, image, masks, present, size, others):
             ]
         )
         if others:
-            shares = (tokens @ texts.T * 2).softmax(dim=-1)
+            shares = (tokens[:1] @ texts.T * 2).softmax(dim=-1)  # of CLS alone, one for each text
             products = tokens[:, None] * texts[None] * (shares / shares.mean(dim=-1, keepdim=True))[:, :, None]
             values = (products - products.mean(dim=1, keepdim=True)).sum(dim=-1)[:, 0]
         else:
             values = tokens @ (texts[0] - texts[1])
         expected = plain.mean_inside(values[1:].reshape(side, side), masks[present])
-    ranking = predict(vit, image, masks, "clip-surgery", size=None if size == 64 else size, others=others)
+    changes = {} if normalise == "features" else {"normalise": "tokens"}
+    ranking = predict(vit, image, masks, "clip-surgery", size=None if size == 64 else size, others=others, **changes)
     torch.testing.assert_close(ranking.scores[present], expected, **TOLERANCE)
     assert torch.equal(vit.clip.model.vision_model.embeddings.position_embedding.weight, table)
+
+
+@pytest.mark.parametrize("others", [(), ("a bus", "the road")])
+@pytest.mark.parametrize("preset", ["default", "official"])
+def test_clip_surgery_on_rn(rn, image, masks, present, others, preset):
+    """Loops over heads and positions: value-value attention in the pooling, values normalised, scale times 8."""
+    pool = rn.model.visual.attnpool
+    with torch.no_grad():
+        feature_map = plain.rn_map(rn.model, plain.clip_pixels(image, 96))
+        positions = feature_map[0].flatten(1).T
+        positions = torch.cat([positions.mean(dim=0, keepdim=True), positions]) + pool.positional_embedding
+        values = pool.v_proj(positions)
+        depth = values.shape[1] // pool.num_heads
+        mixed, raw = [], []
+        for value in values.split(depth, dim=1):
+            unit = value / (value.norm(dim=1, keepdim=True) + 1e-6)
+            mixed.append((unit @ unit.T * 8 / depth**0.5).softmax(dim=1) @ value)
+            raw.append((value[:1] @ value.T / depth**0.5).softmax(dim=1) @ value)
+        tokens = pool.c_proj(torch.cat(mixed, dim=1))
+        cls = pool.c_proj(torch.cat(raw, dim=1)) if preset == "official" else pool(feature_map)
+        tokens = plain.unit(torch.cat([cls, tokens[1:]]))
+        strings = [SENTENCE, *others] if others else [SENTENCE, ""]
+        texts = torch.stack([plain.unit(plain.text(rn.model, tokenize_any(rn.clip), string)) for string in strings])
+        cosines = tokens @ texts.T
+        if not others:
+            values = cosines[:, 0] - cosines[:, 1]
+        elif preset == "default":
+            values = cosines[:, 0] - cosines.mean(dim=1)
+        else:
+            weights = (2 * cosines[0]).softmax(dim=0)
+            weighted = cosines * (weights / weights.mean())
+            values = weighted[:, 0] - weighted.mean(dim=1)
+        expected = plain.mean_inside(values[1:].reshape(3, 3), masks[present])
+    method = get_method("clip-surgery", preset, others=others)
+    ranking = method.predict(SceneFeatures(image, masks, rn.clip), SENTENCE)
+    torch.testing.assert_close(ranking.scores[present], expected, **TOLERANCE)
+
+
+def test_score_map_on_vit(vit, image, masks, present):
+    with torch.no_grad():
+        layers = plain.vit_layers(vit.model, plain.official_pixels(image, 64))
+        text = plain.unit(plain.text(vit.model, tokenize(vit.clip), SENTENCE))
+        grid_map = (plain.unit(plain.value_path(vit.model, layers)) @ text).reshape(4, 4)
+    ranking = predict(vit, image, masks, "score-map")
+    torch.testing.assert_close(ranking.scores[present], plain.mean_inside(grid_map, masks[present]), **TOLERANCE)
 
 
 def tokenize_any(clip):

@@ -138,7 +138,7 @@ def test_captions_and_negatives_are_computed_where_not_given(scene):
     assert captioner.asked == [("blur", {"square": "none", "sigma": 11.6}), "image"]  # once for all expressions
     get_method("tas", "official").predict(scene, SENTENCE)
     assert captioner.asked[2] == ("blur", {"square": "pad", "sigma": 11.6}) and len(captioner.asked) == 3
-    get_method("tas", caption_style="black").predict(scene, SENTENCE)
+    get_method("tas", caption={"style": "black"}).predict(scene, SENTENCE)
     assert captioner.asked[3][0] == "black"
     told = get_method("tas").predict(scene, "the brown dog", image_caption="a tree")
     assert told.evidence["negatives"] == ("a photo of a tree",)
@@ -206,12 +206,12 @@ def test_settings_of_the_datasets():
     ]  # fmt: skip
     assert Tas.for_dataset("scenes").config.lam == 0.3
     method = Tas.for_dataset("refcocog", "official", alpha=0.3)
-    assert (method.config.lam, method.config.alpha, method.config.square) == (1.0, 0.3, "pad")
+    assert (method.config.lam, method.config.alpha, method.config.crop.square) == (1.0, 0.3, "pad")
 
 
 def test_what_is_wrong_says_so(scene):
-    for wrong in ({"alpha": -1}, {"lam": float("nan")}, {"halves": "x"}, {"caption_style": "x"}, {"noun": "x"},
-                  {"fill": "x"}, {"min_pairs": 0}, {"caption_square": "x"}):  # fmt: skip
+    for wrong in ({"alpha": -1}, {"lam": float("nan")}, {"halves": "x"}, {"caption": {"style": "x"}},
+                  {"synonymy": {"noun": "x"}}, {"crop": {"fill": "x"}}, {"synonymy": {"min_pairs": 0}}):  # fmt: skip
         with pytest.raises(InvalidInputError):
             get_method("tas", **wrong)
     with pytest.raises(InvalidInputError, match="all off"):
@@ -224,14 +224,14 @@ def test_what_is_wrong_says_so(scene):
     with pytest.raises(InvalidInputError, match="north"):
         get_method("tas").predict(scene, SENTENCE, direction="north")
     with pytest.raises(InvalidInputError, match="sigma"):
-        get_method("text-only", sigma=-1)
+        get_method("text-only", caption={"sigma": -1})
 
 
 def test_blurred_input_for_clip(vit, image, masks, present):
     """Table 5's other input: the crop's background blurred."""
     scene = SceneFeatures(image, masks, vit.clip)
-    scores = get_method("tas", fill="blur", sigma=4.0).predict(
+    scores = get_method("tas", crop={"fill": "blur", "sigma": 4.0}).predict(
         scene, SENTENCE, captions=CAPTIONS, negatives=NEGATIVES, direction=None
     )
-    crop = get_method("cropping", fill="blur", sigma=4.0).predict(scene, SENTENCE)
+    crop = get_method("cropping", crop={"fill": "blur", "sigma": 4.0}).predict(scene, SENTENCE)
     torch.testing.assert_close(scores.evidence["v_scores"][present], crop.scores[present])

@@ -47,7 +47,7 @@ def test_center_is_clips_own_transform(wide, turned):
     torch.testing.assert_close(PRESETS["clip-center"].image(image), expected, atol=1e-5, rtol=0)
 
 
-@pytest.mark.parametrize(("name", "antialias"), [("glclip", False), ("hybridgl", False), ("copatch", True)])
+@pytest.mark.parametrize(("name", "antialias"), [("glclip-direct", False), ("hybridgl", False), ("copatch", True)])
 def test_official_presets_normalise_at_full_size_then_squash_bilinearly(wide, name, antialias):
     normalised = torchvision(*to_tensor(IMAGENET_MEAN, IMAGENET_STD))(wide)
     preset = PRESETS[name]
@@ -55,6 +55,17 @@ def test_official_presets_normalise_at_full_size_then_squash_bilinearly(wide, na
     expected = v2.functional.resize(normalised, [224, 224], antialias=antialias)
     torch.testing.assert_close(preset.image(wide), expected, atol=1e-5, rtol=0)
     assert preset.crop_fill == IMAGENET_MEAN and preset.normalise_first
+
+
+def test_glclip_takes_the_detour_of_its_loader(wide):
+    """The shorter side to 800 by Pillow, normalised; back to the image's size, or straight to the tower's."""
+    larger = v2.functional.resize(wide, [800], interpolation=v2.InterpolationMode.BILINEAR)
+    assert min(larger.size) == 800
+    loaded = torchvision(*to_tensor(IMAGENET_MEAN, IMAGENET_STD))(larger)
+    back = v2.functional.resize(loaded, [wide.height, wide.width], antialias=False)
+    torch.testing.assert_close(PRESETS["glclip"].full(wide), back, atol=1e-5, rtol=0)
+    square = v2.functional.resize(loaded, [224, 224], antialias=False)
+    torch.testing.assert_close(PRESETS["glclip"].image(wide), square, atol=1e-5, rtol=0)
 
 
 def test_antialias_matters_when_shrinking(wide):

@@ -12,7 +12,8 @@ from torch import Tensor
 from zsris_viz.errors import InvalidInputError, UnavailableError
 from zsris_viz.explorers.state import ExplorerState, Scene, check_choice, check_range, check_text, propose
 from zsris_viz.methods import get_method
-from zsris_viz.methods.base import Method
+from zsris_viz.methods.base import Method, SceneFeatures
+from zsris_viz.methods.scene_cache import once_per_scene
 from zsris_viz.methods.texts import ExpressionParts
 from zsris_viz.models.trace import Trace
 from zsris_viz.probes.tokens import token_groups
@@ -217,11 +218,7 @@ class AttentionState(ExplorerState):
                 f"{self.clip.name!r} is an RN: its patches do not attend to each other before the pooling. Use a ViT, "
                 "e.g. clip='miniature'."
             )
-        clip, pixels = self.layered, self.scene.pixels()
-        return self.scene.cached(
-            "explorer attentions",
-            lambda: [weights[0].half().cpu() for weights in clip.trace_image(pixels).attentions if weights is not None],
-        )
+        return image_attentions(self.scene)
 
     def patch_attentions(self) -> Tensor:
         """Return the attention from CLS and from every patch to every patch, by the head that is set.
@@ -272,3 +269,10 @@ def _with_features(method: str | Method) -> Method:
             f"{', '.join(features)}."
         )
     return get_method(method, **({"textual": "global"} if method == "global-local" else {}))
+
+
+@once_per_scene
+def image_attentions(scene: SceneFeatures) -> list[Tensor]:
+    """Compute the attention weights of every block of the image tower, (heads, 1 + P, 1 + P) float16 each."""
+    attentions = scene.layered.trace_image(scene.pixels()).attentions
+    return [weights[0].half().cpu() for weights in attentions if weights is not None]

@@ -16,6 +16,9 @@ from zsris_viz.masks import Masks
 from zsris_viz.methods.copatch.candidates import clusters_on_image
 from zsris_viz.methods.copatch.clusters import find_clusters
 from zsris_viz.methods.copatch.patches import exit_layer, layer_maps, projected_patches
+from zsris_viz.methods.features import SceneFeatures
+from zsris_viz.methods.scene_cache import once_per_scene
+from zsris_viz.methods.vit_forward import require_vit
 from zsris_viz.models.blocks import autograd_mode
 from zsris_viz.probes.localising import overlap, pointing
 
@@ -128,24 +131,12 @@ class LayerState(ExplorerState):
         """(len(layers), rows, columns) float32 on the CPU: similarities with the expression at every layer."""
         key = (self.expression, self.negate, self.projection)
         if key not in self._maps:
-            patches = self.scene.cached(("explorer patches", self.negate, self.projection), self._patches)
+            patches = layer_patches(self.scene, self.negate, self.projection)
             how = "patches" if self.projection == "patch-axis" else "features"
             grid = self.scene.trace().grid
             assert grid is not None
             self._maps[key] = layer_maps(patches, self.scene.text(self.expression), grid, how).float().cpu()
         return self._maps[key]
-
-    def _patches(self) -> Tensor:
-        """Patches of every layer in the joint space: (len(layers), P, D)."""
-        if self.projection != "values":
-            return projected_patches(self.scene, negate=self.negate)
-        trace, blocks = self.scene.trace(), getattr(self.clip, "blocks", ())
-        with autograd_mode(False):
-            values = [
-                block.self_attn.out_proj(block.self_attn.v_proj(block.layer_norm1(trace.patches(index))))
-                for index, block in enumerate(blocks)
-            ]
-        return self.layered.project(torch.cat(values), negate=self.negate)
 
     @property
     def limits(self) -> tuple[float, float]:
@@ -194,3 +185,17 @@ def centres_inside(mask: np.ndarray, grid: tuple[int, int]) -> Tensor:
     """Whether the centre of each patch lies in an (H, W) mask: (1, P) bool."""
     rows, columns = ((np.arange(cells) + 0.5) * side / cells for cells, side in zip(grid, mask.shape, strict=True))
     return torch.from_numpy(mask[rows.astype(int)][:, columns.astype(int)].reshape(1, -1))
+
+
+@once_per_scene
+def layer_patches(scene: SceneFeatures, negate: bool, projection: str) -> Tensor:
+    """Compute the patches of every layer in the joint space, (layers, P, D)."""
+    if projection != "values":
+        return projected_patches(scene, negate=negate)
+    trace = scene.trace()
+    with autograd_mode(False):
+        values = [
+            block.self_attn.out_proj(block.self_attn.v_proj(block.layer_norm1(trace.patches(index))))
+            for index, block in enumerate(require_vit(scene.clip, "The value path").blocks)
+        ]
+    return scene.layered.project(torch.cat(values), negate=negate)

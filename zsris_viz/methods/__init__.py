@@ -25,6 +25,7 @@ _METHODS: Registry[type[Method]] = Registry(
         "global-local": "zsris_viz.methods.global_local:GlobalLocal",
         "tas": "zsris_viz.methods.tas:Tas",
         "copatch": "zsris_viz.methods.copatch.method:CoPatch",
+        "hybridgl": "zsris_viz.methods.hybridgl:HybridGl",
         "risclip": "zsris_viz.methods.risclip.method:RisClip",
     },
 )
@@ -40,6 +41,7 @@ _EXPORTS = {
     "GlobalLocal": "global_local",
     "CoPatch": "copatch",
     "Cropping": "cropping",
+    "HybridGl": "hybridgl",
     "Tas": "tas",
     "TextOnly": "text_only",
     "RisClip": "risclip.method",

@@ -16,7 +16,7 @@ from zsris_viz.errors import InvalidInputError, UnavailableError
 from zsris_viz.methods.dataset_settings import dataset_settings
 from zsris_viz.methods.features import SceneFeatures
 from zsris_viz.methods.prediction import Prediction, Ranking
-from zsris_viz.methods.settings import build_settings, merge_settings
+from zsris_viz.methods.settings import build_settings, merge_settings, update_settings
 from zsris_viz.methods.texts import ExpressionParts
 from zsris_viz.models.base import ImageTextModel
 from zsris_viz.models.layered import LayeredModel
@@ -123,6 +123,21 @@ class Method(ABC):
             **overrides: As for the class; they go before the dataset's settings.
         """
         return cls(preset, **merge_settings(dataset_settings(cls.info.name, dataset, preset), overrides))
+
+    def with_settings(self, **overrides: Any) -> Self:
+        """Return the same method with some settings changed.
+
+        Args:
+            **overrides: As for the class.
+
+        Examples:
+            >>> from zsris_viz.methods import get_method
+            >>> get_method("copatch").with_settings(clusters={"delta": 0.1}).config.clusters.delta
+            0.1
+        """
+        changed = type(self)(self.preset)
+        changed.config = update_settings(self.config, overrides, owner=self.info.name)
+        return changed
 
     @property
     def name(self) -> str:

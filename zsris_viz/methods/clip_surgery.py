@@ -2,64 +2,59 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, ClassVar
+from collections.abc import Mapping
+from typing import Annotated, Any, ClassVar, Literal
 
 import torch
 import torch.nn.functional as F
+from pydantic import Field
 from torch import Tensor
 
-from zsris_viz.errors import InvalidInputError, InvalidTypeError
+from zsris_viz.errors import InvalidInputError
 from zsris_viz.methods.base import MethodInfo, RankingMethod, SceneFeatures
 from zsris_viz.methods.map_pooling import mean_inside
+from zsris_viz.methods.scene_cache import once_per_scene
+from zsris_viz.methods.settings import settings
 from zsris_viz.methods.texts import ExpressionParts, mean_feature
-from zsris_viz.methods.vit_forward import layers_of, second_path
-from zsris_viz.models.blocks import autograd_mode
+from zsris_viz.methods.vit_forward import attend_to_itself, layers_of, second_path
+from zsris_viz.models.blocks import autograd_mode, merge_heads, resize_positions, split_heads
+from zsris_viz.models.preprocessing import Preprocess
 
-NORMALISATIONS = ("features", "tokens")
 
-
-@dataclass(frozen=True)
+@settings
 class ClipSurgeryConfig:
     """Settings of :class:`ClipSurgery`.
 
     Attributes:
-        depth: how many last blocks the second path replaces; None for 6, or all blocks of a tower with
-            fewer.
-        size: side of the input in pixels, a multiple of the patch size; None for the model's own. The authors also
-            use 512.
-        others: further texts of the set whose common part is removed; without any, the empty text's feature is
+        depth: ViT only: how many last blocks the second path replaces; None for 6, or all blocks of a tower with fewer.
+        size: Side of the input in pixels, a multiple of the patch size; None for the model's own. The authors also use
+            512.
+        others: Further texts of the set whose common part is removed; without any, the feature of the empty text is
             removed instead.
-        weighted: with `others`, weigh each text at each patch by its softmax share before removing the mean (the
-            authors' code).
-        normalise: "features" makes similarities cosines; "tokens" divides by the norm over the token axis, CLS
-            included, for each channel (the authors' code).
-        templates: prompts, each with "{}", whose normalised features are averaged. The authors average 85 of them.
-        stretch: stretch the map to 0-1 before averaging (the authors' drawing; the ranking stays).
-        preprocess: a preset's name; None for the scene's own.
+        weighted: With `others`, weigh every text by its share in the softmax of twice the similarities of CLS, before
+            the mean over the texts is removed (the authors' code).
+        normalise: "features" divides each token by its norm over the channels, so that similarities are cosines;
+            "tokens" divides each channel by its norm over the tokens, CLS included (the authors' code before March
+            2025).
+        rn_cls: RN only: what CLS is, by which texts are weighed and which counts in the norm over tokens: "pooled", the
+            model's own image feature; "values", value-value attention of the mean position (the authors' code).
+        templates: Prompts, each with "{}", whose normalised features are averaged. The authors average 85 of them.
+        stretch: Stretch the map to 0-1 before it is averaged (the authors' drawing; the ranking stays).
+        preprocess: Name of a preprocessing preset; None for the scene's own.
     """
 
     depth: int | None = None
-    size: int | None = None
+    size: Annotated[int, Field(ge=1)] | None = None
     others: tuple[str, ...] = ()
     weighted: bool = False
-    normalise: str = "features"
-    templates: tuple[str, ...] = ("{}",)
+    normalise: Literal["features", "tokens"] = "features"
+    rn_cls: Literal["pooled", "values"] = "pooled"
+    templates: Annotated[tuple[str, ...], Field(min_length=1)] = ("{}",)
     stretch: bool = False
     preprocess: str | None = None
 
     def __post_init__(self) -> None:
-        if self.normalise not in NORMALISATIONS:
-            raise InvalidInputError(f"normalise={self.normalise!r} is unknown; use one of {', '.join(NORMALISATIONS)}.")
-        for name in ("others", "templates"):
-            value = getattr(self, name)
-            if isinstance(value, str) or not all(isinstance(text, str) for text in value):
-                raise InvalidTypeError(
-                    f"{name}={value!r} was given; it is a tuple of texts, e.g. {name}=('a photo of {{}}',)."
-                )
-            object.__setattr__(self, name, tuple(value))
-        if not self.templates or not all("{}" in template for template in self.templates):
+        if not all("{}" in template for template in self.templates):
             raise InvalidInputError(
                 'templates holds at least one prompt with "{}" for the text, e.g. ("a photo of {}.",).'
             )
@@ -68,32 +63,38 @@ class ClipSurgeryConfig:
 class ClipSurgery(RankingMethod):
     """The score of a mask is the mean inside it of the patches' similarity to the text, without the texts' common part.
 
-    Presets: "default", cosines; "official", the authors' normalisation over tokens. Their input transform is the
-    default one: bicubic, squashed to a square, CLIP's mean and standard deviation.
+    ViT: the second path leaves the tower before its last six blocks; values attend to themselves, and the feed-forward
+    parts are left out. RN: the attention pooling with value-value attention, values normalised before they are compared
+    and the scale eight times as large, as in the authors' code.
 
-    Evidence: map (rows, columns), bilinear to the image for drawing; text_feature (D,); redundant (D,) or None.
+    Presets: "default", the mean of the similarities over the texts is removed; "official", the authors' current code,
+    which weighs texts by CLS. Their input transform is the default one: bicubic, squashed to a square, CLIP's mean and
+    standard deviation.
+
+    Evidence: map (rows, columns), bilinear to the image for drawing; text_feature (D,); redundant (D,) or None;
+    text_weights (T,) or None.
     """
 
     info = MethodInfo(
         name="clip-surgery",
         title="CLIP Surgery",
         paper="Li et al., 2023 (arXiv 2304.05653), sections 3.2-3.3",
-        towers=("vit",),
+        towers=("vit", "rn"),
         summary="A second path of value-value attention; similarity minus what texts share, averaged in each proposal.",
         presets=("default", "official"),
     )
     Config = ClipSurgeryConfig
     presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {
         "default": {},
-        "official": {"normalise": "tokens", "weighted": True, "preprocess": "clip"},
+        "official": {"weighted": True, "rn_cls": "values", "preprocess": "clip"},
     }
 
     def texts_of(self, scene: SceneFeatures, text: ExpressionParts) -> list[str]:
         """Return the strings to embed, see :meth:`~zsris_viz.methods.base.Method.texts_of`."""
-        return [prompt for one in self._set(text) for prompt in self._prompts(one)]
+        return [prompt for string in self._set(text) for prompt in self._prompts(string)]
 
-    def _set(self, text: ExpressionParts) -> Sequence[str]:
-        """The expression first, then the other texts, or the empty one."""
+    def _set(self, text: ExpressionParts) -> list[str]:
+        """Return the expression and then the other texts, or the empty one."""
         return [text.text, *(self.config.others or ("",))]
 
     def _prompts(self, text: str) -> list[str]:
@@ -102,53 +103,86 @@ class ClipSurgery(RankingMethod):
     def score(self, scene: SceneFeatures, text: ExpressionParts) -> tuple[Tensor, dict[str, Any]]:
         """Score the proposals, see :meth:`~zsris_viz.methods.base.RankingMethod.score`."""
         config = self.config
-        image, grid = self.features(scene)
-        texts = torch.stack([mean_feature(scene.text_features(self._prompts(one))) for one in self._set(text)]).to(
-            image
+        tokens, grid = surgery_tokens(
+            scene,
+            scene.preprocess(config.preprocess, config.size),
+            depth=config.depth,
+            normalise=config.normalise,
+            rn_cls=config.rn_cls,
         )
-        redundant = None
-        if not config.others:
-            redundant = texts[1]
-            values = image @ (texts[0] - texts[1])
-        elif config.weighted:
-            shares = (2 * image @ texts.T).softmax(dim=-1)
-            weights = shares / shares.mean(dim=-1, keepdim=True)
-            values = image @ texts[0] * weights[:, 0] - (image @ texts.T * weights).mean(dim=-1)
-        else:
-            values = image @ texts[0] - (image @ texts.T).mean(dim=-1)
-        grid_map = values.reshape(grid)
+        strings = self._set(text)
+        texts = torch.stack([mean_feature(scene.text_features(self._prompts(string))) for string in strings]).to(tokens)
+        redundant, weights = (None, None) if config.others else (texts[1], None)
+        similarities = tokens @ texts.T
+        if config.others and config.weighted:
+            shares = (2 * similarities[0]).softmax(dim=-1)
+            weights = shares / shares.mean()
+            similarities = similarities * weights
+        common = similarities.mean(dim=-1) if config.others else similarities[:, 1]
+        grid_map = (similarities[:, 0] - common)[1:].reshape(grid)
         scores = mean_inside(scene, grid_map, stretch=config.stretch)
-        return scores, {"map": grid_map, "text_feature": texts[0], "redundant": redundant}
+        evidence = {"map": grid_map, "text_feature": texts[0], "redundant": redundant, "text_weights": weights}
+        return scores, evidence
 
-    def features(self, scene: SceneFeatures) -> tuple[Tensor, tuple[int, int]]:
-        """Patch features ((rows * columns, D) fp32, normalised as configured) and the grid; once for each image."""
-        config, clip = self.config, scene.layered
-        preprocess = scene.preprocess(config.preprocess, config.size)
 
-        def make() -> tuple[Tensor, tuple[int, int]]:
-            size = preprocess.size
-            if size % clip.patch_size:
-                raise InvalidInputError(
-                    f"size={size} does not divide into patches of {clip.patch_size}; use a multiple, e.g. "
-                    f"{max(1, round(size / clip.patch_size)) * clip.patch_size}."
-                )
-            if size == clip.image_size:
-                layers = scene.trace(config.preprocess).layers
-            else:
-                layers = layers_of(clip, scene.pixels(config.preprocess, size), positions="bilinear")
-            path = second_path(clip, layers, config.depth, value_value_attention)
-            with autograd_mode(False):
-                tokens = clip.project(torch.cat([layers[-1][:, :1], path[:, 1:]], dim=1))[0]
-                if config.normalise == "tokens":
-                    tokens = tokens / tokens.norm(dim=0, keepdim=True)
-                else:
-                    tokens = F.normalize(tokens, dim=-1)
-            side = size // clip.patch_size
-            return tokens[1:], (side, side)
+@once_per_scene
+def surgery_tokens(
+    scene: SceneFeatures, preprocess: Preprocess, *, depth: int | None, normalise: str, rn_cls: str
+) -> tuple[Tensor, tuple[int, int]]:
+    """Compute CLS and the patches of the second path in the joint space.
 
-        return scene.cached(("surgery", preprocess, config.depth, config.normalise), make)
+    Args:
+        scene: The scene.
+        preprocess: Makes the input, of any multiple of the patch size.
+        depth: As in :class:`ClipSurgeryConfig`.
+        normalise: As in :class:`ClipSurgeryConfig`.
+        rn_cls: As in :class:`ClipSurgeryConfig`.
+
+    Returns:
+        (1 + rows * columns, D) fp32, CLS first, and (rows, columns).
+
+    Raises:
+        InvalidInputError: A size that does not divide into patches, or a depth that the tower does not have.
+    """
+    clip, size = scene.layered, preprocess.size
+    if size % clip.patch_size:
+        near = max(1, round(size / clip.patch_size)) * clip.patch_size
+        raise InvalidInputError(
+            f"size={size} does not divide into patches of {clip.patch_size}; use a multiple, e.g. {near}."
+        )
+    side = size // clip.patch_size
+    if clip.kind == "rn":
+        tokens = _rn_tokens(clip, scene.trace(preprocess, size).map(-1), rn_cls)
+    else:
+        if size == clip.image_size:
+            layers = scene.trace(preprocess).layers
+        else:
+            layers = layers_of(clip, scene.pixels(preprocess, size), positions="bilinear")
+        path = second_path(clip, layers, depth, value_value_attention)
+        tokens = clip.project(torch.cat([layers[-1][:, :1], path[:, 1:]], dim=1))[0]
+    with autograd_mode(False):
+        return F.normalize(tokens, dim=-1 if normalise == "features" else 0), (side, side)
 
 
 def value_value_attention(query: Tensor, key: Tensor, value: Tensor, normed: Tensor) -> Tensor:
-    """Values mixed by their own similarity instead of queries' with keys'."""
-    return (value @ value.transpose(-2, -1) * value.shape[-1] ** -0.5).softmax(dim=-1) @ value
+    """Mix values by their own similarity instead of the similarity of queries and keys."""
+    return attend_to_itself(value, value, value.new_tensor(value.shape[-1] ** -0.5))
+
+
+def _rn_tokens(clip: Any, feature_map: Tensor, cls: str) -> Tensor:
+    """Run an RN's attention pooling with value-value attention: (1, C, g, g) -> (1 + g * g, D) fp32, not normalised."""
+    pool = clip.model.visual.attnpool
+    with autograd_mode(False):
+        positions = feature_map.flatten(2).transpose(1, 2)
+        positions = torch.cat([positions.mean(dim=1, keepdim=True), positions], dim=1)
+        positions = positions + resize_positions(pool.positional_embedding, tuple(feature_map.shape[-2:]))
+        value = split_heads(pool.v_proj(positions), pool.num_heads).float()
+        scale = value.new_tensor(value.shape[-1] ** -0.5)
+        unit = value / (value.norm(dim=-1, keepdim=True) + 1e-6)
+        mixed = attend_to_itself(unit, value, 8 * scale)
+        if cls == "values":
+            mixed[:, :, :1] = attend_to_itself(value, value, scale)[:, :, :1]
+        tokens = F.linear(merge_heads(mixed), pool.c_proj.weight.float(), pool.c_proj.bias.float())[0]
+        if cls == "pooled":
+            tokens[:1] = clip.pool(feature_map)
+        return tokens

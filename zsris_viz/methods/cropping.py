@@ -3,46 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 from torch import Tensor
 
-from zsris_viz.errors import InvalidInputError
 from zsris_viz.methods.base import MethodInfo, RankingMethod, SceneFeatures
-from zsris_viz.methods.crops import CropVariant
+from zsris_viz.methods.crops import CropVariant, crop_boxes
+from zsris_viz.methods.settings import settings
 from zsris_viz.methods.texts import ExpressionParts
 
-TEXTS = ("sentence", "noun-phrase")
 
-
-@dataclass(frozen=True)
+@settings
 class CroppingConfig:
     """Settings of :class:`Cropping`.
 
     Attributes:
-        fill, square, box, sigma, pipeline: as in :class:`~zsris_viz.methods.crops.CropVariant`.
-        text: "sentence", the whole expression, or "noun-phrase".
-        preprocess: a preset's name; None for the scene's own.
+        crop: How the crops are made.
+        text: What is compared: the "sentence", the whole expression, or its "noun-phrase".
+        preprocess: Name of a preprocessing preset; None for the scene's own.
     """
 
-    fill: str = "black"
-    square: str = "squash"
-    box: str = "tight"
-    sigma: float = 11.6
-    pipeline: str = "pixels"
-    text: str = "sentence"
+    crop: CropVariant = CropVariant()
+    text: Literal["sentence", "noun-phrase"] = "sentence"
     preprocess: str | None = None
-
-    def __post_init__(self) -> None:
-        if self.text not in TEXTS:
-            raise InvalidInputError(f"text={self.text!r} is unknown; use one of {', '.join(TEXTS)}.")
-        self.crop  # noqa: B018 - a wrong crop setting is an error here, not at the first image
-
-    @property
-    def crop(self) -> CropVariant:
-        """The crop's own settings."""
-        return CropVariant(fill=self.fill, square=self.square, box=self.box, sigma=self.sigma, pipeline=self.pipeline)
 
 
 class Cropping(RankingMethod):
@@ -67,8 +50,11 @@ class Cropping(RankingMethod):
     Config = CroppingConfig
     presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {
         "default": {},
-        "official": {"fill": "imagenet-mean", "box": "freesolo", "pipeline": "normalised", "preprocess": "glclip"},
-        "tas": {"fill": "black", "square": "pad", "box": "sam", "pipeline": "transform", "preprocess": "clip"},
+        "official": {
+            "crop": {"fill": "imagenet-mean", "box": "freesolo", "pipeline": "normalised"},
+            "preprocess": "glclip",
+        },
+        "tas": {"crop": {"square": "pad", "box": "sam", "pipeline": "transform"}, "preprocess": "clip"},
     }
 
     def texts_of(self, scene: SceneFeatures, text: ExpressionParts) -> list[str]:
@@ -77,8 +63,6 @@ class Cropping(RankingMethod):
 
     def score(self, scene: SceneFeatures, text: ExpressionParts) -> tuple[Tensor, dict[str, Any]]:
         """Score the proposals, see :meth:`~zsris_viz.methods.base.RankingMethod.score`."""
-        from zsris_viz.methods.crops import crop_boxes
-
         (compared,) = self.texts_of(scene, text)
         features = scene.crop_features(self.config.crop, self.config.preprocess)
         text_feature = scene.text(compared)
@@ -86,7 +70,7 @@ class Cropping(RankingMethod):
         return scores, {
             "features": features,
             "text_feature": text_feature,
-            "boxes": crop_boxes(scene.masks, self.config.box),
+            "boxes": crop_boxes(scene.masks, self.config.crop.box),
             "text": compared,
             "crop": self.config.crop,
         }

@@ -6,68 +6,56 @@ the :class:`~zsris_viz.models.preprocessing.Preprocess` it is used with.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import Annotated, Literal
 
 import numpy as np
 import torch
 from PIL import Image
+from pydantic import Field
 from torch import Tensor
 
-from zsris_viz.errors import InvalidInputError
 from zsris_viz.images import gaussian_blur
 from zsris_viz.masks import Masks
+from zsris_viz.methods.settings import settings
 from zsris_viz.models.preprocessing import CLIP_MEAN, IMAGENET_MEAN, Preprocess
 
-FILLS = ("black", "mean", "imagenet-mean", "blur", "none")
-SQUARES = ("squash", "pad")
-BOXES = ("tight", "freesolo", "sam", "image")
-PIPELINES = ("pixels", "normalised", "transform")
 
-
-@dataclass(frozen=True)
+@settings
 class CropVariant:
     """How a proposal is cut out of its image.
 
     Attributes:
-        fill: what replaces the background. "black"; "mean" (CLIP's mean colour, 0 after normalisation);
+        fill: What replaces the background. "black"; "mean" (CLIP's mean colour, 0 after normalisation);
             "imagenet-mean"; "blur" (the image itself, blurred by `sigma`); "none" (the background stays).
         square: "squash" the box to the square input, or "pad" it to a square first (with the fill colour; black
             around a blur).
         box: "tight", the mask's bounding box; "freesolo", the rule of GL-CLIP's mask generator
             (:func:`freesolo_boxes`); "sam", a bounding box one pixel short on the right and bottom, as Segment
-            Anything reports it; "image", no cropping at all.
-        sigma: standard deviation of the blur in pixels of the image. 11.6 is what OpenCV derives from TAS's 75 x 75
-            kernel.
+            Anything reports it; "image", the whole image.
+        sigma: Standard deviation of the blur in pixels of the image. 11.6 is what OpenCV derives from TAS's 75 x 75
+            kernel, 2.6 from HybridGL's 15 x 15.
         pipeline: "pixels" fills 8-bit pixels, resizes, then normalises; "normalised" normalises the image first and
             fills with the numbers of the fill colour *after* that (GL-CLIP's code: with "imagenet-mean" these are
             0.485, 0.456, 0.406, no mean at all by then); "transform" fills 8-bit pixels and then applies OpenAI's
             transform: shorter side to S, centre crop (TAS's code).
     """
 
-    fill: str = "black"
-    square: str = "squash"
-    box: str = "tight"
-    sigma: float = 11.6
-    pipeline: str = "pixels"
-
-    def __post_init__(self) -> None:
-        for name, accepted in (("fill", FILLS), ("square", SQUARES), ("box", BOXES), ("pipeline", PIPELINES)):
-            value = getattr(self, name)
-            if value not in accepted:
-                raise InvalidInputError(f"{name}={value!r} is unknown for a crop; use one of {', '.join(accepted)}.")
-        if not self.sigma > 0:
-            raise InvalidInputError(
-                f"sigma={self.sigma!r} was given; the blur's sigma is a positive number of pixels, e.g. 11.6."
-            )
-        if self.pipeline == "normalised" and self.fill == "blur":
-            raise InvalidInputError('fill="blur" works on pixels; use it with pipeline="pixels" or "transform".')
+    fill: Literal["black", "mean", "imagenet-mean", "blur", "none"] = "black"
+    square: Literal["squash", "pad"] = "squash"
+    box: Literal["tight", "freesolo", "sam", "image"] = "tight"
+    sigma: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 11.6
+    pipeline: Literal["pixels", "normalised", "transform"] = "pixels"
 
 
 def crop_boxes(masks: Masks, rule: str = "tight") -> Tensor:
-    """(N, 4) int64 XYXY boxes, exclusive on the right and bottom, inside the image, at least 1 x 1 (empty masks too).
+    """Compute the boxes of crops.
 
     Args:
-        rule: as `CropVariant.box`.
+        masks: The proposals.
+        rule: As `CropVariant.box`.
+
+    Returns:
+        (N, 4) int64 XYXY boxes, exclusive on the right and bottom, inside the image, at least 1 x 1 (empty masks too).
     """
     height, width = masks.size
     if rule == "image":
@@ -84,13 +72,11 @@ def crop_boxes(masks: Masks, rule: str = "tight") -> Tensor:
 
 
 def freesolo_boxes(masks: Masks) -> Tensor:
-    """(N, 4) int64 boxes as GL-CLIP's mask generator gives them.
+    """Compute boxes as GL-CLIP's mask generator does, (N, 4) int64.
 
-    The mean of the occupied columns (rows) plus and minus half their count.
-
-    Truncated towards zero. For an unbroken object this is its bounding box moved by one pixel to the left and top;
-    for one in several parts it is smaller than that. May be of zero size at the left or top border, where the
-    authors' code stops with an error.
+    They are the mean of the occupied columns (rows) plus and minus half their count, truncated towards zero. For an
+    unbroken object this is its bounding box moved by one pixel to the left and top; for one in several parts it is
+    smaller than that. A box may be of zero size at the left or top border, where the authors' code stops with an error.
     """
     data = masks.data.cpu()
     ends = []
@@ -104,14 +90,19 @@ def freesolo_boxes(masks: Masks) -> Tensor:
 
 
 def build_crops(image: Image.Image, masks: Masks, variant: CropVariant, preprocess: Preprocess) -> Tensor:
-    """Crops at the tower's input size, normalised: (N, 3, S, S) float32 on the CPU.
+    """Cut out crops at the tower's input size, normalised.
 
     Only the pixels inside each box are touched. An empty mask gives one pixel of background; its score is replaced
     later.
 
     Args:
-        image: RGB. masks: of the image's size.
-        preprocess: size S, mean and std, interpolation and antialiasing.
+        image: The RGB image.
+        masks: The proposals, of the image's size.
+        variant: How they are cut out.
+        preprocess: Size S, mean and standard deviation, interpolation and antialiasing.
+
+    Returns:
+        (N, 3, S, S) float32 on the CPU.
     """
     masks.validate(image)
     boxes = crop_boxes(masks, variant.box).tolist()
@@ -141,12 +132,16 @@ def _crops_of_normalised(
 ) -> Tensor:
     """Crops cut from the normalised image, its background the fill colour's numbers."""
     pixels = preprocess.full(image)
-    fill = torch.tensor(_colour(variant))[:, None, None]
+    if variant.fill == "blur":
+        blurred = gaussian_blur(torch.from_numpy(np.array(image)).permute(2, 0, 1), variant.sigma)
+        fill = preprocess.normalise(blurred.float().div_(255))
+    else:
+        fill = torch.tensor(_colour(variant))[:, None, None]
     crops = []
     for mask, (left, top, right, bottom) in zip(data, boxes, strict=True):
         crop = pixels[:, top:bottom, left:right]
         if variant.fill != "none":
-            crop = torch.where(mask[top:bottom, left:right], crop, fill)
+            crop = torch.where(mask[top:bottom, left:right], crop, _cut(fill, left, top, right, bottom))
         if variant.square == "pad":
             crop = _pad(crop, _colour(variant))
         crops.append(preprocess.resize_tensor(crop, (preprocess.size, preprocess.size)))

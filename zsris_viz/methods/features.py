@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Hashable, Sequence
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -14,6 +14,7 @@ from zsris_viz.errors import InvalidInputError, InvalidTypeError, UnavailableErr
 from zsris_viz.images import ImageSource, open_image
 from zsris_viz.masks import Masks
 from zsris_viz.methods.crops import CropVariant, build_crops
+from zsris_viz.methods.scene_cache import once_per_scene
 from zsris_viz.methods.texts import TextCache
 from zsris_viz.methods.token_masking import masked_features
 from zsris_viz.models.base import ImageTextModel
@@ -24,35 +25,42 @@ from zsris_viz.models.trace import Trace
 if TYPE_CHECKING:
     from zsris_viz.captioning.base import Captioner
 
-T = TypeVar("T")
 PreprocessLike = str | Preprocess | None
 
 
 class SceneFeatures:
-    """One image with its proposals, seen through one CLIP: features are computed on first use and kept.
+    """One image with its proposals and one model; features are computed on first use and kept.
 
     Every method takes one of these, so that with many methods and expressions the image passes the tower once for
     each preprocessing, each crop once for each kind of crop, and each distinct text once.
 
     Args:
-        image: anything :func:`zsris_viz.images.open_image` takes.
-        masks: the proposals, of the image's size: Masks, an (N, H, W) array or tensor, or a list of (H, W) ones. May
-            be none.
-        clip: the model.
-        parser: a Parser for expressions whose parts are not given; without one, the package's own is loaded when
-            needed.
-        captioner: a Captioner, or a name for `load_captioner`, for the methods that use captions; without one, the
-            miniature one is loaded when needed.
-        batch_size: crops, or masked copies of the image, at once.
-        preprocess: used where a method does not name its own; default `clip.preprocess`.
-        texts: a TextCache of the same model, to share text features between images.
+        image: Anything that :func:`zsris_viz.images.open_image` accepts.
+        masks: The proposals, of the image's size: Masks, an (N, H, W) array or tensor, or a list of (H, W) ones, which
+            may be empty.
+        clip: The model.
+        parser: A Parser for expressions whose parts are not given; None for the package's own, loaded when needed.
+        captioner: A Captioner, or a name for `load_captioner`, for the methods that use captions; None for the
+            miniature one, loaded when needed.
+        batch_size: Number of crops, or of masked copies of the image, that pass the tower at once.
+        preprocess: Preprocessing where a method does not name its own; None for `clip.preprocess`.
+        texts: A TextCache of the same model, to share text features between images.
 
     Attributes:
-        image: RGB PIL. masks: Masks. size: (H, W). clip, parser, captioner, batch_size, texts: as given.
-        progress: called with a text, how many proposals are done and how many there are; None for nobody.
+        image: The RGB image.
+        masks: The proposals on the CPU.
+        size: (H, W) of the image, pixels.
+        clip: The model.
+        parser: The parser, or None.
+        captioner: The captioner, its name, or None.
+        batch_size: As given.
+        texts: The TextCache.
+        progress: Function that is called with a text, the number of proposals that are done and their total; None
+            without a listener.
+        results: What functions decorated with `once_per_scene` have computed.
 
     Raises:
-        InvalidInputError: masks of another size than the image, an unknown preprocess, a TextCache of another model.
+        InvalidInputError: Masks of another size than the image, an unknown preprocess, or a TextCache of another model.
     """
 
     def __init__(
@@ -86,7 +94,7 @@ class SceneFeatures:
         self.texts = TextCache(clip) if texts is None else texts
         self.progress: Callable[[str, int, int], None] | None = None
         self._preprocess = clip.preprocess if preprocess is None else get_preprocess(preprocess, clip.image_size)
-        self._cache: dict[Hashable, Any] = {}
+        self.results: dict[Hashable, Any] = {}
 
     def __len__(self) -> int:
         """How many proposals."""
@@ -96,19 +104,13 @@ class SceneFeatures:
         height, width = self.size
         return f"SceneFeatures({len(self)} proposals on {height} x {width} pixels, {self.clip.name!r})"
 
-    def cached(self, key: Hashable, make: Callable[[], T]) -> T:
-        """What `make()` returned when `key` was first asked for. Methods keep here what they compute for the image."""
-        if key not in self._cache:
-            self._cache[key] = make()
-        return self._cache[key]
-
     @property
     def empty(self) -> Tensor:
         """(N,) bool: proposals without a pixel."""
         return self.masks.areas == 0
 
     def _advance(self, text: str, done: int, total: int) -> None:
-        """Report how far a computation over the proposals is; whoever listens may end it by raising."""
+        """Report how far a computation over the proposals is; the listener may end it by raising."""
         if self.progress is not None:
             self.progress(text, done, total)
 
@@ -147,33 +149,52 @@ class SceneFeatures:
             self.captioner = shared_captioner(self.captioner)
         return load_captioner(self.captioner)
 
+    @once_per_scene
     def region_captions(self, style: str = "blur", **shown: Any) -> list[str]:
-        """One caption for each proposal, as the captioner gave it; see `Captioner.caption_regions`."""
-        return self.cached(
-            ("captions", style, tuple(sorted(shown.items()))),
-            lambda: self.load_captioner().caption_regions(self.image, self.masks, style, **shown),
-        )
+        """Return a caption for each proposal as the captioner wrote it; see `Captioner.caption_regions`."""
+        captions = self.load_captioner().caption_regions(self.image, self.masks, style, **shown)
+        wordless = [index for index, text in enumerate(captions) if not text.strip() and not bool(self.empty[index])]
+        if wordless:
+            warnings.warn(
+                f"The captions of {len(wordless)} of {len(captions)} proposals are empty (proposals "
+                f"{', '.join(map(str, wordless[:10]))}). Give captions=, or another captioner.",
+                ZsrisWarning,
+                stacklevel=5,
+            )
+        return captions
 
+    @once_per_scene
     def image_caption(self) -> str:
-        """The caption of the whole image."""
-        return self.cached("image caption", lambda: self.load_captioner().caption_images(self.image)[0])
+        """Return the caption of the whole image."""
+        caption = self.load_captioner().caption_images(self.image)[0]
+        if not caption.strip():
+            warnings.warn(
+                "The caption of the whole image is empty, so there are no negative phrases. Give image_caption= or "
+                "negatives=.",
+                ZsrisWarning,
+                stacklevel=5,
+            )
+        return caption
 
     # -- the whole image
 
     def preprocess(self, preset: PreprocessLike = None, size: int | None = None) -> Preprocess:
-        """The scene's preprocessing, or another preset, for the tower's input or another `size`."""
+        """Return the scene's preprocessing, or another preset, for the tower's input or another size."""
         return get_preprocess(self._preprocess if preset is None else preset, size or self.clip.image_size)
 
     def pixels(self, preset: PreprocessLike = None, size: int | None = None) -> Tensor:
-        """The image as the tower's input: (1, 3, S, S) float32."""
-        preprocess = self.preprocess(preset, size)
-        return self.cached(("pixels", preprocess), lambda: preprocess.image(self.image)[None])
+        """Return the image as the tower's input, (1, 3, S, S) float32."""
+        return self._pixels(self.preprocess(preset, size))
+
+    @once_per_scene
+    def _pixels(self, preprocess: Preprocess) -> Tensor:
+        return preprocess.image(self.image)[None]
 
     def trace(self, preset: PreprocessLike = None, size: int | None = None) -> Trace:
-        """Every layer of the image tower, one run for each preprocessing; attentions are not kept.
+        """Return every layer of the image tower, computed once for each preprocessing; attentions are not kept.
 
         Raises:
-            InvalidInputError: a preprocessing that crops, so that masks would not lie where the tokens are.
+            InvalidInputError: The preprocessing crops the image, so that masks would not lie where the tokens are.
         """
         preprocess = self.preprocess(preset, size)
         if preprocess.resize != "squash":
@@ -181,21 +202,27 @@ class SceneFeatures:
                 f"the preprocessing {preprocess.name!r} crops the image, so masks would not fit its tokens; use "
                 "'clip', which squashes it."
             )
-        return self.cached(
-            ("trace", preprocess), lambda: self.layered.trace_image(self.pixels(preset, size), attentions=False)
-        )
+        return self._trace(preprocess)
+
+    @once_per_scene
+    def _trace(self, preprocess: Preprocess) -> Trace:
+        return self.layered.trace_image(self._pixels(preprocess), attentions=False)
 
     def image_feature(self, preset: PreprocessLike = None) -> Tensor:
-        """The whole image in the joint space: (1, D) fp32, not normalised."""
+        """Return the whole image in the joint space, (1, D) fp32, not normalised."""
+        return self._image_feature(self.preprocess(preset))
+
+    @once_per_scene
+    def _image_feature(self, preprocess: Preprocess) -> Tensor:
         if self.clip.kind == "rn":
-            return self.cached(("image", self.preprocess(preset)), lambda: self._pool(self.feature_map(preset)))
-        return self.cached(("image", self.preprocess(preset)), lambda: self.layered.project(self.trace(preset).cls(-1)))
+            return self._pool(self.feature_map(preprocess))
+        return self.layered.project(self.trace(preprocess).cls(-1))
 
     def feature_map(self, preset: PreprocessLike = None) -> Tensor:
-        """RN only: the map before attention pooling, (1, C, g, g).
+        """Return an RN's map before attention pooling, (1, C, g, g).
 
         Raises:
-            UnavailableError: a ViT, which has no such map.
+            UnavailableError: The model is a ViT, which has no such map.
         """
         if self.clip.kind != "rn":
             raise UnavailableError(
@@ -205,32 +232,40 @@ class SceneFeatures:
 
     # -- the proposals
 
-    def grid_masks(self, *, keep_one: bool = True, grid: tuple[int, int] | None = None) -> Tensor:
-        """Masks on the token grid as fractions: (N, g, g) float32 on the tower's device. See `Masks.to_grid`."""
-        grid = grid or self.layered.grid
-        return self.cached(
-            ("grid", keep_one, grid), lambda: self.masks.to_grid(*grid, keep_one=keep_one).to(self.clip.device)
-        )
+    def grid_masks(
+        self, *, keep_one: bool = True, antialias: bool = False, grid: tuple[int, int] | None = None
+    ) -> Tensor:
+        """Return the masks on the token grid as fractions, (N, g, g) float32 on the tower's device.
+
+        Args:
+            keep_one: Whether a mask that vanishes on the grid keeps its largest cell.
+            antialias: Whether masks are resized with antialiasing.
+            grid: (rows, columns); None for the tower's own.
+        """
+        return self._grid_masks(keep_one, antialias, grid or self.layered.grid)
+
+    @once_per_scene
+    def _grid_masks(self, keep_one: bool, antialias: bool, grid: tuple[int, int]) -> Tensor:
+        return self.masks.to_grid(*grid, keep_one=keep_one, antialias=antialias).to(self.clip.device)
 
     def crops(self, variant: CropVariant | None = None, preset: PreprocessLike = None) -> Tensor:
-        """All crops as the tower's input, (N, 3, S, S) float32 on the CPU. Only their features are kept."""
+        """Return all crops as the tower's input, (N, 3, S, S) float32 on the CPU; they are not kept."""
         return build_crops(self.image, self.masks, variant or CropVariant(), self.preprocess(preset))
 
     def crop_features(self, variant: CropVariant | None = None, preset: PreprocessLike = None) -> Tensor:
-        """Crops in the joint space: (N, D) fp32, not normalised; zeros for an empty mask."""
-        variant, preprocess = variant or CropVariant(), self.preprocess(preset)
-        return self.cached(("crops", variant, preprocess), lambda: self._crop_features(variant, preprocess))
+        """Return the crops in the joint space, (N, D) fp32, not normalised; zeros for an empty mask."""
+        return self._crop_features(variant or CropVariant(), self.preprocess(preset))
 
+    @once_per_scene
     def _crop_features(self, variant: CropVariant, preprocess: Preprocess) -> Tensor:
         features = torch.zeros(len(self), self.clip.embed_dim, device=self.clip.device)
         present = (~self.empty).nonzero()[:, 0]
-        if len(present):
-            done = 0
-            for part in present.split(self.batch_size):
-                self._advance("crops", done, len(present))
-                crops = build_crops(self.image, self.masks.select(part), variant, preprocess)
-                features[part] = self.clip.embed_images(crops, batch_size=self.batch_size, crops=True)
-                done += len(part)
+        done = 0
+        for rows in present.split(self.batch_size):  # pixels of one batch at a time
+            self._advance("crops", done, len(present))
+            crops = build_crops(self.image, self.masks.select(rows), variant, preprocess)
+            features[rows] = self.clip.embed_images(crops, batch_size=self.batch_size, crops=True)
+            done += len(rows)
         return features
 
     def global_features(
@@ -238,57 +273,62 @@ class SceneFeatures:
         masked_blocks: int | None = None,
         *,
         keep_one: bool = True,
+        antialias: bool = False,
         unit_map: bool = False,
         preset: PreprocessLike = None,
     ) -> Tensor:
-        """Global-context features of Global-Local CLIP (eq. 3): (N, D) fp32, not normalised.
+        """Return the global-context features of Global-Local CLIP (eq. 3), (N, D) fp32, not normalised.
 
         ViT: before each of the last `masked_blocks` blocks every patch token is multiplied by its mask value; the
         blocks before run once for all masks. RN: the feature map before attention pooling is multiplied by the mask,
         then pooled.
 
         Args:
-            masked_blocks: k, ViT only; default 3. 0 masks nothing.
-            keep_one: a mask that vanishes on the grid keeps its largest cell; without, it stays empty (official).
-            unit_map: RN only: L2-normalise the map at each position first (official).
+            masked_blocks: k, ViT only; None for 3. 0 masks nothing.
+            keep_one: Whether a mask that vanishes on the grid keeps its largest cell; the authors leave it empty.
+            antialias: Whether masks are resized to the grid with antialiasing.
+            unit_map: RN only: whether the map is L2-normalised at each position first, as the authors do.
+            preset: Preprocessing; None for the scene's own.
 
         Raises:
-            InvalidInputError: more blocks than there are. UnavailableError: `masked_blocks` for an RN, which has no
-                tokens to mask.
+            InvalidInputError: There are fewer blocks.
+            UnavailableError: `masked_blocks` was given for an RN, which has no tokens to mask.
         """
+        preprocess = self.preprocess(preset)
         if self.clip.kind == "rn":
             if masked_blocks is not None:
                 raise UnavailableError(
                     f"{self.clip.name!r} is an RN: it has no blocks whose tokens could be masked. Leave "
                     "masked_blocks=None: its feature map is masked before attention pooling instead."
                 )
-            key: Hashable = ("global", keep_one, unit_map, self.preprocess(preset))
-            return self.cached(key, lambda: self._masked_pooling(keep_one, unit_map, preset))
+            return self._masked_pooling(keep_one, antialias, unit_map, preprocess)
         blocks = 3 if masked_blocks is None else masked_blocks
         if not 0 <= blocks <= self.layered.num_layers:
             raise InvalidInputError(
                 f"masked_blocks={blocks} was given; {self.layered.name!r} has 0 to {self.layered.num_layers}."
             )
-        key = ("global", blocks, keep_one, self.preprocess(preset))
-        return self.cached(key, lambda: self._masked_tokens(blocks, keep_one, preset))
+        return self._masked_tokens(blocks, keep_one, antialias, preprocess)
 
-    def _masked_tokens(self, blocks: int, keep_one: bool, preset: PreprocessLike) -> Tensor:
+    @once_per_scene
+    def _masked_tokens(self, blocks: int, keep_one: bool, antialias: bool, preprocess: Preprocess) -> Tensor:
         if not len(self):
             return torch.zeros(0, self.clip.embed_dim, device=self.clip.device)
         if not blocks:
-            return self.image_feature(preset).repeat(len(self), 1)
+            return self.image_feature(preprocess).repeat(len(self), 1)
         layer = self.layered.num_layers - blocks
-        trace = self.trace(preset)
-        masks = self.grid_masks(keep_one=keep_one, grid=trace.grid).flatten(1)
+        trace = self.trace(preprocess)
+        masks = self.grid_masks(keep_one=keep_one, antialias=antialias, grid=trace.grid).flatten(1)
         return masked_features(
             self.clip, trace.layers[layer], layer, masks, batch_size=self.batch_size, advance=self._advance
         )
 
-    def _masked_pooling(self, keep_one: bool, unit_map: bool, preset: PreprocessLike) -> Tensor:
-        feature_map = self.feature_map(preset)
+    @once_per_scene
+    def _masked_pooling(self, keep_one: bool, antialias: bool, unit_map: bool, preprocess: Preprocess) -> Tensor:
+        feature_map = self.feature_map(preprocess)
         if unit_map:
             feature_map = feature_map / feature_map.norm(dim=1, keepdim=True).clamp_min(1e-12)
-        masks = self.grid_masks(keep_one=keep_one, grid=(feature_map.shape[-2], feature_map.shape[-1]))
+        grid = (feature_map.shape[-2], feature_map.shape[-1])
+        masks = self.grid_masks(keep_one=keep_one, antialias=antialias, grid=grid)
         chunks = [
             self._pool(feature_map * chunk[:, None].to(feature_map.dtype)) for chunk in masks.split(self.batch_size)
         ]

@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from zsris_viz.methods.vit_forward import layers_of, require_vit, second_path
+from zsris_viz.methods.vit_forward import attend_to_itself, layers_of, require_vit, second_path
 from zsris_viz.models.blocks import autograd_mode
 from zsris_viz.models.layered import LayeredModel
 
@@ -45,18 +45,16 @@ def gem_features(
     layers = layers_of(clip, pixels, positions="bicubic-antialiased")
 
     def attend(query: Tensor, key: Tensor, value: Tensor, normed: Tensor) -> Tensor:
-        scale: Tensor | float
         if temperature is None:
-            scale = (normed.norm(dim=-1).mean(dim=-1) * query.shape[-1] ** -0.5)[:, None, None, None]
+            scale = normed.norm(dim=-1).mean(dim=-1)[:, None, None, None] * query.shape[-1] ** -0.5
         else:
-            scale = temperature
+            scale = query.new_full((1, 1, 1, 1), temperature)
         mixed = torch.zeros_like(value)
         for vectors in (value, key, query):
-            for _ in range(iterations):
-                unit = F.normalize(vectors, dim=-1)
-                vectors = (unit @ unit.transpose(-2, -1) * scale).softmax(dim=-1) @ unit
             unit = F.normalize(vectors, dim=-1)
-            mixed += (unit @ unit.transpose(-2, -1) * scale).softmax(dim=-1) @ value
+            for _ in range(iterations):
+                unit = F.normalize(attend_to_itself(unit, unit, scale), dim=-1)
+            mixed += attend_to_itself(unit, value, scale)
         return mixed / 3
 
     path = second_path(clip, layers, depth, attend)

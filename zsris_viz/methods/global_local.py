@@ -3,31 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Annotated, Any, ClassVar, Literal
 
 import torch.nn.functional as F
+from pydantic import Field
 from torch import Tensor
 
-from zsris_viz.errors import InvalidInputError
 from zsris_viz.methods.base import MethodInfo, RankingMethod, SceneFeatures
 from zsris_viz.methods.crops import CropVariant
+from zsris_viz.methods.settings import settings
 from zsris_viz.methods.texts import ExpressionParts
 
-VARIANTS = ("global-local", "global", "local")
-MIXING = ("unit", "raw", "official")
 
-
-@dataclass(frozen=True)
+@settings
 class GlobalLocalConfig:
     """Settings of :class:`GlobalLocal`.
 
     Attributes:
-        alpha: weight of the global visual feature, 0-1 (eq. 5). 0.95 for RefCOCO and RefCOCO+, 0.85 for RefCOCOg,
+        alpha: Weight of the global visual feature, 0-1 (eq. 5). 0.95 for RefCOCO and RefCOCO+, 0.85 for RefCOCOg,
             see `for_dataset`.
-        beta: weight of the sentence in the text feature, 0-1 (eq. 8).
-        masked_blocks: k, the last blocks before which patch tokens are masked; None is 3 for a ViT, and the only
-            value for an RN.
+        beta: Weight of the sentence in the text feature, 0-1 (eq. 8).
+        masked_blocks: k, the number of last blocks before which patch tokens are masked; None is 3 for a ViT, and the
+            only value for an RN.
         visual: "global-local", "global" (masking in the tower alone) or "local" (the crop alone).
         textual: "global-local", "global" (the sentence alone) or "local" (the noun phrase alone). With `visual`, the
             grid of Table 3.
@@ -36,40 +33,23 @@ class GlobalLocalConfig:
             are normalised, the global feature is not, and the score is a plain dot product.
         keep_one: a mask that vanishes on the token grid keeps its largest cell.
         unit_map: RN only: the feature map is L2-normalised at each position before masking.
-        fill, square, box, pipeline: of the crop, see :class:`~zsris_viz.methods.crops.CropVariant`.
+        crop: How the crops are made.
         spaced: where the noun phrase is parsed, write the sentence in lower case with its words as the parser splits
             them (official).
         preprocess: a preset's name; None for the scene's own.
     """
 
-    alpha: float = 0.95
-    beta: float = 0.5
+    alpha: Annotated[float, Field(ge=0, le=1)] = 0.95
+    beta: Annotated[float, Field(ge=0, le=1)] = 0.5
     masked_blocks: int | None = None
-    visual: str = "global-local"
-    textual: str = "global-local"
-    mixing: str = "unit"
+    visual: Literal["global-local", "global", "local"] = "global-local"
+    textual: Literal["global-local", "global", "local"] = "global-local"
+    mixing: Literal["unit", "raw", "official"] = "unit"
     keep_one: bool = True
     unit_map: bool = False
-    fill: str = "black"
-    square: str = "squash"
-    box: str = "tight"
-    pipeline: str = "pixels"
+    crop: CropVariant = CropVariant()
     spaced: bool = False
     preprocess: str | None = None
-
-    def __post_init__(self) -> None:
-        for name, accepted in (("visual", VARIANTS), ("textual", VARIANTS), ("mixing", MIXING)):
-            if getattr(self, name) not in accepted:
-                raise InvalidInputError(f"{name}={getattr(self, name)!r} is unknown; use one of {', '.join(accepted)}.")
-        for name in ("alpha", "beta"):
-            if not 0 <= getattr(self, name) <= 1:
-                raise InvalidInputError(f"{name}={getattr(self, name)!r} was given; it is a weight from 0 to 1.")
-        self.crop  # noqa: B018 - a wrong crop setting is an error here, not at the first image
-
-    @property
-    def crop(self) -> CropVariant:
-        """The crop's own settings."""
-        return CropVariant(fill=self.fill, square=self.square, box=self.box, pipeline=self.pipeline)
 
 
 class GlobalLocal(RankingMethod):
@@ -77,9 +57,9 @@ class GlobalLocal(RankingMethod):
 
     Presets: "default", CLIP's own preprocessing, every feature normalised before mixing; "official", the authors' code:
     ImageNet normalisation, boxes and background of its crops, features mixed as they come out. Its scores are cosines
-    (RN: dot products), without the constant factor logit_scale that the code multiplies in. (Their data loader first
-    resizes each image to a shorter side of 800 for their mask generator, and back; that detour is not part of the
-    preset.)
+    (RN: dot products), without the constant factor logit_scale that the code multiplies in. Its
+    preprocessing, "glclip", also takes over the detour of their data loader, which resizes each image to a shorter side
+    of 800 pixels for their mask generator, and back.
 
     Evidence: part scores (N,), each feature alone against the mixed text, "global_scores" and "local_scores", and
     "by_text", the visual feature against the sentence and the noun phrase alone; "global_features", "local_features",
@@ -102,9 +82,7 @@ class GlobalLocal(RankingMethod):
             "mixing": "official",
             "keep_one": False,
             "unit_map": True,
-            "fill": "imagenet-mean",
-            "box": "freesolo",
-            "pipeline": "normalised",
+            "crop": {"fill": "imagenet-mean", "box": "freesolo", "pipeline": "normalised"},
             "spaced": True,
             "preprocess": "glclip",
         },

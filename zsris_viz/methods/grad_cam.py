@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 import torch
 import torch.nn.functional as F
@@ -13,32 +12,29 @@ from torch import Tensor, nn
 from zsris_viz.errors import InvalidInputError
 from zsris_viz.methods.base import MethodInfo, RankingMethod, SceneFeatures
 from zsris_viz.methods.map_pooling import mean_inside
+from zsris_viz.methods.settings import settings
 from zsris_viz.methods.texts import ExpressionParts
 
 
-@dataclass(frozen=True)
+@settings
 class GradCamConfig:
     """Settings of :class:`GradCam`.
 
     Attributes:
-        sign: +1, the gradient of the logit; -1, of its negative (official).
-        relu: keep only what speaks for the text.
+        sign: 1 for the gradient of the logit; -1 for the gradient of its negative (official).
+        relu: Keep only what speaks for the text.
         unit_map: RN only: L2-normalise the feature map at each position before weighing its channels (official).
         block: ViT only: the block whose first LayerNorm is explained, counted from 0, or from the last with negative
             numbers. Its output is what the block's attention reads; in the last block, what CLS gathers from the
             patches.
-        preprocess: a preset's name; None for the scene's own.
+        preprocess: Name of a preprocessing preset; None for the scene's own.
     """
 
-    sign: int = 1
+    sign: Literal[1, -1] = 1
     relu: bool = True
     unit_map: bool = False
     block: int = -1
     preprocess: str | None = None
-
-    def __post_init__(self) -> None:
-        if self.sign not in (1, -1):
-            raise InvalidInputError(f"sign={self.sign!r} was given; it is 1 or -1.")
 
 
 class GradCam(RankingMethod):

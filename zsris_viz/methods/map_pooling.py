@@ -7,6 +7,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from zsris_viz.methods.features import SceneFeatures
+from zsris_viz.methods.scene_cache import once_per_scene
 
 
 def upsample(grid_map: Tensor, size: tuple[int, int]) -> Tensor:
@@ -16,22 +17,21 @@ def upsample(grid_map: Tensor, size: tuple[int, int]) -> Tensor:
     return large.reshape(*grid_map.shape[:-2], *size)
 
 
+@once_per_scene
 def mean_weights(scene: SceneFeatures, grid: tuple[int, int]) -> Tensor:
-    """How much each grid cell counts in the mean of the upsampled map inside each mask: (N, rows * columns) float64.
+    """Return how much each grid cell counts in the mean of the upsampled map inside each mask.
+
+    The result is (N, rows * columns) float64.
 
     Upsampling and averaging are both linear, so the mean inside mask n of a map M upsampled to the image is
     `mean_weights[n] @ M`: the full-size map is never made for scoring. Rows sum to 1; zero for an empty mask.
     """
 
-    def make() -> Tensor:
-        (rows, columns), (height, width) = grid, scene.size
-        vertical = _interpolation_matrix(rows, height)
-        horizontal = _interpolation_matrix(columns, width)
-        partial = torch.stack([mask.double() @ horizontal for mask in scene.masks.data])  # (N, H, columns)
-        sums = torch.einsum("hr,nhc->nrc", vertical, partial).flatten(1)
-        return sums / scene.masks.areas.clamp(min=1)[:, None]
-
-    return scene.cached(("mean weights", grid), make)
+    (rows, columns), (height, width) = grid, scene.size
+    vertical = _interpolation_matrix(rows, height)
+    horizontal = _interpolation_matrix(columns, width)
+    sums = torch.stack([vertical.T @ (mask.double() @ horizontal) for mask in scene.masks.data]).flatten(1)
+    return sums / scene.masks.areas.clamp(min=1)[:, None]
 
 
 def mean_inside(scene: SceneFeatures, grid_map: Tensor, *, stretch: bool = False) -> Tensor:

@@ -4,47 +4,40 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated, Literal
 
-from zsris_viz.errors import InvalidInputError
+from pydantic import Field
+
 from zsris_viz.language.spans import Token
 from zsris_viz.language.tree import Tree
 from zsris_viz.language.wordnet import are_synonyms, synsets
+from zsris_viz.methods.settings import settings
 
 if TYPE_CHECKING:
     from zsris_viz.language.parser import Parser
 
-NOUNS = ("head", "first")
 
-
-@dataclass(frozen=True)
+@settings
 class Synonymy:
     """When a phrase names the referent.
 
     Attributes:
-        min_pairs, threshold: at least so many pairs of WordNet synsets with a path similarity above the threshold; 3
-            and 0.9 in TAS. With `min_pairs=1` words with one sense in common count as synonyms.
-        same_word: a word is its own synonym however few senses it has. False: the authors' code, by which "apple",
+        min_pairs: How many pairs of WordNet synsets have to be alike; 3 in TAS. With 1, words with one sense in common
+            count as synonyms.
+        threshold: Path similarity above which two synsets are alike, 0-1; 0.9 in TAS.
+        same_word: A word is its own synonym however few senses it has. False: the authors' code, by which "apple",
             with two senses, does not name an apple.
-        noun: which noun of a phrase is compared: its "head", or the "first" one (authors' code: of "wine glass",
+        noun: Which noun of a phrase is compared: its "head", or the "first" one (authors' code: of "wine glass",
             "wine").
     """
 
-    min_pairs: int = 3
-    threshold: float = 0.9
+    min_pairs: Annotated[int, Field(ge=1, strict=True)] = 3
+    threshold: Annotated[float, Field(ge=0, le=1)] = 0.9
     same_word: bool = True
-    noun: str = "head"
-
-    def __post_init__(self) -> None:
-        if self.noun not in NOUNS:
-            raise InvalidInputError(f"noun={self.noun!r} is unknown; use one of {', '.join(NOUNS)}.")
-        if not isinstance(self.min_pairs, int) or self.min_pairs < 1:
-            raise InvalidInputError(f"min_pairs={self.min_pairs!r} was given; it is a whole number from 1 on.")
-        if not 0 <= self.threshold <= 1:
-            raise InvalidInputError(f"threshold={self.threshold!r} was given; it is a path similarity from 0 to 1.")
+    noun: Literal["head", "first"] = "head"
 
     def holds(self, a: str, b: str) -> bool:
-        """Whether two nouns name the same kind of thing."""
+        """Return whether two nouns name the same kind of thing."""
         if self.same_word:
             return are_synonyms(a, b, min_pairs=self.min_pairs, threshold=self.threshold)
         ours = synsets(b)
@@ -54,10 +47,11 @@ class Synonymy:
 
 @dataclass(frozen=True)
 class Negatives:
-    """Noun phrases of a caption, told apart.
+    """Noun phrases of a caption, with and without those that name the referent.
 
     Attributes:
-        kept: those that serve as negatives, as they stand in the caption. dropped: phrase -> why it does not.
+        kept: Those that serve as negatives, as they stand in the caption.
+        dropped: Phrase -> why it does not serve.
     """
 
     kept: tuple[str, ...]
@@ -65,12 +59,13 @@ class Negatives:
 
 
 def mine_negatives(caption: str, referent: str, parser: Parser, rule: Synonymy | None = None) -> Negatives:
-    """The noun phrases of a caption that do not name the referent.
+    """Find the noun phrases of a caption that do not name the referent.
 
     Args:
-        caption: of the whole image; without words there are no negatives.
-        referent: a noun or noun phrase; its noun by `rule.noun` is compared.
-        parser: reads the caption. rule: when a phrase names the referent.
+        caption: Of the whole image; without words there are no negatives.
+        referent: A noun or noun phrase; its noun by `rule.noun` is compared.
+        parser: Parses the caption.
+        rule: When a phrase names the referent; None for TAS's rule.
 
     Returns:
         With `rule.noun="head"`, the default: phrases without a noun ("it") are dropped and equal ones count once. With
@@ -99,7 +94,7 @@ def mine_negatives(caption: str, referent: str, parser: Parser, rule: Synonymy |
 
 
 def referent_noun(referent: str, parser: Parser, noun: str) -> str | None:
-    """The noun of a phrase that is compared, or None if it has none."""
+    """Return the noun of a phrase that is compared, or None if it has none."""
     tokens = parser.parse(referent).tokens
     if len(tokens) == 1:
         return tokens[0].text

@@ -3,43 +3,38 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from zsris_viz.errors import InvalidInputError
 from zsris_viz.methods.base import MethodInfo, RankingMethod, SceneFeatures
+from zsris_viz.methods.scene_cache import once_per_scene
+from zsris_viz.methods.settings import settings
 from zsris_viz.methods.texts import ExpressionParts
 from zsris_viz.methods.vit_forward import layers_of
 from zsris_viz.models.blocks import autograd_mode, feed_forward, merge_heads, query_key_value
+from zsris_viz.models.preprocessing import Preprocess
 
-MEMBERSHIPS = ("half", "nearest")
 
-
-@dataclass(frozen=True)
+@settings
 class RegionTokenConfig:
     """Settings of :class:`RegionToken`.
 
     Attributes:
-        membership: which patches are inside a mask. "half": at least half of the patch by bilinear resize, and if
+        membership: Which patches are inside a mask. "half": at least half of the patch by bilinear resize, and if
             that is none, the fullest one; "nearest": the mask's pixel at the patch's corner, as nearest-neighbour
             resize takes it (official).
-        stem_padding: pad the image by (patch - 1) // 2 zero pixels before cutting patches, which moves it by about
+        stem_padding: Pad the image by (patch - 1) // 2 zero pixels before cutting patches, which moves it by about
             half a patch against the masks, and round position embeddings to 16 bits (both are side effects of the
             authors' upsampling option).
-        preprocess: a preset's name; None for the scene's own.
+        preprocess: Name of a preprocessing preset; None for the scene's own.
     """
 
-    membership: str = "half"
+    membership: Literal["half", "nearest"] = "half"
     stem_padding: bool = False
     preprocess: str | None = None
-
-    def __post_init__(self) -> None:
-        if self.membership not in MEMBERSHIPS:
-            raise InvalidInputError(f"membership={self.membership!r} is unknown; use one of {', '.join(MEMBERSHIPS)}.")
 
 
 class RegionToken(RankingMethod):
@@ -75,27 +70,36 @@ class RegionToken(RankingMethod):
         return scores, {"features": features, "text_feature": text_feature, "grid_masks": self.inside(scene)}
 
     def inside(self, scene: SceneFeatures) -> Tensor:
-        """(N, g, g) bool: which patches each region token sees."""
-        if self.config.membership == "nearest":
-            floats = scene.masks.data[:, None].float()
-            return F.interpolate(floats, size=scene.layered.grid, mode="nearest")[:, 0] > 0
-        shares = scene.masks.to_grid(*scene.layered.grid)
-        fullest = shares.flatten(1).amax(dim=1)[:, None, None]
-        return (shares >= fullest.clamp(max=0.5)) & (shares > 0)
+        """Return which patches each region token sees, (N, g, g) bool."""
+        return patches_inside(scene, self.config.membership)
 
     def features(self, scene: SceneFeatures) -> Tensor:
-        """Region tokens in the joint space, (N, D) fp32, not normalised; once for each image."""
-        config, clip = self.config, scene.layered
+        """Return the region tokens in the joint space, (N, D) fp32, not normalised; computed once for each image."""
+        config = self.config
+        return region_features(scene, scene.preprocess(config.preprocess), config.membership, config.stem_padding)
 
-        def make() -> Tensor:
-            if config.stem_padding:
-                pixels = scene.pixels(config.preprocess)
-                layers = layers_of(clip, pixels, stem_padding=(clip.patch_size - 1) // 2, half_positions=True)
-            else:
-                layers = scene.trace(config.preprocess).layers
-            return region_tokens(clip, layers, self.inside(scene).flatten(1))
 
-        return scene.cached(("region token", config, scene.preprocess(config.preprocess)), make)
+@once_per_scene
+def patches_inside(scene: SceneFeatures, membership: str) -> Tensor:
+    """Compute which patches are inside each mask, (N, g, g) bool; see :class:`RegionTokenConfig`."""
+    if membership == "nearest":
+        floats = scene.masks.data[:, None].float()
+        return F.interpolate(floats, size=scene.layered.grid, mode="nearest")[:, 0] > 0
+    shares = scene.masks.to_grid(*scene.layered.grid)
+    fullest = shares.flatten(1).amax(dim=1)[:, None, None]
+    return (shares >= fullest.clamp(max=0.5)) & (shares > 0)
+
+
+@once_per_scene
+def region_features(scene: SceneFeatures, preprocess: Preprocess, membership: str, stem_padding: bool) -> Tensor:
+    """Compute the region tokens in the joint space, (N, D) fp32, not normalised; see :class:`RegionTokenConfig`."""
+    clip = scene.layered
+    if stem_padding:
+        pixels = scene.pixels(preprocess)
+        layers = layers_of(clip, pixels, stem_padding=(clip.patch_size - 1) // 2, half_positions=True)
+    else:
+        layers = scene.trace(preprocess).layers
+    return region_tokens(clip, layers, patches_inside(scene, membership).flatten(1))
 
 
 def region_tokens(clip: Any, layers: list[Tensor], inside: Tensor) -> Tensor:

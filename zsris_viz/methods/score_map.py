@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import torch.nn.functional as F
@@ -11,19 +10,23 @@ from torch import Tensor
 
 from zsris_viz.methods.base import MethodInfo, RankingMethod, SceneFeatures
 from zsris_viz.methods.map_pooling import mean_inside
+from zsris_viz.methods.scene_cache import once_per_scene
+from zsris_viz.methods.settings import settings
 from zsris_viz.methods.texts import ExpressionParts
+from zsris_viz.models.preprocessing import Preprocess
 
 
-@dataclass(frozen=True)
+@settings
 class ScoreMapConfig:
     """Settings of :class:`ScoreMap`.
 
     Attributes:
-        residual, mlp: ViT only: add the block's input and run its feed-forward part, as MaskCLIP's code does. Left out
-            by default, as in ClearCLIP: the value path alone, for the residual brings back what the blocks before made
-            of the patch, which is not aligned with texts and can turn the map round.
-        stretch: stretch the upsampled map to 0-1 before averaging (the authors' code; the ranking stays).
-        preprocess: a preset's name; None for the scene's own.
+        residual: ViT only: add the input of the last block, as MaskCLIP's code does. Left out by default, as in
+            ClearCLIP: the residual brings back what the earlier blocks made of the patch, which is not aligned with
+            texts and can invert the map.
+        mlp: ViT only: run the feed-forward part of the last block, as MaskCLIP's code does.
+        stretch: Stretch the upsampled map to 0-1 before averaging (the authors' code; the ranking stays).
+        preprocess: Name of a preprocessing preset; None for the scene's own.
     """
 
     residual: bool = False
@@ -52,26 +55,41 @@ class ScoreMap(RankingMethod):
         presets=("default", "official"),
     )
     Config = ScoreMapConfig
-    presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {"default": {}, "official": {"preprocess": "glclip"}}
+    presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {
+        "default": {},
+        "official": {"residual": True, "mlp": True, "preprocess": "glclip"},
+    }
 
     def score(self, scene: SceneFeatures, text: ExpressionParts) -> tuple[Tensor, dict[str, Any]]:
         """Score the proposals, see :meth:`~zsris_viz.methods.base.RankingMethod.score`."""
         text_feature = scene.text(text.text)
-        grid_map = F.normalize(self.dense(scene), dim=-1) @ F.normalize(text_feature, dim=-1)
+        grid_map = F.normalize(self.dense_features(scene), dim=-1) @ F.normalize(text_feature, dim=-1)
         return mean_inside(scene, grid_map, stretch=self.config.stretch), {
             "map": grid_map,
             "text_feature": text_feature,
         }
 
-    def dense(self, scene: SceneFeatures) -> Tensor:
-        """Patch features in the joint space, (g, g, D) fp32, not normalised; once for each image."""
+    def dense_features(self, scene: SceneFeatures) -> Tensor:
+        """Return the patches in the joint space, (g, g, D) fp32, not normalised; computed once for each image."""
         config = self.config
+        return dense_features(scene, scene.preprocess(config.preprocess), residual=config.residual, mlp=config.mlp)
 
-        def make() -> Tensor:
-            trace = scene.trace(config.preprocess)
-            if scene.clip.kind == "rn":
-                return scene.layered.dense_values(trace)[0].movedim(0, -1)
-            values = scene.layered.dense_values(trace, residual=config.residual, mlp=config.mlp)[0]
-            return values.reshape(*trace.grids[-1], -1)
 
-        return scene.cached(("score map", scene.preprocess(config.preprocess), config.residual, config.mlp), make)
+@once_per_scene
+def dense_features(scene: SceneFeatures, preprocess: Preprocess, *, residual: bool, mlp: bool) -> Tensor:
+    """Compute the patches in the joint space by the value path of the last attention.
+
+    Args:
+        scene: The scene.
+        preprocess: Makes the tower's input.
+        residual: ViT only, see :class:`ScoreMapConfig`.
+        mlp: ViT only, see :class:`ScoreMapConfig`.
+
+    Returns:
+        (g, g, D) fp32, not normalised.
+    """
+    trace = scene.trace(preprocess)
+    if scene.clip.kind == "rn":
+        return scene.layered.dense_values(trace)[0].movedim(0, -1)
+    values = scene.layered.dense_values(trace, residual=residual, mlp=mlp)[0]
+    return values.reshape(*trace.grids[-1], -1)

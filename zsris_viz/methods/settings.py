@@ -67,7 +67,7 @@ def build_settings(config: type[T], *layers: Mapping[str, Any], owner: str) -> T
     for layer in layers:
         _check_names(layer, names, owner)
         values = merge_settings(values, layer)
-    return _updated(config(), values, owner)
+    return update_settings(config(), values, owner=owner)
 
 
 def merge_settings(first: Mapping[str, Any], second: Mapping[str, Any]) -> dict[str, Any]:
@@ -83,14 +83,14 @@ def merge_settings(first: Mapping[str, Any], second: Mapping[str, Any]) -> dict[
     return merged
 
 
-def _updated(current: T, values: Mapping[str, Any], owner: str) -> T:
-    """Return a copy of a configuration with other values."""
+def update_settings(current: T, values: Mapping[str, Any], *, owner: str) -> T:
+    """Return a copy of a configuration with other values; arguments and errors as in :func:`build_settings`."""
     _check_names(values, [entry.name for entry in dataclasses.fields(current)], owner)  # type: ignore[arg-type]
     changes: dict[str, Any] = {}
     for name, value in values.items():
         nested = getattr(current, name)
         if isinstance(value, Mapping) and dataclasses.is_dataclass(nested):
-            value = _updated(nested, value, f"{owner}.{name}")
+            value = update_settings(nested, value, owner=f"{owner}.{name}")
         changes[name] = value
     return dataclasses.replace(current, **changes)  # type: ignore[type-var]
 

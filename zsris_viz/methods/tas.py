@@ -2,85 +2,60 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Annotated, Any, ClassVar, Literal
 
 import torch
+from pydantic import Field
 from torch import Tensor
 
-from zsris_viz.captioning.regions import check_style
 from zsris_viz.errors import InvalidInputError
 from zsris_viz.methods.base import MethodInfo, RankingMethod, SceneFeatures
-from zsris_viz.methods.captions import image_caption, region_captions
+from zsris_viz.methods.captions import CaptionVariant, RegionCaptions, image_caption, region_captions
 from zsris_viz.methods.crops import CropVariant, crop_boxes
 from zsris_viz.methods.negatives import Negatives, Synonymy, mine_negatives
-from zsris_viz.methods.rectifier import HALVES, rectify
+from zsris_viz.methods.rectifier import Rectification, rectify
+from zsris_viz.methods.scene_cache import once_per_scene
+from zsris_viz.methods.settings import settings
 from zsris_viz.methods.texts import ExpressionParts
 
 
-@dataclass(frozen=True)
+@settings
 class TasConfig:
     """Settings of :class:`Tas`.
 
     Attributes:
-        alpha: weight of the P-score, the caption's (eq. 5). 0.1.
-        lam: lambda, weight of the N-score, the negative phrases' (eq. 5). 0.7 for RefCOCO and RefCOCO+, 1 for RefCOCOg,
+        alpha: Weight of the P-score, the caption's (eq. 5). 0.1.
+        lam: Lambda, weight of the N-score, the negative phrases' (eq. 5). 0.7 for RefCOCO and RefCOCO+, 1 for RefCOCOg,
             see `for_dataset`.
-        v_score, p_score, n_score, rectifier: which modules are on (Table 4). At least one score.
-        fill, square, box, sigma, pipeline: what CLIP sees of a mask, see
-            :class:`~zsris_viz.methods.crops.CropVariant`; fill "black" or "blur" for Table 5.
-        caption_style, caption_square: what the captioner sees, see
-            :func:`~zsris_viz.captioning.regions.region_images`; "blur" or "black" for Table 5. The blur has `sigma`.
-        prefix: written before a negative phrase.
-        min_pairs, threshold, same_word, noun: when a phrase names the referent, see
-            :class:`~zsris_viz.methods.negatives.Synonymy`.
-        halves: see :func:`~zsris_viz.methods.rectifier.rectify`.
-        preprocess: a preset's name; None for the scene's own.
+        v_score: Whether the crop's score counts (Table 4).
+        p_score: Whether the caption's score counts (Table 4).
+        n_score: Whether the negative phrases' score counts (Table 4). At least one of the three counts.
+        rectifier: Whether the spatial rectifier is on (Table 4).
+        crop: What CLIP is shown of a proposal; fill "black" or "blur" for Table 5.
+        caption: What the captioner is shown of a proposal; style "blur" or "black" for Table 5.
+        prefix: Written before a negative phrase.
+        synonymy: When a phrase of the image's caption names the referent.
+        halves: How masks on the median count, see :func:`~zsris_viz.methods.rectifier.rectify`.
+        preprocess: Name of a preprocessing preset; None for the scene's own.
     """
 
-    alpha: float = 0.1
-    lam: float = 0.7
+    alpha: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 0.1
+    lam: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 0.7
     v_score: bool = True
     p_score: bool = True
     n_score: bool = True
     rectifier: bool = True
-    fill: str = "black"
-    square: str = "squash"
-    box: str = "tight"
-    sigma: float = 11.6
-    pipeline: str = "pixels"
-    caption_style: str = "blur"
-    caption_square: str = "none"
+    crop: CropVariant = CropVariant()
+    caption: CaptionVariant = CaptionVariant()
     prefix: str = "a photo of "
-    min_pairs: int = 3
-    threshold: float = 0.9
-    same_word: bool = True
-    noun: str = "head"
-    halves: str = "shared"
+    synonymy: Synonymy = Synonymy()
+    halves: Literal["shared", "official"] = "shared"
     preprocess: str | None = None
 
     def __post_init__(self) -> None:
-        for name in ("alpha", "lam"):
-            if not (0 <= getattr(self, name) < math.inf):
-                raise InvalidInputError(f"{name}={getattr(self, name)!r} was given; it is a weight from 0 up.")
         if not (self.v_score or self.p_score or self.n_score):
             raise InvalidInputError("v_score, p_score and n_score are all off; leave one of them on.")
-        if self.halves not in HALVES:
-            raise InvalidInputError(f"halves={self.halves!r} is unknown; use one of {', '.join(HALVES)}.")
-        check_style(self.caption_style, self.caption_square, 0.0, self.sigma)
-        self.crop, self.synonymy  # noqa: B018 - a wrong setting is an error here, not at the first image
-
-    @property
-    def crop(self) -> CropVariant:
-        """What CLIP sees of a mask."""
-        return CropVariant(fill=self.fill, square=self.square, box=self.box, sigma=self.sigma, pipeline=self.pipeline)
-
-    @property
-    def synonymy(self) -> Synonymy:
-        """When a phrase of the image's caption names the referent."""
-        return Synonymy(self.min_pairs, self.threshold, self.same_word, self.noun)
 
 
 class Tas(RankingMethod):
@@ -96,7 +71,7 @@ class Tas(RankingMethod):
     for "above", "north", "west" and the like, and never rectifies "bottom"; both presets take it from the package's
     parser, or as given.)
 
-    Captions, the image's caption, negatives and the direction can be given: `rank(scene, text, captions=[...],
+    Captions, the image's caption, negatives and the direction can be given: `predict(scene, text, captions=[...],
     negatives=[...], direction="left")`. Negatives are written as they are given. An empty caption counts as "object".
 
     Evidence: v_scores, p_scores, n_scores (N,), unweighted, of the modules that are on; unrectified (N,), the sum
@@ -119,14 +94,11 @@ class Tas(RankingMethod):
     presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {
         "default": {},
         "official": {
-            "square": "pad",
-            "box": "sam",
-            "pipeline": "transform",
-            "preprocess": "clip",
-            "caption_square": "pad",
-            "same_word": False,
-            "noun": "first",
+            "crop": {"square": "pad", "box": "sam", "pipeline": "transform"},
+            "caption": {"square": "pad"},
+            "synonymy": {"same_word": False, "noun": "first"},
             "halves": "official",
+            "preprocess": "clip",
         },
     }
 
@@ -135,11 +107,8 @@ class Tas(RankingMethod):
         captions = list(self._captions(scene, text).texts) if self.config.p_score else []
         return [text.text, *captions, *(self._negatives(scene, text)[1] if self.config.n_score else [])]
 
-    def _captions(self, scene: SceneFeatures, text: ExpressionParts) -> Any:
-        config = self.config
-        return region_captions(
-            scene, text, style=config.caption_style, square=config.caption_square, sigma=config.sigma
-        )
+    def _captions(self, scene: SceneFeatures, text: ExpressionParts) -> RegionCaptions:
+        return region_captions(scene, text, self.config.caption)
 
     def _negatives(self, scene: SceneFeatures, text: ExpressionParts) -> tuple[str | None, list[str], Negatives]:
         """The image's caption, the texts that are compared, and what was kept and dropped."""
@@ -149,9 +118,8 @@ class Tas(RankingMethod):
         caption = image_caption(scene, text)
         if not caption.strip():
             return caption, [], Negatives((), {})
-        referent = text.head if self.config.noun == "head" else text.noun_phrase
-        key = ("negatives", caption, referent, self.config.synonymy)
-        found = scene.cached(key, lambda: mine_negatives(caption, referent, scene.load_parser(), self.config.synonymy))
+        referent = text.head if self.config.synonymy.noun == "head" else text.noun_phrase
+        found = scene_negatives(scene, caption, referent, self.config.synonymy)
         return caption, [self.config.prefix + phrase for phrase in found.kept], found
 
     def score(self, scene: SceneFeatures, text: ExpressionParts) -> tuple[Tensor, dict[str, Any]]:
@@ -164,7 +132,7 @@ class Tas(RankingMethod):
             features = scene.crop_features(config.crop, config.preprocess)
             evidence |= {
                 "features": features,
-                "boxes": crop_boxes(scene.masks, config.box),
+                "boxes": crop_boxes(scene.masks, config.crop.box),
                 "crop": config.crop,
             }
         if config.v_score:
@@ -172,9 +140,9 @@ class Tas(RankingMethod):
             total = total + evidence["v_scores"]
         if config.p_score:
             captions = self._captions(scene, text)
-            said = scene.text_features(captions.texts)
+            caption_features = scene.text_features(captions.texts)
             evidence |= {"captions": captions.texts, "empty_captions": captions.empty}
-            evidence["p_scores"] = torch.nn.functional.cosine_similarity(said, sentence[None])
+            evidence["p_scores"] = torch.nn.functional.cosine_similarity(caption_features, sentence[None])
             total = total + config.alpha * evidence["p_scores"]
         if config.n_score:
             caption, texts, found = self._negatives(scene, text)
@@ -189,10 +157,7 @@ class Tas(RankingMethod):
         evidence["unrectified"] = total
         if not config.rectifier:
             return total, evidence
-        found_side = scene.cached(
-            ("rectify", text.direction, config.halves),
-            lambda: rectify(scene.masks, text.direction, halves=config.halves),
-        )
+        found_side = scene_rectification(scene, text.direction, config.halves)
         evidence |= {
             "direction": found_side.direction,
             "halves": found_side.halves,
@@ -200,3 +165,15 @@ class Tas(RankingMethod):
             "centres": found_side.centres,
         }
         return found_side.apply(total), evidence
+
+
+@once_per_scene
+def scene_negatives(scene: SceneFeatures, caption: str, referent: str, rule: Synonymy) -> Negatives:
+    """Return the negative phrases of a caption for a referent; see :func:`mine_negatives`."""
+    return mine_negatives(caption, referent, scene.load_parser(), rule)
+
+
+@once_per_scene
+def scene_rectification(scene: SceneFeatures, direction: str | None, halves: str) -> Rectification:
+    """Return which proposals lie where a direction says; see :func:`rectify`."""
+    return rectify(scene.masks, direction, halves=halves)

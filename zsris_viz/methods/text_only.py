@@ -3,40 +3,33 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import torch.nn.functional as F
 from torch import Tensor
 
-from zsris_viz.captioning.regions import check_style
 from zsris_viz.methods.base import MethodInfo, RankingMethod, SceneFeatures
-from zsris_viz.methods.captions import RegionCaptions, region_captions
+from zsris_viz.methods.captions import CaptionVariant, RegionCaptions, region_captions
+from zsris_viz.methods.settings import settings
 from zsris_viz.methods.texts import ExpressionParts
 
 
-@dataclass(frozen=True)
+@settings
 class TextOnlyConfig:
     """Settings of :class:`TextOnly`.
 
     Attributes:
-        caption_style, caption_square: what the captioner sees of a mask, see
-            :func:`~zsris_viz.captioning.regions.region_images`. sigma: of the blur, in pixels.
+        caption: What the captioner is shown of a proposal.
     """
 
-    caption_style: str = "blur"
-    caption_square: str = "none"
-    sigma: float = 11.6
-
-    def __post_init__(self) -> None:
-        check_style(self.caption_style, self.caption_square, 0.0, self.sigma)
+    caption: CaptionVariant = CaptionVariant()
 
 
 class TextOnly(RankingMethod):
     """cos(E_t(caption of the mask), E_t(T)): how much an expression says of what a captioner sees.
 
     Presets: "default"; "official", captions of crops padded with black to a square, as in TAS's code. Captions can be
-    given: `rank(scene, text, captions=[...])`. An empty caption counts as "object".
+    given: `predict(scene, text, captions=[...])`. An empty caption counts as "object".
 
     Evidence: captions (N texts), empty_captions (indices of those that were empty), caption_features (N, D),
     text_feature (D,).
@@ -52,17 +45,14 @@ class TextOnly(RankingMethod):
         needs=frozenset({"captions"}),
     )
     Config = TextOnlyConfig
-    presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {"default": {}, "official": {"caption_square": "pad"}}
+    presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {"default": {}, "official": {"caption": {"square": "pad"}}}
 
     def texts_of(self, scene: SceneFeatures, text: ExpressionParts) -> list[str]:
         """Return the strings to embed, see :meth:`~zsris_viz.methods.base.Method.texts_of`."""
         return [text.text, *self._captions(scene, text).texts]
 
     def _captions(self, scene: SceneFeatures, text: ExpressionParts) -> RegionCaptions:
-        config = self.config
-        return region_captions(
-            scene, text, style=config.caption_style, square=config.caption_square, sigma=config.sigma
-        )
+        return region_captions(scene, text, self.config.caption)
 
     def score(self, scene: SceneFeatures, text: ExpressionParts) -> tuple[Tensor, dict[str, Any]]:
         """Score the proposals, see :meth:`~zsris_viz.methods.base.RankingMethod.score`."""

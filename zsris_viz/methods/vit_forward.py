@@ -12,31 +12,42 @@ from torch import Tensor
 from zsris_viz.errors import InvalidInputError, UnavailableError
 from zsris_viz.models.base import ImageTextModel
 from zsris_viz.models.blocks import autograd_mode, merge_heads, query_key_value, run_block
+from zsris_viz.models.vit import VitClip
 
 POSITIONS = ("bicubic", "bicubic-antialiased", "bilinear")
 
 
-def require_vit(clip: ImageTextModel, what: str) -> None:
-    """Raise UnavailableError unless the model is a ViT."""
-    if clip.kind != "vit":
+def require_vit(clip: ImageTextModel, what: str) -> VitClip:
+    """Return the model if it is a ViT.
+
+    Raises:
+        UnavailableError: It is not.
+    """
+    if not isinstance(clip, VitClip):
         raise UnavailableError(
-            f"{what} needs the blocks of a ViT; {clip.name!r} is an RN. Load a ViT, e.g. load_clip('miniature')."
+            f"{what} needs the blocks of a ViT; {clip.name!r} is of kind {clip.kind!r}. Load a ViT, e.g. "
+            "load_clip('miniature')."
         )
+    return clip
 
 
 def layers_of(
     clip: Any, pixels: Tensor, *, positions: str = "bicubic", stem_padding: int = 0, half_positions: bool = False
 ) -> list[Tensor]:
-    """All layers of the image tower for pixels of any size: L + 1 tensors (B, 1 + rows * columns, C), as in a Trace.
+    """Compute all layers of the image tower for pixels of any size.
 
     The model's own position embeddings stay as they are.
 
     Args:
+        clip: A ViT.
         pixels: (B, 3, H, W), normalised.
-        positions: how position embeddings are interpolated to another grid: "bicubic", "bicubic-antialiased" (GEM) or
+        positions: How position embeddings are interpolated to another grid: "bicubic", "bicubic-antialiased" (GEM) or
             "bilinear" (CLIP Surgery).
-        stem_padding: zero pixels around the image before it is cut into patches.
-        half_positions: round position embeddings to 16 bits.
+        stem_padding: Number of zero pixels around the image before it is cut into patches.
+        half_positions: Whether position embeddings are rounded to 16 bits.
+
+    Returns:
+        L + 1 tensors (B, 1 + rows * columns, C), as in a Trace.
     """
     require_vit(clip, "A path through the tower")
     if positions not in POSITIONS:
@@ -54,7 +65,7 @@ def layers_of(
         tokens = torch.cat([embeddings.class_embedding.expand(len(tokens), 1, -1), tokens], dim=1)
         layers = [vision.pre_layrnorm(tokens + table)]
         for block in clip.blocks:
-            layers.append(run_block(block, layers[-1], attention=clip.attention)[0])
+            layers.append(run_block(block, layers[-1], attention="sdpa")[0])
     return layers
 
 
@@ -67,6 +78,22 @@ def _positions(table: Tensor, grid: tuple[int, int], how: str) -> Tensor:
     mode, antialias = how.split("-")[0], how.endswith("antialiased")
     resized = F.interpolate(square, size=grid, mode=mode, align_corners=False, antialias=antialias)
     return torch.cat([table[:1], resized[0].flatten(1).T.to(table.dtype)])
+
+
+def attend_to_itself(vectors: Tensor, values: Tensor, scale: Tensor) -> Tensor:
+    """Mix values by the similarity of vectors with each other: softmax(scale * vectors vectors^T) values.
+
+    The fused kernel keeps no (T, T) matrix, so memory is linear in the number of tokens.
+
+    Args:
+        vectors: (B, heads, T, C / heads), queries and keys at once.
+        values: (B, heads, T, C / heads).
+        scale: Broadcastable to the vectors, such as (B, 1, 1, 1).
+
+    Returns:
+        (B, heads, T, C / heads).
+    """
+    return F.scaled_dot_product_attention(vectors * scale.to(vectors.dtype), vectors, values, scale=1.0)
 
 
 Attend = Callable[[Tensor, Tensor, Tensor, Tensor], Tensor]

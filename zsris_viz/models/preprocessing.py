@@ -34,6 +34,9 @@ class Preprocess:
         crop_fill: background of masked crops. Where ``normalise_first``, on the normalised scale (the authors fill
             with ImageNet's mean *after* normalisation, which is not that colour); else RGB 0-1 before normalisation.
         size: S, pixels.
+        loaded_side: With `normalise_first`: the loader first resizes the shorter side of the 8-bit image to so many
+            pixels (bilinear, antialiased), and the normalised image is resized back to its own size before crops are
+            cut from it. GL-CLIP's loader does so for its mask generator. None leaves the image at its own size.
     """
 
     name: str = "clip"
@@ -45,16 +48,27 @@ class Preprocess:
     normalise_first: bool = False
     crop_fill: tuple[float, float, float] = (0.0, 0.0, 0.0)
     size: int = 224
+    loaded_side: int | None = None
 
     def image(self, image: Image.Image) -> Tensor:
-        """The whole image as the tower's input: PIL -> (3, S, S) fp32."""
+        """Return the whole image as the tower's input, (3, S, S) fp32."""
         if self.normalise_first:
-            return self.resize_tensor(self.full(image))
+            return self.resize_tensor(self._loaded(image))
         return self.full(self._resize_image(_rgb(image)))
 
     def full(self, image: Image.Image) -> Tensor:
-        """The image at its own size, normalised, from which official crops are cut: PIL -> (3, H, W) fp32."""
-        array = np.asarray(_rgb(image), dtype=np.uint8)
+        """Return the normalised image at its own size, from which official crops are cut, (3, H, W) fp32."""
+        loaded = self._loaded(image)
+        size = (image.height, image.width)
+        return loaded if tuple(loaded.shape[1:]) == size else self.resize_tensor(loaded, size)
+
+    def _loaded(self, image: Image.Image) -> Tensor:
+        """Return the normalised image at the size to which the authors' loader resizes it, (3, H', W') fp32."""
+        rgb = _rgb(image)
+        if self.loaded_side is not None:
+            height, width = _shortest(rgb.height, rgb.width, self.loaded_side)
+            rgb = rgb.resize((width, height), Image.Resampling.BILINEAR)
+        array = np.asarray(rgb, dtype=np.uint8)
         return self.normalise(torch.from_numpy(array.copy()).permute(2, 0, 1).float().div_(255))
 
     def normalise(self, pixels: Tensor) -> Tensor:
@@ -119,7 +133,8 @@ _OFFICIAL = Preprocess(
 PRESETS: dict[str, Preprocess] = {
     "clip": Preprocess(),
     "clip-center": Preprocess(name="clip-center", resize="shortest+crop"),
-    "glclip": _OFFICIAL,
+    "glclip": replace(_OFFICIAL, loaded_side=800),
+    "glclip-direct": replace(_OFFICIAL, name="glclip-direct"),
     "hybridgl": replace(_OFFICIAL, name="hybridgl"),
     "copatch": replace(_OFFICIAL, name="copatch", antialias=True),
 }

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from zsris_viz.methods.copatch.config import HYBRID_TEXTS
 from zsris_viz.papers.table_spec import Column, PaperTable, TableRow, with_baselines
 
 SHORT: Column = ("refcoco", "val", "unc")  # expressions as in RefCOCO
@@ -69,7 +70,10 @@ def sweeps(layers: int) -> dict[str, PaperTable]:
             "copatch-exit",
             "Where the patch path leaves the tower, negated or not",
             "copatch",
-            {f"{layer}{'' if negate else ', as it is'}": {"layer": layer, "negate": negate} for layer, negate in exits},
+            {
+                f"{layer}{'' if negate else ', as it is'}": {"patches": {"layer": layer, "negate": negate}}
+                for layer, negate in exits
+            },
             SHORT,
             "layer",
         ),
@@ -77,7 +81,7 @@ def sweeps(layers: int) -> dict[str, PaperTable]:
             "copatch-delta",
             "Where the threshold of the clusters starts",
             "copatch",
-            {f"{delta:g}": {"delta": delta} for delta in (0.1, 0.2, 0.3, 0.4, 0.5)},
+            {f"{delta:g}": {"clusters": {"delta": delta}} for delta in (0.1, 0.2, 0.3, 0.4, 0.5)},
             SHORT,
             "delta",
         ),
@@ -85,7 +89,7 @@ def sweeps(layers: int) -> dict[str, PaperTable]:
             "copatch-top-k",
             "How many clusters propose a candidate",
             "copatch",
-            {str(count): {"top_k": count} for count in (0, 1, 2, 3, 5)},
+            {str(count): {"candidates": {"top_k": count}} for count in (0, 1, 2, 3, 5)},
             SHORT,
             "clusters",
         ),
@@ -95,8 +99,8 @@ def sweeps(layers: int) -> dict[str, PaperTable]:
             "copatch",
             {
                 "all": {},
-                **{f"without {name}": {term: False} for term, name in TERMS.items()},
-                **{f"{name} alone": settings for name, settings in alone.items()},
+                **{f"without {name}": {"guidance": {term: False}} for term, name in TERMS.items()},
+                **{f"{name} alone": {"guidance": settings} for name, settings in alone.items()},
             },
             SHORT,
             "terms",
@@ -105,7 +109,7 @@ def sweeps(layers: int) -> dict[str, PaperTable]:
             "copatch-text",
             "The hybrid text",
             "copatch",
-            {text: {"text": text} for text in ("ensemble", "context", "fusion")},
+            {text: {"text": {"kind": text}} for text in HYBRID_TEXTS},
             LONG,
             "text",
         ),

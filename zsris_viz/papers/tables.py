@@ -176,7 +176,7 @@ TAS_5 = PaperTable(
             f"captioner {says}, CLIP {sees}",
             "tas",
             {"variant": f"BLIP-2 input={says}; CLIP input={sees}"},
-            {"caption_style": _FILL[says], "fill": _FILL[sees]},
+            {"caption": {"style": _FILL[says]}, "crop": {"fill": _FILL[sees]}},
             proposals=TAS_SAM,
         )
         for says, sees in (("crop", "crop"), ("blur", "blur"), ("crop", "blur"), ("blur", "crop"))

@@ -66,7 +66,7 @@ def test_a_cache_on_a_full_disk_says_so(tmp_path: Path, monkeypatch: pytest.Monk
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(np, "savez", full)
-    with pytest.raises(UnavailableError, match="No space left"):
+    with pytest.raises(UnavailableError, match="disk is full"):
         Pictures(Squares(2), SQUASHED, 28, cache=tmp_path)[0]
     assert not [path for path in tmp_path.rglob("*") if path.is_file()]
 

@@ -122,7 +122,7 @@ def test_what_cannot_be_used_is_refused(clip: Any, path: str) -> None:
     scene = SceneFeatures(Squares()[0].image, [], clip)
     with pytest.raises(UnavailableError, match=r"no trained RISCLIP for the tower .*zsris train risclip --config"):
         get_method("risclip").predict(scene, "the cat")
-    with pytest.raises(InvalidInputError, match="probability"):
+    with pytest.raises(InvalidInputError, match="threshold"):
         get_method("risclip", threshold=1.0)
     with pytest.raises(UnavailableError, match="vit"):
         rn = tiny_rn_clip()

@@ -99,7 +99,7 @@ def test_a_crash_after_a_checkpoint_does_the_steps_again(
     clip: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     straight = trained(clip, tmp_path / "straight", settings(checkpoint_minutes=0))
-    step = run.Run.step
+    step = run.TrainingRun.step
     done: list[int] = []
 
     def stumbling(self: Any, *args: Any) -> Any:
@@ -108,7 +108,7 @@ def test_a_crash_after_a_checkpoint_does_the_steps_again(
             raise KeyboardInterrupt
         return step(self, *args)
 
-    monkeypatch.setattr(run.Run, "step", stumbling)
+    monkeypatch.setattr(run.TrainingRun, "step", stumbling)
     with pytest.raises(KeyboardInterrupt):
         trained(clip, tmp_path / "broken", settings(checkpoint_minutes=0))
     assert same(straight.path, trained(clip, tmp_path / "broken", settings(checkpoint_minutes=0)).path)

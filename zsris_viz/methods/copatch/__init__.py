@@ -1,9 +1,12 @@
-"""CoPatch (An et al., 2025), a file for each of its steps; the method is put together in `method.py`.
+"""CoPatch (An et al., 2025), a module for each of its steps; `method.py` joins them.
 
-texts.py: the three hybrid texts. patches.py: the patch path. clusters.py: CoMap's clusters. candidates.py: the
-    proposals
-that the clusters point to. relations.py, coherence.py: the two guidance terms. base.py: Global-Local scores. config.py:
-settings and presets.
+- `texts`: the hybrid texts, on the spans of `text_spans`.
+- `patches`: the patch path.
+- `clusters`: CoMap's clusters.
+- `candidates`: the proposals that the clusters point to.
+- `config`: settings and presets.
+
+The selection among the candidates is :mod:`zsris_viz.methods.guidance`, which HybridGL shares.
 """
 
 from zsris_viz.methods.copatch.clusters import Clusters, find_clusters

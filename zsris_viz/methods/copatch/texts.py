@@ -1,20 +1,23 @@
-"""The three hybrid texts of CoPatch: sentence and noun phrase joined with the context tokens that carry spatial cues.
+"""The hybrid texts of CoPatch: sentence and noun phrase joined with the context tokens that carry spatial cues.
 
 The paper gives no formula. "ensemble" is the text of Global-Local CLIP; "context" extends the noun phrase by its
-context tokens; "fusion" is the authors' way through the text tower. Notebook 06 compares them.
+context tokens; "fusion" is the authors' way through the text tower, and "context-fusion" the same with the extended
+noun phrase. Notebook 06 compares them.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 import torch.nn.functional as F
 from torch import Tensor
 
 from zsris_viz.errors import InvalidInputError
-from zsris_viz.methods.copatch.config import CoPatchConfig
+from zsris_viz.methods.copatch.config import HybridKind, HybridTextConfig
 from zsris_viz.methods.copatch.text_spans import with_context
 from zsris_viz.methods.features import SceneFeatures
+from zsris_viz.methods.scene_cache import once_per_scene
 from zsris_viz.methods.texts import ExpressionParts
 from zsris_viz.models.blocks import autograd_mode, feed_forward, run_block, self_attention
 from zsris_viz.models.layered import LayeredModel
@@ -25,48 +28,64 @@ class HybridText:
     """A hybrid text.
 
     Attributes:
-        feature: (D,) fp32, not normalised. sentence, phrase: the two strings that went in; for "context" the phrase is
-            the extended one. kind: which hybrid.
+        feature: (D,) fp32, not normalised.
+        sentence: The sentence.
+        phrase: The noun phrase; with "context" and "context-fusion" the extended one.
+        kind: Which hybrid.
     """
 
     feature: Tensor
     sentence: str
     phrase: str
-    kind: str
+    kind: HybridKind
 
 
-def strings_of(text: ExpressionParts, kind: str) -> tuple[str, str]:
-    """(sentence, phrase) that a kind of hybrid text mixes."""
-    if kind == "context":
+def strings_of(text: ExpressionParts, kind: HybridKind) -> tuple[str, str]:
+    """Return the sentence and the phrase that a kind of hybrid text mixes."""
+    if kind in ("context", "context-fusion"):
         return text.text, with_context(text.text, text.noun_phrase, text.context_tokens or ())
     return text.text, text.noun_phrase
 
 
-def hybrid_text(scene: SceneFeatures, text: ExpressionParts, config: CoPatchConfig) -> HybridText:
-    """The hybrid text of an expression; features of strings come from the scene's cache.
+def is_fused(kind: HybridKind) -> bool:
+    """Return whether a kind of hybrid text is mixed inside the text tower."""
+    return kind in ("fusion", "context-fusion")
 
-    "ensemble" and "context": beta E_t(T) + (1 - beta) E_t(phrase), each normalised first with `mixing="unit"`.
+
+def hybrid_text(
+    scene: SceneFeatures, text: ExpressionParts, config: HybridTextConfig, mixing: Literal["unit", "raw"] = "unit"
+) -> HybridText:
+    """Compute the hybrid text of an expression.
+
+    "ensemble" and "context" are beta E_t(T) + (1 - beta) E_t(phrase).
+
+    Args:
+        scene: The model, and features of strings that are already known.
+        text: The expression with its parts.
+        config: The settings.
+        mixing: "unit" normalises each feature before mixing.
     """
-    kind = config.text
-    sentence, phrase = strings_of(text, kind)
-    if kind == "fusion":
+    sentence, phrase = strings_of(text, config.kind)
+    if is_fused(config.kind):
         block = fusion_block(scene.layered, config.fusion_block)
-        key = ("copatch fusion", sentence, phrase, block, config.beta, config.causal)
-        feature = scene.cached(
-            key, lambda: fused_feature(scene.layered, sentence, phrase, block, beta=config.beta, causal=config.causal)
-        )
+        feature = _fused(scene, sentence, phrase, block, config.beta, config.causal)
     else:
         features = scene.text_features([sentence, phrase])
-        features = F.normalize(features, dim=-1) if config.mixing == "unit" else features
+        features = F.normalize(features, dim=-1) if mixing == "unit" else features
         feature = config.beta * features[0] + (1 - config.beta) * features[1]
-    return HybridText(feature, sentence, phrase, kind)
+    return HybridText(feature, sentence, phrase, config.kind)
+
+
+@once_per_scene
+def _fused(scene: SceneFeatures, sentence: str, phrase: str, block: int, beta: float, causal: bool) -> Tensor:
+    return fused_feature(scene.layered, sentence, phrase, block, beta=beta, causal=causal)
 
 
 def fusion_block(clip: LayeredModel, block: int | None = None) -> int:
-    """The text block, counted from 0, in which two texts are fused: as given, or three quarters of the way (9 of 12).
+    """Return the text block, counted from 0, in which two texts are fused: as given, or three quarters of the way.
 
     Raises:
-        InvalidInputError: a block that the text tower does not have.
+        InvalidInputError: The text tower does not have the block.
     """
     block = 3 * clip.text_layers // 4 if block is None else block
     if not 0 <= block < clip.text_layers:
@@ -80,14 +99,19 @@ def fusion_block(clip: LayeredModel, block: int | None = None) -> int:
 def fused_feature(
     clip: LayeredModel, sentence: str, phrase: str, block: int, *, beta: float = 0.5, causal: bool = True
 ) -> Tensor:
-    """Two texts as one feature: both run to a block, whose self-attention outputs are mixed there.
+    """Compute one feature of two texts: both run to a block, whose self-attention outputs are mixed there.
 
     With residual streams x_T and x_NP and self-attention A of block b, the rest of the tower runs on
     (x_T + x_NP) / 2 + beta A(x_T) + (1 - beta) A(x_NP), and is read at the phrase's end token. Token i of the sentence
     meets token i of the phrase.
 
     Args:
-        causal: keep the causal mask in block b; without (the authors' code) the texts are padded to the context length
+        clip: The model.
+        sentence: The first text.
+        phrase: The second text.
+        block: b, counted from 0.
+        beta: Weight of the sentence's self-attention.
+        causal: Keep the causal mask in block b; without (the authors' code) the texts are padded to the context length
             and every token of that block sees all others, padding included.
 
     Returns:

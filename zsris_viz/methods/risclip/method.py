@@ -5,18 +5,20 @@ from __future__ import annotations
 import dataclasses
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import torch
 import torch.nn.functional as F
+from pydantic import Field
 
 from zsris_viz.errors import InvalidInputError, UnavailableError
 from zsris_viz.io.hashing import file_hash
 from zsris_viz.methods.base import Method, MethodInfo, Prediction, SceneFeatures
 from zsris_viz.methods.risclip.checkpoint import load_model
 from zsris_viz.methods.risclip.model import Grounding, RisClipModel, Seen
+from zsris_viz.methods.scene_cache import once_per_scene
+from zsris_viz.methods.settings import settings
 from zsris_viz.methods.texts import ExpressionParts
 from zsris_viz.miniature import WEIGHTS
 from zsris_viz.models.base import ImageTextModel
@@ -27,22 +29,18 @@ if TYPE_CHECKING:
 SHIPPED = {"miniature": WEIGHTS / "risclip" / "model.safetensors"}
 
 
-@dataclass(frozen=True)
+@settings
 class RisClipConfig:
     """Settings of :class:`RisClip`.
 
     Attributes:
-        checkpoint: a file that `zsris train risclip` wrote; None for the one that comes with the tower, which only
+        checkpoint: A file that `zsris train risclip` wrote; None for the one that comes with the tower, which only
             "miniature" has.
-        threshold: probability above which a pixel is in the mask.
+        threshold: Probability above which a pixel is in the mask.
     """
 
     checkpoint: str | None = None
-    threshold: float = 0.5
-
-    def __post_init__(self) -> None:
-        if not 0 < self.threshold < 1:
-            raise InvalidInputError(f"threshold={self.threshold} was given; a probability between 0 and 1 is accepted.")
+    threshold: Annotated[float, Field(gt=0, lt=1)] = 0.5
 
 
 class RisClip(Method):
@@ -110,9 +108,7 @@ class RisClip(Method):
                 "use 'clip', which squashes it."
             )
         with torch.no_grad():
-            seen: Seen = scene.cached(
-                ("risclip", id(model), preprocess), lambda: model.look(scene.pixels(size=model.input_size))
-            )
+            seen = encoded_image(scene, model)
             found = []
             for first in range(0, len(texts), scene.batch_size):
                 tokens = scene.layered.tokenize(list(texts[first : first + scene.batch_size]))
@@ -158,3 +154,9 @@ class RisClip(Method):
             )
             for row, text in enumerate(texts)
         ]
+
+
+@once_per_scene
+def encoded_image(scene: SceneFeatures, model: RisClipModel) -> Seen:
+    """Return the image after the part of a model that does not depend on the text."""
+    return model.look(scene.pixels(size=model.input_size))

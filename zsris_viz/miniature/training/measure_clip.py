@@ -41,10 +41,10 @@ def _scenes(draw: str, count: int) -> Iterator:
 def patch_scores(scene: SceneFeatures, sentence: torch.Tensor, layer: int, *, negate: bool) -> torch.Tensor:
     """Mean of the patch-text map of one layer inside each mask, (N,); the map drawn bilinearly at the size of the
     image."""
-    patches = scene.cached(
-        ("measured patches", layer, negate),
-        lambda: F.normalize(scene.layered.project(scene.trace().patches(layer), negate=negate)[0], dim=-1),
-    )
+    from zsris_viz.methods.copatch.patches import projected_patches
+
+    patches = projected_patches(scene, negate=negate)[layer]
+    patches = F.normalize(patches, dim=-1)
     grid = scene.layered.grid
     heat = (patches @ F.normalize(sentence, dim=-1)).view(1, 1, *grid).cpu()
     return scene.masks.mean_of(F.interpolate(heat, scene.size, mode="bilinear", align_corners=False)[0, 0])

@@ -1,6 +1,6 @@
 """Relation guidance: how well each candidate stands to other things as the expression says (Liu and Li, CVPR 2025).
 
-CoPatch takes this term over from HybridGL: the Global-Local probability of a candidate, times the probability of each
+HybridGL's term, which CoPatch takes over: the base method's probability of a candidate, times the probability of each
 proposal to be the other thing, summed over those proposals to which the candidate stands in the relation.
 """
 
@@ -29,10 +29,13 @@ OF_SIZE = {
 
 
 def relation_of(relation: str | None, direction: str | None, noun_phrase: str = "") -> tuple[str | None, bool]:
-    """(relation to check or None, whether it holds towards the other candidates instead of another thing).
+    """Return the relation to check, or None, and whether it singles a thing out among its like.
 
-    "left of the bus" is checked against the bus; "the left cat" and "the smallest cat" against the other candidates. Of
+    "left of the bus" is a relation to the bus; "the left cat" and "the smallest cat" single out one of several cats. Of
     "top left" the horizontal word is checked.
+
+    >>> relation_of(None, "top left")
+    ('left', True)
     """
     if relation in GUIDED:
         return relation, False
@@ -44,24 +47,27 @@ def relation_of(relation: str | None, direction: str | None, noun_phrase: str = 
 def relation_matrix(
     masks: Masks, relation: str, rows: Sequence[int], columns: Sequence[int], geometry: str = "masks"
 ) -> Tensor:
-    """Whether (0, 1), or for "inside" by which share of its area, proposal rows[i] stands so to columns[j].
+    """Compute whether (0, 1), or for "inside" by which share of its area, proposal rows[i] stands so to columns[j].
 
     Args:
-        masks: the proposals. relation: one of `GUIDED`.
-        geometry: "masks" compares centroids and pixels, and a proposal never stands so to itself; "official" what the
-            authors' code computes: corners (x1, y1, x2, y2) of inclusive bounding boxes read as x, y, width, height.
+        masks: The proposals.
+        relation: One of `GUIDED`.
+        rows: Indices of proposals.
+        columns: Indices of proposals.
+        geometry: As in :class:`~zsris_viz.methods.guidance.config.AuthorsGuidance`. With "masks" a proposal never
+            stands so to itself.
 
     Returns:
         (rows, columns) float64. An empty mask stands in no relation.
 
     Raises:
-        InvalidInputError: an unknown relation.
+        InvalidInputError: The relation is unknown.
     """
     if relation not in GUIDED:
         raise InvalidInputError(f"relation {relation!r} cannot be checked on masks; use one of {', '.join(GUIDED)}.")
     first, second = torch.tensor(rows, dtype=torch.int64), torch.tensor(columns, dtype=torch.int64)
-    if geometry == "official":
-        return _by_corners(masks, relation, first, second)
+    if geometry != "masks":
+        return _by_boxes(masks, relation, first, second, misread=geometry == "corners")
     areas = masks.areas.double().cpu()
     if relation == "inside":
         shared = masks.select(first).intersections(masks.select(second)).double().cpu()
@@ -74,10 +80,12 @@ def relation_matrix(
     return held * (first[:, None] != second[None]) * present[first][:, None] * present[second][None]
 
 
-def _by_corners(masks: Masks, relation: str, first: Tensor, second: Tensor) -> Tensor:
-    corners = masks.boxes.double().cpu()
-    corners[:, 2:] -= 1  # inclusive, as the authors' boxes are
-    a, b = corners[first][:, None].unbind(dim=-1), corners[second][None].unbind(dim=-1)
+def _by_boxes(masks: Masks, relation: str, first: Tensor, second: Tensor, *, misread: bool) -> Tensor:
+    boxes = masks.boxes.double().cpu()
+    boxes[:, 2:] -= 1  # inclusive, as the authors' boxes are
+    if not misread:
+        boxes[:, 2:] -= boxes[:, :2]  # XYWH
+    a, b = boxes[first][:, None].unbind(dim=-1), boxes[second][None].unbind(dim=-1)
     if relation == "inside":
         left, top = torch.maximum(a[0], b[0]), torch.maximum(a[1], b[1])
         right = torch.maximum(left, torch.minimum(a[0] + a[2], b[0] + b[2]))
@@ -103,12 +111,15 @@ def guided_scores(
     *,
     times: int = 1,
 ) -> Tensor:
-    """The candidates' scores after relation guidance: s_i times the sum over others j of s'_j R(i, j).
+    """Compute the candidates' scores after relation guidance: s_i times the sum over others j of s'_j R(i, j).
 
     Args:
-        base: (N,) softmax of the Global-Local scores. others: proposals that may be the other thing.
-        other_scores: (N,) softmax of their scores for it. held: R, (candidates, others), or None without a relation.
-        times: how often s_i counts without a relation; the authors' code counts it once for each of `others`.
+        base: (N,) softmax of the base method's scores.
+        candidates: Indices of proposals.
+        others: Indices of proposals that may be the other thing.
+        other_scores: (N,) softmax of their scores for it.
+        held: R, (candidates, others), or None without a relation.
+        times: How often s_i counts without a relation.
 
     Returns:
         (candidates,) float64.

@@ -1,12 +1,10 @@
 """Spatial coherence: how much better a candidate covers the heat map of its noun phrase than what lies around it.
 
-CoPatch takes this term over from HybridGL (Liu and Li, CVPR 2025): a GEM map of the noun phrase, stretched to 0-1,
+HybridGL's term (Liu and Li, CVPR 2025), which CoPatch takes over: a GEM map of the noun phrase, stretched to 0-1,
 shaded by a ramp towards the side that the expression names, and divided by its mean.
 """
 
 from __future__ import annotations
-
-from collections.abc import Hashable
 
 import torch
 import torch.nn.functional as F
@@ -17,6 +15,7 @@ from zsris_viz.masks import Masks
 from zsris_viz.methods.features import SceneFeatures
 from zsris_viz.methods.gem import gem_features
 from zsris_viz.methods.map_pooling import upsample
+from zsris_viz.methods.scene_cache import once_per_scene
 
 PROMPT = "a photo of a {}."  # GEM's own
 OUTSIDE = {"bigger": 1.95, "smaller": 1.5}  # by relation; 1.8 otherwise
@@ -25,37 +24,55 @@ SIDES = ("left", "right", "middle", "top", "bottom")
 
 
 def heat_map(scene: SceneFeatures, phrase: str, *, size: int | None = None, depth: int | None = None) -> Tensor:
-    """GEM's map of a phrase on the image, cosines: (H, W) float32 on the CPU.
+    """Compute GEM's map of a phrase on the image, cosines.
 
     Args:
-        size: side of GEM's input in pixels, a multiple of the patch size; None for twice the model's (448 for 224).
-        depth: as in :func:`~zsris_viz.methods.gem.gem_features`.
+        scene: Image and a ViT.
+        phrase: The noun phrase.
+        size: Side of GEM's input in pixels, a multiple of the patch size; None for twice the model's (448 for 224).
+        depth: As in :func:`~zsris_viz.methods.gem.gem_features`.
+
+    Returns:
+        (H, W) float32 on the CPU.
 
     Raises:
-        InvalidInputError: a size that does not divide into patches.
+        InvalidInputError: The size does not divide into patches.
     """
     clip = scene.layered
     size = 2 * clip.image_size if size is None else size
     if size % clip.patch_size or size < 1:
         near = max(1, round(size / clip.patch_size)) * clip.patch_size
         raise InvalidInputError(
-            f"gem_size={size} does not divide into patches of {clip.patch_size}; use a multiple, e.g. {near}."
+            f"heat_size={size} does not divide into patches of {clip.patch_size}; use a multiple, e.g. {near}."
         )
-    key: Hashable = ("gem", size, depth)
-    patches, grid = scene.cached(key, lambda: gem_features(clip, scene.pixels("clip", size), depth=depth))
+    patches, grid = heat_patches(scene, size, depth)
     text = F.normalize(scene.text(PROMPT.format(phrase)), dim=-1).to(patches)
-    similarity = (F.normalize(patches[0], dim=-1) @ text).reshape(grid).float().cpu()
+    similarity = (patches @ text).reshape(grid).float().cpu()
     at_input = upsample(similarity, (size, size))
     # GEM gives its map at the size of its input; its users bring that to the image with a filter
     return F.interpolate(at_input[None, None], size=scene.size, mode="bilinear", antialias=True)[0, 0]
 
 
+@once_per_scene
+def heat_patches(scene: SceneFeatures, size: int, depth: int | None) -> tuple[Tensor, tuple[int, int]]:
+    """Compute GEM's patch features, (rows * columns, D) of norm 1, and (rows, columns)."""
+    patches, grid = gem_features(scene.layered, scene.pixels("clip", size), depth=depth)
+    return F.normalize(patches[0], dim=-1), grid
+
+
 def ramp(side: str | None, size: tuple[int, int]) -> Tensor:
-    """(H, W) float32, 0-1: 1 at the named side and 0 at the other, straight between; "middle" is 1 in the middle
-    columns and 0 at the left and right border. "top left" multiplies two; None is 1 everywhere.
+    """Compute a ramp: 1 at the named side and 0 at the other, linear between them.
+
+    Args:
+        side: One of `SIDES`, or two of them, such as "top left", whose ramps are multiplied; "middle" is 1 in the
+            middle columns and 0 at the left and right border; None is 1 everywhere.
+        size: (H, W), pixels.
+
+    Returns:
+        (H, W) float32, 0-1.
 
     Raises:
-        InvalidInputError: an unknown side.
+        InvalidInputError: The side is unknown.
     """
     height, width = size
     shade = torch.ones(height, width)
@@ -73,7 +90,7 @@ def ramp(side: str | None, size: tuple[int, int]) -> Tensor:
 
 
 def shaded(heat: Tensor, side: str | None) -> Tensor:
-    """A map stretched to 0-1, times the ramp, divided by its mean; zeros for a constant map: (H, W)."""
+    """Return an (H, W) map stretched to 0-1, times the ramp, divided by its mean; zeros for a constant map."""
     low, high = heat.min(), heat.max()
     if float(high - low) < CONSTANT:
         return torch.zeros_like(heat)
@@ -82,9 +99,17 @@ def shaded(heat: Tensor, side: str | None) -> Tensor:
 
 
 def coherence(heat: Tensor, masks: Masks, relation: str | None = None) -> Tensor:
-    """(2 - b) times the mean of a shaded map inside each mask, minus b times its mean outside: (N,) float64.
+    """Compute (2 - b) times the mean of a shaded map inside each mask, minus b times its mean outside.
 
     b is 1.8; 1.95 for "bigger" and 1.5 for "smaller". A mask without pixels inside (outside) has mean 0 there.
+
+    Args:
+        heat: (H, W) map.
+        masks: The proposals.
+        relation: The relation that the expression names, or None.
+
+    Returns:
+        (N,) float64.
     """
     outside = OUTSIDE.get(relation or "", 1.8)
     flat, data = heat.double().flatten(), masks.data.flatten(1).cpu()
