@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from zsris_viz.models.preprocessing import PRESETS, Preprocess, get_preprocess
     from zsris_viz.models.resnet import ResNetClip
     from zsris_viz.models.resnet_modules import RNModel, save_clip_rn
+    from zsris_viz.models.siglip import Siglip, load_siglip
     from zsris_viz.models.tokenizer import ClipTokenizer, TextTokens
     from zsris_viz.models.trace import ClipCounter, Trace
     from zsris_viz.models.vit import VitClip
@@ -27,6 +28,7 @@ _HOMES = {
     "preprocessing": ("PRESETS", "Preprocess", "get_preprocess"),
     "resnet": ("ResNetClip",),
     "resnet_modules": ("RNModel", "save_clip_rn"),
+    "siglip": ("Siglip", "load_siglip"),
     "tokenizer": ("ClipTokenizer", "TextTokens"),
     "trace": ("ClipCounter", "Trace"),
     "vit": ("VitClip",),
@@ -41,12 +43,14 @@ __all__ = [
     "Preprocess",
     "RNModel",
     "ResNetClip",
+    "Siglip",
     "TextTokens",
     "Trace",
     "VitClip",
     "get_preprocess",
     "load_blip",
     "load_clip",
+    "load_siglip",
     "require_layers",
     "save_clip_rn",
 ]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import warnings
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -139,18 +138,6 @@ def _texts(texts: Any, allow_empty: bool) -> list[str]:
     if not allow_empty and not all(text.strip() for text in listed):
         raise InvalidInputError("an empty text was given; give words, or pass allow_empty=True.")
     return list(listed)
-
-
-def is_blip(source: Any) -> bool:
-    """Whether a folder, or the name of a Hugging Face id, is that of a BLIP or BLIP-2 model."""
-    if isinstance(source, Path):
-        import json
-
-        try:
-            return json.loads((source / "config.json").read_text()).get("model_type") in KINDS
-        except (OSError, ValueError, AttributeError):
-            return False
-    return isinstance(source, str) and source.count("/") == 1 and "blip" in source.lower()
 
 
 def load_blip(

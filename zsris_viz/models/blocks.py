@@ -138,7 +138,8 @@ def norm_and_project(hidden: Tensor, norm: nn.LayerNorm, projection: nn.Linear) 
     exact = torch.promote_types(hidden.dtype, torch.float32)
     weight, bias = norm.weight.to(exact), norm.bias.to(exact)
     normed = F.layer_norm(hidden.to(exact), norm.normalized_shape, weight, bias, norm.eps)
-    return F.linear(normed, projection.weight.to(exact))
+    offset = None if projection.bias is None else projection.bias.to(exact)
+    return F.linear(normed, projection.weight.to(exact), offset)
 
 
 def resize_positions(positions: Tensor, grid: tuple[int, int]) -> Tensor:

@@ -13,7 +13,7 @@ from zsris_viz.errors import InvalidInputError, UnavailableError
 from zsris_viz.models.base import Images, ImageTextModel, Texts, check_batch_size
 from zsris_viz.models.blocks import autograd_mode
 from zsris_viz.models.text_tower import TextTower
-from zsris_viz.models.tokenizer import ClipTokenizer, TextTokens
+from zsris_viz.models.tokenizer import TextTokenizer, TextTokens
 from zsris_viz.models.trace import Trace
 
 
@@ -43,9 +43,9 @@ class LayeredModel(ImageTextModel):
     patch_size: int
     grid: tuple[int, int]
     has_cls: ClassVar[bool]
-    tokenizer: ClipTokenizer
+    tokenizer: TextTokenizer
 
-    def __init__(self, *, text: TextTower, tokenizer: ClipTokenizer, logit_scale: float, **shared: Any) -> None:
+    def __init__(self, *, text: TextTower, tokenizer: TextTokenizer, logit_scale: float, **shared: Any) -> None:
         super().__init__(**shared)
         self.text = text
         self.tokenizer = tokenizer

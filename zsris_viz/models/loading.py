@@ -12,13 +12,12 @@ from typing import Any, Literal
 import torch
 
 from zsris_viz.errors import InvalidInputError, InvalidTypeError, UnavailableError, ZsrisWarning
-from zsris_viz.io.json_files import read_json_object
 from zsris_viz.miniature import WEIGHTS
 from zsris_viz.models.archive import TensorArchive
 from zsris_viz.models.base import ImageTextModel
-from zsris_viz.models.blip import is_blip, load_blip
+from zsris_viz.models.blip import KINDS as BLIP_KINDS
+from zsris_viz.models.blip import load_blip
 from zsris_viz.models.checkpoints import (
-    FOLDER_REMEDY,
     TOKENIZER_FILES,
     WEIGHT_FILES,
     check_finite,
@@ -31,6 +30,8 @@ from zsris_viz.models.openai_layout import build_clip_model, is_openai_layout, r
 from zsris_viz.models.preprocessing import Preprocess, get_preprocess
 from zsris_viz.models.resnet import ResNetClip
 from zsris_viz.models.resnet_modules import build_rn_model, read_rn_folder, set_dtype
+from zsris_viz.models.siglip import CLASSES as SIGLIP_CLASSES
+from zsris_viz.models.siglip import load_siglip
 from zsris_viz.models.tokenizer import OPENAI_VOCABULARY, ClipTokenizer
 from zsris_viz.models.vit import VitClip
 
@@ -83,8 +84,18 @@ def load_clip(
     title, source = _resolve(name)
     if title in OPENAI_MODELS and kind is None and isinstance(source, Path):
         kind = "openai"
-    if is_blip(source):
-        return _load_blip(title, source, where, dtype, preprocess, kind=kind, tokenizer=tokenizer)
+    family = _family(source)
+    if family in BLIP_KINDS or family in SIGLIP_CLASSES:
+        if kind is not None or tokenizer is not None:
+            raise InvalidInputError(f"{title} is no CLIP: kind and tokenizer cannot be given for it; leave them out.")
+        if family in SIGLIP_CLASSES:
+            return load_siglip(
+                source, name=title, device=where, dtype=dtype, preprocess=preprocess, attention=attention
+            )
+        blip = load_blip(source, name=title, device=where, dtype=compute_dtype(dtype, where))
+        if preprocess != "clip":  # "clip" stands for the model's own mean and standard deviation
+            blip.preprocess = get_preprocess(preprocess, blip.image_size)
+        return blip
     model, words = _load(source, dtype, kind)
     computing = compute_dtype(dtype, where)
     if computing != dtype:
@@ -103,23 +114,11 @@ def load_clip(
     return VitClip(model, attention=attention, **shared) if is_vit else ResNetClip(model, attention=attention, **shared)
 
 
-def _load_blip(
-    title: str,
-    source: str | Path,
-    device: torch.device,
-    dtype: torch.dtype,
-    preprocess: str | Preprocess,
-    *,
-    kind: str | None,
-    tokenizer: Any,
-) -> ImageTextModel:
-    """BLIP or BLIP-2, whose folder says most of what may be given for CLIP; "clip" stands for its own mean and std."""
-    if kind is not None or tokenizer is not None:
-        raise InvalidInputError(f"{title} is no CLIP: kind and tokenizer cannot be given for it; leave them out.")
-    model = load_blip(source, name=title, device=device, dtype=compute_dtype(dtype, device))
-    if preprocess != "clip":
-        model.preprocess = get_preprocess(preprocess, model.image_size)
-    return model
+def _family(source: Any) -> str:
+    """Return the model_type of a folder or a Hugging Face id; "clip" for files, state dicts and models."""
+    if isinstance(source, str) or (isinstance(source, Path) and source.is_dir()):
+        return model_type(source, ("clip", "clip_rn", *BLIP_KINDS, *SIGLIP_CLASSES))
+    return "clip"
 
 
 def _load(source: Any, dtype: torch.dtype, kind: StateDictKind | None) -> tuple[Any, str | Path | None]:
@@ -136,12 +135,9 @@ def _load(source: Any, dtype: torch.dtype, kind: StateDictKind | None) -> tuple[
             f"kind={kind!r} is for checkpoints in OpenAI's layout, and a Hugging Face model says it itself: "
             "leave kind out."
         )
-    if isinstance(source, Path):
-        config = read_json_object(source / "config.json", FOLDER_REMEDY)
-        if config.get("model_type") == "clip_rn":
-            return read_rn_folder(source, dtype), source
+    if isinstance(source, Path) and _family(source) == "clip_rn":
+        return read_rn_folder(source, dtype), source
     if isinstance(source, str | Path):
-        model_type(source, ("clip",))
         return read_model(source, "CLIPModel", dtype=dtype, attn_implementation="eager"), source
     check_finite(source, "the given model")
     return set_dtype(copy.deepcopy(source), dtype), None  # a copy: the caller may go on training the original

@@ -16,6 +16,7 @@ from zsris_viz.models.layered import LayeredModel
 from zsris_viz.models.resnet_folded import FoldedResNet
 from zsris_viz.models.resnet_modules import RNModel
 from zsris_viz.models.text_tower import TextTower
+from zsris_viz.models.tokenizer import ClipTokenizer
 from zsris_viz.models.trace import Trace
 
 CPU_BATCH = 8
@@ -32,6 +33,7 @@ class ResNetClip(LayeredModel):
     """
 
     kind = "rn"
+    tokenizer: ClipTokenizer
     has_cls = False
     num_layers = 4
     patch_size = 32

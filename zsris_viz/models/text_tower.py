@@ -18,7 +18,8 @@ class TextTower:
         blocks: the tower's ``CLIPEncoderLayer`` modules. num_layers, width, context_length, vocab_size: ints.
     """
 
-    def __init__(self, model: Any, projection: nn.Linear, *, attention: str = "eager") -> None:
+    def __init__(self, model: Any, projection: nn.Linear, *, attention: str = "eager", causal: bool = True) -> None:
+        self.causal = causal
         self.model = model
         self.projection = projection
         self.attention = attention
@@ -54,8 +55,8 @@ class TextTower:
             mask: additive, broadcastable to (B, heads, T, T), on top of the causal mask.
             layers, attentions: lists to which the state after each block and its weights (B, heads, T, T) are appended.
         """
-        causal = self.causal_mask(hidden.shape[1], hidden.device)
-        full = causal if mask is None else causal + mask
+        causal = self.causal_mask(hidden.shape[1], hidden.device) if self.causal else None
+        full = causal if mask is None else mask if causal is None else causal + mask
         for index in range(layer, self.num_layers):
             rows = end if index == self.num_layers - 1 and layers is None else None
             hidden, weights = run_block(

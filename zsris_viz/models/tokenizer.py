@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from difflib import SequenceMatcher
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, Protocol, get_args
 
 import torch
 from torch import Tensor
@@ -19,7 +19,7 @@ from torch import Tensor
 from zsris_viz.errors import CorruptFileError, InvalidInputError, InvalidTypeError, UnavailableError, ZsrisWarning
 
 OPENAI_VOCABULARY = 49408
-_OVERFLOW = ("warn", "error", "ignore")
+Overflow = Literal["warn", "error", "ignore"]
 
 
 @dataclass(frozen=True)
@@ -63,6 +63,23 @@ class TextTokens:
         """(word, (start, end) characters, token positions) for every word between white space of text ``row``."""
         found = re.finditer(r"\S+", self.texts[row])
         return [(match.group(), match.span(), self.tokens_of(*match.span(), row=row)) for match in found]
+
+
+class TextTokenizer(Protocol):
+    """What turns texts into the tokens of a `LayeredModel`."""
+
+    context_length: int
+
+    def __call__(
+        self,
+        texts: str | Sequence[str],
+        *,
+        on_overflow: Overflow = "warn",
+        allow_empty: bool = False,
+        length: int | None = None,
+    ) -> TextTokens:
+        """Tokenize a batch; see `ClipTokenizer` and `SiglipTokenizer`."""
+        ...
 
 
 class ClipTokenizer:
@@ -143,7 +160,7 @@ class ClipTokenizer:
         self,
         texts: str | Sequence[str],
         *,
-        on_overflow: str = "warn",
+        on_overflow: Overflow = "warn",
         allow_empty: bool = False,
         length: int | None = None,
     ) -> TextTokens:
@@ -161,8 +178,10 @@ class ClipTokenizer:
                 character, an unknown ``on_overflow``, or an overlong text under "error".
         """
         batch = (texts,) if isinstance(texts, str) else tuple(texts)
-        if on_overflow not in _OVERFLOW:
-            raise InvalidInputError(f"on_overflow={on_overflow!r} is unknown; use one of {', '.join(_OVERFLOW)}.")
+        if on_overflow not in get_args(Overflow):
+            raise InvalidInputError(
+                f"on_overflow={on_overflow!r} is unknown; use one of {', '.join(get_args(Overflow))}."
+            )
         if not batch:
             raise InvalidInputError('an empty list of texts was given; give at least one, e.g. ["the left cat"].')
         rows = [self._encode(text, on_overflow, allow_empty) for text in batch]
@@ -186,7 +205,9 @@ class ClipTokenizer:
             lost=tuple(lost for _, _, lost in rows),
         )
 
-    def _encode(self, text: str, on_overflow: str, allow_empty: bool) -> tuple[list[int], list[tuple[int, int]], str]:
+    def _encode(
+        self, text: str, on_overflow: Overflow, allow_empty: bool
+    ) -> tuple[list[int], list[tuple[int, int]], str]:
         """Ids with start and end token, character spans, and the part lost at the context length."""
         if not isinstance(text, str):
             raise InvalidTypeError(f'a text is a string, e.g. "the left cat"; {type(text).__name__} was given.')

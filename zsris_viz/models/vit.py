@@ -12,6 +12,7 @@ from zsris_viz.models.base import Images, check_batch_size
 from zsris_viz.models.blocks import autograd_mode, feed_forward, norm_and_project, resize_positions, run_block
 from zsris_viz.models.layered import LayeredModel, check_layer
 from zsris_viz.models.text_tower import TextTower
+from zsris_viz.models.tokenizer import ClipTokenizer
 from zsris_viz.models.trace import Trace
 
 
@@ -24,6 +25,7 @@ class VitClip(LayeredModel):
     """
 
     kind = "vit"
+    tokenizer: ClipTokenizer
     has_cls = True
 
     def __init__(self, model: Any, *, attention: str = "eager", **shared: Any) -> None:
