@@ -1,11 +1,13 @@
 """The model card holds the measured figures and nothing else."""
 
+import dataclasses
 import json
 
 import pytest
 
 from zsris_viz.io.hashing import file_hash
 from zsris_viz.miniature.training.clip_card import best_map, main
+from zsris_viz.miniature.training.effects import Effect
 
 ROW = {"noun": 90.0, "colour": 80.0, "size": 40.0, "position": 30.0, "relation": 20.0, "ordinal": 10.0, "all": 55.5}
 
@@ -48,6 +50,8 @@ def test_a_card(tmp_path, figures, model):
     }
     (tmp_path / "run" / "training.json").write_text(json.dumps(training))
     (tmp_path / "figures.json").write_text(json.dumps(figures))
+    effect = Effect("CoPatch over Global-Local", "val", 1.9, -0.5, 4.4, 500, "points", 0.0, command="measure effects")
+    (tmp_path / "effects.json").write_text(json.dumps([dataclasses.asdict(effect)]))
     folder = tmp_path / "shipped"
     main(
         [
@@ -57,6 +61,8 @@ def test_a_card(tmp_path, figures, model):
             str(tmp_path / "run"),
             "--figures",
             str(tmp_path / "figures.json"),
+            "--effects",
+            str(tmp_path / "effects.json"),
             "--folder",
             str(folder),
         ]
@@ -64,6 +70,7 @@ def test_a_card(tmp_path, figures, model):
     text = (folder / "README.md").read_text()
     assert file_hash(weights / "model.safetensors") in text and "1,000 pictures" in text
     assert "One thing was different." in text
+    assert "CoPatch over Global-Local (val, 500): +1.9 [-0.5, +4.4] points; interval above 0: not reached" in text
     assert "| crop | 90.0 | 80.0 | 40.0 | 30.0 | 20.0 | 10.0 | 55.5 |" in text
     assert "44.0 over all kinds, +18.0 points" in text
     assert ("| minimal pairs, size | 70 | 71.5 |" in text) == (model == "clip")

@@ -85,9 +85,14 @@ def test_the_towers_of_the_training_are_those_of_transformers(tmp_path):
     (end,) = words[END]
     ids = torch.tensor([row + [end] * (12 - len(row)) for row in rows])
     with torch.no_grad():
-        pooled, _ = towers.images({"patches": torch.from_numpy(patches), "places": torch.from_numpy(places)})
+        pooled, dense = towers.images({"patches": torch.from_numpy(patches), "places": torch.from_numpy(places)})
         expected = towers.clip.get_image_features(pixel_values=pixels).pooler_output
         torch.testing.assert_close(pooled, expected, atol=2e-5, rtol=1e-4)
+        before = towers.clip.vision_model(pixel_values=pixels, output_hidden_states=True).hidden_states[-2][:, 1:]
+        last = towers.clip.vision_model.encoder.layers[-1]
+        values = last.self_attn.out_proj(last.self_attn.v_proj(last.layer_norm1(before)))
+        expected = towers.clip.visual_projection(towers.clip.vision_model.post_layernorm(values))
+        torch.testing.assert_close(dense, expected, atol=2e-5, rtol=1e-4)
         encoded = encode_by_length(towers, ids, end, groups=2)
         each = torch.cat([towers.clip.get_text_features(input_ids=torch.tensor([row])).pooler_output for row in rows])
         torch.testing.assert_close(encoded, each, atol=2e-5, rtol=1e-4)

@@ -9,6 +9,7 @@ import torch
 from zsris_viz.captioning import Captioner, load_captioner
 from zsris_viz.errors import CorruptFileError, InvalidInputError
 from zsris_viz.miniature import WEIGHTS
+from zsris_viz.miniature.training.git_batches import GitBatches, Mixture, as_tensors
 from zsris_viz.miniature.training.git_card import card
 from zsris_viz.miniature.training.git_data import (
     GIT_SEEDS,
@@ -21,7 +22,7 @@ from zsris_viz.miniature.training.git_data import (
 )
 from zsris_viz.miniature.training.git_model import build, encode, tokens, word_ids
 from zsris_viz.miniature.training.measure_git import colours_of, measure, nouns_of, precision_recall
-from zsris_viz.miniature.training.train_git import GitBatches, Mixture, PatchReader, as_tensors, caption_loss, train
+from zsris_viz.miniature.training.train_git import PatchReader, caption_loss, train
 from zsris_viz.miniature.world.layout import sample_layout
 from zsris_viz.miniature.world.words import COLOURS, NOUNS
 

@@ -6,11 +6,13 @@ from __future__ import annotations
 import argparse
 import json
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from zsris_viz.io.hashing import file_hash
 from zsris_viz.miniature import WEIGHTS
+from zsris_viz.miniature.training.effects import effects_table
 
 KINDS = ("noun", "colour", "size", "position", "relation", "ordinal", "all")
 
@@ -72,7 +74,13 @@ def best_map(rows: dict[str, dict[str, float]]) -> tuple[str, float] | None:
     return max(gains.items(), key=lambda pair: pair[1]) if gains else None
 
 
-def card(model: str, training: dict[str, Any], figures: dict[str, Any], digest: str) -> str:
+def card(
+    model: str,
+    training: dict[str, Any],
+    figures: dict[str, Any],
+    digest: str,
+    effects: Sequence[dict[str, Any]] = (),
+) -> str:
     """The text of the card.
 
     Args:
@@ -80,6 +88,7 @@ def card(model: str, training: dict[str, Any], figures: dict[str, Any], digest: 
         training: what the training wrote to training.json; a `note` added to it by hand is printed as it is.
         figures: what `measure` returned.
         digest: SHA-256 of model.safetensors.
+        effects: what `measure effects` wrote.
     """
     lines = [ABOUT[model]]
     lines.append(
@@ -128,6 +137,8 @@ def card(model: str, training: dict[str, Any], figures: dict[str, Any], digest: 
             "Position and relation near chance are no defect: published CLIP is near chance there too, and the "
             "methods of this package exist because of it.\n"
         )
+    if effects:
+        lines += ["Effects of the papers, with 95 % intervals over scenes:\n", *effects_table(effects), ""]
     return "\n".join(lines)
 
 
@@ -146,6 +157,7 @@ def main(argv: list[str]) -> None:
     parser.add_argument("--model", choices=("clip", "clip-rn"), default="clip")
     parser.add_argument("--run", type=Path, required=True, help="the folder of the training run")
     parser.add_argument("--figures", type=Path, required=True, help="the JSON file that measure wrote")
+    parser.add_argument("--effects", type=Path, default=None, help="the JSON file that measure effects wrote")
     parser.add_argument(
         "--folder", type=Path, default=None, help="where weights and card go (the package's own folder)"
     )
@@ -157,5 +169,7 @@ def main(argv: list[str]) -> None:
     shutil.copy2(given.run / "log.csv", folder / "training.csv")
     training = json.loads((given.run / "training.json").read_text())
     figures = json.loads(given.figures.read_text())
-    (folder / "README.md").write_text(card(given.model, training, figures, file_hash(folder / "model.safetensors")))
+    effects = json.loads(given.effects.read_text()) if given.effects else ()
+    digest = file_hash(folder / "model.safetensors")
+    (folder / "README.md").write_text(card(given.model, training, figures, digest, effects))
     print(folder / "README.md")

@@ -67,6 +67,34 @@ def position_waves(grid: int, width: int, amplitude: float = 0.3) -> Tensor:
     return torch.cat([torch.zeros(1, width), table])
 
 
+def last_block(block: nn.Module, hidden: Tensor, query: Tensor, *, causal: bool) -> tuple[Tensor, Tensor]:
+    """Run the last block of a transformer for the one token that is read after it.
+
+    Args:
+        block: CLIPEncoderLayer.
+        hidden: (B, N, W), what enters the block.
+        query: (B,) int64, the number of the token that is read.
+        causal: bool, whether a token attends to earlier ones and itself alone.
+
+    Returns:
+        (B, W), the token after the block; and (B, N, W), the values of all tokens before the output projection.
+    """
+    attention: Any = block.self_attn
+    count, length, width = hidden.shape
+    heads, rows = attention.num_heads, torch.arange(count, device=hidden.device)
+    normed = block.layer_norm1(hidden)  # type: ignore[operator]
+    keys, values = attention.k_proj(normed), attention.v_proj(normed)
+    queries = attention.q_proj(normed[rows, query]) * attention.scale
+    scores = torch.einsum("bhw,bnhw->bhn", queries.view(count, heads, -1), keys.view(count, length, heads, -1))
+    if causal:
+        later = torch.arange(length, device=hidden.device) > query[:, None]
+        scores = scores.masked_fill(later[:, None], -torch.inf)
+    weights = scores.float().softmax(-1).to(values.dtype)
+    mixed = torch.einsum("bhn,bnhw->bhw", weights, values.view(count, length, heads, -1)).reshape(count, width)
+    token = hidden[rows, query] + attention.out_proj(mixed)
+    return token + block.mlp(block.layer_norm2(token)), values  # type: ignore[operator]
+
+
 class VitTowers(nn.Module):
     """transformers' CLIPModel with patches dropped before the first block, which saves time and spreads the evidence.
 
@@ -108,19 +136,24 @@ class VitTowers(nn.Module):
         pooled = table.class_embedding + table.position_embedding.weight[0]
         hidden = torch.cat([pooled.expand(len(hidden), 1, -1), hidden], 1)
         hidden = vision.pre_layrnorm(hidden)
-        last = vision.encoder.layers[-1]
-        for block in vision.encoder.layers:
-            if block is last:
-                attention = block.self_attn
-                values = attention.out_proj(attention.v_proj(block.layer_norm1(hidden[:, 1:])))
-            result = block(hidden, None)
-            hidden = result[0] if isinstance(result, tuple) else result
+        *blocks, last = vision.encoder.layers
+        for block in blocks:
+            hidden = block(hidden, None)
+        pooled, values = last_block(last, hidden, hidden.new_zeros(len(hidden), dtype=torch.long), causal=False)
         project, norm = self.clip.visual_projection, vision.post_layernorm
-        return project(norm(hidden[:, 0])), project(norm(values))
+        return project(norm(pooled)), project(norm(last.self_attn.out_proj(values[:, 1:])))
 
     def texts(self, ids: Tensor) -> Tensor:
-        """(T, length) token ids -> (T, D)."""
-        return self.clip.get_text_features(input_ids=ids).pooler_output
+        """Return the features of captions, (T, D), of (T, length) int64 token ids."""
+        text = self.clip.text_model
+        hidden = text.embeddings(input_ids=ids)
+        length = ids.shape[1]
+        mask = torch.full((length, length), -torch.inf, device=ids.device).triu(1)[None, None]
+        *blocks, last = text.encoder.layers
+        for block in blocks:
+            hidden = block(hidden, mask)
+        pooled, _ = last_block(last, hidden, ids.argmax(1), causal=True)  # the end token has the highest id
+        return self.clip.text_projection(text.final_layer_norm(pooled))
 
     @property
     def logit_scale(self) -> Tensor:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -130,3 +130,14 @@ def difference_effect(
     compared = compare_methods(rows[rows.method == a], rows[rows.method == b], metric)
     value, low, high = 100 * compared.difference, 100 * compared.low, 100 * compared.high
     return Effect(name, str(rows.split.iloc[0]), value, low, high, scenes, "points", 0.0)
+
+
+def effects_table(rows: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Return measured rows as lines of a Markdown table.
+
+    Args:
+        rows: what `measure effects --output` wrote, a dict for every `Effect`.
+    """
+    effects = [Effect(**row) for row in rows]
+    lines = ["| measured | command |", "|---|---|"]
+    return [*lines, *(f"| {effect.text()} | `{effect.command}` |" for effect in effects)]
