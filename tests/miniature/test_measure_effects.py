@@ -19,7 +19,11 @@ def test_an_interval_of_a_mean_is_that_of_the_normal_distribution() -> None:
     values = np.random.default_rng(0).normal(3.0, 1.0, size=2000)
     value, low, high = ratio_interval(values, np.ones(2000), 10)
     assert value == pytest.approx(10 * values.mean())
-    assert (high - low) / 2 == pytest.approx(10 * 1.96 * values.std() / 2000**0.5, rel=0.1)
+    assert (
+        low is not None
+        and high is not None
+        and (high - low) / 2 == pytest.approx(10 * 1.96 * values.std() / 2000**0.5, rel=0.1)
+    )
 
 
 def test_what_is_reached() -> None:
@@ -28,6 +32,8 @@ def test_what_is_reached() -> None:
     assert Effect("a", "val", 3.0, -1.0, 7.0, 10, "points", 0.0).reached is False
     assert Effect("a", "val", 3.0, 0.5, 7.0, 10, "points", 0.0).reached is True
     assert Effect("a", "", 41.0, None, None, 0, "MB", most=40).reached is False
+    assert Effect("a", "val", 3.0, None, None, 10, "points", 0.0).reached is None
+    assert ratio_interval([1.0, 2.0], [2.0, 2.0]) == (0.75, None, None)
     row = Effect("a", "val", 3.0, 0.5, 7.0, 10, "points", 0.0)
     assert row.text() == "a (val, 10): +3.0 [+0.5, +7.0] points; interval above 0: reached"
     assert Effect("a", "val", 70.0, 60.0, 80.0, 10, "%").text() == "a (val, 10): 70.0 [60.0, 80.0] %"

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from zsris_viz.evaluation.metrics import find_metrics
-from zsris_viz.evaluation.statistics import compare_methods, image_sums, resampled
+from zsris_viz.evaluation.statistics import compare_methods, image_sums
+from zsris_viz.resampling import ratio_intervals
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -52,8 +53,8 @@ class Effect:
             return self.value <= self.most
         if self.least is None:
             return None
-        if self.unit == "points" and self.low is not None:
-            return self.low > self.least
+        if self.unit == "points":
+            return None if self.low is None else self.low > self.least
         return self.value >= self.least
 
     def text(self) -> str:
@@ -70,7 +71,7 @@ class Effect:
 
 def ratio_interval(
     tops: Sequence[float] | np.ndarray, bottoms: Sequence[float] | np.ndarray, scale: float = 1.0
-) -> tuple[float, float, float]:
+) -> tuple[float, float | None, float | None]:
     """Return the ratio of two sums and its 95 % interval.
 
     Args:
@@ -79,13 +80,16 @@ def ratio_interval(
         scale: float, what the results are multiplied with.
 
     Returns:
-        Ratio, lower and upper end.
+        Ratio, lower and upper end; None for the ends if there are too few scenes.
     """
     top, bottom = (np.asarray(values, dtype=float)[:, None] for values in (tops, bottoms))
-    totals = resampled([top, bottom])
-    draws = totals[0][:, 0] / np.maximum(totals[1][:, 0], 1e-12)
-    low, high = scale * np.percentile(draws, [2.5, 97.5])
-    return float(scale * top.sum() / bottom.sum()), float(low), float(high)
+    low, high = (_number(scale * float(ends[0])) for ends in ratio_intervals(top, bottom))
+    return float(scale * top.sum() / bottom.sum()), low, high
+
+
+def _number(value: float) -> float | None:
+    """Return the value, or None in place of nan."""
+    return None if np.isnan(value) else value
 
 
 def metric_effect(
@@ -128,7 +132,7 @@ def difference_effect(
     """
     rows = found.rows if kind is None else found.rows[found.rows.kind == kind]
     compared = compare_methods(rows[rows.method == a], rows[rows.method == b], metric)
-    value, low, high = 100 * compared.difference, 100 * compared.low, 100 * compared.high
+    value, low, high = 100 * compared.difference, _number(100 * compared.low), _number(100 * compared.high)
     return Effect(name, str(rows.split.iloc[0]), value, low, high, scenes, "points", 0.0)
 
 

@@ -235,11 +235,14 @@ def measure(
         The rows.
     """
     from zsris_viz.models import load_clip
+    from zsris_viz.models.layered import LayeredModel
 
     unknown = [name for name in groups if name not in GROUPS]
     if unknown:
         raise InvalidInputError(f"unknown rows: {', '.join(unknown)}. Known are {', '.join(GROUPS)}.")
     clip = load_clip(weights)
+    if not isinstance(clip, LayeredModel):
+        raise InvalidInputError(f"{weights} gives no access to its layers, which the rows need; give a CLIP.")
     effects: list[Effect] = []
     for name in groups:
         function, usual, few = GROUPS[name]
