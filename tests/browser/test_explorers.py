@@ -1,27 +1,31 @@
-"""The explorers as people meet them: notebook 05 in JupyterLab and through Voila, and the page of `zsris explore`.
+"""The explorers in a browser: notebook 05 in JupyterLab and through Voila, and the page of `zsris explore`.
 
-A headless Chromium moves the slider and types; pictures and measures must follow, and no cell may end in an error.
-Screenshots go to the folder that the environment variable ZSRIS_ARTIFACTS names, else to the test's own folder.
+A headless Chromium moves sliders, hovers, clicks, types and drops files; pictures and measures must follow, and no
+cell may end in an error. Screenshots go to the folder that the environment variable ZSRIS_ARTIFACTS names, else to the
+test's own folder.
 """
 
 from __future__ import annotations
 
+import ast
 import importlib.util
+import io
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import nbformat
+import numpy as np
 import pytest
+from PIL import Image
 
 from tests.browser.servers import BROWSER, RUN, browser_page, explore, lab, shut_down_kernels
 from zsris_viz.reproduce import load_entries, runs_of
 
 NOTEBOOKS = Path(__file__).resolve().parents[2] / "notebooks"
 NAME = "05_layer_probes"
-EXPLORER = ".zsris-explorer:has(.zsris-curve)"  # LayerExplorer is the one with a curve
 IDLE = "#jp-main-statusbar >> text=/\\| Idle/"
 
 pytestmark = [
@@ -61,18 +65,16 @@ def test_notebook_in_jupyterlab(notebook: Path, tmp_path: Path, artefacts: Path)
         page.wait_for_selector(IDLE)  # before that, JupyterLab would run nothing
         page.get_by_role("menuitem", name="Run", exact=True).click()
         page.get_by_role("menuitem", name="Run All Cells", exact=True).click()
-        explorer = page.locator(EXPLORER).first
-        explorer.locator(".zsris-map img").wait_for(timeout=1000 * RUN)
+        explorer = page.locator(".zsris-layers").first
+        explorer.locator(".zsris-frame canvas").first.wait_for(state="attached", timeout=1000 * RUN)
         page.wait_for_selector(IDLE, timeout=1000 * RUN)
-        used(page, explorer, artefacts, "lab")
+        layers_answer(explorer)
+        type_into(explorer, 0, "the big green tree")
+        explorer.screenshot(path=artefacts / "lab.png")
         no_error(page)
         assert page.locator(".jp-InputPrompt", has_text="[*]").count() == 0
-
-        picture = explorer.locator(".zsris-map img").get_attribute("src")
         assert shut_down_kernels(address, token) == 1
-        explorer.get_by_role("slider").first.press("ArrowLeft")
-        page.wait_for_timeout(1000)
-        assert explorer.locator(".zsris-map img").get_attribute("src") == picture  # without a kernel, the last one
+        layers_answer(explorer)  # what was sent answers without a kernel too
         no_error(page)
 
 
@@ -82,96 +84,197 @@ def test_notebook_through_voila(notebook: Path, tmp_path: Path, artefacts: Path)
         browser_page(artefacts / "failed.png") as page,
     ):
         page.goto(address, wait_until="commit")  # the page is whole only when every cell has run
-        explorer = page.locator(EXPLORER).first
-        explorer.locator(".zsris-map img").wait_for(timeout=1000 * RUN)
-        used(page, explorer, artefacts, "voila")
+        explorer = page.locator(".zsris-layers").first
+        explorer.locator(".zsris-frame canvas").first.wait_for(state="attached", timeout=1000 * RUN)
+        layers_answer(explorer)
+        type_into(explorer, 0, "the big green tree")
         no_error(page)
     assert process.returncode == 0
 
 
 def test_page_of_explorers(tmp_path: Path, artefacts: Path) -> None:
-    """Every tab opens and answers to a click; an upload replaces the image; Ctrl-C leaves nothing behind."""
+    """Every tab answers, what can be taken away comes, other images are taken, and Ctrl-C leaves nothing behind."""
     with explore(tmp_path) as (address, process, log), browser_page(artefacts / "failed.png") as page:
         page.goto(address.split("?")[0])
-        assert page.locator(EXPLORER).count() == 0 and "token" in page.content().lower()  # not without the token
-        page.goto(address)
-        explorer = page.locator(EXPLORER).first
-        explorer.locator(".zsris-map img").wait_for()
-        used(page, explorer, artefacts, "explore-layers")
+        assert page.locator(".zsris-board").count() == 0 and "token" in page.content().lower()  # not without the token
+        page.goto(address, wait_until="commit")
+        layers = page.locator(".zsris-layers")
+        layers.locator(".zsris-frame canvas").first.wait_for(state="attached")
+        layers_answer(layers)
+        pins_are_compared(layers)
+        page.screenshot(path=artefacts / "layers.png", full_page=True)
+        type_into(layers, 0, "the lamp on the left")
+        type_into(layers, 0, " ", message="The expression is empty")
+        type_into(layers, 0, "the lamp on the left")
+        code = copied_code(layers)
+        assert "LayerExplorer(image, 'the lamp on the left'" in code
 
         page.get_by_role("tab", name="Attention").click()
-        attention = page.locator(".zsris-explorer:has(.zsris-tokens)")
-        attention.locator(".zsris-looks img").wait_for()
-        changes(attention, [".zsris-tokens"], lambda: attention.locator('.zsris-tokens [data-key="0,1"]').click())
-        changes(attention, [".zsris-looks"], lambda: attention.locator(".zsris-looks img").click())
-        attention.screenshot(path=artefacts / "explore-attention.png")
+        attention = page.locator(".zsris-attention")
+        attention.locator(".zsris-frame canvas").first.wait_for(state="attached")
+        assert attention.locator("input[type=text]").first.input_value() == "the lamp on the left"  # shared
+        hovering_needs_no_kernel(attention)
+        attention.locator('th [data-token="1"]').click()
+        attention.locator(".zsris-note", has_text="Without the hidden tokens").wait_for()
+        page.screenshot(path=artefacts / "attention.png", full_page=True)
 
         page.get_by_role("tab", name="Methods").click()
-        methods = page.locator(".zsris-explorer:has(.zsris-table)")
-        methods.locator(".zsris-image img").wait_for()
-        changes(methods, [".zsris-image"], lambda: methods.locator(".zsris-table tr[data-key]").last.click())
-        row = methods.locator(".zsris-table tr[data-key]").last
-        row.focus()
-        changes(methods, [".zsris-image"], lambda: row.press("Enter"))  # without a mouse
-        methods.screenshot(path=artefacts / "explore-methods.png")
+        methods = page.locator(".zsris-methods")
+        methods.locator("tr[data-mask]").first.wait_for()
+        rows_and_masks_are_linked(methods)
+        page.screenshot(path=artefacts / "methods.png", full_page=True)
+        for kind, start in (("PNG", b"\x89PNG"), ("SVG", b"<?xml"), ("PDF", b"%PDF")):
+            with page.expect_download() as download:
+                methods.get_by_role("button", name=kind).click()
+            assert Path(download.value.path()).read_bytes().startswith(start)
 
         page.get_by_role("tab", name="Compare").click()
-        compare = page.locator(".zsris-explorer:has(.zsris-difference)")
-        compare.locator(".zsris-difference img").wait_for()
-        changes(compare, [".zsris-difference"], lambda: type_into(compare, 1, "the thing on the left"))
-        compare.screenshot(path=artefacts / "explore-compare.png")
+        compare = page.locator(".zsris-compare")
+        compare.locator(".zsris-frame canvas").first.wait_for(state="attached")
+        assert compare.locator(".zsris-low", has_text="-3.000").count()
+        page.screenshot(path=artefacts / "compare.png", full_page=True)
+
+        shared = page.url
+        assert "tab=%22compare%22" in shared
+        photographs_are_taken(page, tmp_path, artefacts)
+        page.goto(shared)
+        page.reload()
+        page.locator(".zsris-compare .zsris-frame").first.wait_for()  # the address brings tab and example back
+        page.set_viewport_size({"width": 360, "height": 740})
+        page.wait_for_timeout(500)
+        assert page.evaluate("document.querySelector('.zsris-compare').scrollWidth <= window.innerWidth")
+        page.screenshot(path=artefacts / "phone.png", full_page=True)
         no_error(page)
     assert process.returncode == 0 and "stopping" in log.read_text()
 
 
-def used(page: Any, explorer: Any, artefacts: Path, name: str) -> None:
-    """Move the layer slider and type another expression: each time pictures and measures must change."""
-    pictures = (".zsris-map", ".zsris-clusters", ".zsris-curve", ".zsris-told")
+def layers_answer(explorer: Any) -> None:
+    """The layer slider changes map, note and title in the page, within a frame or two."""
     explorer.scroll_into_view_if_needed()
-    explorer.screenshot(path=artefacts / f"{name}-first.png")
     slider = explorer.get_by_role("slider").first
-    first = explorer.locator(".zsris-told").inner_text()
-    assert re.search(r"IoU of the first cluster \d\.\d{3}", first)
-    for key in ("ArrowLeft", "ArrowLeft", "ArrowRight"):
-        changes(explorer, pictures, lambda key=key: slider.press(key))
-    moved = explorer.locator(".zsris-told").inner_text()
-    assert layer_of(moved) == layer_of(first) - 1 and moved != first
-    explorer.screenshot(path=artefacts / f"{name}-moved.png")
-
-    # The curve has the IoU of every layer: another text, other numbers.
-    changes(explorer, (".zsris-map", ".zsris-curve"), lambda: type_into(explorer, 0, "the big green tree"))
-    changes(explorer, pictures, lambda: explorer.locator('.zsris-curve [data-key="1"]').click())
-    assert layer_of(explorer.locator(".zsris-told").inner_text()) == 1
-
-    picture = explorer.locator(".zsris-map img").get_attribute("src")
-    type_into(explorer, 0, " ")
-    message = explorer.locator(".zsris-message", has_text="The expression is empty")
-    message.wait_for()
-    assert explorer.locator(".zsris-map img").get_attribute("src") == picture
-    changes(explorer, (".zsris-map", ".zsris-curve"), lambda: type_into(explorer, 0, "the red bus"))
-    message.wait_for(state="detached")
-    explorer.screenshot(path=artefacts / f"{name}-typed.png")
+    slider.press("Home")
+    waits(explorer, lambda: "Layer 0" in note(explorer) or "Layer 1" in note(explorer))
+    first, picture = note(explorer), canvas(explorer)
+    slider.press("ArrowRight")
+    waits(explorer, lambda: note(explorer) != first and canvas(explorer) != picture)
+    explorer.locator('rect[data-place="3"]').click()
+    waits(explorer, lambda: note(explorer).startswith("Layer 3"))
+    assert slider.input_value() == "3"
 
 
-def layer_of(told: str) -> int:
-    found = re.match(r"layer (\d+) of", told)
-    assert found, told
-    return int(found.group(1))
+def pins_are_compared(explorer: Any) -> None:
+    thumbs = explorer.locator(".zsris-grid canvas")
+    thumbs.nth(1).hover()
+    explorer.locator(".zsris-large figure").first.wait_for()
+    thumbs.nth(1).click()
+    thumbs.nth(4).click()
+    explorer.locator(".zsris-note").first.hover()
+    explorer.locator(".zsris-large figcaption", has_text="A minus B").wait_for()
+    assert explorer.locator(".zsris-large figure").count() == 3
+    assert "cosine similarity" in explorer.locator(".zsris-large .zsris-bar").last.inner_text()
 
 
-def type_into(explorer: Any, place: int, text: str) -> None:
+def hovering_needs_no_kernel(explorer: Any) -> None:
+    """The mouse over a patch and over a token; keys do the same."""
+    frame = explorer.locator(".zsris-frame[role=application]").last
+    frame.scroll_into_view_if_needed()
+    box, seen = frame.bounding_box(), set()
+    for place in (0.2, 0.5, 0.8):
+        explorer.page.mouse.move(box["x"] + place * box["width"], box["y"] + place * box["height"])
+        explorer.page.wait_for_timeout(200)
+        title = explorer.locator("figcaption", has_text="attention from patch")
+        seen.add((title.inner_text(), canvas(explorer)))
+    assert len(seen) == 3
+    frame.press("ArrowRight")
+    token = explorer.locator('th [data-token="2"]')
+    token.hover()
+    explorer.locator("figcaption", has_text=f"attention from “{token.inner_text()}”").wait_for()
+
+
+def rows_and_masks_are_linked(explorer: Any) -> None:
+    rows = explorer.locator("tr[data-mask]")
+    drawn = "nodes => nodes.filter(node => node.style.display !== 'none').length"
+    lines = explorer.locator(".zsris-stage > svg > g:not(:first-child)")
+    before = lines.evaluate_all(drawn)
+    rows.last.hover()
+    waits(explorer, lambda: lines.evaluate_all(drawn) == before + 1)
+    rows.last.press("Enter")
+    explorer.locator(".zsris-note").first.hover()
+    waits(explorer, lambda: rows.last.get_attribute("aria-pressed") == "true")
+    order = rows.evaluate_all("rows => rows.map(row => row.dataset.mask)")
+    explorer.get_by_role("button", name="mask", exact=True).click()
+    ordered = rows.evaluate_all("rows => rows.map(row => row.dataset.mask)")
+    assert ordered == sorted(order, key=int)
+    explorer.get_by_role("button", name="zoom in").first.click()
+    waits(explorer, lambda: "scale(2)" in (explorer.locator(".zsris-stage").first.get_attribute("style") or ""))
+
+
+def photographs_are_taken(page: Any, folder: Path, artefacts: Path) -> None:
+    """A large photograph is made smaller in the page, a text file is refused, a drop and an example are taken."""
+    rng = np.random.default_rng(0)
+    colours = Image.fromarray(rng.integers(0, 256, (6, 8, 3), dtype=np.uint8))
+    blocks = colours.resize((4000, 3000), Image.Resampling.NEAREST)
+    blocks.save(folder / "large.jpg", quality=95)
+    page.set_input_files("input[type=file]", folder / "large.jpg")
+    page.locator(".zsris-status", has_text="4000 x 3000 pixels, made smaller: 1600 x 1200").wait_for()
+    page.locator(".zsris-badge:visible").first.wait_for()  # the miniature on a photograph
+    page.screenshot(path=artefacts / "photograph.png", full_page=True)
+    (folder / "words.txt").write_text("no image")
+    page.set_input_files("input[type=file]", folder / "words.txt")
+    page.locator(".zsris-status", has_text="no image that can be read").wait_for()
+    buffer = io.BytesIO()
+    blocks.resize((80, 60)).save(buffer, "png")
+    page.evaluate(
+        """content => {
+            const carried = new DataTransfer();
+            carried.items.add(new File([new Uint8Array(content)], "dropped.png", {type: "image/png"}));
+            document.querySelector(".zsris-page-bar").dispatchEvent(new DragEvent("drop", {dataTransfer: carried}));
+        }""",
+        list(buffer.getvalue()),
+    )
+    page.locator(".zsris-status", has_text="dropped.png").wait_for()
+    page.get_by_text("examples", exact=True).click()
+    page.locator('[data-example="scene-7"]').click()
+    page.wait_for_function("location.hash.includes('scene-7')")
+
+
+def copied_code(explorer: Any) -> str:
+    explorer.get_by_role("button", name="copy as code").click()
+    code = explorer.locator(".zsris-code")
+    code.wait_for()
+    text = code.inner_text()
+    ast.parse(text)
+    return text
+
+
+def note(explorer: Any) -> str:
+    return explorer.locator(".zsris-note").first.inner_text()
+
+
+def canvas(explorer: Any) -> str:
+    """A text that changes with the pixels of the pictures."""
+    return explorer.locator(".zsris-frame canvas").evaluate_all("all => all.map(one => one.toDataURL()).join()")
+
+
+def type_into(explorer: Any, place: int, text: str, message: str | None = None) -> None:
+    """Type an expression; the maps must change, or a message appear."""
     box = explorer.locator("input[type=text]").nth(place)
+    before = canvas(explorer)
     box.fill(text)
     box.press("Enter")
+    if message is not None:
+        explorer.locator(".zsris-message", has_text=message).wait_for()
+    elif not re.search(re.escape(text), explorer.page.url):
+        waits(explorer, lambda: canvas(explorer) != before or not explorer.locator(".zsris-message").inner_text())
 
 
-def changes(explorer: Any, parts: Sequence[str], action: Any) -> None:
-    """Do something, and wait until each of these parts of the explorer is drawn anew."""
-    handles = [explorer.locator(part).element_handle() for part in parts]
-    before = [handle.inner_html() for handle in handles]
-    action()
-    differ = "([parts, before]) => parts.every((part, place) => part.innerHTML !== before[place])"
-    explorer.page.wait_for_function(differ, arg=[handles, before])
+def waits(explorer: Any, holds: Callable[[], bool], seconds: float = 60) -> None:
+    """Wait until something holds."""
+    for _ in range(int(seconds * 20)):
+        if holds():
+            return
+        explorer.page.wait_for_timeout(50)
+    raise AssertionError(f"it did not hold within {seconds} s")
 
 
 def no_error(page: Any) -> None:

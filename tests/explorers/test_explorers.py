@@ -114,6 +114,8 @@ def test_an_empty_expression_is_refused_and_the_view_stays(name, request):
     box.value = "   "
     assert "The expression is empty" in message(explorer) and explorer.board.message["kind"] == "error"
     assert explorer.board.view is before and explorer.state.expression == TEXT
+    box.value = TEXT
+    assert message(explorer) == ""
     box.value = "a bus"
     assert message(explorer) == "" and explorer.state.expression == "a bus"
 

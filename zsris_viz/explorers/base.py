@@ -163,7 +163,8 @@ class Explorer(ipywidgets.VBox):
 
     def set_expression(self, text: str) -> None:
         """Take another expression, and pass it on when it was accepted."""
-        if text == getattr(self.state, "expression", None):
+        if text == self.settings()["expression"]:
+            self.board.tell("")  # a refused text was corrected
             return
 
         self.attempt(lambda: self.state.set(expression=text), busy="computing")

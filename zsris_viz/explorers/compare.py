@@ -91,6 +91,7 @@ class CompareExplorer(Explorer):
         name = ("first", "second")[place]
         side: Side = getattr(self.state, name)
         if getattr(side, setting) == new:
+            self.board.tell("")
             return
 
         self.attempt(lambda: self.state.set(**{name: replace(side, **{setting: new})}), busy="computing")

@@ -32,6 +32,7 @@ def bars_with_intervals(
     xlabel: str | None = None,
     ylabel: str | None = None,
     title: str | None = None,
+    legend_title: str | None = None,
     values: str | None = "{:.1f}",
     palette: Mapping[Any, str] | None = None,
     ax: Axes | None = None,
@@ -44,6 +45,7 @@ def bars_with_intervals(
         order, hue_order: of the names; default as they come.
         reference: name -> value of dashed lines across, for example {"chance": 26}.
         limits: of the value axis. values: how a bar's value is written beside it, None for not at all.
+        legend_title: above the legend; the name of the column `hue` is not shown.
         palette: hue (or name) -> colour. ax: draw there instead of on a new figure of `size` inches.
 
     Raises:
@@ -89,7 +91,7 @@ def bars_with_intervals(
         (ax.set_xlim if horizontal else ax.set_ylim)(*limits)
     texts = (ylabel if ylabel is not None else y, xlabel if xlabel is not None else "")
     ax.set(xlabel=texts[0] if horizontal else texts[1], ylabel=texts[1] if horizontal else texts[0])
-    _finish(ax, title, legend=hue is not None or bool(reference), legend_title=hue)
+    _finish(ax, title, legend=hue is not None or bool(reference), legend_title=legend_title)
     return ax.figure  # type: ignore[return-value]
 
 
@@ -116,7 +118,9 @@ def _name_bars(ax: Axes, names: list[Any], horizontal: bool) -> None:
         ax.invert_yaxis()
         ax.grid(False, axis="y")
         return
-    crowded = sum(map(len, texts)) > 60
+    figure: Any = ax.get_figure(root=True)
+    room = 11 * ax.get_position().width * figure.get_figwidth()  # letters side by side
+    crowded = max(map(len, texts), default=0) * len(texts) > room
     ax.set_xticks(range(len(names)), texts, rotation=30 if crowded else 0, ha="right" if crowded else "center")
     ax.grid(False, axis="x")
 
@@ -135,6 +139,7 @@ def curves(
     xlabel: str | None = None,
     ylabel: str | None = None,
     title: str | None = None,
+    legend_title: str | None = None,
     palette: Mapping[Any, str] | None = None,
     ax: Axes | None = None,
     size: tuple[float, float] = (4.2, 2.8),
@@ -144,7 +149,10 @@ def curves(
     Args:
         reference: name -> value of horizontal dashed lines. mark: name -> place of vertical dotted lines,
             named along them.
-        limits: of the value axis. palette: hue -> colour. ax: draw there instead of on a new figure of `size` inches.
+        limits: of the value axis.
+        legend_title: above the legend; the name of the column `hue` is not shown.
+        palette: hue -> colour.
+        ax: draw there instead of on a new figure of `size` inches.
 
     Raises:
         InvalidInputError: a column that the table does not have.
@@ -178,7 +186,7 @@ def curves(
     if limits is not None:
         ax.set_ylim(*limits)
     ax.set(xlabel=xlabel if xlabel is not None else x, ylabel=ylabel if ylabel is not None else y)
-    _finish(ax, title, legend=hue is not None or bool(reference), legend_title=hue)
+    _finish(ax, title, legend=hue is not None or bool(reference), legend_title=legend_title)
     return ax.figure  # type: ignore[return-value]
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from zsris_viz.errors import InvalidInputError
-from zsris_viz.figures.layout import CHOSEN, TRUTH, new_figure
+from zsris_viz.figures.layout import CHOSEN, TRUTH, add_title, new_figure
 from zsris_viz.figures.outlines import as_mask
 from zsris_viz.figures.pictures import add_mask, show_image, wrapped
 
@@ -74,8 +74,7 @@ def show_choices(rows: Sequence[Choices], *, title: str | None = None, cell: flo
                 spine.set_visible(right)
                 spine.set_color(TRUTH)
                 spine.set_linewidth(2.2)
-    if title is not None:
-        fig.suptitle(title, x=0.01, ha="left")
+    add_title(fig, title)
     return fig
 
 

@@ -101,6 +101,16 @@ def grid_shape(count: int, columns: int | None, most: int = 5) -> tuple[int, int
     return -(-count // columns), columns
 
 
+def add_title(fig: Figure, title: str | None) -> None:
+    """Write a title above the whole figure, on as many lines as its width asks for; None for none."""
+    import textwrap
+
+    if title is not None:
+        letters = max(16, int(11 * fig.get_figwidth()))
+        lines = [line for part in title.split("\n") for line in textwrap.wrap(part, letters) or [""]]
+        fig.suptitle("\n".join(lines), x=0.01, ha="left", parse_math=False)
+
+
 def close_rest(axes: Iterable[Axes], used: int) -> None:
     """Hide the axes after the first `used`."""
     for axis in list(axes)[used:]:
@@ -124,5 +134,6 @@ def note_source(fig: Figure, model: Any = None, data: Any = None) -> Figure:
         built_in = name.startswith("scenes")
         parts.append(f"data: {'built-in drawn ' if built_in else ''}{name}")
     if parts:
-        fig.text(0.995, -0.01, " · ".join(parts), ha="right", va="top", fontsize=6.5, color=NOTE_GREY)
+        # as a label of the whole figure the layout leaves room for it
+        fig.supxlabel(" · ".join(parts), x=0.995, ha="right", fontsize=6.5, color=NOTE_GREY, parse_math=False)
     return fig

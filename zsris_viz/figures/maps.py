@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from zsris_viz.errors import InvalidInputError
-from zsris_viz.figures.layout import DIVERGING, SEQUENTIAL, TRUTH, close_rest, grid_shape, new_figure
+from zsris_viz.figures.layout import DIVERGING, SEQUENTIAL, TRUTH, add_title, close_rest, grid_shape, new_figure
 from zsris_viz.figures.pictures import add_mask, show_image, wrapped
 
 if TYPE_CHECKING:
@@ -65,8 +65,7 @@ def show_maps(
         axis.set_title(wrapped(name, 26), loc="left")
     close_rest(flat, len(arrays) + with_image)
     shades.add_bar(fig, axes, label)
-    if title is not None:
-        fig.suptitle(title, x=0.01, ha="left")
+    add_title(fig, title)
     return fig
 
 
@@ -114,8 +113,7 @@ def show_map_grid(
             if number == 0:
                 axis.set_title(wrapped(head, 20), loc="left")
     shades.add_bar(fig, axes, label)
-    if title is not None:
-        fig.suptitle(title, x=0.01, ha="left")
+    add_title(fig, title)
     return fig
 
 

@@ -9,7 +9,7 @@ import numpy as np
 from PIL import Image
 
 from zsris_viz.errors import InvalidInputError
-from zsris_viz.figures.layout import CHOSEN, TRUTH, close_rest, colours, grid_shape, new_figure
+from zsris_viz.figures.layout import CHOSEN, TRUTH, add_title, close_rest, colours, grid_shape, new_figure
 from zsris_viz.figures.outlines import as_mask, label_place
 
 MANY = 24  # masks; above it they are drawn as one layer
@@ -36,7 +36,7 @@ def show_image(ax: Axes, image: ImageSource, title: str | None = None, *, dim: f
     ax.imshow(pixels * (1 - dim) + dim, interpolation="antialiased")
     _frameless(ax)
     if title is not None:
-        ax.set_title(title, loc="left")
+        ax.set_title(title, loc="left", parse_math=False)  # titles hold expressions, where "$" is a letter
     return ax
 
 
@@ -219,8 +219,7 @@ def show_images(
     for axis, (name, image) in zip(axes.flat, named.items(), strict=False):
         show_image(axis, image, name if isinstance(name, str) else None)
     close_rest(axes.flat, len(named))
-    if title is not None:
-        fig.suptitle(title, x=0.01, ha="left")
+    add_title(fig, title)
     return fig
 
 
@@ -248,8 +247,7 @@ def show_examples(
         if zoom:
             _zoom(axis, [as_mask(mask) for mask in (chosen, truth) if mask is not None])
     close_rest(axes.flat, len(examples))
-    if title is not None:
-        fig.suptitle(title, x=0.01, ha="left")
+    add_title(fig, title)
     return fig
 
 
