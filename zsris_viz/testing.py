@@ -20,6 +20,7 @@ import numpy as np
 import torch
 from PIL import Image
 
+from zsris_viz.datasets import load_dataset
 from zsris_viz.datasets.types import Dataset, Reference, Sample
 from zsris_viz.errors import InvalidInputError, InvalidTypeError
 from zsris_viz.masks import Masks
@@ -28,6 +29,11 @@ from zsris_viz.methods.features import SceneFeatures
 from zsris_viz.methods.prediction import Prediction, Ranking
 from zsris_viz.models import load_clip
 from zsris_viz.models.base import ImageTextModel
+from zsris_viz.models.layered import LayeredModel
+from zsris_viz.probes.base import Probe
+from zsris_viz.probes.inputs import prepare as prepare_inputs
+from zsris_viz.probes.inputs import texts_of_images, views
+from zsris_viz.probes.table import COLUMNS
 from zsris_viz.proposals.base import Proposer
 
 EXPRESSIONS = ("the red circle on the left", "blue", "a café, très petit")
@@ -134,6 +140,49 @@ def check_proposer(proposer: Proposer, *, images: Sequence[Image.Image] = ()) ->
             assert bool((scores.diff() <= 0).all()), "the masks are not ordered by score, best first"
         again = proposer.propose(np.asarray(image))
         assert torch.equal(masks.data.cpu(), again.data.cpu()), f"{name}.propose differs between two calls"
+
+
+def check_probe(probe: type[Probe], *, clip: LayeredModel | None = None) -> None:
+    """Check that a class keeps the contract of :class:`zsris_viz.probes.base.Probe`.
+
+    It is prepared for two drawn scenes twice, once as for a model and once as for a tower of random weights.
+
+    Args:
+        probe: The class.
+        clip: A vision transformer to measure; by default the built-in miniature.
+
+    Raises:
+        AssertionError: A promise of the contract is broken.
+    """
+    assert isinstance(probe, type) and issubclass(probe, Probe), f"{probe!r} is not a class that derives from Probe"
+    name = probe.__name__
+    assert isinstance(probe.name, str) and probe.name.strip(), f"{name}.name is {probe.name!r}; a text is needed"
+    assert probe.reads in ("images", "texts"), f"{name}.reads is {probe.reads!r}; use 'images' or 'texts'"
+    assert isinstance(probe.controls, tuple) and "model" not in probe.controls, f"{name}.controls is {probe.controls!r}"
+    model = clip or load_clip("miniature")
+    assert isinstance(model, LayeredModel), f"{model!r} gives no access to its layers"
+    scenes = load_dataset("scenes", "val", limit=2)
+    inputs = prepare_inputs(scenes, model, parts="gold", limit=None, seed=0)
+    for control, wanted in (("model", probe.controls), ("untrained", ())):
+        tables = []
+        for _ in range(2):
+            made = probe(seed=1)
+            made.prepare(inputs, control=control, controls=wanted)
+            reads_images = probe.reads == "images"
+            for image in views(inputs, model) if reads_images else texts_of_images(inputs, model):
+                made.update(image)
+            tables.append(made.result(resamples=10, seed=1))
+        table = tables[0]
+        assert tuple(table.columns) == COLUMNS, f"{name}.result has the columns {tuple(table.columns)}"
+        assert table.equals(tables[1]), f"{name} gives other numbers for the same seed"
+        allowed = {control, *wanted}
+        assert set(table["control"]) <= allowed, f"{name} has rows of {set(table['control']) - allowed}, undeclared"
+        assert (table["probe"] == probe.name).all(), f"{name} has rows under another name than {probe.name!r}"
+        keys = ["probe", "kind", "variant", "layer", "head", "control"]
+        assert not table.duplicated(keys).any(), f"{name} has two rows of the same {', '.join(keys)}"
+        assert (table["n"] >= table["images"]).all() and (table["images"] <= len(scenes)).all(), (
+            f"{name}: counts are wrong"
+        )
 
 
 def _check_predictions(method: Method, clip: ImageTextModel) -> None:

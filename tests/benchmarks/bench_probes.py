@@ -23,7 +23,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from zsris_viz.datasets import load_dataset
 from zsris_viz.models import load_clip
-from zsris_viz.probes import PROBES, run_probes
+from zsris_viz.probes import probe_names, run_probes
 
 
 def measure(clip: Any, data: Any, probes: list[str], parts: str) -> dict[str, float]:
@@ -60,10 +60,10 @@ def main() -> None:
         },
         "clip": clip.name,
         "scenes": options.scenes,
-        "all probes": measure(clip, data, list(PROBES), options.parts),
+        "all probes": measure(clip, data, list(probe_names()), options.parts),
     }
     print(json.dumps(figures, indent=2), flush=True)
-    for name in PROBES if options.each else ():
+    for name in probe_names() if options.each else ():
         figures[name] = measure(clip, data, [name], options.parts)
         print(name, figures[name], flush=True)
     if options.output:

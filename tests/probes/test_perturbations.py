@@ -14,6 +14,8 @@ from zsris_viz.probes.perturbations import (
     flip,
     grown,
     move_object,
+    moved_patches,
+    recoloured_copy,
     shuffle_patches,
     swap_quadrants,
 )
@@ -108,3 +110,39 @@ def test_changed_copies(pixels):
     again = changed_copies(pixels, patch=8, mask=mask, seed=5)
     assert all(torch.equal(copies[name], again[name]) for name in CHANGES)
     assert not torch.equal(changed_copies(pixels, patch=8, seed=6)["patch shuffle"], copies["patch shuffle"])
+
+
+def test_patches_are_where_moved_patches_says():
+    generator = torch.Generator().manual_seed(0)
+    pixels = torch.rand(3, 64, 64, generator=generator)
+    mask = torch.zeros(64, 64, dtype=torch.bool)
+    mask[8:24, 0:16] = True
+    copies = changed_copies(pixels, patch=8, mask=mask, seed=5)
+    places = moved_patches((64, 64), patch=8, mask=mask, seed=5)
+    assert set(places) == set(copies)
+
+    def cells(picture):
+        return picture.unfold(1, 8, 8).unfold(2, 8, 8).permute(1, 2, 0, 3, 4).flatten(0, 1)
+
+    own = cells(pixels)
+    for name, (old, new) in places.items():
+        moved = cells(copies[name])[new]
+        assert torch.equal(moved.flip(-1) if name == "flip" else moved, own[old]), name
+    assert sorted(places["object moved"][0].tolist()) == [8, 9, 16, 17]
+
+
+def test_places_that_do_not_exist():
+    assert set(moved_patches((56, 56), patch=8)) == {"flip", "patch shuffle"}  # seven patches have no half
+    full = torch.ones(64, 64, dtype=torch.bool)
+    assert "object moved" not in moved_patches((64, 64), patch=8, mask=full)
+
+
+def test_recoloured_copy_keeps_the_layout(pixels):
+    changed = pixels.clone()
+    changed[:, 2:5, 1:4] += 1
+    copy = recoloured_copy(pixels, changed)
+    assert torch.equal(copy[:, 2:5, 1:4], pixels[[2, 0, 1], 2:5, 1:4])
+    outside = torch.ones(pixels.shape[1:], dtype=torch.bool)
+    outside[2:5, 1:4] = False
+    assert torch.equal(copy[:, outside], pixels[:, outside])
+    assert torch.equal(recoloured_copy(pixels, pixels + 1), pixels[[2, 0, 1]])

@@ -12,12 +12,24 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from zsris_viz.masks import Masks
-from zsris_viz.probes import localisation, minimal_pairs, run_probes, spatial_sensitivity
+from zsris_viz.probes import run_probes
 from zsris_viz.probes.caption_pairs import swap_side, swap_word
 from zsris_viz.probes.decoding import ridge_errors
 from zsris_viz.probes.localising import area_under_curve, overlap, pointing
 from zsris_viz.probes.masking import masked_texts
 from zsris_viz.probes.perturbations import changed_copies, content_copy
+
+
+def _one(name: str) -> Any:
+    def run(clip: Any, dataset: Any, **options: Any) -> Any:
+        return run_probes(clip, dataset, [name], **options)
+
+    return run
+
+
+spatial_sensitivity, localisation = _one("spatial sensitivity"), _one("localisation")
+minimal_pairs, position_decodability = _one("minimal pairs"), _one("position decodability")
+context_attention, context_masking = _one("context-token attention"), _one("context masking")
 
 OPTIONS: dict[str, Any] = {"parts": "gold", "resamples": 20, "controls": ("shuffled",)}
 
@@ -232,3 +244,47 @@ def test_context_masking(clip, data):
         assert value(table, kind, "score", last) == pytest.approx(0, abs=1e-6)
         assert value(table, kind, "chosen", last) == 0
     assert value(table, "context", "chosen", 0) <= 1 and "shuffled" in set(table.control)
+
+
+def test_equivariance_follows_the_content(clip, data):
+    table = spatial_sensitivity(clip, data[:1], **OPTIONS)
+    pixels = clip.preprocess.image(data[0].image)
+    own, mirrored = (clip.project(clip.trace_image(part[None]).layers[3])[0, 1:] for part in (pixels, pixels.flip(-1)))
+    expected = (unit(own).reshape(7, 7, -1) * unit(mirrored).reshape(7, 7, -1).flip(1)).sum(-1).mean()
+    assert value(table, "flip", "equivariance", 3) == pytest.approx(float(expected), abs=1e-5)
+    # pixels alone: at layer 0 a shuffled patch differs from itself by the position embedding only
+    assert value(table, "patch shuffle", "equivariance", 0) > value(
+        table, "patch shuffle", "equivariance", 0, "shuffled"
+    )
+
+
+def test_the_positive_control_can_be_decoded(clip):
+    from zsris_viz.datasets import load_dataset
+
+    scenes = load_dataset("scenes", "val", size=56)
+    options = OPTIONS | {"controls": ("positive",)}
+    table = run_probes(clip, [scenes[index] for index in range(60)], ["position decodability"], layers=[0], **options)
+    assert value(table, "place of the largest object", "object's mask", 0, "positive") > 0.95
+
+
+def test_masking_controls_spare_the_head_noun_and_are_paired(clip, data):
+    from zsris_viz.probes.masking import ContextMasking
+
+    probe = ContextMasking()
+    probe.prepare(type("Inputs", (), {"samples": data})())
+    groups = ["start", "noun phrase", "context", "noun phrase", "other", "end"]
+    drawn = {
+        tuple(hidden)
+        for _ in range(50)
+        for kind, control, hidden in probe._hidden(groups, [3])
+        if control == "shuffled"
+    }
+    assert drawn == {(1,), (4,)}
+    assert not [
+        1 for _, control, _ in probe._hidden(["start", "context", "noun phrase", "end"], [2]) if control == "shuffled"
+    ]
+
+    table = run_probes(clip, data, ["context masking"], **OPTIONS)
+    paired = table[table.kind == "context minus other words"]
+    assert len(paired) and paired.p.between(0, 1).all() and (paired.p_holm >= paired.p - 1e-12).all()
+    assert table[table.kind == "context"].p.isna().all()

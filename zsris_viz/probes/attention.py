@@ -6,41 +6,43 @@ from typing import Any
 
 import numpy as np
 
-from zsris_viz.models.layered import LayeredModel
-from zsris_viz.probes.inputs import ProbeInputs
-from zsris_viz.probes.table import Tally
+from zsris_viz.probes.base import Probe
+from zsris_viz.probes.inputs import ImageTexts, ProbeInputs
 from zsris_viz.probes.tokens import GROUPS, WORDS, end_token_attention, token_groups
 
 PROBE = "context-token attention"
 
 
-class ContextAttention:
+class ContextAttention(Probe):
     """Attention from the end token to groups of tokens, by layer and head.
 
     Kinds: "noun phrase" (without its context words), "context", "other", "start", "end". Variants: "share" of all
     attention; "share of words", of what goes to words at all; "per token", that share divided by the share of the words
     that are in the group: 1 is what a group gets by its size. Expressions without a word of a group do not count for
-        it.
+    it.
 
     Shuffled control: the words' groups dealt out anew within each expression.
     """
 
     name = PROBE
+    reads = "texts"
 
-    def __init__(self, tally: Tally, control: str = "model", *, shuffled: bool = True, seed: int = 0) -> None:
-        self.tally, self.control, self.shuffled = tally, control, shuffled
-        self._rng = np.random.default_rng(seed)
+    def prepare(
+        self, inputs: ProbeInputs, *, control: str = "model", controls: tuple[str, ...] = ("shuffled",)
+    ) -> None:
+        """Start a measurement."""
+        super().prepare(inputs, control=control, controls=controls)
+        self._rng = np.random.default_rng(self.seed)
 
-    def run(self, inputs: ProbeInputs, clip: LayeredModel, limit: int | None = None) -> None:
-        """All expressions of the first `limit` images."""
-        for number, group in enumerate(inputs.parts[:limit]):
-            trace = clip.trace_texts([part.text for part in group])
-            for row, part in enumerate(group):
-                weights = end_token_attention(trace, row).double().numpy()
-                groups = token_groups(trace.tokens, part.noun_phrase, part.context_tokens, row)  # type: ignore[arg-type]
-                self._add(number, weights, np.array(groups), self.control)
-                if self.shuffled:
-                    self._add(number, weights, self._deal(np.array(groups)), "shuffled")
+    def update(self, image: ImageTexts) -> None:
+        """Take in all expressions of one image."""
+        trace = image.clip.trace_texts([part.text for part in image.parts])
+        for row, part in enumerate(image.parts):
+            weights = end_token_attention(trace, row).double().numpy()
+            groups = np.array(token_groups(trace.tokens, part.noun_phrase, part.context_tokens, row))
+            self._add(image.number, weights, groups, self.control)
+            if self.wants("shuffled"):
+                self._add(image.number, weights, self._deal(groups), "shuffled")
 
     def _deal(self, groups: np.ndarray) -> np.ndarray:
         words = np.isin(groups, WORDS)

@@ -9,19 +9,18 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from zsris_viz.methods.copatch.text_spans import find_words
-from zsris_viz.probes.inputs import View
-from zsris_viz.probes.table import Tally
+from zsris_viz.probes.base import Probe
+from zsris_viz.probes.inputs import ImageTexts, ProbeInputs, View, as_view
 
 PROBE = "minimal pairs"
 SWAPS = {"left": "right", "right": "left", "leftmost": "rightmost", "rightmost": "leftmost"}
 
 
-class MinimalPairs:
+class MinimalPairs(Probe):
     """The share of expressions that are nearer to their object than the same with one word exchanged (chance 0.5).
 
     Kinds: "left/right", the first such word exchanged; "noun", the head noun exchanged for one of an earlier image,
-        which
-    shows what a difference that CLIP knows looks like. Variants: "image layer, object" and "image layer, object,
+    which shows what a difference that CLIP knows looks like. Variants: "image layer, object" and "image layer, object,
     negated", the mean of the object's projected patches at each image layer against the texts; "image layer, CLS",
     the whole image; "text layer, object" (the last image layer's patches) and "text layer, CLS", against the end
     token's state at each text layer. "text distance", 1 - cos between the two end tokens' states at each text layer,
@@ -32,14 +31,18 @@ class MinimalPairs:
 
     name = PROBE
 
-    def __init__(self, tally: Tally, control: str = "model", *, shuffled: bool = True, seed: int = 0) -> None:
-        self.tally, self.control, self.shuffled = tally, control, shuffled
-        self._random = random.Random(seed)
+    def prepare(
+        self, inputs: ProbeInputs, *, control: str = "model", controls: tuple[str, ...] = ("shuffled",)
+    ) -> None:
+        """Start a measurement."""
+        super().prepare(inputs, control=control, controls=controls)
+        self._random = random.Random(self.seed)
         self._nouns: list[set[str]] = []
         self._before: dict[str, Tensor] | None = None
 
-    def add(self, view: View) -> None:
+    def update(self, image: ImageTexts) -> None:
         """Take in one image."""
+        view = as_view(image)
         nouns = set().union(*self._nouns[:-1])  # not of the image before, which is the shuffled control
         self._nouns.append({part.head for part in view.parts if part.head})
         features = self._features(view)
@@ -61,7 +64,7 @@ class MinimalPairs:
             for place, (number, kind, *_) in enumerate(pairs):
                 self._add(view, kind, "text distance", apart[:, place], range(len(apart)), self.control)
                 self._compare(view, kind, texts[:, place], {name: values[number] for name, values in features.items()})
-                if self.shuffled and self._before is not None:
+                if self.wants("shuffled") and self._before is not None:
                     before = {name: values[0] for name, values in self._before.items()}
                     self._compare(view, kind, texts[:, place], before, "shuffled")
         self._before = features
@@ -97,9 +100,6 @@ class MinimalPairs:
     def _swap_noun(self, text: str, head: str | None, nouns: set[str]) -> str | None:
         others = sorted(noun for noun in nouns if head and noun.lower() != head.lower())
         return swap_word(text, head, self._random.choice(others)) if head and others else None
-
-    def finish(self) -> None:
-        """Nothing is left to do."""
 
 
 def swap_side(text: str) -> str | None:

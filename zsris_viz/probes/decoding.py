@@ -2,46 +2,57 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import torch
 from torch import Tensor
 
-from zsris_viz.probes.inputs import View
-from zsris_viz.probes.table import Tally
+from zsris_viz.probes.base import Probe
+from zsris_viz.probes.inputs import ImageTexts, ProbeInputs, as_view
 
 PROBE = "position decodability"
 STRENGTHS = (1e-4, 1e-3, 1e-2, 1e-1, 1.0, 10.0, 100.0, 1e4)
 FOLDS = 5
 
 
-class PositionDecodability:
+class PositionDecodability(Probe):
     """R^2 of a ridge regression on images that it has not seen, by layer.
 
     Kinds: "place of a patch" from its own hidden state, and "place of the largest object" from the CLS token and from
-        the
-    mean patch. Places are centres as fractions of the image's width and height; R^2 is over both together.
+    the mean patch. Places are centres as fractions of the image's width and height; R^2 is over both together.
 
     Images are cut into five parts. Each part is predicted by a regression that was fitted on three others, its strength
     chosen on the fourth. Shuffled control: the patches' places in a random order, the objects' places of other images.
+    Positive control, for the object alone and the same at every layer: the profiles of the object's own mask, from
+    which the place can be read by construction.
 
     Args:
-        tokens: patches taken from each image, at random. seed: of that draw and of the shuffles.
+        seed: Seed of the draw of patches and of the shuffles.
+        tokens: Number of patches taken from each image, at random.
     """
 
     name = PROBE
+    controls = ("untrained", "shuffled", "positive")
 
-    def __init__(
-        self, tally: Tally, control: str = "model", *, shuffled: bool = True, tokens: int = 24, seed: int = 0
-    ) -> None:
-        self.tally, self.control, self.shuffled = tally, control, shuffled
+    def __init__(self, *, seed: int = 0, tokens: int = 24) -> None:
+        super().__init__(seed=seed)
         self.count = tokens
-        self._rng = np.random.default_rng(seed)
+
+    def prepare(
+        self, inputs: ProbeInputs, *, control: str = "model", controls: tuple[str, ...] = ("shuffled",)
+    ) -> None:
+        """Start a measurement."""
+        super().prepare(inputs, control=control, controls=controls)
+        self._rng = np.random.default_rng(self.seed)
         self._layers: list[int] = []
         self._features: dict[str, list[np.ndarray]] = {}
         self._places: dict[str, list[np.ndarray]] = {}
+        self._positive: list[np.ndarray] = []
 
-    def add(self, view: View) -> None:
+    def update(self, image: ImageTexts) -> None:
         """Take in one image."""
+        view = as_view(image)
         self._layers = view.layers
         rows, columns = view.grid
         count = rows * columns
@@ -55,6 +66,8 @@ class PositionDecodability:
         centre = ((held.centroids[largest].double() + 0.5) / torch.tensor([width, height])).numpy()[None]
         self._keep("place of the largest object", "CLS", view.tokens[:, :1], centre)
         self._keep("place of the largest object", "mean patch", patches.mean(dim=1, keepdim=True), centre)
+        if self.wants("positive"):
+            self._positive.append(profiles(held.data[largest]).numpy()[None])
 
     def _keep(self, kind: str, variant: str, features: Tensor, places: np.ndarray) -> None:
         name = f"{kind}/{variant}"
@@ -69,30 +82,45 @@ class PositionDecodability:
             target = np.concatenate(places)
             images = np.repeat(np.arange(len(places)), counts)
             targets = {self.control: target}
-            if self.shuffled:
+            if self.wants("shuffled"):
                 targets["shuffled"] = self._shuffle(places)
             for number, layer in enumerate(self._layers):
                 inputs = np.concatenate([part[number] for part in features])
                 for control, wanted in targets.items():
-                    errors, spreads = ridge_errors(inputs, wanted, images)
-                    for image in range(len(places)):
-                        own = images == image
-                        spread = float(spreads[own].sum())
-                        self.tally.add(
-                            image,
-                            spread - float(errors[own].sum()),
-                            spread,
-                            probe=PROBE,
-                            kind=kind,
-                            variant=variant,
-                            layer=layer,
-                            control=control,
-                        )
+                    key = {"kind": kind, "variant": variant, "control": control}
+                    self._add(ridge_errors(inputs, wanted, images), images, [layer], **key)
+            if self._positive and variant == "CLS":
+                found = ridge_errors(np.concatenate(self._positive), target, images)
+                self._add(found, images, self._layers, kind=kind, variant="object's mask", control="positive")
+
+    def _add(self, found: tuple[np.ndarray, np.ndarray], images: np.ndarray, layers: list[int], **key: Any) -> None:
+        """Add squared errors and squared distances from the mean, summed by image, at some layers."""
+        errors, spreads = found
+        for image in range(int(images.max()) + 1):
+            own = images == image
+            spread = float(spreads[own].sum())
+            for layer in layers:
+                self.tally.add(image, spread - float(errors[own].sum()), spread, probe=PROBE, layer=layer, **key)
 
     def _shuffle(self, places: list[np.ndarray]) -> np.ndarray:
         if len(places[0]) > 1:
             return np.concatenate([part[self._rng.permutation(len(part))] for part in places])
         return np.concatenate([places[place] for place in self._rng.permutation(len(places))])
+
+
+def profiles(mask: Tensor, cells: int = 16) -> Tensor:
+    """Return the share of an object in each of `cells` columns and rows of the image: (2 * cells,) float64.
+
+    The place of the object is a linear function of it, so that a ridge regression which cannot read the place from
+    these numbers could not read it from any feature: the positive control.
+
+    Args:
+        mask: (H, W) bool.
+        cells: Number of columns and of rows.
+    """
+    small = torch.nn.functional.adaptive_avg_pool2d(mask[None].double(), cells)[0]
+    small = small / small.sum().clamp(min=1e-12)
+    return torch.cat([small.sum(dim=0), small.sum(dim=1)])
 
 
 def ridge_errors(

@@ -11,28 +11,26 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from zsris_viz.datasets.types import Dataset, Expression, Reference, Sample
-from zsris_viz.errors import InvalidInputError, UnavailableError
+from zsris_viz.errors import InvalidInputError, InvalidTypeError, UnavailableError
 from zsris_viz.masks import Masks
 from zsris_viz.methods.features import SceneFeatures
 from zsris_viz.methods.texts import ExpressionParts, TextCache
 from zsris_viz.models.layered import LayeredModel, check_layer
-from zsris_viz.probes.perturbations import changed_copies, content_copy
+from zsris_viz.probes.perturbations import changed_copies, content_copy, moved_patches, recoloured_copy
 
 Pair = tuple[Reference, Expression]
 
 
 @dataclass
-class View:
-    """One image as the probes see it.
+class ImageTexts:
+    """One image with its expressions.
 
     Attributes:
-        number: its place among the images. sample: the image with its references. pairs: every expression with its
-            reference. parts: the expressions' parts. clip: the tower. scene: its proposals and features.
-        layers: the layers that are looked at. tokens: (layers, 1 + P, C) hidden states, CLS first. grid: of its
-            patches.
-        copies, contents: change -> (layers, 1 + P, C), of the image with that change of place, and of the same pixels
-            with another image's content.
-        others: texts of other images, one for each of `pairs`.
+        number: Place among the images.
+        sample: The image with its references.
+        pairs: Every expression with its reference.
+        parts: The parts of each expression.
+        clip: The model.
     """
 
     number: int
@@ -40,12 +38,32 @@ class View:
     pairs: list[Pair]
     parts: list[ExpressionParts]
     clip: Any
+
+
+@dataclass
+class View(ImageTexts):
+    """One image with its hidden states at all layers, and those of its changed copies.
+
+    Attributes:
+        scene: Proposals and features of the image.
+        layers: The layers that are measured.
+        tokens: (layers, 1 + P, C) hidden states, CLS first.
+        grid: Rows and columns of the patches.
+        copies: Change of place -> (layers, 1 + P, C) of the changed image.
+        contents: Change -> the same of an image in which as many pixels have the content of another image.
+        recoloured: Change -> the same of an image in which as many pixels have exchanged colour channels.
+        places: Change -> (old, new), the numbers of patches that a change moves, and where each of them then is.
+        others: Texts of other images, one for each of `pairs`.
+    """
+
     scene: SceneFeatures
     layers: list[int]
     tokens: Tensor
     grid: tuple[int, int]
     copies: dict[str, Tensor] = field(default_factory=dict)
     contents: dict[str, Tensor] = field(default_factory=dict)
+    recoloured: dict[str, Tensor] = field(default_factory=dict)
+    places: dict[str, tuple[Tensor, Tensor]] = field(default_factory=dict)
     others: list[str] = field(default_factory=list)
 
     def projected(self, tokens: Tensor, *, negate: bool = False) -> Tensor:
@@ -56,6 +74,17 @@ class View:
         """The references' masks on the token grid as fractions, one for each of `pairs`: (E, P) float32."""
         masks = Masks.from_arrays([reference.mask for reference, _ in self.pairs], size=self.sample.size)
         return masks.to_grid(*self.grid).flatten(1)
+
+
+def as_view(image: ImageTexts) -> View:
+    """Return the image as a `View`.
+
+    Raises:
+        InvalidTypeError: The hidden states of the image are missing.
+    """
+    if not isinstance(image, View):
+        raise InvalidTypeError("This probe reads the layers of the image tower; update(...) needs a View.")
+    return image
 
 
 @dataclass
@@ -110,6 +139,12 @@ def _other_texts(pairs: list[list[Pair]], seed: int) -> list[list[str]]:
         draws = torch.randint(len(elsewhere), (len(group),), generator=generator).tolist()
         chosen.append([elsewhere[draw] for draw in draws])
     return chosen
+
+
+def texts_of_images(inputs: ProbeInputs, clip: LayeredModel, *, limit: int | None = None) -> Iterator[ImageTexts]:
+    """Yield the first `limit` images with their expressions, without running the image tower."""
+    for number, sample in enumerate(inputs.samples[:limit]):
+        yield ImageTexts(number, sample, inputs.pairs[number], inputs.parts[number], clip)
 
 
 def views(
@@ -170,17 +205,23 @@ def _change(view: View, image: Tensor, other: Tensor, before: Tensor | None, see
     mask, avoid = _at_input(view.sample.references[0].mask, view.scene.masks, view.clip.image_size)
     copies = changed_copies(image, patch=view.clip.patch_size, mask=mask, avoid=avoid, seed=seed)
     contents = {name: content_copy(image, copy, other) for name, copy in copies.items()}
+    colours = {name: recoloured_copy(image, copy) for name, copy in copies.items()}
     whole = [name for name, copy in contents.items() if torch.equal(copy, other)]
-    batch: list[tuple[str, bool, Tensor]] = [(name, True, copy) for name, copy in copies.items()]
-    batch += [(name, False, copy) for name, copy in contents.items() if name not in whole]
+    batch: list[tuple[dict[str, Tensor], str, Tensor]] = [(view.copies, name, copy) for name, copy in copies.items()]
+    batch += [(view.contents, name, copy) for name, copy in contents.items() if name not in whole]
     if whole and before is None:
-        batch.append((whole[0], False, other))
+        batch.append((view.contents, whole[0], other))
+    same = {name: next(first for first in colours if torch.equal(colours[first], colours[name])) for name in colours}
+    batch += [(view.recoloured, name, colours[name]) for name in dict.fromkeys(same.values())]
     trace = view.clip.trace_image(torch.stack([copy for _, _, copy in batch]), attentions=False)
     stacked = torch.stack([trace.layers[layer] for layer in view.layers], dim=1)
-    for (name, of_place, _), tokens in zip(batch, stacked, strict=True):
-        (view.copies if of_place else view.contents)[name] = tokens
+    for (group, name, _), tokens in zip(batch, stacked, strict=True):
+        group[name] = tokens
     for name in whole:
         view.contents[name] = view.contents[whole[0]] if before is None else before
+    for name, first in same.items():
+        view.recoloured[name] = view.recoloured[first]
+    view.places = moved_patches(image.shape[-2:], patch=view.clip.patch_size, mask=mask, avoid=avoid, seed=seed)
 
 
 def _at_input(mask: Any, held: Masks, side: int) -> tuple[Tensor, Tensor]:

@@ -5,37 +5,39 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from zsris_viz.probes.inputs import View
-from zsris_viz.probes.table import Tally
+from zsris_viz.probes.base import Probe
+from zsris_viz.probes.inputs import ImageTexts, View, as_view
 
 PROBE = "localisation"
 MEASURES = ("pointing game", "IoU", "AUC")
 SIGNS = {"as it is": False, "negated": True}
 
 
-class Localisation:
+class Localisation(Probe):
     """Measures of the patch-text map at every layer, its tokens as they are and negated.
 
     Kinds: "pointing game", whether the centre of the most similar patch lies in the object; "IoU" of the object with
-        the
-    patches above a threshold; "AUC", the chance that a patch of the object is more similar than one outside (0.5 tells
-    nothing). Patches that are partly in count in part. Shuffled control: the text of another image.
+    the patches above a threshold; "AUC", the chance that a patch of the object is more similar than one outside (0.5
+    tells nothing). Patches that are partly in count in part. Shuffled control: the text of another image.
 
     Args:
+        seed: Not used; the probe draws nothing.
         threshold: for "IoU", from the map's smallest (0) to its largest value (1).
     """
 
     name = PROBE
 
-    def __init__(self, tally: Tally, control: str = "model", *, shuffled: bool = True, threshold: float = 0.5) -> None:
-        self.tally, self.control, self.shuffled, self.threshold = tally, control, shuffled, threshold
+    def __init__(self, *, seed: int = 0, threshold: float = 0.5) -> None:
+        super().__init__(seed=seed)
+        self.threshold = threshold
 
-    def add(self, view: View) -> None:
+    def update(self, image: ImageTexts) -> None:
         """Take in one image."""
+        view = as_view(image)
         truth = view.truth_on_grid()
         centre = centres_inside(view)
         texts = {self.control: [expression.text for _, expression in view.pairs]}
-        if self.shuffled:
+        if self.wants("shuffled"):
             texts["shuffled"] = view.others
         for variant, negate in SIGNS.items():
             patches = view.projected(view.tokens[:, 1:], negate=negate)
@@ -58,9 +60,6 @@ class Localisation:
                             variant=variant,
                             control=control,
                         )
-
-    def finish(self) -> None:
-        """Nothing is left to do."""
 
 
 def centres_inside(view: View) -> Tensor:

@@ -12,41 +12,48 @@ from torch import Tensor
 
 from zsris_viz.models.layered import LayeredModel
 from zsris_viz.models.trace import Trace
-from zsris_viz.probes.inputs import View
-from zsris_viz.probes.table import Tally
-from zsris_viz.probes.tokens import WORDS, positions_of, token_groups
+from zsris_viz.probes.base import Probe
+from zsris_viz.probes.inputs import ImageTexts, ProbeInputs, as_view
+from zsris_viz.probes.tokens import WORDS, head_positions, positions_of, token_groups
 
 PROBE = "context masking"
 
 
-class ContextMasking:
+class ContextMasking(Probe):
     """What changes when no token may look at a group of words, from a text layer on.
 
     The score of a proposal is the cosine of its global visual feature (Global-Local CLIP, eq. 3) with the sentence.
-    Layer
-    l: the words are hidden in every block after layer l; the last layer is the unmasked text. Kinds: "context" and
-        "noun
-    phrase" (without its context words). Variants: "score", the cosine of the right proposal, minus the unmasked one;
-    "chosen", the share of expressions whose chosen proposal is another than unmasked; "right", the share whose chosen
-    proposal is the right one. Expressions without a word of the group, or with no other word, do not count.
+    Layer l: the words are hidden in every block after layer l; the last layer is the unmasked text. Kinds: "context"
+    and "noun phrase" (without its context words). Variants: "score", the cosine of the right proposal, minus the
+    unmasked one; "chosen", the share of expressions whose chosen proposal differs from the unmasked choice; "right",
+    the share whose chosen proposal is the right one. Expressions without a word of the group, or with no other word, do
+    not count.
 
-    Shuffled control: as many random words that are not context, instead of the context words.
+    Shuffled control: instead of the context words, as many random words that are neither context nor the head noun;
+    expressions with fewer of them do not count. The kind "context minus other words" is the difference to it, paired by
+    expression, with the p-value of a sign-flip test over images, and the same after Holm's correction over layers.
 
     Args:
+        seed: Seed of the draw of other words.
         masked_blocks: k of the visual feature.
     """
 
     name = PROBE
 
-    def __init__(
-        self, tally: Tally, control: str = "model", *, shuffled: bool = True, seed: int = 0, masked_blocks: int = 3
-    ) -> None:
-        self.tally, self.control, self.shuffled = tally, control, shuffled
+    def __init__(self, *, seed: int = 0, masked_blocks: int = 3) -> None:
+        super().__init__(seed=seed)
         self.masked_blocks = masked_blocks
-        self._rng = np.random.default_rng(seed)
 
-    def add(self, view: View) -> None:
+    def prepare(
+        self, inputs: ProbeInputs, *, control: str = "model", controls: tuple[str, ...] = ("shuffled",)
+    ) -> None:
+        """Start a measurement."""
+        super().prepare(inputs, control=control, controls=controls)
+        self._rng = np.random.default_rng(self.seed)
+
+    def update(self, image: ImageTexts) -> None:
         """Take in one image."""
+        view = as_view(image)
         blocks = min(self.masked_blocks, view.clip.num_layers)
         visual = F.normalize(view.scene.global_features(blocks), dim=-1).cpu()
         trace = view.clip.trace_texts([part.text for part in view.parts], attentions=False)
@@ -54,20 +61,27 @@ class ContextMasking:
             (row, kind, control, hidden)
             for row, part in enumerate(view.parts)
             for kind, control, hidden in self._hidden(
-                token_groups(trace.tokens, part.noun_phrase, part.context_tokens, row)
+                token_groups(trace.tokens, part.noun_phrase, part.context_tokens, row),
+                head_positions(trace.tokens, part.head, row),
             )
         ]
         if not wanted:
             return
         texts = masked_texts(view.clip, trace, [row for row, *_ in wanted], [hidden for *_, hidden in wanted])
         masks = [view.scene.masks.iou(reference.mask)[:, 0] for reference, _ in view.pairs]
+        measured: dict[tuple[int, str], dict[str, Tensor]] = {}
         for (row, kind, control, _), features in zip(wanted, texts, strict=True):
-            self._add(view.number, visual @ features.T, int(masks[row].argmax()), kind, control)
+            values = changes(visual @ features.T, int(masks[row].argmax()))
+            self._add(view.number, values, kind, control)
+            if kind == "context":
+                measured[row, control] = values
+        for (row, control), values in measured.items():
+            if control == self.control and (row, "shuffled") in measured:
+                other = measured[row, "shuffled"]
+                differences = {variant: values[variant] - other[variant] for variant in values}
+                self._add(view.number, differences, "context minus other words", self.control, paired=True)
 
-    def finish(self) -> None:
-        """Nothing is left to do."""
-
-    def _hidden(self, groups: Sequence[str]) -> list[tuple[str, str, list[int]]]:
+    def _hidden(self, groups: Sequence[str], head: Sequence[int]) -> list[tuple[str, str, list[int]]]:
         """(kind, control, positions to hide)."""
         context = positions_of(groups, "context")
         words = positions_of(groups, *WORDS)
@@ -76,24 +90,34 @@ class ContextMasking:
             own = positions_of(groups, kind)
             if own and len(own) < len(words):
                 found.append((kind, self.control, own))
-        rest = [place for place in words if place not in context]
-        if self.shuffled and context and len(rest) > 0 and len(context) < len(words):
+        rest = [place for place in words if place not in context and place not in head]
+        if self.wants("shuffled") and context and len(context) <= len(rest):
             drawn = self._rng.permutation(rest)[: len(context)].tolist()
-            if len(drawn) < len(words):
-                found.append(("context", "shuffled", drawn))
+            found.append(("context", "shuffled", drawn))
         return found
 
-    def _add(self, image: int, cosines: Tensor, right: int, kind: str, control: str) -> None:
-        chosen = cosines.argmax(dim=0)
-        values = {
-            "score": cosines[right] - cosines[right, -1],
-            "chosen": (chosen != chosen[-1]).float(),
-            "right": (chosen == right).float(),
-        }
+    def _add(self, image: int, values: dict[str, Tensor], kind: str, control: str, *, paired: bool = False) -> None:
         for variant, by_layer in values.items():
-            layers = range(len(by_layer))
-            key = {"probe": PROBE, "kind": kind, "variant": variant, "control": control}
-            self.tally.add_layers(image, by_layer.tolist(), list(layers), **key)
+            key = {"probe": PROBE, "kind": kind, "variant": variant, "control": control, "paired": paired}
+            self.tally.add_layers(image, by_layer.tolist(), list(range(len(by_layer))), **key)
+
+
+def changes(cosines: Tensor, right: int) -> dict[str, Tensor]:
+    """Return what masking changes, by layer.
+
+    Args:
+        cosines: (N, L + 1) of the proposals; the last layer is the unmasked text.
+        right: Number of the right proposal.
+
+    Returns:
+        Variant -> (L + 1,) float32.
+    """
+    chosen = cosines.argmax(dim=0)
+    return {
+        "score": cosines[right] - cosines[right, -1],
+        "chosen": (chosen != chosen[-1]).float(),
+        "right": (chosen == right).float(),
+    }
 
 
 def masked_texts(clip: LayeredModel, trace: Trace, rows: Sequence[int], hidden: Sequence[Sequence[int]]) -> Tensor:

@@ -5,6 +5,8 @@ All work on the tower's own input (3, H, W), so that what is compared differs by
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -94,6 +96,64 @@ def content_copy(pixels: Tensor, changed: Tensor, other: Tensor) -> Tensor:
     """
     differs = (pixels != changed).any(dim=0)
     return other if float(differs.float().mean()) > WHOLE else torch.where(differs, other, pixels)
+
+
+def recoloured_copy(pixels: Tensor, changed: Tensor) -> Tensor:
+    """Exchange the colour channels (red to green to blue to red) of the pixels in which two pictures differ.
+
+    A change of content of the same area that keeps the layout: unlike :func:`content_copy` it does not become another
+    image where a change of place moves every pixel.
+
+    Args:
+        pixels: (3, H, W).
+        changed: (3, H, W), the picture after a change of place.
+
+    Returns:
+        (3, H, W).
+    """
+    differs = (pixels != changed).any(dim=0)
+    if float(differs.float().mean()) > WHOLE:  # equal neighbours left over by chance are no content
+        return pixels.roll(1, dims=0)
+    return torch.where(differs, pixels.roll(1, dims=0), pixels)
+
+
+def moved_patches(
+    size: Sequence[int],
+    *,
+    patch: int,
+    mask: Tensor | None = None,
+    avoid: Tensor | None = None,
+    seed: int = 0,
+) -> dict[str, tuple[Tensor, Tensor]]:
+    """Return which patches the changes of :func:`changed_copies` move, and where.
+
+    Args:
+        size: Height and width of the picture in pixels.
+        patch: Side of a patch in pixels.
+        mask: (H, W) bool, the object of "object moved".
+        avoid: (H, W) bool, other objects.
+        seed: Seed of the patch shuffle.
+
+    Returns:
+        Name of the change -> (old, new), int64 numbers of patches, row by row. Left out: the quadrant swap of a grid
+        with an odd side, whose patches come to lie between others, and an object that does not move or covers no patch.
+        Patches of a moved object, those that it covers by half or more, are assigned to the nearest patch.
+    """
+    rows, columns = size[0] // patch, size[1] // patch
+    numbers = torch.arange(rows * columns)
+    grid = numbers.reshape(rows, columns)
+    order = torch.randperm(len(numbers), generator=torch.Generator().manual_seed(seed))
+    found = {"flip": (numbers, grid.flip(1).flatten()), "patch shuffle": (order, numbers)}
+    if rows % 2 == 0 and columns % 2 == 0:
+        found["quadrant swap"] = (grid.roll((rows // 2, columns // 2), dims=(0, 1)).flatten(), numbers)
+    if mask is not None and bool(mask.any()):
+        down, right = _best_shift(mask, torch.zeros_like(mask) if avoid is None else avoid & ~mask)
+        old = (F.avg_pool2d(mask[None].float(), patch)[0].flatten() >= 0.5).nonzero()[:, 0]
+        row = (old // columns + round(down / patch)).clamp(0, rows - 1)
+        column = (old % columns + round(right / patch)).clamp(0, columns - 1)
+        if len(old) and (down or right):
+            found["object moved"] = (old, row * columns + column)
+    return found
 
 
 def changed_copies(

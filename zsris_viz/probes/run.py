@@ -1,118 +1,152 @@
-"""All probes of a tower in one pass over the images, with their controls."""
+"""Any probes of a model in one pass over the images, with their controls."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import inspect
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from zsris_viz.datasets.types import Dataset, Sample
-from zsris_viz.errors import InvalidInputError
+from zsris_viz.errors import InvalidInputError, InvalidTypeError
 from zsris_viz.models.layered import LayeredModel
-from zsris_viz.probes.attention import ContextAttention
-from zsris_viz.probes.caption_pairs import MinimalPairs
+from zsris_viz.probes.base import Probe
 from zsris_viz.probes.controls import untrained_tower
-from zsris_viz.probes.decoding import PositionDecodability
-from zsris_viz.probes.inputs import ProbeInputs, prepare, views
-from zsris_viz.probes.localising import Localisation
-from zsris_viz.probes.masking import ContextMasking
-from zsris_viz.probes.sensitivity import SpatialSensitivity
-from zsris_viz.probes.table import RESAMPLES, Tally
+from zsris_viz.probes.inputs import ProbeInputs, prepare, texts_of_images, views
+from zsris_viz.probes.table import RESAMPLES
+from zsris_viz.registry import Registry
 
 if TYPE_CHECKING:
     import pandas as pd
 
-IMAGE_PROBES: dict[str, Any] = {
-    probe.name: probe
-    for probe in (SpatialSensitivity, PositionDecodability, Localisation, MinimalPairs, ContextMasking)
-}
-TEXT_PROBES: dict[str, Any] = {ContextAttention.name: ContextAttention}
-PROBES = (*IMAGE_PROBES, *TEXT_PROBES)
+#: Every probe by name; plug-ins use the entry-point group `zsris_viz.probes`.
+PROBES: Registry[type[Probe]] = Registry(
+    "probe",
+    "zsris_viz.probes",
+    {
+        "spatial sensitivity": "zsris_viz.probes.sensitivity:SpatialSensitivity",
+        "position decodability": "zsris_viz.probes.decoding:PositionDecodability",
+        "localisation": "zsris_viz.probes.localising:Localisation",
+        "minimal pairs": "zsris_viz.probes.caption_pairs:MinimalPairs",
+        "context masking": "zsris_viz.probes.masking:ContextMasking",
+        "context-token attention": "zsris_viz.probes.attention:ContextAttention",
+    },
+)
 Images = Dataset | Sequence[Sample]
+
+
+def probe_names() -> list[str]:
+    """Return the names that `run_probes` accepts, without importing a probe."""
+    return PROBES.names()
+
+
+def register_probe(name: str) -> Callable[[type[Probe]], type[Probe]]:
+    """Return a decorator that registers a subclass of `Probe` under `name` in this process.
+
+    Args:
+        name: The name for `run_probes`; not one of an existing probe.
+
+    Raises:
+        InvalidInputError: The name exists already.
+    """
+    return PROBES.register(name)
 
 
 def run_probes(
     clip: LayeredModel,
     dataset: Images,
-    probes: Sequence[str] = PROBES,
+    probes: Sequence[str] | None = None,
     *,
     limit: int | None = None,
     parts: str = "parser",
     layers: Sequence[int] | None = None,
-    controls: Sequence[str] = ("untrained", "shuffled"),
+    controls: Sequence[str] = ("untrained", "shuffled", "positive"),
     untrained_limit: int | None = 100,
     seed: int = 0,
     resamples: int = RESAMPLES,
-    options: dict[str, dict[str, Any]] | None = None,
+    options: Mapping[str, Mapping[str, Any]] | None = None,
     progress: bool = False,
 ) -> pd.DataFrame:
-    """The tidy table of one or more probes; every image, with its copies, passes each tower once for all of them.
+    """Return the tidy table of some probes; every image, with its copies, passes each tower once for all of them.
 
     Args:
-        clip: the tower. dataset: with references; or a list of samples. probes: names from :data:`PROBES`.
-        limit: only the first `limit` images. parts: where noun phrases and context tokens come from, "parser" or
-            "gold".
-        layers: image layers to look at; default all. Text probes always take all.
-        controls: "untrained" runs everything again with :func:`untrained_tower`; "shuffled" adds each probe's own.
-        untrained_limit: only the first so many images for the untrained tower, whose intervals are narrow; None for
-            all.
-        seed: of shuffles, of the untrained tower and of the bootstrap. resamples: of the bootstrap.
-        options: probe -> its own settings, e.g. {"localisation": {"threshold": 0.7}}.
+        clip: The model.
+        dataset: A dataset with references, or a list of samples.
+        probes: Names from :func:`probe_names`; None for all.
+        limit: Only the first `limit` images.
+        parts: Where noun phrases and context tokens come from, "parser" or "gold".
+        layers: Image layers to measure; by default all. Probes of texts always measure all.
+        controls: "untrained" runs everything again with :func:`untrained_tower`; the others are added by the probes
+            that declare them.
+        untrained_limit: Only the first so many images for the untrained tower; None for all.
+        seed: Seed of shuffles, of the untrained tower and of the bootstrap.
+        resamples: Number of draws of the bootstrap over images.
+        options: Settings of single probes, such as `{"localisation": {"threshold": 0.7}}`.
+        progress: Show a progress bar.
 
     Returns:
         A frame with the columns :data:`zsris_viz.probes.COLUMNS`.
 
     Raises:
-        InvalidInputError: an unknown probe or control, no image with an expression, or a layer that does not exist.
-        UnavailableError: an image probe, or the untrained control, with an RN.
+        InvalidInputError: An unknown probe or control, no image with an expression, or a layer that does not exist.
+        InvalidTypeError: A setting that a probe does not have.
+        UnavailableError: A probe of images, or the untrained control, with a ResNet.
     """
-    _check(probes, PROBES, "probe")
-    _check(controls, ("untrained", "shuffled"), "control")
+    import pandas as pd
+
+    names = probe_names() if probes is None else probes
+    _check(names, probe_names(), "probe")
+    classes = {name: PROBES.load(name) for name in names}
+    declared = dict.fromkeys(control for name in probe_names() for control in PROBES.load(name).controls)
+    _check(controls, list(declared), "control")
     inputs = prepare(dataset, clip, parts=parts, limit=limit, seed=seed)
-    tally = Tally(len(inputs.samples))
     towers = {"model": clip}
     if "untrained" in controls:
         towers["untrained"] = untrained_tower(clip, seed)
+    tables = []
     for control, tower in towers.items():
-        shuffled = control == "model" and "shuffled" in controls
-        made = {
-            name: {**IMAGE_PROBES, **TEXT_PROBES}[name](
-                tally, control, shuffled=shuffled, **_seeded(name, seed), **(options or {}).get(name, {})
-            )
-            for name in probes
-        }
-        _run(inputs, tower, made, layers, None if control == "model" else untrained_limit, seed, progress)
-    return tally.table(resamples=resamples, seed=seed)
+        made = [_make(cls, seed, (options or {}).get(name, {})) for name, cls in classes.items()]
+        if control == "untrained":
+            made = [probe for probe in made if "untrained" in probe.controls]
+        for probe in made:
+            probe.prepare(inputs, control=control, controls=tuple(controls))
+        _update(inputs, tower, made, layers, None if control == "model" else untrained_limit, seed, progress)
+        tables += [probe.result(resamples=resamples, seed=seed) for probe in made]
+    filled = [table for table in tables if len(table)]
+    return pd.concat(filled, ignore_index=True) if filled else tables[0]
 
 
-def _run(
+def _make(cls: type[Probe], seed: int, options: Mapping[str, Any]) -> Probe:
+    try:
+        inspect.signature(cls).bind(seed=seed, **options)
+    except TypeError as error:
+        raise InvalidTypeError(f"the probe {cls.name!r} does not accept {', '.join(options)}: {error}.") from error
+    return cls(seed=seed, **options)
+
+
+def _update(
     inputs: ProbeInputs,
     clip: LayeredModel,
-    made: dict[str, Any],
+    probes: Sequence[Probe],
     layers: Sequence[int] | None,
     limit: int | None,
     seed: int,
     progress: bool,
 ) -> None:
+    """Show every image to every probe."""
     from tqdm.auto import tqdm
 
-    images = [probe for name, probe in made.items() if name in IMAGE_PROBES]
-    if images:
-        changes = SpatialSensitivity.name in made
+    total = len(inputs.samples[:limit])
+    of_images = [probe for probe in probes if probe.reads == "images"]
+    if of_images:
+        changes = any(probe.uses_changes for probe in of_images)
         passing = views(inputs, clip, layers=layers, changes=changes, limit=limit, seed=seed)
-        total = len(inputs.samples[:limit])
         for view in tqdm(passing, total=total, desc=clip.name, unit="image", disable=not progress):
-            for probe in images:
-                probe.add(view)
-        for probe in images:
-            probe.finish()
-    for name in made:
-        if name in TEXT_PROBES:
-            made[name].run(inputs, clip, limit)
-
-
-def _seeded(name: str, seed: int) -> dict[str, int]:
-    """The seed, for the probes that draw."""
-    return {} if name in (SpatialSensitivity.name, Localisation.name) else {"seed": seed}
+            for probe in of_images:
+                probe.update(view)
+    for probe in probes:
+        if probe.reads == "texts":
+            for texts in texts_of_images(inputs, clip, limit=limit):
+                probe.update(texts)
 
 
 def _check(given: Sequence[str], known: Sequence[str], what: str) -> None:
@@ -122,33 +156,3 @@ def _check(given: Sequence[str], known: Sequence[str], what: str) -> None:
             f"{what} {wrong[0] if wrong and not isinstance(given, str) else given!r} is unknown; give a list of "
             f"{', '.join(known)}."
         )
-
-
-def spatial_sensitivity(clip: LayeredModel, dataset: Images, **options: Any) -> pd.DataFrame:
-    """How much features move when content moves; see :class:`SpatialSensitivity`. Options as of :func:`run_probes`."""
-    return run_probes(clip, dataset, [SpatialSensitivity.name], **options)
-
-
-def position_decodability(clip: LayeredModel, dataset: Images, **options: Any) -> pd.DataFrame:
-    """How well places can be read out; see :class:`PositionDecodability`. Options as of :func:`run_probes`."""
-    return run_probes(clip, dataset, [PositionDecodability.name], **options)
-
-
-def localisation(clip: LayeredModel, dataset: Images, **options: Any) -> pd.DataFrame:
-    """Whether patch-text maps find objects; see :class:`Localisation`. Options as of :func:`run_probes`."""
-    return run_probes(clip, dataset, [Localisation.name], **options)
-
-
-def minimal_pairs(clip: LayeredModel, dataset: Images, **options: Any) -> pd.DataFrame:
-    """Whether left and right are told apart; see :class:`MinimalPairs`. Options as of :func:`run_probes`."""
-    return run_probes(clip, dataset, [MinimalPairs.name], **options)
-
-
-def context_attention(clip: LayeredModel, dataset: Images, **options: Any) -> pd.DataFrame:
-    """Where the end token looks; see :class:`ContextAttention`. Options as of :func:`run_probes`."""
-    return run_probes(clip, dataset, [ContextAttention.name], **options)
-
-
-def context_masking(clip: LayeredModel, dataset: Images, **options: Any) -> pd.DataFrame:
-    """What hiding context tokens changes; see :class:`ContextMasking`. Options as of :func:`run_probes`."""
-    return run_probes(clip, dataset, [ContextMasking.name], **options)

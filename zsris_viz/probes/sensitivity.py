@@ -6,44 +6,55 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from zsris_viz.probes.inputs import View
-from zsris_viz.probes.table import Tally
+from zsris_viz.probes.base import Probe
+from zsris_viz.probes.inputs import ImageTexts, ProbeInputs, View, as_view
 
 PROBE = "spatial sensitivity"
 READOUTS = ("CLS", "mean patch", "patch by patch")
 SAME = 1e-6  # below this, 1 - cos is rounding: CLS of layer 0 has seen no image
 
 
-class SpatialSensitivity:
+class SpatialSensitivity(Probe):
     """cos between an image's feature and that of its changed copy, in the joint space, at every layer.
 
     Variants: "CLS", the pooled feature; "mean patch", the mean of the projected patch tokens; "patch by patch", the
-        mean
-    cosine between tokens at the same place. Kinds: the four changes of place, and each with ", content": the same
-    pixels with another image's content. Variants with ", relative": (1 - cos of the change of place) over (1 - cos of
-    the change of content): 1 where moving content is as visible as replacing it, 0 where it leaves no trace.
+    mean cosine between tokens at the same place; "equivariance", the mean cosine between a token and the token at the
+    place to which its content moved. Kinds: the four changes of place, and each with ", content" (the same pixels with
+    the content of another image) and ", recoloured" (the same pixels with exchanged colour channels, which keeps the
+    layout). Variants with ", relative": (1 - cos of the change of place) over (1 - cos of the change of content): 1
+    where moving content is as visible as replacing it, 0 where it leaves no trace.
 
-    Shuffled control: the image against the changed copy of the image before it, which is how alike any two images are.
+    Shuffled control: the image against the changed copy of the image before it, which is how alike any two images are;
+    for "equivariance", against tokens at random places of the same copy.
     """
 
     name = PROBE
+    uses_changes = True
 
-    def __init__(self, tally: Tally, control: str = "model", *, shuffled: bool = True) -> None:
-        self.tally, self.control, self.shuffled = tally, control, shuffled
+    def prepare(
+        self, inputs: ProbeInputs, *, control: str = "model", controls: tuple[str, ...] = ("shuffled",)
+    ) -> None:
+        """Start a measurement."""
+        super().prepare(inputs, control=control, controls=controls)
         self._before: dict[str, dict[str, Tensor]] = {}
+        self._generator = torch.Generator().manual_seed(self.seed)
 
-    def add(self, view: View) -> None:
+    def update(self, image: ImageTexts) -> None:
         """Take in one image."""
+        view = as_view(image)
         own = readouts(view, view.tokens)
-        seen: dict[str, dict[str, Tensor]] = {}
+        changed: dict[str, dict[str, Tensor]] = {}
         for change, copy in view.copies.items():
-            seen[change] = readouts(view, copy)
+            changed[change] = readouts(view, copy)
             replaced = readouts(view, view.contents[change])
+            recoloured = readouts(view, view.recoloured[change])
             for readout in READOUTS:
-                moved = likeness(own[readout], seen[change][readout])
+                moved = likeness(own[readout], changed[change][readout])
                 content = likeness(own[readout], replaced[readout])
                 self._add(view, change, readout, moved, self.control)
                 self._add(view, f"{change}, content", readout, content, self.control)
+                recolour = likeness(own[readout], recoloured[readout])
+                self._add(view, f"{change}, recoloured", readout, recolour, self.control)
                 for layer, top, bottom in zip(view.layers, (1 - moved).tolist(), (1 - content).tolist(), strict=True):
                     self.tally.add(
                         view.number,
@@ -55,16 +66,24 @@ class SpatialSensitivity:
                         layer=layer,
                         control=self.control,
                     )
-                if self.shuffled and change in self._before:
+                if self.wants("shuffled") and change in self._before:
                     self._add(view, change, readout, likeness(own[readout], self._before[change][readout]), "shuffled")
-        self._before = seen
+            self._equivariance(view, change, own["patch by patch"], changed[change]["patch by patch"])
+        self._before = changed
 
     def _add(self, view: View, kind: str, variant: str, values: Tensor, control: str) -> None:
         key = {"probe": PROBE, "kind": kind, "variant": variant, "control": control}
         self.tally.add_layers(view.number, values.tolist(), view.layers, **key)
 
-    def finish(self) -> None:
-        """Nothing is left to do."""
+    def _equivariance(self, view: View, change: str, own: Tensor, moved: Tensor) -> None:
+        """Tokens (layers, P, D) against those at the places to which their content moved."""
+        if change not in view.places:
+            return
+        old, new = (places.to(own.device) for places in view.places[change])
+        self._add(view, change, "equivariance", likeness(own[:, old], moved[:, new]), self.control)
+        if self.wants("shuffled"):
+            drawn = torch.randperm(own.shape[1], generator=self._generator)[: len(old)].to(own.device)
+            self._add(view, change, "equivariance", likeness(own[:, old], moved[:, drawn]), "shuffled")
 
 
 def readouts(view: View, tokens: Tensor) -> dict[str, Tensor]:

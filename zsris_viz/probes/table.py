@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from zsris_viz.errors import InvalidInputError
-from zsris_viz.resampling import RESAMPLES, ratio, ratio_intervals
+from zsris_viz.resampling import RESAMPLES, holm, ratio, ratio_intervals, sign_flip_test
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -19,8 +19,11 @@ if TYPE_CHECKING:
 #: n: expressions (or images) behind it, images: images. control: "model" for the measurement itself, "untrained" for a
 #: tower of random weights, "shuffled" for texts (or, where a probe has none, images, places or words) that belong to
 #: something else.
-COLUMNS = ("probe", "kind", "variant", "layer", "head", "value", "low", "high", "n", "images", "control")
-CONTROLS = ("model", "untrained", "shuffled")
+#: p: of a paired difference, the p-value of a sign-flip test over images; p_holm: after Holm's correction over the
+#: layers of the same probe, kind, variant and control; both are missing for other numbers.
+COLUMNS = (
+    "probe", "kind", "variant", "layer", "head", "value", "low", "high", "n", "images", "control", "p", "p_holm",
+)  # fmt: skip
 _Key = tuple[str, str, str, int, int | None, str]
 
 
@@ -36,6 +39,7 @@ class Tally:
             raise InvalidInputError(f"images={images} was given; a probe needs at least one image.")
         self.images = images
         self._sums: dict[_Key, np.ndarray] = {}
+        self._paired: set[_Key] = set()
 
     def add(
         self,
@@ -49,14 +53,30 @@ class Tally:
         layer: int,
         head: int | None = None,
         control: str = "model",
+        paired: bool = False,
     ) -> None:
-        """Add to an image's numerator and denominator of one number; what is not finite is left out."""
+        """Add to an image's numerator and denominator of one number; what is not finite is left out.
+
+        Args:
+            image: Number of the image.
+            top: Added to the numerator.
+            bottom: Added to the denominator.
+            probe: Column "probe".
+            kind: Column "kind".
+            variant: Column "variant".
+            layer: Column "layer".
+            head: Column "head".
+            control: Column "control".
+            paired: The number is a difference of two measurements of the same expressions, to be tested against 0.
+        """
         if not (np.isfinite(top) and np.isfinite(bottom)):
             return
         key = (probe, kind, variant, layer, head, control)
         if key not in self._sums:
             self._sums[key] = np.zeros((3, self.images))
         self._sums[key][:, image] += (top, bottom, 1)
+        if paired:
+            self._paired.add(key)
 
     def add_layers(self, image: int, tops: Sequence[float], layers: Sequence[int], **key: Any) -> None:
         """`add` for several layers."""
@@ -84,4 +104,11 @@ class Tally:
         frame["value"] = ratio(tops.sum(axis=1), bottoms.sum(axis=1))
         frame["low"], frame["high"] = low, high
         frame["n"], frame["images"] = counts.sum(axis=1).astype(int), (counts > 0).sum(axis=1)
+        tests = [
+            sign_flip_test(top, bottom, 0 * top, bottom, seed=seed) if key in self._paired else np.nan
+            for key, top, bottom in zip(self._sums, tops, bottoms, strict=True)
+        ]
+        frame["p"], frame["p_holm"] = tests, np.nan
+        for _, family in frame[frame["p"].notna()].groupby(["probe", "kind", "variant", "control"]):
+            frame.loc[family.index, "p_holm"] = holm(family["p"])
         return frame[list(COLUMNS)]

@@ -35,6 +35,12 @@ def token_groups(
     return groups
 
 
+def head_positions(tokens: TextTokens, head: str | None, row: int = 0) -> list[int]:
+    """Return the positions of the tokens of the head noun, or none where the text does not have it."""
+    places = find_words(tokens.texts[row], [head]) if head else []
+    return [position for place in places if place for position in tokens.tokens_of(*place, row=row)]
+
+
 def positions_of(groups: Sequence[str], *names: str) -> list[int]:
     """Positions of the tokens in the named groups."""
     return [position for position, group in enumerate(groups) if group in names]

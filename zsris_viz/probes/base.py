@@ -1,0 +1,83 @@
+"""The contract of a probe: it is prepared for a tower, sees every image once, and answers with a tidy table."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import TYPE_CHECKING, ClassVar, Literal
+
+from zsris_viz.probes.table import RESAMPLES, Tally
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from zsris_viz.probes.inputs import ImageTexts, ProbeInputs
+
+
+class Probe(ABC):
+    """A measurement of a tower, layer by layer, with its controls.
+
+    :func:`~zsris_viz.probes.run.run_probes` makes one instance for each tower, calls `prepare`, then `update` for every
+    image, then `result`. A subclass adds its numbers to `self.tally` under `self.control`, and under the names of its
+    own controls where `self.wants` says so.
+
+    Args:
+        seed: Seed of everything that is drawn at random.
+
+    Attributes:
+        name: Name in the column "probe" of the table.
+        reads: "images" for the layers of a vision transformer, `update` gets a
+            :class:`~zsris_viz.probes.inputs.View`; "texts" for the text tower alone, `update` gets an
+            :class:`~zsris_viz.probes.inputs.ImageTexts`.
+        controls: Controls that the probe has: "untrained" (the same with a tower of random weights), and those that it
+            computes itself, such as "shuffled".
+        uses_changes: The probe compares an image with its changed copies, `View.copies`.
+        tally: The sums by image.
+        control: "model", or "untrained" for the tower of random weights.
+    """
+
+    name: ClassVar[str]
+    reads: ClassVar[Literal["images", "texts"]] = "images"
+    controls: ClassVar[tuple[str, ...]] = ("untrained", "shuffled")
+    uses_changes: ClassVar[bool] = False
+
+    def __init__(self, *, seed: int = 0) -> None:
+        self.seed = seed
+
+    def prepare(
+        self, inputs: ProbeInputs, *, control: str = "model", controls: tuple[str, ...] = ("shuffled",)
+    ) -> None:
+        """Start a measurement; a subclass that keeps something between images resets it here.
+
+        Args:
+            inputs: All images and expressions.
+            control: "model", or "untrained" for the tower of random weights.
+            controls: Controls that are wanted besides; those of other probes are ignored.
+        """
+        self.tally = Tally(len(inputs.samples))
+        self.control = control
+        self._wanted = frozenset(controls) & frozenset(self.controls) if control == "model" else frozenset()
+
+    def wants(self, control: str) -> bool:
+        """Return whether the probe has this control and it is wanted."""
+        return control in self._wanted
+
+    @abstractmethod
+    def update(self, image: ImageTexts) -> None:
+        """Take in one image.
+
+        Args:
+            image: The image with its expressions; a `View` if the probe reads images.
+        """
+
+    def finish(self) -> None:  # noqa: B027  (most probes have nothing to do here)
+        """Compute what needs all images; called once, by `result`."""
+
+    def result(self, *, resamples: int = RESAMPLES, seed: int = 0) -> pd.DataFrame:
+        """Return one row for each number, with the columns :data:`~zsris_viz.probes.table.COLUMNS`.
+
+        Args:
+            resamples: Number of draws of the bootstrap over images.
+            seed: Seed of the draws.
+        """
+        self.finish()
+        return self.tally.table(resamples=resamples, seed=seed)
