@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from zsris_viz.models.blip import BlipModel, load_blip
     from zsris_viz.models.layered import LayeredModel, require_layers
     from zsris_viz.models.loading import load_clip
+    from zsris_viz.models.open_clip_hub import OpenClipModel, load_open_clip
     from zsris_viz.models.preprocessing import PRESETS, Preprocess, get_preprocess
     from zsris_viz.models.resnet import ResNetClip
     from zsris_viz.models.resnet_modules import RNModel, save_clip_rn
@@ -25,6 +26,7 @@ _HOMES = {
     "blip": ("BlipModel", "load_blip"),
     "layered": ("LayeredModel", "require_layers"),
     "loading": ("load_clip",),
+    "open_clip_hub": ("OpenClipModel", "load_open_clip"),
     "preprocessing": ("PRESETS", "Preprocess", "get_preprocess"),
     "resnet": ("ResNetClip",),
     "resnet_modules": ("RNModel", "save_clip_rn"),
@@ -40,6 +42,7 @@ __all__ = [
     "ClipTokenizer",
     "ImageTextModel",
     "LayeredModel",
+    "OpenClipModel",
     "Preprocess",
     "RNModel",
     "ResNetClip",
@@ -50,6 +53,7 @@ __all__ = [
     "get_preprocess",
     "load_blip",
     "load_clip",
+    "load_open_clip",
     "load_siglip",
     "require_layers",
     "save_clip_rn",

@@ -26,6 +26,8 @@ from zsris_viz.models.checkpoints import (
 )
 from zsris_viz.models.devices import compute_dtype, resolve_device, resolve_dtype
 from zsris_viz.models.huggingface import model_type, read_model
+from zsris_viz.models.open_clip_hub import PREFIX as OPEN_CLIP
+from zsris_viz.models.open_clip_hub import load_open_clip
 from zsris_viz.models.openai_layout import build_clip_model, is_openai_layout, read_shape
 from zsris_viz.models.preprocessing import Preprocess, get_preprocess
 from zsris_viz.models.resnet import ResNetClip
@@ -81,6 +83,10 @@ def load_clip(
         raise InvalidInputError(f"attention={attention!r} is unknown; use 'eager' or 'sdpa'.")
     where = resolve_device(device)
     dtype = resolve_dtype(dtype, where)
+    if isinstance(name, str) and name.startswith(OPEN_CLIP):
+        if kind is not None or tokenizer is not None:
+            raise InvalidInputError(f"open_clip knows kind and tokenizer of {name!r} itself; leave them out.")
+        return load_open_clip(name, device=where, dtype=dtype, preprocess=preprocess, attention=attention)
     title, source = _resolve(name)
     if title in OPENAI_MODELS and kind is None and isinstance(source, Path):
         kind = "openai"

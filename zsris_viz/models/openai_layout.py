@@ -58,6 +58,8 @@ class Shape:
     text_width: int
     text_layers: int
     text_heads: int
+    vision_mlp: int
+    text_mlp: int
 
 
 def is_openai_layout(state: Mapping[str, Any]) -> bool:
@@ -94,6 +96,8 @@ def read_shape(state: Mapping[str, Tensor]) -> Shape:
             text_width=text_width,
             text_layers=_count(state, r"transformer\.resblocks\.(\d+)\."),
             text_heads=_heads(text_width),
+            vision_mlp=state["visual.transformer.resblocks.0.mlp.c_fc.bias"].shape[0] if vit else 0,
+            text_mlp=state["transformer.resblocks.0.mlp.c_fc.bias"].shape[0],
         )
     except KeyError as error:
         raise CorruptFileError(
@@ -106,12 +110,7 @@ def _count(state: Mapping[str, Any], pattern: str) -> int:
 
 
 def _heads(width: int) -> int:
-    heads = max(1, width // 64)
-    if width % heads:
-        raise InvalidInputError(
-            f"a width of {width} does not divide into OpenAI's heads of 64; give the model as a Hugging Face folder."
-        )
-    return heads
+    return max(1, width // 64)
 
 
 def to_transformers(state: Mapping[str, Tensor]) -> Iterator[tuple[str, Tensor]]:
@@ -167,7 +166,7 @@ def text_config(shape: Shape, activation: str) -> dict[str, Any]:
     return {
         "vocab_size": shape.vocab_size,
         "hidden_size": shape.text_width,
-        "intermediate_size": 4 * shape.text_width,
+        "intermediate_size": shape.text_mlp,
         "projection_dim": shape.embed_dim,
         "num_hidden_layers": shape.text_layers,
         "num_attention_heads": shape.text_heads,
@@ -179,7 +178,9 @@ def text_config(shape: Shape, activation: str) -> dict[str, Any]:
     }
 
 
-def build_clip_model(state: Mapping[str, Tensor], activation: str, dtype: torch.dtype, *, copy: bool) -> Any:
+def build_clip_model(
+    state: Mapping[str, Tensor], activation: str, dtype: torch.dtype, *, copy: bool, shape: Shape | None = None
+) -> Any:
     """Return a transformers `CLIPModel` with the weights of a ViT in OpenAI's layout, on the CPU.
 
     Args:
@@ -187,16 +188,23 @@ def build_clip_model(state: Mapping[str, Tensor], activation: str, dtype: torch.
         activation: Name of the activation function.
         dtype: Type of the weights.
         copy: Whether the model must not share memory with `state`.
+        shape: The model's sizes, where heads are not 64 wide; by default as `read_shape` reads them.
 
     Raises:
         CorruptFileError: If tensors are missing, superfluous or of the wrong shape.
+        InvalidInputError: If a width does not divide into heads.
     """
     from transformers import CLIPConfig, CLIPModel
 
-    shape = read_shape(state)
+    shape = shape or read_shape(state)
+    if shape.vision_width % shape.vision_heads or shape.text_width % shape.text_heads:
+        raise InvalidInputError(
+            f"widths of {shape.vision_width} and {shape.text_width} do not divide into OpenAI's heads of 64; give the "
+            "model as a Hugging Face folder."
+        )
     vision = {
         "hidden_size": shape.vision_width,
-        "intermediate_size": 4 * shape.vision_width,
+        "intermediate_size": shape.vision_mlp,
         "projection_dim": shape.embed_dim,
         "num_hidden_layers": shape.vision_layers[0],
         "num_attention_heads": shape.vision_heads,
