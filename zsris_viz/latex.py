@@ -1,4 +1,4 @@
-"""Tables for LaTeX: booktabs rules, numbers on the right, everything escaped."""
+"""Tables for LaTeX with booktabs rules; numbers are aligned right and everything is escaped."""
 
 from __future__ import annotations
 
@@ -20,37 +20,36 @@ _PATTERN = re.compile("|".join(map(re.escape, _SPECIAL)))
 
 
 def latex_table(frame: pd.DataFrame, *, notes: list[str] | None = None) -> str:
-    r"""A tabular for `\input`; it needs `\usepackage{booktabs}` and UTF-8.
+    r"""Return a tabular for `\input`, which needs `\usepackage{booktabs}` and UTF-8.
 
-    A column of numbers stands on the right: whole numbers as they are, others with two decimals, or four where all are
-    below 1. What is missing is a dash. The index is left out: reset it first where it means something.
+    A column of numbers is aligned right: whole numbers as they are, others with two decimals, or four where all are
+    below 1. A missing value is a dash. The index is left out; reset it first where it means something.
 
     Args:
-        frame: any table. notes: lines for comments above it, for example where the numbers come from.
+        frame: Any table.
+        notes: Lines for comments above it, for example where the numbers come from.
     """
+    import pandas as pd
+
     lines = [f"% {line}" for note in notes or [] for line in str(note).splitlines()]
     columns = [_cells(frame.iloc[:, place].tolist()) for place in range(frame.shape[1])]
-    spec = "".join("r" if right else "l" for _, right in columns)
-    rows = zip(*(cells for cells, _ in columns), strict=True)
-    lines += [
-        rf"\begin{{tabular}}{{{spec}}}",
-        r"\toprule",
-        _line(map(escape, map(_flat, frame.columns))),
-        r"\midrule",
-        *map(_line, rows),
-        r"\bottomrule",
-        r"\end{tabular}",
-    ]
-    return "\n".join(lines) + "\n"
+    cells = pd.DataFrame({place: texts for place, (texts, _) in enumerate(columns)}, dtype=object)
+    style = cells.style.hide(axis="index").relabel_index([escape(_flat(name)) for name in frame.columns], axis=1)
+    alignment = "".join("r" if right else "l" for _, right in columns)
+    return "\n".join([*lines, style.to_latex(hrules=True, column_format=alignment)])
 
 
 def escape(text: str) -> str:
-    """A text with LaTeX's special characters made harmless."""
+    """Return a text with LaTeX's special characters made harmless.
+
+    Args:
+        text: Any text.
+
+    Example:
+        >>> escape("50 % of a_b")
+        '50 \\\\% of a\\\\_b'
+    """
     return _PATTERN.sub(lambda found: _SPECIAL[found.group()], text)
-
-
-def _line(cells: Any) -> str:
-    return " & ".join(cells) + r" \\"
 
 
 def _flat(name: Any) -> str:
@@ -58,7 +57,7 @@ def _flat(name: Any) -> str:
 
 
 def _cells(values: list[Any]) -> tuple[list[str], bool]:
-    """Texts of a column, and whether it stands on the right."""
+    """Return the texts of a column, and whether it is aligned right."""
     known = [value for value in values if not _is_missing(value)]
     numeric = bool(known) and all(_is_number(value) for value in known)
     if not numeric:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -107,11 +108,12 @@ def evaluate(
 
 
 def _readable(row: Mapping[str, Any]) -> dict[str, Any]:
-    """A row of the table for people: mIoU and oIoU with their intervals, the other metrics without, milliseconds."""
+    """Return a row of the table for people: mIoU and oIoU with their intervals, which need 20 images; milliseconds."""
     shown: dict[str, Any] = {}
     for name, value in row.items():
         if name in WITH_INTERVAL and f"{name}_low" in row:
-            shown[name] = f"{value:.1f} [{row[f'{name}_low']:.0f}, {row[f'{name}_high']:.0f}]"
+            low, high = row[f"{name}_low"], row[f"{name}_high"]
+            shown[name] = f"{value:.1f}" + ("" if math.isnan(low) else f" [{low:.0f}, {high:.0f}]")
         elif name == "seconds":
             shown["ms"] = 1000 * value
         elif name != "images" and not name.endswith(("_low", "_high")):
