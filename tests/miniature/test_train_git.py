@@ -80,11 +80,11 @@ def test_the_patch_reader_reads_patches_alone():
     pictured = [whole_picture(0, 112), whole_picture(1, 112)]
     part = as_tensors(pictured, word_ids())
     caption_loss(model, part)
-    assert reader.seen.shape == (2, 196, 128)
+    assert reader.tokens.shape == (2, 196, 128)
     total = 0.0
     for head, row in zip(reader.heads, (0, 1), strict=True):
         losses, weights = [], []
-        for picture, patches in zip(pictured, reader.seen, strict=True):
+        for picture, patches in zip(pictured, reader.tokens, strict=True):
             for wanted, patch in zip(picture.cells[row].ravel().tolist(), patches, strict=True):
                 losses.append(-head(patch).log_softmax(-1)[wanted].item())
                 weights.append(0.1 if wanted == 0 else 1.0)

@@ -39,7 +39,9 @@ class Trial:
     """One training.
 
     Attributes:
-        study: "parts", "images" or "nouns". variant: its name in the tables. changed: what differs from the recipe.
+        study: "parts", "images" or "nouns".
+        variant: its name in the tables.
+        changed: what differs from the recipe.
         one_stage: all steps in the joint stage.
     """
 
@@ -90,8 +92,10 @@ def measure(
     """mIoU in per cent with a 95 % interval (bootstrap over images) on the first images of scenes test.
 
     Args:
-        methods: names, each with the settings of the data set, or label -> method. tested: images. names: of the groups
-            of expressions. proposals: what zero-shot methods choose among.
+        methods: names, each with the settings of the data set, or label -> method.
+        tested: images.
+        names: of the groups of expressions.
+        proposals: what zero-shot methods choose among.
 
     Returns:
         A row for each method and group: variant, tested, n, miou, low, high.
@@ -120,21 +124,21 @@ def run_trial(
     from zsris_viz.methods.risclip.config import Training, checked
     from zsris_viz.methods.risclip.train import train_risclip
 
-    told = recipe(
+    settings = recipe(
         data={"cache": cache, "limit": images}, steps=split_steps(steps, one_stage=trial.one_stage), validation=None
     )
     for group, changed in trial.changed.items():
-        told[group] = {**told[group], **changed}
+        settings[group] = {**settings[group], **changed}
     folder = run / trial.variant.replace(" ", "-").replace(",", "")
     done = train_risclip(
-        checked(Training, told, "the recipe"),
+        checked(Training, settings, "the recipe"),
         folder,
         clip=clip,
         tensorboard=False,
         say=lambda text: print(text, flush=True),
     )
     shared = {
-        "study": trial.study, "images": told["data"]["limit"], "steps": done.progress.total,
+        "study": trial.study, "images": settings["data"]["limit"], "steps": done.progress.total,
         "expressions": done.progress.expressions, "parameters": done.model.count(),
         "seconds": round(done.progress.seconds),
     }  # fmt: skip
@@ -156,9 +160,12 @@ def ablate(
     """All trials that `ablation.csv` in the run's folder does not have yet.
 
     Args:
-        run: folder of trainings and table. steps: of each training. images: of scenes train, at most. tested: images of
-            scenes test, on which no choice depends. proposals: what zero-shot methods choose among; "none" leaves them
-            out. cache: of drawn pictures.
+        run: folder of trainings and table.
+        steps: of each training.
+        images: of scenes train, at most.
+        tested: images of scenes test, on which no choice depends.
+        proposals: what zero-shot methods choose among; "none" leaves them out.
+        cache: of drawn pictures.
     """
     from zsris_viz.models import load_clip
 
@@ -191,14 +198,19 @@ def main(argv: list[str]) -> None:
     parser.add_argument("--proposals", default="sam", help="what zero-shot methods choose among; none: leave them out")
     parser.add_argument("--cache", type=Path, default=None, help="folder that keeps the drawn pictures")
     parser.add_argument("--ship", action="store_true", help="copy the table into the package")
-    given = parser.parse_args(argv)
-    cache = None if given.cache is None else str(given.cache)
-    told = {"steps": given.steps, "images": given.images, "tested": given.tested, "proposals": given.proposals}
-    rows = ablate(given.run, **told, cache=cache)
-    if given.ship:
+    arguments = parser.parse_args(argv)
+    cache = None if arguments.cache is None else str(arguments.cache)
+    settings = {
+        "steps": arguments.steps,
+        "images": arguments.images,
+        "tested": arguments.tested,
+        "proposals": arguments.proposals,
+    }
+    rows = ablate(arguments.run, **settings, cache=cache)
+    if arguments.ship:
         folder = WEIGHTS / "risclip"
         write_table(folder / "ablation.csv", rows)
-        words = " ".join(f"--{name} {value}" for name, value in told.items())
+        words = " ".join(f"--{name} {value}" for name, value in settings.items())
         command = f"python -m zsris_viz.miniature ablate risclip {words}"
-        (folder / "ablation.json").write_text(json.dumps({"command": command, "settings": told}, indent=2) + "\n")
+        (folder / "ablation.json").write_text(json.dumps({"command": command, "settings": settings}, indent=2) + "\n")
     print(json.dumps(rows, indent=2))

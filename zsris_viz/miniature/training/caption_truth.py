@@ -74,14 +74,14 @@ def _columns(mentions: list[Mention]) -> np.ndarray:
 def _matches(mentions: np.ndarray, facts: np.ndarray) -> np.ndarray:
     """Which objects a mention may mean: mentions (T, 6), facts (B, M, 7) -> bool (T, B, M)."""
     wanted = mentions[:, None, None, :]
-    seen = facts[None]
-    matched = seen[..., NOUN] >= 0
+    objects = facts[None]
+    matched = objects[..., NOUN] >= 0
     for column, fact in ((0, NOUN), (1, COLOUR), (2, SIZE), (3, CLOTHING)):
         matched = matched & (
-            (wanted[..., column] == ANY) | (wanted[..., column] == seen[..., fact]) | (seen[..., fact] == UNKNOWN)
+            (wanted[..., column] == ANY) | (wanted[..., column] == objects[..., fact]) | (objects[..., fact] == UNKNOWN)
         )
     across, down = wanted[..., 4], wanted[..., 5]
-    x, y = seen[..., X], seen[..., Y]
+    x, y = objects[..., X], objects[..., Y]
     hidden = np.isnan(x)
     # The halves reach 5 % over the middle: what a person might still call "left" is never taught as wrong.
     matched &= (

@@ -22,7 +22,7 @@ from zsris_viz.miniature.training.caption_truth import (
     possible,
 )
 from zsris_viz.miniature.world.words import CLOTHES, COLOURS, DIRECTIONS, NOUNS, ORDINALS, PEOPLE, SIZES, names_of
-from zsris_viz.miniature.world.words import RELATIONS as SAID
+from zsris_viz.miniature.world.words import RELATIONS as RELATION_WORDS
 
 COLOUR_NAMES = tuple(COLOURS)
 ACROSS = ("left", "middle", "right")
@@ -39,7 +39,7 @@ def _noun(rng: np.random.Generator, noun: int) -> str:
     return _pick(rng, names_of(NOUNS[noun]))
 
 
-def say(mention: Mention, rng: np.random.Generator, *, article: str | None = None) -> str:
+def describe(mention: Mention, rng: np.random.Generator, *, article: str | None = None) -> str:
     """A mention in words: "the small red cup on the left", "left guy red shirt"."""
     noun = _noun(rng, mention.noun)
     before: list[str] = []
@@ -88,11 +88,11 @@ def say(mention: Mention, rng: np.random.Generator, *, article: str | None = Non
 def _mention(rng: np.random.Generator, row: np.ndarray, *, colour: float, size: float, place: float) -> Mention:
     """A true mention of one object, each attribute said with the given chance."""
     person = row[CLOTHING] >= 0
-    says_colour = rng.random() < colour
+    with_colour = rng.random() < colour
     mention = Mention(
         noun=int(row[NOUN]),
-        colour=int(row[COLOUR]) if says_colour else ANY,
-        clothing=int(row[CLOTHING]) if person and rng.random() < (0.5 if says_colour else 0.1) else ANY,
+        colour=int(row[COLOUR]) if with_colour else ANY,
+        clothing=int(row[CLOTHING]) if person and rng.random() < (0.5 if with_colour else 0.1) else ANY,
         size=int(row[SIZE]) if row[SIZE] != UNKNOWN and rng.random() < size else ANY,
     )
     if np.isnan(row[X]) or rng.random() >= place:
@@ -141,16 +141,16 @@ def caption(rng: np.random.Generator, facts: np.ndarray) -> tuple[str, Claim]:
         standing = _relations(first, second)
         named = standing[int(rng.integers(len(standing)))] if standing and rng.random() < 0.75 else "and"
         claim = Claim(a, b, RELATIONS.index(named))
-        return _say_claim(claim, rng), claim
+        return _sentence(claim, rng), claim
     mention = _mention(rng, first, colour=0.6, size=0.3, place=0.4)
     if rng.random() < 0.04 and len(rows) > 1 and mention.across == ANY and mention.down == ANY:
         # Ordinals and superlatives: their words are heard, but only noun and colour are claimed.
         plain = replace(mention, size=ANY)
         word = _pick(rng, (*ORDINALS, "biggest", "largest", "smallest"))
-        text = f"{word} {say(plain, rng, article='')}"
+        text = f"{word} {describe(plain, rng, article='')}"
         return text + (f" from the {ACROSS[2 * int(rng.integers(2))]}" if word in ORDINALS else ""), Claim(plain)
     claim = Claim(mention)
-    return _say_claim(claim, rng), claim
+    return _sentence(claim, rng), claim
 
 
 def _other(rng: np.random.Generator, count: int, not_this: int) -> int:
@@ -195,24 +195,22 @@ def corrupted(rng: np.random.Generator, claim: Claim, facts: np.ndarray) -> tupl
                 replace(claim, relation=opposite) if rng.random() < 0.5 else Claim(claim.second, first, claim.relation)
             )
         if not possible([wrong], facts[None])[0, 0]:
-            return _say_claim(wrong, rng), wrong, kind
+            return _sentence(wrong, rng), wrong, kind
     present = set(facts[:, NOUN].astype(int).tolist())
     absent = [index for index in range(len(NOUNS)) if index not in present]
     wrong = Claim(Mention(noun=absent[int(rng.integers(len(absent)))]))
-    return _say_claim(wrong, rng), wrong, "noun"
+    return _sentence(wrong, rng), wrong, "noun"
 
 
-def _say_claim(claim: Claim, rng: np.random.Generator) -> str:
+def _sentence(claim: Claim, rng: np.random.Generator) -> str:
     """A claim in words, in the same manner as true captions are written, so that the manner tells nothing."""
     prefix = _pick(rng, PREFIXES)
     if claim.relation == 0:
-        return prefix + say(claim.first, rng)
+        return prefix + describe(claim.first, rng)
     name = RELATIONS[claim.relation]
     if name == "and":
-        return prefix + f"{say(claim.first, rng)} and {say(claim.second, rng)}"
-    link = SAID[name][int(rng.integers(len(SAID[name])))]
+        return prefix + f"{describe(claim.first, rng)} and {describe(claim.second, rng)}"
+    link = RELATION_WORDS[name][int(rng.integers(len(RELATION_WORDS[name])))]
     link = ("that is " if rng.random() < 0.2 else "") + link
-    return (
-        prefix
-        + f"{say(claim.first, rng)} {link} {say(claim.second, rng, article='the' if rng.random() < 0.7 else 'a')}"
-    )
+    first = describe(claim.first, rng)
+    return f"{prefix}{first} {link} {describe(claim.second, rng, article='the' if rng.random() < 0.7 else 'a')}"

@@ -161,15 +161,15 @@ def main(argv: list[str]) -> None:
     parser.add_argument(
         "--folder", type=Path, default=None, help="where weights and card go (the package's own folder)"
     )
-    given = parser.parse_args(argv)
-    folder = given.folder or WEIGHTS / given.model
+    arguments = parser.parse_args(argv)
+    folder = arguments.folder or WEIGHTS / arguments.model
     folder.mkdir(parents=True, exist_ok=True)
-    for file in (given.run / "weights").iterdir():
+    for file in (arguments.run / "weights").iterdir():
         shutil.copy2(file, folder / file.name)
-    shutil.copy2(given.run / "log.csv", folder / "training.csv")
-    training = json.loads((given.run / "training.json").read_text())
-    figures = json.loads(given.figures.read_text())
-    effects = json.loads(given.effects.read_text()) if given.effects else ()
+    shutil.copy2(arguments.run / "log.csv", folder / "training.csv")
+    training = json.loads((arguments.run / "training.json").read_text())
+    figures = json.loads(arguments.figures.read_text())
+    effects = json.loads(arguments.effects.read_text()) if arguments.effects else ()
     digest = file_hash(folder / "model.safetensors")
-    (folder / "README.md").write_text(card(given.model, training, figures, digest, effects))
+    (folder / "README.md").write_text(card(arguments.model, training, figures, digest, effects))
     print(folder / "README.md")

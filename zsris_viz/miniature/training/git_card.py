@@ -43,7 +43,8 @@ def card(training: dict[str, Any], figures: dict[str, Any], digest: str) -> str:
     """The text of the card.
 
     Args:
-        training: what the training wrote to training.json. figures: what `measure` returned.
+        training: what the training wrote to training.json.
+        figures: what `measure` returned.
         digest: SHA-256 of model.safetensors.
     """
     splits = figures["splits"]
@@ -65,13 +66,13 @@ def card(training: dict[str, Any], figures: dict[str, Any], digest: str) -> str:
     ]
     for name in ("blur noun", "blur colour", "black noun", "black colour"):
         style, what = name.split()
-        asked = f"{GOALS[name]:.0f}" if name in GOALS else ""
-        cells = " | ".join(f"{one[name]:.1f}" for one in splits.values())
-        lines.append(f"| {what}, {style}{'red' if style == 'blur' else ''} background | {asked} | {cells} |")
+        goal = f"{GOALS[name]:.0f}" if name in GOALS else ""
+        cells = " | ".join(f"{row[name]:.1f}" for row in splits.values())
+        lines.append(f"| {what}, {style}{'red' if style == 'blur' else ''} background | {goal} | {cells} |")
     for what in ("precision", "recall"):
-        cells = " | ".join(f"{one['whole'][what]:.1f}" for one in splits.values())
+        cells = " | ".join(f"{row['whole'][what]:.1f}" for row in splits.values())
         lines.append(f"| whole scene, {what} of nouns | | {cells} |")
-    lines.append("| objects | | " + " | ".join(str(one["objects"]) for one in splits.values()) + " |")
+    lines.append("| objects | | " + " | ".join(str(row["objects"]) for row in splits.values()) + " |")
     return "\n".join(lines) + "\n"
 
 
@@ -81,15 +82,15 @@ def main(argv: list[str]) -> None:
     parser.add_argument("--run", type=Path, required=True, help="the folder of the training run")
     parser.add_argument("--figures", type=Path, required=True, help="the JSON file that measure wrote")
     parser.add_argument("--folder", type=Path, default=None, help="where weights and card go (the package's own)")
-    given = parser.parse_args(argv)
-    folder = given.folder or WEIGHTS / "git"
+    arguments = parser.parse_args(argv)
+    folder = arguments.folder or WEIGHTS / "git"
     folder.mkdir(parents=True, exist_ok=True)
-    for file in sorted((given.run / "weights").iterdir()):
+    for file in sorted((arguments.run / "weights").iterdir()):
         shutil.copyfile(file, folder / file.name)
-    shutil.copyfile(given.run / "log.csv", folder / "training.csv")
+    shutil.copyfile(arguments.run / "log.csv", folder / "training.csv")
     for file in folder.iterdir():
         file.chmod(0o644)
-    training = json.loads((given.run / "training.json").read_text())
-    figures = json.loads(given.figures.read_text())
+    training = json.loads((arguments.run / "training.json").read_text())
+    figures = json.loads(arguments.figures.read_text())
     (folder / "README.md").write_text(card(training, figures, file_hash(folder / "model.safetensors")))
     print(folder / "README.md")

@@ -58,7 +58,8 @@ class Pictured:
     """One picture of the captioner's size and its caption.
 
     Attributes:
-        pixels: uint8 (S, S, 3). text: the caption.
+        pixels: uint8 (S, S, 3).
+        text: the caption.
         cells: uint8 (2, g, g), for whole scenes and windows: the noun and the colour of what covers each cell of a g x
             g grid, counted from 1 as in NOUNS and COLOURS, 0 for the ground.
     """
@@ -156,7 +157,9 @@ def whole_picture(serial: int, side: int) -> Pictured:
         left, top, size, shown = _window(masks, rng)
         picture = picture[top : top + size, left : left + size]
         masks = masks[shown, top : top + size, left : left + size]
-        layout = replace(layout, objects=tuple(item for item, seen in zip(layout.objects, shown, strict=True) if seen))
+        layout = replace(
+            layout, objects=tuple(item for item, visible in zip(layout.objects, shown, strict=True) if visible)
+        )
     pixels = _squashed(Image.fromarray(np.ascontiguousarray(picture)), side)
     return Pictured(pixels, whole_caption(layout), cells_of(layout, masks))
 
@@ -185,8 +188,10 @@ class GitPictures:
     than training on it.
 
     Args:
-        side: of the pictures in pixels. seed: of the run. window: scenes kept. fresh: new scenes a step, for regions
-            and for whole pictures.
+        side: of the pictures in pixels.
+        seed: of the run.
+        window: scenes kept.
+        fresh: new scenes a step, for regions and for whole pictures.
     """
 
     def __init__(

@@ -171,12 +171,12 @@ def main(argv: list[str]) -> None:
     parser.add_argument("--draws", nargs="+", default=list(DRAWS), choices=DRAWS)
     parser.add_argument("--alpha", type=float, default=0.5)
     parser.add_argument("--output", type=Path, default=None, help="JSON file for the figures")
-    given = parser.parse_args(argv)
+    arguments = parser.parse_args(argv)
     from zsris_viz.models import load_clip
 
-    clip = load_clip(given.weights or {"clip": "miniature", "clip-rn": "miniature-rn"}[given.model])
-    figures = measure(clip, count=given.scenes, draws=tuple(given.draws), alpha=given.alpha)
+    clip = load_clip(arguments.weights or {"clip": "miniature", "clip-rn": "miniature-rn"}[arguments.model])
+    figures = measure(clip, count=arguments.scenes, draws=tuple(arguments.draws), alpha=arguments.alpha)
     text = json.dumps(figures, indent=2)
-    if given.output:
-        given.output.write_text(text)
+    if arguments.output:
+        arguments.output.write_text(text)
     print(text)

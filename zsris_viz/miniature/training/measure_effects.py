@@ -268,13 +268,18 @@ def main(argv: list[str]) -> None:
     parser.add_argument("--quick", action="store_true", help="few scenes, and no rows that take minutes")
     parser.add_argument("--weights", default="miniature", help="a folder of CLIP weights; default: the shipped ones")
     parser.add_argument("--output", type=Path, default=None, help="JSON file for the rows")
-    given = parser.parse_args(argv)
+    arguments = parser.parse_args(argv)
 
     def report(effect: Effect) -> None:
         print(f"{effect.text()}\n    {effect.command}", flush=True)
 
     effects = measure(
-        given.rows, splits=given.splits, scenes=given.scenes, quick=given.quick, weights=given.weights, report=report
+        arguments.rows,
+        splits=arguments.splits,
+        scenes=arguments.scenes,
+        quick=arguments.quick,
+        weights=arguments.weights,
+        report=report,
     )
-    if given.output:
-        write_json(given.output, [dataclasses.asdict(effect) for effect in effects])
+    if arguments.output:
+        write_json(arguments.output, [dataclasses.asdict(effect) for effect in effects])

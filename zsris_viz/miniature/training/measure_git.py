@@ -39,13 +39,13 @@ def _words(caption: str) -> list[str]:
     return caption.lower().replace(",", " ").replace(".", " ").split()
 
 
-def precision_recall(said: Iterable[tuple[set[str], set[str]]]) -> dict[str, float]:
-    """Per cent over all pictures together: of the nouns said how many are there, and of those there how many are said.
+def precision_recall(nouns: Iterable[tuple[set[str], set[str]]]) -> dict[str, float]:
+    """Return precision and recall of the nouns of captions in per cent, over all pictures together.
 
     Args:
-        said: (nouns said, nouns that are there) of each picture.
+        nouns: for each picture the set of nouns in its caption and the set of nouns that are in the picture.
     """
-    pairs = list(said)
+    pairs = list(nouns)
     right = sum(len(named & there) for named, there in pairs)
     return {
         "precision": round(100 * right / max(1, sum(len(named) for named, _ in pairs)), 1),
@@ -57,7 +57,8 @@ def measure(captioner: Captioner, *, count: int = 100, splits: tuple[str, ...] =
     """All figures of the card.
 
     Args:
-        captioner: the model. count: scenes of each split.
+        captioner: the model.
+        count: scenes of each split.
 
     Returns:
         for each split: for each style of region the per cent of objects whose noun, and whose colour, is the only one
@@ -80,8 +81,8 @@ def measure(captioner: Captioner, *, count: int = 100, splits: tuple[str, ...] =
                 ):
                     hits[f"{style} noun"].append(set(nouns_of(caption)) == {item.noun})
                     hits[f"{style} colour"].append(set(colours_of(caption)) == {item.colour})
-            said = captioner.caption_images(sample.image)[0]
-            whole.append((set(nouns_of(said)), {item.noun for item in layout.objects}))
+            caption = captioner.caption_images(sample.image)[0]
+            whole.append((set(nouns_of(caption)), {item.noun for item in layout.objects}))
         figures["splits"][split] = {
             **{name: round(100 * sum(values) / len(values), 1) for name, values in hits.items()},
             "whole": precision_recall(whole),
@@ -96,11 +97,11 @@ def main(argv: list[str]) -> None:
     parser.add_argument("--weights", default="miniature", help="a folder of weights; default: the shipped ones")
     parser.add_argument("--scenes", type=int, default=100, help="of each split")
     parser.add_argument("--output", type=Path, default=None, help="JSON file for the figures")
-    given = parser.parse_args(argv)
+    arguments = parser.parse_args(argv)
     from zsris_viz.captioning import load_captioner
 
-    figures = measure(load_captioner(given.weights, cache=False), count=given.scenes)
+    figures = measure(load_captioner(arguments.weights, cache=False), count=arguments.scenes)
     text = json.dumps(figures, indent=2)
-    if given.output:
-        given.output.write_text(text)
+    if arguments.output:
+        arguments.output.write_text(text)
     print(text)

@@ -106,7 +106,7 @@ def main(argv: list[str]) -> None:
     parser.add_argument("--rivals", type=int, default=100, help="scenes for zero-shot methods; 0: none")
     parser.add_argument("--proposals", default="sam", help="masks that the zero-shot methods choose among")
     parser.add_argument("--output", type=Path, default=None, help="JSON file for the figures")
-    given = parser.parse_args(argv)
+    arguments = parser.parse_args(argv)
     from zsris_viz.methods.risclip.checkpoint import load_model
     from zsris_viz.methods.risclip.method import SHIPPED
     from zsris_viz.miniature.training.patch_noun_probe import noun_readout
@@ -114,17 +114,19 @@ def main(argv: list[str]) -> None:
 
     clip = load_clip("miniature")
     figures: dict[str, Any] = {
-        "scenes": given.scenes,
-        "risclip": {split: measure_masks(clip, given.checkpoint, split, given.scenes) for split in given.splits},
+        "scenes": arguments.scenes,
+        "risclip": {
+            split: measure_masks(clip, arguments.checkpoint, split, arguments.scenes) for split in arguments.splits
+        },
     }
     print(json.dumps(figures, indent=2), flush=True)
-    model = load_model(given.checkpoint or SHIPPED["miniature"], clip)
-    figures["steps"] = measure_maps(model, min(given.scenes, 200))
+    model = load_model(arguments.checkpoint or SHIPPED["miniature"], clip)
+    figures["steps"] = measure_maps(model, min(arguments.scenes, 200))
     figures["readout"] = noun_readout(model)
-    if given.rivals:
-        figures["zero_shot"] = measure_rivals(clip, given.proposals, given.rivals)
-        figures["risclip_same_scenes"] = measure_masks(clip, given.checkpoint, "val", given.rivals)
+    if arguments.rivals:
+        figures["zero_shot"] = measure_rivals(clip, arguments.proposals, arguments.rivals)
+        figures["risclip_same_scenes"] = measure_masks(clip, arguments.checkpoint, "val", arguments.rivals)
     text = json.dumps(figures, indent=2)
-    if given.output:
-        given.output.write_text(text)
+    if arguments.output:
+        arguments.output.write_text(text)
     print(text)

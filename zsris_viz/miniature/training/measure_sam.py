@@ -34,7 +34,9 @@ def measure(
     Felzenszwalb's regions on the same scenes, which need no weights.
 
     Args:
-        checkpoint: of :class:`zsris_viz.proposals.Sam`. scenes: of each split. size: of the pictures in pixels.
+        checkpoint: of :class:`zsris_viz.proposals.Sam`.
+        scenes: of each split.
+        size: of the pictures in pixels.
         **settings: of the proposals, in place of those that the miniature has by default.
 
     Returns:
@@ -98,13 +100,15 @@ def main(argv: list[str]) -> None:
     parser.add_argument("--points", type=int, default=None, help="points per side (as the proposals have by default)")
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--out", type=Path, default=None, help="JSON file for the card")
-    given = parser.parse_args(argv)
-    torch.set_num_threads(given.threads)
+    arguments = parser.parse_args(argv)
+    torch.set_num_threads(arguments.threads)
     from zsris_viz.proposals.sam import FOR_MINIATURE
 
-    settings = {**FOR_MINIATURE, **({} if given.points is None else {"points_per_side": given.points})}
-    splits = measure(given.weights, scenes=given.scenes, splits=tuple(given.splits), size=given.size, **settings)
-    figures = {"scenes": given.scenes, "size": given.size, "settings": settings, "splits": splits}
+    settings = {**FOR_MINIATURE, **({} if arguments.points is None else {"points_per_side": arguments.points})}
+    splits = measure(
+        arguments.weights, scenes=arguments.scenes, splits=tuple(arguments.splits), size=arguments.size, **settings
+    )
+    figures = {"scenes": arguments.scenes, "size": arguments.size, "settings": settings, "splits": splits}
     print(json.dumps(figures, indent=1))
-    if given.out:
-        given.out.write_text(json.dumps(figures))
+    if arguments.out:
+        arguments.out.write_text(json.dumps(figures))

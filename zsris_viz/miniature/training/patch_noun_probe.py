@@ -27,13 +27,13 @@ def noun_readout(model: RisClipModel, fit: int = 800, tested: int = 200) -> dict
         "0" to "L", and "values" (the last block's value path in the joint space) -> per cent of patches; "most" -> the
         share of the most frequent noun.
     """
-    seen, said = patches_of(model, "train", fit)
-    unseen, names = patches_of(model, "val", tested)
-    nouns = sorted(set(said))
-    wanted = torch.tensor([nouns.index(noun) for noun in said])
-    right = torch.tensor([nouns.index(noun) if noun in nouns else -1 for noun in names])
+    features, fitted_nouns = patches_of(model, "train", fit)
+    held_out, tested_nouns = patches_of(model, "val", tested)
+    nouns = sorted(set(fitted_nouns))
+    wanted = torch.tensor([nouns.index(noun) for noun in fitted_nouns])
+    right = torch.tensor([nouns.index(noun) if noun in nouns else -1 for noun in tested_nouns])
     hot = torch.nn.functional.one_hot(wanted, len(nouns)).double()
-    found = {name: 100 * accuracy(seen[name], hot, unseen[name], right) for name in seen}
+    found = {name: 100 * accuracy(features[name], hot, held_out[name], right) for name in features}
     found["most"] = 100 * float((right == wanted.bincount().argmax()).double().mean())
     return {name: round(value, 1) for name, value in found.items()}
 

@@ -34,18 +34,21 @@ def card(training: dict[str, Any], figures: dict[str, Any], size: int, digest: s
     """The text of the card.
 
     Args:
-        training: what the checkpoint says of its training. figures: what `measure` wrote. size: of the file in bytes.
-        digest: its SHA-256. count: of trained numbers.
+        training: what the checkpoint says of its training.
+        figures: what `measure` wrote.
+        size: of the file in bytes.
+        digest: its SHA-256.
+        count: of trained numbers.
     """
     settings = training["settings"]
     steps = settings["steps"]
-    said = ", ".join(f"{number} {name}" for name, number in steps.items())
+    stages = ", ".join(f"{number} {name}" for name, number in steps.items())
     planned = sum(steps.values())
     if training["steps"] < planned:
-        said = f"stopped, of {planned:,} planned: {said}"
+        stages = f"stopped, of {planned:,} planned: {stages}"
     lines = [ABOUT]
     lines.append(
-        f"**Training run.** {training['steps']:,} steps ({said}) of {settings['batch']} pictures, "
+        f"**Training run.** {training['steps']:,} steps ({stages}) of {settings['batch']} pictures, "
         f"{training['expressions']:,} expressions, {training['seconds'] / 60:.0f} minutes on {settings['threads']} CPU "
         f"thread(s) of a shared machine, seed {settings['seed']}. Again: "
         "`python -m zsris_viz.miniature train risclip`, or `zsris train risclip --config config.yaml`.\n"
@@ -149,6 +152,6 @@ def main(argv: list[str]) -> None:
     parser.add_argument(
         "--folder", type=Path, default=None, help="where weights and card go (the package's own folder)"
     )
-    given = parser.parse_args(argv)
-    folder = given.folder or WEIGHTS / "risclip"
-    print(ship(given.run, json.loads(given.figures.read_text()), folder))
+    arguments = parser.parse_args(argv)
+    folder = arguments.folder or WEIGHTS / "risclip"
+    print(ship(arguments.run, json.loads(arguments.figures.read_text()), folder))

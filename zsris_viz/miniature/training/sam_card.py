@@ -34,7 +34,8 @@ def card(training: dict[str, Any], figures: dict[str, Any], digest: str) -> str:
     """The text of the card.
 
     Args:
-        training: what the training wrote to training.json. figures: what `measure sam` wrote.
+        training: what the training wrote to training.json.
+        figures: what `measure sam` wrote.
         digest: SHA-256 of model.safetensors.
     """
     splits, settings = figures["splits"], figures["settings"]
@@ -78,17 +79,17 @@ def main(argv: list[str]) -> None:
     parser.add_argument("--run", type=Path, required=True, help="the folder of the training run")
     parser.add_argument("--figures", type=Path, required=True, help="the JSON file that measure wrote")
     parser.add_argument("--folder", type=Path, default=WEIGHTS / "sam", help="where weights and card go")
-    given = parser.parse_args(argv)
-    given.folder.mkdir(parents=True, exist_ok=True)
+    arguments = parser.parse_args(argv)
+    arguments.folder.mkdir(parents=True, exist_ok=True)
     for source, name in (
-        (given.run / "weights" / "model.safetensors", "model.safetensors"),
-        (given.run / "log.csv", "training.csv"),
+        (arguments.run / "weights" / "model.safetensors", "model.safetensors"),
+        (arguments.run / "log.csv", "training.csv"),
     ):
-        shutil.copyfile(source, given.folder / name)
-    training = json.loads((given.run / "training.json").read_text())
-    figures = json.loads(given.figures.read_text())
-    text = card(training, figures, file_hash(given.folder / "model.safetensors"))
-    (given.folder / "README.md").write_text(text)
-    for path in given.folder.iterdir():
+        shutil.copyfile(source, arguments.folder / name)
+    training = json.loads((arguments.run / "training.json").read_text())
+    figures = json.loads(arguments.figures.read_text())
+    text = card(training, figures, file_hash(arguments.folder / "model.safetensors"))
+    (arguments.folder / "README.md").write_text(text)
+    for path in arguments.folder.iterdir():
         path.chmod(0o644)
-    print(given.folder / "README.md")
+    print(arguments.folder / "README.md")

@@ -238,18 +238,30 @@ def main(argv: list[str]) -> None:
         default=None,
         help="folder of a run: copy its last checkpoint and end it by a decay of --decay pictures",
     )
-    given = parser.parse_args(argv)
-    run = given.run or Path("runs") / given.model
-    step = branch(given.branch_from, run) if given.branch_from else None
-    pictures = given.pictures or 4_096_000
-    decay = given.decay if given.decay is not None else pictures * 12 // 100
+    arguments = parser.parse_args(argv)
+    run = arguments.run or Path("runs") / arguments.model
+    step = branch(arguments.branch_from, run) if arguments.branch_from else None
+    pictures = arguments.pictures or 4_096_000
+    decay = arguments.decay if arguments.decay is not None else pictures * 12 // 100
     if step is not None:
-        if given.decay is None:
+        if arguments.decay is None:
             raise InvalidInputError("--branch-from needs --decay, the number of pictures of the decay.")
-        pictures = step * given.batch + given.decay
+        pictures = step * arguments.batch + arguments.decay
     folder = train(
-        given.model, run, pictures=pictures, decay=decay, batch_size=given.batch, seed=given.seed, peak=given.peak,
-        keep=given.keep, patch_weight=given.patch_weight, bf16=given.bf16, threads=given.threads, workers=given.workers,
-        weights=given.weights, text_from=given.text_from, branched_at_step=step,
-    )  # fmt: skip
+        arguments.model,
+        run,
+        pictures=pictures,
+        decay=decay,
+        batch_size=arguments.batch,
+        seed=arguments.seed,
+        peak=arguments.peak,
+        keep=arguments.keep,
+        patch_weight=arguments.patch_weight,
+        bf16=arguments.bf16,
+        threads=arguments.threads,
+        workers=arguments.workers,
+        weights=arguments.weights,
+        text_from=arguments.text_from,
+        branched_at_step=step,
+    )
     print(f"weights in {folder}")

@@ -46,11 +46,11 @@ class PatchReader(nn.Module):
         vision: Any = model.config.vision_config
         width = vision.hidden_size
         self.heads = nn.ModuleList([nn.Linear(width, 1 + len(NOUNS)), nn.Linear(width, 1 + len(COLOURS))])
-        self.seen: Tensor | None = None
+        self.tokens: Tensor | None = None
         model.git.image_encoder.register_forward_hook(self._note)
 
     def _note(self, _module: nn.Module, _inputs: Any, output: Any) -> None:
-        self.seen = output.last_hidden_state[:, 1:]
+        self.tokens = output.last_hidden_state[:, 1:]
 
     def loss(self, cells: Tensor) -> Tensor:
         """Return the mean cross-entropy of noun and colour over the patches of the pictures that the model saw last.
@@ -62,12 +62,12 @@ class PatchReader(nn.Module):
         Returns:
             Scalar.
         """
-        assert self.seen is not None
-        total = self.seen.new_zeros(())
+        assert self.tokens is not None
+        total = self.tokens.new_zeros(())
         for head, wanted in zip(self.heads, cells.long().flatten(2).unbind(1), strict=True):
-            weight = self.seen.new_ones(int(head.out_features))  # type: ignore[arg-type]
+            weight = self.tokens.new_ones(int(head.out_features))  # type: ignore[arg-type]
             weight[0] = 0.1
-            total = total + nn.functional.cross_entropy(head(self.seen).flatten(0, 1), wanted.flatten(), weight)
+            total = total + nn.functional.cross_entropy(head(self.tokens).flatten(0, 1), wanted.flatten(), weight)
         return total
 
 
@@ -225,11 +225,21 @@ def main(argv: list[str]) -> None:
     parser.add_argument("--bf16", action="store_true", help="bfloat16; for GPUs, and CPUs with avx512_bf16 or AMX")
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--workers", type=int, default=1, help="processes that draw batches")
-    given = parser.parse_args(argv)
-    decay = given.decay if given.decay is not None else given.pictures * 15 // 100
+    arguments = parser.parse_args(argv)
+    decay = arguments.decay if arguments.decay is not None else arguments.pictures * 15 // 100
     folder = train(
-        given.run, pictures=given.pictures, decay=decay, batch_size=given.batch, regions=given.regions,
-        wholes_first=given.wholes_first, encoder_from=given.encoder_from, patch_weight=given.patch_weight,
-        seed=given.seed, peak=given.peak, bf16=given.bf16, threads=given.threads, workers=given.workers,
-    )  # fmt: skip
+        arguments.run,
+        pictures=arguments.pictures,
+        decay=decay,
+        batch_size=arguments.batch,
+        regions=arguments.regions,
+        wholes_first=arguments.wholes_first,
+        encoder_from=arguments.encoder_from,
+        patch_weight=arguments.patch_weight,
+        seed=arguments.seed,
+        peak=arguments.peak,
+        bf16=arguments.bf16,
+        threads=arguments.threads,
+        workers=arguments.workers,
+    )
     print(f"weights in {folder}")

@@ -39,10 +39,12 @@ RECIPE: dict[str, Any] = {
 
 def recipe(**changed: Any) -> dict[str, Any]:
     """The recipe with other values; groups such as `steps` are merged key by key."""
-    told = {name: dict(value) if isinstance(value, dict) else value for name, value in RECIPE.items()}
+    settings = {name: dict(value) if isinstance(value, dict) else value for name, value in RECIPE.items()}
     for name, value in changed.items():
-        told[name] = {**told[name], **value} if isinstance(value, dict) and isinstance(told.get(name), dict) else value
-    return told
+        settings[name] = (
+            {**settings[name], **value} if isinstance(value, dict) and isinstance(settings.get(name), dict) else value
+        )
+    return settings
 
 
 def main(argv: list[str]) -> None:
@@ -54,18 +56,20 @@ def main(argv: list[str]) -> None:
     parser.add_argument("--limit", type=int, default=None, help="only the first images of scenes train")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--threads", type=int, default=1)
-    given = parser.parse_args(argv)
+    arguments = parser.parse_args(argv)
     from zsris_viz.methods.risclip.config import Training, checked
     from zsris_viz.methods.risclip.train import train_risclip
 
-    cache = None if given.cache is None else str(given.cache)
-    steps = {name: max(1, round(given.share * count)) for name, count in RECIPE["steps"].items()}
-    told = recipe(
+    cache = None if arguments.cache is None else str(arguments.cache)
+    steps = {name: max(1, round(arguments.share * count)) for name, count in RECIPE["steps"].items()}
+    settings = recipe(
         steps=steps,
-        data={"cache": cache, "limit": given.limit},
+        data={"cache": cache, "limit": arguments.limit},
         validation={"cache": cache},
-        seed=given.seed,
-        threads=given.threads,
+        seed=arguments.seed,
+        threads=arguments.threads,
     )
-    done = train_risclip(checked(Training, told, "the recipe"), given.run, say=lambda text: print(text, flush=True))
+    done = train_risclip(
+        checked(Training, settings, "the recipe"), arguments.run, say=lambda text: print(text, flush=True)
+    )
     print(f"weights in {done.path}")

@@ -163,10 +163,18 @@ def main(argv: list[str]) -> None:
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--workers", type=int, default=1, help="processes that draw batches")
     parser.add_argument("--bf16", action="store_true", help="bfloat16; for GPUs, and CPUs with avx512_bf16 or AMX")
-    given = parser.parse_args(argv)
-    decay = given.decay if given.decay is not None else given.scenes * 15 // 100
+    arguments = parser.parse_args(argv)
+    decay = arguments.decay if arguments.decay is not None else arguments.scenes * 15 // 100
     folder = train(
-        given.run, scenes=given.scenes, decay=decay, batch_size=given.batch, prompts=given.prompts, seed=given.seed,
-        peak=given.peak, bf16=given.bf16, threads=given.threads, workers=given.workers,
-    )  # fmt: skip
+        arguments.run,
+        scenes=arguments.scenes,
+        decay=decay,
+        batch_size=arguments.batch,
+        prompts=arguments.prompts,
+        seed=arguments.seed,
+        peak=arguments.peak,
+        bf16=arguments.bf16,
+        threads=arguments.threads,
+        workers=arguments.workers,
+    )
     print(f"weights in {folder}")

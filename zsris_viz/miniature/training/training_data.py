@@ -77,13 +77,13 @@ def cut_out(item: SceneObject, side: int, rng: np.random.Generator) -> np.ndarra
             opacity[:, slice(0, int(width * cut)) if rng.random() < 0.5 else slice(int(width * (1 - cut)), None)] = 0
         else:
             opacity[slice(0, int(height * cut)) if rng.random() < 0.5 else slice(int(height * (1 - cut)), None)] = 0
-    seen = opacity[..., 0] > 0.5
-    rows, columns = np.flatnonzero(seen.any(1)), np.flatnonzero(seen.any(0))
+    visible = opacity[..., 0] > 0.5
+    rows, columns = np.flatnonzero(visible.any(1)), np.flatnonzero(visible.any(0))
     if len(rows) == 0:
-        rows, columns, seen = np.arange(height), np.arange(width), np.ones_like(seen)
+        rows, columns, visible = np.arange(height), np.arange(width), np.ones_like(visible)
     box = slice(rows[0], rows[-1] + 1), slice(columns[0], columns[-1] + 1)
     ground = np.zeros(3) if rng.random() < 0.75 else rng.uniform(90, 220, size=3)
-    cut_picture = np.where(seen[..., None], colours, ground)[box].astype(np.uint8)
+    cut_picture = np.where(visible[..., None], colours, ground)[box].astype(np.uint8)
     if rng.random() < 0.5:
         longest = max(cut_picture.shape[:2])
         padded = np.tile(ground.astype(np.uint8), (longest, longest, 1))
