@@ -284,6 +284,18 @@ def test_makefile_names_what_the_readme_promises() -> None:
     assert {"make figures", "make test"} <= set(re.findall(r"make [a-z-]+", readme))
 
 
+def test_workflows_and_contributing_call_targets_of_the_makefile() -> None:
+    targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), flags=re.M))
+    workflows = sorted((ROOT / ".github" / "workflows").glob("*.yml"))
+    assert workflows
+    for path in (*workflows, ROOT / "CONTRIBUTING.md"):
+        called = set(re.findall(r"(?:run: |^|`)make ([a-z-]+)", path.read_text(), flags=re.M))
+        assert called and called <= targets, f"{path.name}: {called - targets}"
+    for path in (*workflows, ROOT / "CITATION.cff", ROOT / ".pre-commit-config.yaml"):
+        assert yaml.safe_load(path.read_text()), path
+    assert str(yaml.safe_load((ROOT / "CITATION.cff").read_text())["version"]) == zsris_viz.__version__
+
+
 def test_make_says_when_python_is_too_old(tmp_path: Path) -> None:
     old = tmp_path / "python3.8"
     old.write_text('#!/bin/sh\ncase "$1" in -V) echo "Python 3.8.1";; *) exit 1;; esac\n')
