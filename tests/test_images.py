@@ -175,3 +175,42 @@ def test_the_source_is_not_changed() -> None:
     image = open_image(source)
     image.putpixel((0, 0), (9, 9, 9))
     assert source.getpixel((0, 0)) == (0, 0, 0)
+
+
+def rotated_file(mode: str) -> bytes:
+    """A file of 6 x 4 pixels, the upper two rows bright, that says it is to be turned by 180 degrees."""
+    pixels = np.zeros((4, 6), np.uint16 if mode == "I;16" else np.uint8)
+    pixels[:2] = 50_000 if mode == "I;16" else 194
+    exif = Image.Exif()
+    exif[0x0112] = 3
+    file = io.BytesIO()
+    Image.fromarray(pixels).save(file, "PNG", exif=exif)
+    return file.getvalue()
+
+
+@pytest.mark.parametrize("mode", ["L", "I;16"])
+def test_a_rotation_is_applied_or_not_in_any_mode(tmp_path: Path, mode: str) -> None:
+    (tmp_path / "image.png").write_bytes(rotated_file(mode))
+    for source in (tmp_path / "image.png", rotated_file(mode)):
+        turned, stored = np.asarray(open_image(source)), np.asarray(open_image(source, upright=False))
+        assert (stored[:2] // 2 == 97).all() and not stored[2:].any()
+        assert (turned[2:] // 2 == 97).all() and not turned[:2].any()
+    again = open_image(open_image(rotated_file(mode), upright=False))
+    assert np.array_equal(np.asarray(again), stored)  # what was not wanted is not applied later
+
+
+def test_decompression_bombs_and_odd_bytes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = io.BytesIO()
+    Image.new("1", (400, 400)).save(file, "PNG")
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 1000)
+    with pytest.raises(InvalidInputError, match="too many pixels"):
+        open_image(file.getvalue())
+    monkeypatch.undo()
+    with pytest.raises(InvalidInputError, match="max_pixels"):
+        open_image(file.getvalue(), max_pixels=1000)
+    for raw in (b"", b"text", file.getvalue()[:60]):
+        with pytest.raises(CorruptFileError):
+            open_image(raw)
+    for name in ("n" * 300, "a\0b"):
+        with pytest.raises(InvalidInputError, match="does not exist"):
+            open_image(tmp_path / name)

@@ -276,3 +276,9 @@ def test_a_run_of_masks_is_no_copy() -> None:
         assert part.untyped_storage().data_ptr() == masks.data.untyped_storage().data_ptr()
     for index in ([3, 2, 1], [0, 2], [-2, -1], [1, 1]):
         assert torch.equal(masks.select(index).data, masks.data[index])
+
+
+@pytest.mark.parametrize("size", [None, [5], ["a", 1], [10**6, 10**6], [-1, 5], [float("inf"), 2]])
+def test_sizes_of_encodings(size: object) -> None:
+    with pytest.raises(InvalidInputError, match="has the size"):
+        Masks.from_rle([{"size": size, "counts": [5]}])

@@ -41,11 +41,6 @@ def as_bool(data: Any, *, ndim: int) -> Tensor:
             f"Masks were given as {type(data).__name__}; give a bool tensor or array (N, H, W), "
             "or call Masks.from_arrays(list of (H, W) arrays)."
         )
-    if data.layout != torch.strided or data.is_meta or data.is_quantized or data.is_complex():
-        raise InvalidTypeError(
-            f"A tensor of dtype {data.dtype}, layout {data.layout} on device {data.device} was given as a mask; give a "
-            "dense tensor of bool (or numbers 0 and 1) that holds data."
-        )
     if data.ndim != ndim:
         axes = "(N, H, W)" if ndim == 3 else "(H, W)"
         hint = " For a single mask call Masks.from_arrays(mask)." if ndim == 3 and data.ndim == 2 else ""

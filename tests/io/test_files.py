@@ -17,6 +17,7 @@ from zsris_viz.io.atomic import atomic_path, os_error_text, translate_os_errors,
 from zsris_viz.io.hashing import file_hash, weights_hash
 from zsris_viz.io.json_files import plain, read_json, read_json_object, write_json
 from zsris_viz.io.text import printable, shorten
+from zsris_viz.io.yaml_files import read_yaml
 
 
 def test_a_failed_write_keeps_the_old_file(tmp_path: Path) -> None:
@@ -108,3 +109,32 @@ def test_text_that_is_safe_to_print() -> None:
     shown = printable("a\x1b[2Jb\ud800c\nd\u202ee\x9b")
     assert shown == r"a\x1b[2Jb\ud800c\nd\u202ee\x9b" and shown.encode()
     assert shorten("a" * 81) == "a" * 77 + "..." and shorten("a" * 80) == "a" * 80
+
+
+MULTIPLYING = b"a0: &a0 [1, 1]\n" + b"".join(b"a%d: &a%d [*a%d, *a%d]\n" % (n, n, n - 1, n - 1) for n in range(1, 40))
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        ("name: café".encode("latin-1"), "not UTF-8"),
+        (b"a: &a [*a]", "contains itself"),
+        (b"a: &a {b: *a}", "contains itself"),
+        (b"[" * 3000, "nested too deeply"),
+        (MULTIPLYING, "repeated"),
+        (b"a: !!python/object/apply:os.system ['true']", "no YAML"),
+        (b"a: [1", "no YAML"),
+        (b"a: 2020-99-99", "no YAML"),
+    ],
+)
+def test_odd_yaml(tmp_path: Path, content: bytes, words: str) -> None:
+    (tmp_path / "f.yaml").write_bytes(content)
+    with pytest.raises(CorruptFileError, match=words):
+        read_yaml(tmp_path / "f.yaml")
+
+
+def test_yaml(tmp_path: Path) -> None:
+    (tmp_path / "f.yaml").write_text("a: &x {b: 1}\nc: *x\n---\n[2]\n")
+    assert read_yaml(tmp_path / "f.yaml") == [{"a": {"b": 1}, "c": {"b": 1}}, [2]]
+    with pytest.raises(UnavailableError, match="does not exist"):
+        read_yaml(tmp_path / "none.yaml")

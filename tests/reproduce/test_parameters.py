@@ -69,3 +69,11 @@ def test_not_a_notebook(world: World) -> None:
     path.write_text("{")
     with pytest.raises(CorruptFileError, match=r"bad\.ipynb"):
         read_parameters(path)
+
+
+@pytest.mark.parametrize("cells", ["null", "3", "{}"])
+def test_notebooks_without_cells(world: World, cells: str) -> None:
+    path = world.notebooks / "bad.ipynb"
+    path.write_text(f'{{"cells": {cells}, "metadata": {{}}, "nbformat": 4, "nbformat_minor": 5}}')
+    with pytest.raises(CorruptFileError, match=r"bad\.ipynb"):
+        read_parameters(path)

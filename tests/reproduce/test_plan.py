@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from tests.reproduce.conftest import World
-from zsris_viz.errors import InvalidInputError, UnavailableError
+from zsris_viz.errors import InvalidInputError, UnavailableError, ZsrisError
 from zsris_viz.reproduce import find_notebooks, load_entries, runs_of, select
 from zsris_viz.reproduce.runner import plan_runs
 
@@ -53,7 +53,7 @@ def test_wrong_entries_are_refused(world: World, change: dict[str, Any], said: s
 @pytest.mark.parametrize("text", ["[", "- a", "figures: 3", "figures: []\nother: 1", ""])
 def test_wrong_files_are_refused(world: World, text: str) -> None:
     (world.notebooks / "figures.yaml").write_text(text)
-    with pytest.raises(InvalidInputError, match=r"figures\.yaml"):
+    with pytest.raises(ZsrisError, match=r"figures\.yaml"):
         load_entries(world.notebooks)
 
 

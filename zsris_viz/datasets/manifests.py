@@ -9,10 +9,10 @@ from functools import cache
 from pathlib import Path
 from typing import Any, Literal
 
-import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from zsris_viz.errors import CorruptFileError, InvalidInputError
+from zsris_viz.io.yaml_files import read_yaml
 
 NAME = "data_manifests"
 
@@ -169,9 +169,8 @@ def read_manifests(folder: Path) -> dict[str, Manifest]:
     found: dict[str, Manifest] = {}
     for path in sorted(folder.glob("*.yaml")):
         try:
-            records = [record for record in yaml.safe_load_all(path.read_text(encoding="utf-8")) if record is not None]
-            manifests = [Manifest.model_validate(record) for record in records]
-        except (yaml.YAMLError, ValidationError) as error:
+            manifests = [Manifest.model_validate(record) for record in read_yaml(path) if record is not None]
+        except ValidationError as error:
             raise CorruptFileError(f"{path} is no valid manifest: {' '.join(str(error).split())}") from error
         for one in manifests:
             if one.name in found:

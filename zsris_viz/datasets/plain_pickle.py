@@ -12,11 +12,10 @@ from typing import Any
 
 from zsris_viz.datasets.pickle_reader import MAX_DEPTH, SCALARS, DamagedPickleError, PickleReader, RefusedPickleError
 from zsris_viz.errors import CorruptFileError
+from zsris_viz.io.plain_data import TooLargeError, check_plain
 
 MAX_BYTES = 128 * 2**20  # far more than any published file has
 MAX_VALUES = 20_000_000  # after shared parts have been written out, as a recursive reader would see them
-
-_CONTAINERS = (list, tuple, dict, set)
 
 
 def load_plain(path: Path) -> Any:
@@ -41,8 +40,9 @@ def load_plain(path: Path) -> Any:
         )
     try:
         content = PickleReader(path.read_bytes()).read()
-        _check(content)
-    except RefusedPickleError as error:
+        check_plain(content, max_values=MAX_VALUES, max_depth=MAX_DEPTH)
+        _check_types(content)
+    except (RefusedPickleError, TooLargeError) as error:
         raise CorruptFileError(
             f"{path} is refused: it holds {error}, and only plain lists, dicts, numbers and texts are read. "
             "Nothing in it was run. Fetch the file again from a source named in its manifest."
@@ -52,32 +52,15 @@ def load_plain(path: Path) -> Any:
     return content
 
 
-def _check(content: Any) -> None:
-    """Refuse what is nested too deeply, contains itself, or grows without bound when shared parts are written out."""
-    sizes: dict[int, tuple[int, int]] = {}  # identity of a finished container -> values and levels below it
-    entered: set[int] = set()
-    pending: list[tuple[Any, bool]] = [(content, False)]
+def _check_types(content: Any) -> None:
+    """Refuse a value that is neither a container nor plain, such as a name without its arguments."""
+    checked: set[int] = set()
+    pending = [content]
     while pending:
-        value, leaving = pending.pop()
-        if type(value) in SCALARS:
+        value = pending.pop()
+        if type(value) in SCALARS or id(value) in checked:
             continue
-        if type(value) not in _CONTAINERS:
+        if type(value) not in (list, tuple, dict, set):
             raise RefusedPickleError("a name without its arguments")
-        identity = id(value)
-        children = value.values() if type(value) is dict else value
-        if leaving:
-            below = [sizes.get(id(child), (1, 0)) for child in children if type(child) not in SCALARS]
-            count = len(value) + 1 + sum(size for size, _ in below)
-            depth = 1 + max((levels for _, levels in below), default=0)
-            if count > MAX_VALUES or depth > MAX_DEPTH:
-                raise RefusedPickleError("parts that are nested too deeply or repeated too often")
-            sizes[identity] = count, depth
-            entered.discard(identity)
-        elif identity in entered:
-            raise RefusedPickleError("a part that contains itself")
-        elif identity not in sizes:
-            entered.add(identity)
-            if len(entered) > MAX_DEPTH:
-                raise RefusedPickleError("parts that are nested too deeply")
-            pending.append((value, True))
-            pending.extend((child, False) for child in children if type(child) not in SCALARS)
+        checked.add(id(value))
+        pending.extend(value.values() if type(value) is dict else value)

@@ -176,7 +176,7 @@ class Refer(FileDataset):
         annotations = [entry for entry in self._annotations[image_id] if isinstance(entry.get("id"), (int, str))]
         masks, errors = self._drawn(image_id, annotations, size)
         by_id = {entry["id"]: entry for entry in annotations}
-        counts = Counter(entry.get("category_id") for entry in annotations if not entry.get("iscrowd"))
+        counts = Counter(_category_id(entry) for entry in annotations if not entry.get("iscrowd"))
         references = []
         for ref in self._refs[image_id]:
             targets = self.targets(ref)
@@ -228,7 +228,7 @@ class Refer(FileDataset):
         return self._images[image_id]
 
     def _category(self, entry: Entry) -> str:
-        number = entry.get("category_id")
+        number = _category_id(entry)
         return str(self._categories.get(number, number))
 
     def _reference(
@@ -247,7 +247,7 @@ class Refer(FileDataset):
         entries = [by_id[number] for number in targets]
         others = None
         if len(entries) == 1:
-            others = counts[entries[0].get("category_id")] - (not entries[0].get("iscrowd"))
+            others = counts[_category_id(entries[0])] - (not entries[0].get("iscrowd"))
         return Reference(
             ref_id=str(extra_entry(ref).get("ref_id", ref.get("ref_id"))),
             expressions=refer_expressions(ref, self.text, reason),
@@ -327,3 +327,8 @@ def _entries(value: Any) -> list[Any]:
     if not isinstance(value, list):
         raise TypeError(f"{type(value).__name__} in place of a list")
     return value
+
+
+def _category_id(entry: Entry) -> int | str:
+    number = entry.get("category_id")
+    return number if isinstance(number, (int, str)) else str(number)

@@ -20,9 +20,12 @@ def read_notebook(path: Path) -> nbformat.NotebookNode:
         CorruptFileError: the file is no notebook.
     """
     try:
-        return nbformat.read(path, as_version=4)
-    except (OSError, ValueError, AttributeError, nbformat.ValidationError) as error:
+        found = nbformat.read(path, as_version=4)
+    except (OSError, ValueError, AttributeError, KeyError, TypeError, nbformat.ValidationError) as error:
         raise CorruptFileError(f"{path} cannot be read as a notebook: {error}") from error
+    if not isinstance(found.get("cells"), list):
+        raise CorruptFileError(f"{path} has no list of cells; it is no notebook in format 4.")
+    return found
 
 
 def read_parameters(path: Path) -> dict[str, Any]:

@@ -8,10 +8,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
-import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from zsris_viz.errors import InvalidInputError, UnavailableError
+from zsris_viz.io.yaml_files import read_yaml
 from zsris_viz.outputs import PICTURES, TABLES
 
 LONGEST_NAME = 120  # characters of a run's name, which names files
@@ -109,13 +109,11 @@ def load_entries(notebooks: Path) -> list[FigureEntry]:
     """Read and check `figures.yaml`.
 
     Raises:
-        InvalidInputError: not YAML, an unknown key, a missing notebook, the same id or output twice.
+        CorruptFileError: The file is no YAML.
+        InvalidInputError: A key is unknown, a notebook is missing, or an id or output is there twice.
     """
     path = notebooks / "figures.yaml"
-    try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except yaml.YAMLError as error:
-        raise InvalidInputError(f"{path} is not YAML: {error}") from error
+    content = next(iter(read_yaml(path)), None)
     if not isinstance(content, dict) or set(content) != {"figures"} or not isinstance(content["figures"], list):
         raise InvalidInputError(f"{path} must hold one key, `figures`, with a list of entries")
     entries: list[FigureEntry] = []

@@ -10,6 +10,7 @@ from typing import Any, Literal, TypeVar
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from zsris_viz.errors import InvalidInputError, UnavailableError
+from zsris_viz.io.yaml_files import read_yaml
 
 Settings = TypeVar("Settings", bound="Strict")
 
@@ -186,17 +187,14 @@ def read_training(path: str | os.PathLike[str]) -> Training:
     """A training's settings from a YAML file; what it leaves out has its default.
 
     Raises:
-        UnavailableError: no such file. InvalidInputError: no YAML, an unknown key, a value that does not fit.
+        UnavailableError: There is no such file.
+        CorruptFileError: The file is no YAML.
+        InvalidInputError: A key is unknown, or a value does not fit.
     """
-    import yaml
-
     file = Path(path)
     if not file.is_file():
         raise UnavailableError(f"there is no settings file {file}; write one: zsris train risclip --show-config")
-    try:
-        content = yaml.safe_load(file.read_text(encoding="utf-8"))
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise InvalidInputError(f"{file} is no YAML: {' '.join(str(error).split())}") from error
+    content = next(iter(read_yaml(file)), None)
     if content is None:
         content = {}
     if not isinstance(content, dict):
