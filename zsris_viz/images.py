@@ -62,7 +62,8 @@ def open_image(source: ImageSource, *, max_pixels: int = MAX_PIXELS, upright: bo
         stored = ImageOps.exif_transpose(image) if upright else image
         stored.load()
         converted = _to_rgb(stored)
-        converted.info = {}  # an EXIF rotation that was not wanted must not be applied later
+        # an EXIF rotation that was not wanted must not be applied later; who drew the image stays known
+        converted.info = {key: image.info[key] for key in ("source",) if key in image.info}
         return converted
     except ZsrisError:
         raise

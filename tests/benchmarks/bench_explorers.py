@@ -1,113 +1,132 @@
-"""Milliseconds that the explorers take: made for the first time, and redrawn when something moves.
+"""Milliseconds from an action in the browser to the picture that answers it.
 
     python tests/benchmarks/bench_explorers.py --output bench.json
+    python tests/benchmarks/bench_explorers.py --b16      # a tower of the size of ViT-B/16 with random weights
 
-On the built-in miniature and a drawn scene, with its objects as proposals. `cpu` is the time of this process, `wall`
-the clock's; on a busy machine only the first says something about the code. What the browser needs to decode and show a
-picture is not in it. Nothing here is a test: the figures depend on the machine.
+`zsris explore` serves the page, a headless Chromium shows a drawn scene with its objects as proposals. Sliders and the
+mouse are answered in the page, a click on a patch and another expression by the kernel. Times are the browser's, from
+the event to the frame in which everything is drawn. Nothing here is a test: the figures depend on the machine.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
-import platform
+import os
 import statistics
 import sys
+import tempfile
 import time
-from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-import torch
-
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-from zsris_viz import load_clip, load_dataset
-from zsris_viz.explorers import AttentionExplorer, CompareExplorer, LayerExplorer, MethodExplorer
+from tests.browser.servers import browser_page, explore
 
-
-def measured(actions: Sequence[Callable[[], Any]]) -> dict[str, float]:
-    """Median and largest CPU and wall milliseconds over the actions."""
-    cpu, wall = [], []
-    for action in actions:
-        clock, processor = time.perf_counter(), time.process_time()
-        action()
-        wall.append(1000 * (time.perf_counter() - clock))
-        cpu.append(1000 * (time.process_time() - processor))
-    return {
-        "actions": len(cpu),
-        "cpu_median": statistics.median(cpu),
-        "cpu_largest": max(cpu),
-        "wall_median": statistics.median(wall),
-        "wall_largest": max(wall),
+WORDS = ("red", "green", "blue", "black", "white", "yellow", "orange", "purple", "brown", "pink")
+#: Waits for the frame in which `changed` holds; returns the milliseconds since the action.
+MEASURE = """async ([selector, action, step]) => {
+    const board = document.querySelector(selector);
+    const state = () => action === "click" ? board.dataset.version : board.dataset.frames;
+    const before = state(), start = performance.now();
+    if (action === "slider") {
+        const input = board.querySelector("input[type=range]");
+        input.value = Number(input.min) + (step % (Number(input.max) - Number(input.min) + 1));
+        input.dispatchEvent(new Event("input"));
+    } else {
+        const frame = board.querySelector(".zsris-frame[role=application]:has(canvas:not([hidden]))");
+        const box = frame.getBoundingClientRect();
+        const place = {
+            clientX: box.left + box.width * ((0.37 * step) % 1), clientY: box.top + box.height * ((0.61 * step) % 1)
+        };
+        frame.dispatchEvent(new PointerEvent(action === "hover" ? "pointermove" : "click", {bubbles: true, ...place}));
     }
+    while (state() === before) await new Promise(requestAnimationFrame);
+    await new Promise(requestAnimationFrame);
+    return performance.now() - start;
+}"""
 
 
-def moves(control: Any, values: Sequence[Any], rounds: int) -> list[Callable[[], None]]:
-    """Setting a control to each value in turn, `rounds` times."""
-    return [lambda value=value: setattr(control, "value", value) for _ in range(rounds) for value in values]
+def summary(values: list[float]) -> dict[str, float]:
+    """Median and 95th percentile."""
+    return {"n": len(values), "median": statistics.median(values), "p95": statistics.quantiles(values, n=20)[-1]}
 
 
-def run(rounds: int) -> dict[str, dict[str, float]]:
-    """All figures by name."""
-    clip, sample = load_clip("miniature", device="cpu"), load_dataset("scenes", "val", limit=5)[4]
-    reference, spoken = max(sample.pairs(), key=lambda pair: len(pair[1].text))
-    given = {"truth": reference.mask, "clip": clip}
-    text, masks = spoken.text, sample.instances
-    made: dict[str, Any] = {}
-    found: dict[str, dict[str, float]] = {}
-
-    def make(name: str, maker: Callable[[], Any]) -> None:
-        found[f"{name}: made"] = measured([lambda: made.setdefault(name, maker())])
-
-    make("LayerExplorer", lambda: LayerExplorer(sample.image, text, **given))
-    layers = made["LayerExplorer"]
-    back_and_forth = [*range(clip.num_layers, -1, -1), *range(clip.num_layers)]
-    found["LayerExplorer: slider move"] = measured(moves(layers.layer, back_and_forth, rounds))
-    texts = [f"the {colour} thing" for colour in ("red", "green", "blue", "black")]
-    found["LayerExplorer: another expression"] = measured(moves(layers.expression, texts, 1))
-    found["LayerExplorer: negation switched"] = measured(moves(layers.negate, [False], 1))
-
-    make("AttentionExplorer", lambda: AttentionExplorer(sample.image, text, proposals=masks, **given))
-    attention = made["AttentionExplorer"]
-    found["AttentionExplorer: text layer moved"] = measured(
-        moves(attention.layer, [*range(1, clip.text_layers), clip.text_layers], rounds)
+def typed(page: Any, board: str, text: str) -> float:
+    """Milliseconds from Enter to the frame with the new expression."""
+    box = page.locator(".zsris-layers input[type=text]").first
+    box.fill(text)
+    page.evaluate(
+        """([selector, before]) => {
+            window.answered = new Promise((resolve) => {
+                let start = 0;
+                addEventListener("keydown", () => (start = performance.now()), {once: true, capture: true});
+                const look = () => document.querySelector(selector).dataset.version === before
+                    ? requestAnimationFrame(look)
+                    : requestAnimationFrame(() => resolve(performance.now() - start));
+                look();
+            });
+        }""",
+        [board, page.locator(board).get_attribute("data-version")],
     )
-    found["AttentionExplorer: image layer moved"] = measured(
-        moves(attention.image_layer, [*range(1, clip.num_layers), clip.num_layers], rounds)
-    )
-    places = range(1, len(attention.state.tokens) - 1)
-    found["AttentionExplorer: token clicked"] = measured(
-        [lambda place=place: attention.tokens.click(f"0,{place}") for place in places]
-    )
+    box.press("Enter")
+    return float(page.evaluate("window.answered"))
 
-    make("MethodExplorer", lambda: MethodExplorer(sample.image, text, proposals=masks, **given))
-    methods = made["MethodExplorer"]
-    found["MethodExplorer: mask toggled"] = measured(
-        [lambda n=n: methods.table.click(str(n)) for _ in range(rounds) for n in range(len(masks))]
-    )
-    make("CompareExplorer", lambda: CompareExplorer(sample.image, text, "the left thing", proposals=masks, **given))
-    found["CompareExplorer: another expression"] = measured(moves(made["CompareExplorer"].expressions[1], texts, 1))
+
+def measure(rounds: int, folder: Path, *words: str) -> dict[str, Any]:
+    """All figures for one model."""
+    found: dict[str, Any] = {}
+    started = time.monotonic()
+    with explore(folder, *words) as (address, _, _), browser_page(folder / "failed.png") as page:
+        page.goto(address, wait_until="commit")
+        page.locator(".zsris-layers .zsris-frame canvas").first.wait_for(state="attached")
+        found["first picture, seconds"] = time.monotonic() - started
+        page.wait_for_timeout(2000)
+        layers, attention = ".zsris-layers .zsris-board", ".zsris-attention .zsris-board"
+        texts = [f"the {WORDS[i % len(WORDS)]} thing {i}" for i in range(rounds)]
+        slide = [page.evaluate(MEASURE, [layers, "slider", step]) for step in range(rounds)]
+        found["new expression"] = summary([typed(page, layers, text) for text in texts])
+        page.get_by_role("tab", name="Attention").click()
+        page.locator(".zsris-attention .zsris-frame canvas").first.wait_for(state="attached")
+        page.wait_for_timeout(2000)
+        found["slider"] = summary(slide)
+        found["hover"] = summary([page.evaluate(MEASURE, [attention, "hover", 1 + step]) for step in range(rounds)])
+        found["click"] = summary([page.evaluate(MEASURE, [attention, "click", 1 + step]) for step in range(rounds)])
     return found
+
+
+def save_b16(folder: Path) -> None:
+    """Save a model of the size of CLIP ViT-B/16 with random weights, as a folder that `load_clip` reads."""
+    import torch
+    from transformers import CLIPConfig, CLIPModel
+
+    torch.manual_seed(0)
+    vision = {"patch_size": 16}  # everything else is the default of the library: a ViT-B with CLIP's text tower
+    CLIPModel(CLIPConfig(vision_config=vision)).save_pretrained(folder)
 
 
 def main() -> None:
     """Run everything, print it and write it down."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--output", type=Path, help="JSON file for the figures")
-    parser.add_argument("--rounds", type=int, default=5, help="how often each slider goes back and forth")
-    parser.add_argument("--threads", type=int, default=1, help="torch threads")
+    parser.add_argument("--rounds", type=int, default=30, help="actions of each kind")
+    parser.add_argument("--b16", action="store_true", help="a tower of the size of ViT-B/16 instead of the miniature")
     options = parser.parse_args()
-    torch.set_num_threads(options.threads)
-    found = run(options.rounds)
-    for name, row in found.items():
-        print(f"{name:<42} cpu {row['cpu_median']:7.1f} ms (largest {row['cpu_largest']:7.1f})", end="")
-        print(f"   wall {row['wall_median']:7.1f} ms (largest {row['wall_largest']:7.1f})")
+    report: dict[str, Any] = {}
+    clip = "random ViT-B/16" if options.b16 else "miniature"
+    with tempfile.TemporaryDirectory() as folder:
+        weights = Path(folder) / "weights"
+        if options.b16:
+            save_b16(weights)
+        report[clip] = measure(options.rounds, Path(folder), "--clip", str(weights) if options.b16 else clip)
+        for name, row in report[clip].items():
+            shown = f"{row:8.1f}" if isinstance(row, float) else f"median {row['median']:8.1f}   95 % {row['p95']:8.1f}"
+            print(f"{clip:<24} {name:<24} {shown}", flush=True)
+    load = os.getloadavg()[0] if hasattr(os, "getloadavg") else float("nan")
+    print(f"load of the machine: {load:.1f} on {os.cpu_count()} cores")
     if options.output:
-        machine = {"cpu": platform.processor() or platform.machine(), "torch": torch.__version__}
-        told = {"machine": machine | {"threads": options.threads}, "milliseconds": found}
-        options.output.write_text(json.dumps(told, indent=2) + "\n", encoding="utf-8")
+        options.output.write_text(json.dumps(report | {"load": load}, indent=2) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

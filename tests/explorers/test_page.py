@@ -170,3 +170,14 @@ def test_an_unexpected_error_is_shown_in_the_tab(page, monkeypatch):
     monkeypatch.setattr("zsris_viz.explorers.method_state.get_method", fail)
     page.tabs.selected_index = 2
     assert "ZeroDivisionError: nothing to divide" in page.tabs.children[2].children[0].value
+
+
+def test_only_drawn_scenes_have_no_badge_under_the_miniature(vit) -> None:
+    name, vit.name = vit.name, "miniature"
+    try:
+        page = ExplorerPage("scene-4", None, vit)
+        assert page.explorer(0).board.badge == ""
+        page.bar.send_event("example", name="chelsea")
+        assert "on a photograph its results mean nothing" in page.explorer(0).board.badge
+    finally:
+        vit.name = name

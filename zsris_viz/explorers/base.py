@@ -85,9 +85,12 @@ class Explorer(ipywidgets.VBox):
 
     def redraw(self) -> None:
         """Bring controls and board in line with the state."""
+        self._show()
+        self.match_texts()
+
+    def _show(self) -> None:
         self.board.show(self.view(), {**self.board.cursor, **self.cursor()})
         self.match_controls()
-        self.match_texts()
 
     def static(self, data: Any = None) -> Figure:
         """Draw the same view as a matplotlib figure: for papers, and for readers without a kernel.
@@ -125,7 +128,7 @@ class Explorer(ipywidgets.VBox):
                 try:
                     with job.counting(self.state):
                         change()
-                    self.redraw()
+                    self._show()  # not the text boxes: the reader may have typed on
                 except Cancelled:
                     self.board.tell("The computation was cancelled.")
                     self.match_controls()
@@ -163,11 +166,12 @@ class Explorer(ipywidgets.VBox):
 
     def set_expression(self, text: str) -> None:
         """Take another expression, and pass it on when it was accepted."""
-        if text == self.settings()["expression"]:
+        if self.expression.value != text:  # the page's expression
+            self.expression.value = text
+        elif text == self.settings()["expression"]:
             self.board.tell("")  # a refused text was corrected
-            return
-
-        self.attempt(lambda: self.state.set(expression=text), busy="computing")
+        else:
+            self.attempt(lambda: self.state.set(expression=text), busy="computing")
 
     def _changed(self) -> None:
         if self.on_change is not None:

@@ -105,6 +105,9 @@ class CompareExplorer(Explorer):
         if second.expression == first.expression:
             changes["second"] = replace(second, expression=text)
         self.attempt(lambda: self.state.set(**changes), busy="computing")
+        for box, side in zip(self.expressions, ("first", "second"), strict=True):
+            if side in changes:
+                box.value = text
 
     def match_controls(self) -> None:
         """See `Explorer.match_controls`."""

@@ -101,6 +101,7 @@ class Board {
     const view = this.model.get("view");
     if (!view.image) return;
     this.version += 1;
+    this.node.dataset.version = this.version;
     this.cursor = { ...this.model.get("cursor") };
     this.over = null;
     this.roles = view.roles;
