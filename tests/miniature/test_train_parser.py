@@ -12,22 +12,22 @@ from zsris_viz.errors import CorruptFileError, UnavailableError
 from zsris_viz.language.parser import Parser
 from zsris_viz.miniature.training.fragments import FragmentMaker
 from zsris_viz.miniature.training.measure_parser import folder_hash, score_treebank, write_card
-from zsris_viz.miniature.training.train_parser import Recipe, as_typed, expressions, train
+from zsris_viz.miniature.training.train_parser import ParserRecipe, as_typed, expressions, train
 from zsris_viz.miniature.training.treebank import load_split, read_conllu, to_doc
-from zsris_viz.miniature.training.ud_to_clear import Word, to_clear_style
+from zsris_viz.miniature.training.ud_to_clear import UdWord, to_clear_style
 
 
-def words(rows: str) -> list[Word]:
+def words(rows: str) -> list[UdWord]:
     """ "text/tag/pos/label/head", heads counted from 1, 0 for the root, as in CoNLL-U."""
     found = []
     for place, row in enumerate(rows.split()):
         text, tag, pos, dep, head = row.split("/")
         lemma = "be" if text in ("is", "was", "are") else text.lower()
-        found.append(Word(text, lemma, pos, tag, int(head) - 1 if head != "0" else place, dep))
+        found.append(UdWord(text, lemma, pos, tag, int(head) - 1 if head != "0" else place, dep))
     return found
 
 
-def arcs(sentence: list[Word]) -> list[str]:
+def arcs(sentence: list[UdWord]) -> list[str]:
     return [f"{word.dep}({sentence[word.head].text}, {word.text})" for word in sentence]
 
 
@@ -164,7 +164,7 @@ def test_typed_sentences_lose_capitals_and_the_final_stop() -> None:
 
 
 def test_excluded_texts_are_never_trained_on() -> None:
-    recipe = Recipe(fragments=60, scenes=40)
+    recipe = ParserRecipe(fragments=60, scenes=40)
 
     def texts(excluded: set[str], epoch: int) -> set[str]:
         made = expressions(recipe, ["zeppelin"], excluded, epoch)
@@ -181,7 +181,7 @@ def test_a_small_training_learns_and_is_the_same_again(tmp_path: Path) -> None:
         to_clear_style(words(f"the/DT/DET/det/2 {noun}/NN/NOUN/nsubj/3 saw/VBD/VERB/root/0 me/PRP/PRON/obj/3"))
         for noun in ("dog", "cat", "cow", "man")
     ] * 12
-    recipe = Recipe(
+    recipe = ParserRecipe(
         width=16, depth=1, rows=(50, 20, 50, 20), hidden=16, epochs=4, warmup=5, batch=(20, 20), learn_rate=0.01
     )
     log: list[str] = []
