@@ -12,7 +12,7 @@ from torch import Tensor
 
 from zsris_viz.explorers.state import BATCH, ExplorerState, Scene, check_choice, check_range, check_text, propose
 from zsris_viz.masks import Masks
-from zsris_viz.methods import get_method, method_names
+from zsris_viz.methods import get_method, list_methods
 from zsris_viz.methods import method_class as class_of
 from zsris_viz.methods.base import Ranking
 from zsris_viz.methods.features import SceneFeatures
@@ -31,7 +31,7 @@ def source_names() -> list[str]:
 
 def methods_for(model: ImageTextModel) -> list[str]:
     """Return the names of the methods that the model can serve."""
-    return [name for name in method_names() if class_of(name).info.accepts(model)]
+    return [info.name for info in list_methods() if info.accepts(model)]
 
 
 class RankingState(ExplorerState):
