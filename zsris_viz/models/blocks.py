@@ -1,8 +1,8 @@
-"""One transformer block of a CLIP tower, taken apart.
+"""One transformer block of a tower, taken apart.
 
-The towers run transformers' ``CLIPEncoderLayer`` modules through these functions instead of calling the modules,
-because every layer, every head and every mask has to be in reach without hooks. The arithmetic is the library's
-(softmax in fp32).
+The towers run the encoder layers of transformers (`CLIPEncoderLayer`, `SiglipEncoderLayer`) through these functions
+instead of calling the modules, so that every layer, head and mask is accessible without hooks. The arithmetic is that
+of the library, with the softmax in fp32.
 """
 
 from __future__ import annotations
@@ -16,27 +16,31 @@ from torch import Tensor, nn
 
 
 def autograd_mode(grad: bool) -> AbstractContextManager[Any]:
-    """Inference mode, or autograd when ``grad`` is true (Grad-CAM, training on top of a frozen tower)."""
+    """Return inference mode, or autograd if `grad` is true (Grad-CAM, training on top of a frozen tower)."""
     return torch.enable_grad() if grad else torch.inference_mode()
 
 
 def split_heads(projected: Tensor, num_heads: int) -> Tensor:
-    """(B, T, C) -> (B, heads, T, C / heads)."""
+    """Return (B, heads, T, C / heads) for (B, T, C)."""
     batch, length, width = projected.shape
     return projected.view(batch, length, num_heads, width // num_heads).transpose(1, 2)
 
 
 def merge_heads(values: Tensor) -> Tensor:
-    """(B, heads, T, C / heads) -> (B, T, C)."""
+    """Return (B, T, C) for (B, heads, T, C / heads)."""
     batch, heads, length, depth = values.shape
     return values.transpose(1, 2).reshape(batch, length, heads * depth)
 
 
 def query_key_value(block: Any, hidden: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """Queries, keys and values of a block's self-attention, each (B, heads, T, C / heads), from its input ``hidden``
-    (B, T, C).
+    """Return the queries, keys and values of a block's self-attention.
 
-    The block's first LayerNorm is applied here. Queries are not yet scaled.
+    Args:
+        block: An encoder layer; its first LayerNorm is applied here.
+        hidden: (B, T, C), the block's input.
+
+    Returns:
+        Three tensors (B, heads, T, C / heads). The queries are not scaled yet.
     """
     attn, normed = block.self_attn, block.layer_norm1(hidden)
     query, key, value = (
@@ -46,12 +50,12 @@ def query_key_value(block: Any, hidden: Tensor) -> tuple[Tensor, Tensor, Tensor]
 
 
 def take_rows(tensor: Tensor, rows: Tensor) -> Tensor:
-    """Row ``rows[b]`` of each sequence: (B, T, C) and (B,) -> (B, 1, C)."""
+    """Return row `rows[b]` of each sequence: (B, 1, C) for (B, T, C) and (B,)."""
     return tensor[torch.arange(tensor.shape[0], device=tensor.device), rows].unsqueeze(1)
 
 
 def _mask_rows(mask: Tensor, rows: Tensor) -> Tensor:
-    """The mask's rows of the chosen queries: (B or 1, H or 1, T, T) -> (B, H or 1, 1, T)."""
+    """Return the mask of the chosen queries: (B, H or 1, 1, T) for (B or 1, H or 1, T, T)."""
     mask = mask.expand(rows.shape[0], -1, -1, -1)
     return mask[torch.arange(rows.shape[0], device=mask.device), :, rows].unsqueeze(2)
 
@@ -65,18 +69,20 @@ def self_attention(
     weights: bool = False,
     rows: Tensor | None = None,
 ) -> tuple[Tensor, Tensor | None]:
-    """What a block's self-attention adds to the residual stream, its first LayerNorm and output projection included.
+    """Return what a block's self-attention adds to the residual stream.
+
+    The block's first LayerNorm and its output projection are part of it.
 
     Args:
-        block: a ``CLIPEncoderLayer``.
+        block: An encoder layer.
         hidden: (B, T, C), the block's input.
-        mask: additive, broadcastable to (B, heads, T, T): 0 keeps, -inf forbids. A row of -inf only gives NaN.
+        mask: Additive mask that is broadcast to (B, heads, T, T): 0 keeps, -inf forbids. A row of -inf gives NaN.
         attention: "eager", or "sdpa" for torch's fused kernel, which has no weights to return.
-        weights: also return the attention weights, (B, heads, T, T); rows sum to 1. Forces the eager computation.
-        rows: (B,) positions; only their queries are run, and the first returned tensor is (B, 1, C).
+        weights: Whether to return the attention weights; this needs the eager computation.
+        rows: (B,) positions; only their queries are run.
 
     Returns:
-        (B, T, C) and the weights, or None for them.
+        (B, T, C), or (B, 1, C) with `rows`; and the weights (B, heads, T, T), whose rows sum to 1, or None.
     """
     attn, normed = block.self_attn, block.layer_norm1(hidden)
     queries = normed
@@ -97,13 +103,13 @@ def self_attention(
 
 
 def feed_forward(block: Any, hidden: Tensor) -> Tensor:
-    """What a block's feed-forward part adds to the residual stream, its LayerNorm included: (B, T, C) -> (B, T, C)."""
+    """Return what a block's feed-forward part, its LayerNorm included, adds to the residual stream: (B, T, C)."""
     mlp = block.mlp
     return mlp.fc2(_activate(mlp.activation_fn, mlp.fc1(block.layer_norm2(hidden))))
 
 
 def _activate(function: nn.Module, wide: Tensor) -> Tensor:
-    """The activation; QuickGELU, x * sigmoid(1.702 x), with one new tensor instead of three: 8 % of a CPU run."""
+    """Apply the activation; QuickGELU, x * sigmoid(1.702 x), allocates one new tensor instead of three."""
     if torch.is_inference_mode_enabled() and type(function).__name__ == "QuickGELUActivation":
         return (1.702 * wide).sigmoid_().mul_(wide)
     return function(wide)
@@ -118,10 +124,10 @@ def run_block(
     weights: bool = False,
     rows: Tensor | None = None,
 ) -> tuple[Tensor, Tensor | None]:
-    """A whole block; arguments as in :func:`self_attention`.
+    """Run a whole block; the arguments are those of `self_attention`.
 
-    With ``rows`` only those positions leave the block, (B, 1, C): enough for the last block when one token is pooled,
-    and most of its work saved.
+    With `rows` only these positions leave the block, (B, 1, C). This is enough for the last block if one token is
+    pooled, and saves most of its work.
     """
     added, probabilities = self_attention(block, hidden, mask, attention=attention, weights=weights, rows=rows)
     if rows is not None:
@@ -131,9 +137,9 @@ def run_block(
 
 
 def norm_and_project(hidden: Tensor, norm: nn.LayerNorm, projection: nn.Linear) -> Tensor:
-    """Final LayerNorm and projection to the joint space: (..., C) -> (..., D), in fp32 or better.
+    """Return the final LayerNorm and the projection to the joint space: (..., D) for (..., C).
 
-    Scores of features in bf16 would tie.
+    Both are computed in fp32 or better, because scores of features in bf16 would tie.
     """
     exact = torch.promote_types(hidden.dtype, torch.float32)
     weight, bias = norm.weight.to(exact), norm.bias.to(exact)
@@ -143,15 +149,14 @@ def norm_and_project(hidden: Tensor, norm: nn.LayerNorm, projection: nn.Linear) 
 
 
 def resize_positions(positions: Tensor, grid: tuple[int, int]) -> Tensor:
-    """Position embeddings for another token grid, bicubic, as a new tensor; the first row (CLS, or RN's mean token)
-    stays.
+    """Interpolate position embeddings to another token grid, bicubically; the first row (CLS, or RN's mean) stays.
 
     Args:
         positions: (1 + g * g, C) for a square grid.
-        grid: (rows, columns) wanted.
+        grid: (rows, columns) of the new grid.
 
     Returns:
-        (1 + rows * columns, C); ``positions`` itself when the grid is already right.
+        (1 + rows * columns, C), a new tensor; `positions` itself if the grid is the same.
     """
     side = round((positions.shape[0] - 1) ** 0.5)
     if grid == (side, side):

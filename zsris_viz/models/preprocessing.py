@@ -1,7 +1,7 @@
-"""How an image becomes the tensor that a CLIP tower sees: a named, visible object.
+"""How an image becomes the input of an image tower, as a named object.
 
-The default squashes the whole image to a square, as the published methods do in order that masks stay aligned with
-the token grid; CLIP's own evaluation crops the centre instead ("clip-center").
+The default squashes the whole image to a square, as the published methods do to keep masks aligned with the token grid;
+CLIP's own evaluation crops the centre instead ("clip-center").
 """
 
 from __future__ import annotations
@@ -72,19 +72,26 @@ class Preprocess:
         return self.normalise(torch.from_numpy(array.copy()).permute(2, 0, 1).float().div_(255))
 
     def normalise(self, pixels: Tensor) -> Tensor:
-        """RGB 0-1 (..., 3, H, W) to the tower's scale."""
+        """Return RGB from 0 to 1, (..., 3, H, W), on the tower's scale."""
         mean, std = (pixels.new_tensor(values).view(3, 1, 1) for values in (self.mean, self.std))
         return (pixels - mean) / std
 
     def denormalise(self, pixels: Tensor) -> Tensor:
-        """Back to RGB 0-1, clipped: what the tower saw, for drawing. (..., 3, H, W)."""
+        """Return normalised pixels (..., 3, H, W) as RGB from 0 to 1, clipped, for drawing."""
         mean, std = (pixels.new_tensor(values).view(3, 1, 1) for values in (self.mean, self.std))
         return (pixels * std + mean).clamp(0, 1)
 
     def resize_tensor(self, pixels: Tensor, size: int | tuple[int, int] | None = None) -> Tensor:
-        """Resize (..., 3, H, W) to ``size`` (default S) with this object's filter and way of making a square.
+        """Resize a tensor with this object's filter and its way of making a square.
 
-        Resizing and normalising commute, so this serves tensors on either scale. A pair of sizes always squashes.
+        Resizing and normalising commute, so tensors on either scale are accepted.
+
+        Args:
+            pixels: (..., 3, H, W).
+            size: Side in pixels, S by default; or (height, width), to which the image is always squashed.
+
+        Returns:
+            (..., 3, height, width).
         """
         target = size if isinstance(size, tuple) else (size or self.size,) * 2
         height, width = pixels.shape[-2:]
@@ -98,7 +105,7 @@ class Preprocess:
         return out.reshape(*pixels.shape[:-2], *target)
 
     def _resize_image(self, image: Image.Image) -> Image.Image:
-        """The same on an 8-bit RGB image, by Pillow."""
+        """Resize an 8-bit RGB image by Pillow."""
         method = Image.Resampling.BICUBIC if self.interpolation == "bicubic" else Image.Resampling.BILINEAR
         if self.resize == "squash":
             return image.resize((self.size, self.size), method)
@@ -107,7 +114,7 @@ class Preprocess:
         return image.resize((width, height), method).crop((left, top, left + self.size, top + self.size))
 
     def describe(self) -> str:
-        """One line for people: what is done, in order."""
+        """Return one line that says what is done, in order."""
         how = (
             f"{'squashed' if self.resize == 'squash' else 'shorter side and centre crop'} to {self.size} x {self.size}"
         )
@@ -117,7 +124,7 @@ class Preprocess:
         return f"{self.name}: {order} {how} ({filtered}); mean {mean}"
 
     def to_dict(self) -> dict[str, object]:
-        """All settings as plain values, for configuration hashes and provenance."""
+        """Return all settings as plain values, for configuration hashes and provenance."""
         return asdict(self)
 
 
@@ -141,7 +148,15 @@ PRESETS: dict[str, Preprocess] = {
 
 
 def get_preprocess(preset: str | Preprocess, size: int) -> Preprocess:
-    """A preset by name, or the given object, for ``size`` pixels. Raises InvalidInputError for an unknown name."""
+    """Return a preset by name, or the given object, for another size.
+
+    Args:
+        preset: A name of `PRESETS`, or a Preprocess.
+        size: Side of the tower's input in pixels.
+
+    Raises:
+        InvalidInputError: For an unknown name.
+    """
     if isinstance(preset, Preprocess):
         return replace(preset, size=size)
     if preset not in PRESETS:
@@ -158,5 +173,5 @@ def _rgb(image: Image.Image) -> Image.Image:
 
 
 def _shortest(height: int, width: int, size: int) -> tuple[int, int]:
-    """Height and width with the shorter side scaled to ``size``."""
+    """Return height and width with the shorter side scaled to `size`."""
     return (size, int(size * width / height)) if height <= width else (int(size * height / width), size)

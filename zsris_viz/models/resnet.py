@@ -23,13 +23,15 @@ CPU_BATCH = 8
 
 
 class ResNetClip(LayeredModel):
-    """An RN CLIP with its stages and its attention pooling in reach; see `LayeredModel`.
+    """A CLIP whose image tower is a ResNet with attention pooling; see `LayeredModel`.
 
-    ``layers`` of its traces are the maps of the stem and of the four stages. There are no tokens before the attention
-    pooling, so a mask acts on the last map: ``clip.pool(clip.feature_map(image) * mask)``.
+    The layers of its traces are the maps of the stem and of the four stages. There are no tokens before the attention
+    pooling, so a mask acts on the last map: `clip.pool(clip.feature_map(image) * mask)`.
 
     Attributes:
-        model: the :class:`RNModel`, frozen. width: channels of the last map, 32 times the stem's.
+        model: The `RNModel`, frozen.
+        width: Channels of the last map, 32 times those of the stem.
+        tokenizer: CLIP's byte-pair encoding.
     """
 
     kind = "rn"
@@ -79,11 +81,18 @@ class ResNetClip(LayeredModel):
         return Trace(layers, [None] * len(layers), grids=grids, has_cls=False)
 
     def feature_map(self, images: Images, *, batch_size: int = 64, grad: bool = False) -> Tensor:
-        """The last map before attention pooling: images as in ``embed_images`` -> (B, C, h, w) in the model's dtype,
-        not negative.
+        """Return the last map before attention pooling.
 
-        A result of inference mode cannot require gradients; ``clip.feature_map(image).clone().requires_grad_()`` can
-        (Grad-CAM).
+        A result of inference mode cannot require gradients, but its clone can:
+        `clip.feature_map(image).clone().requires_grad_()`.
+
+        Args:
+            images: As for `embed_images`.
+            batch_size: Number of images at once.
+            grad: Whether to run under autograd.
+
+        Returns:
+            (B, C, h, w) in the model's dtype, not negative.
         """
         pixels = self.pixels(images)
         self.calls.images += len(pixels)
@@ -100,7 +109,7 @@ class ResNetClip(LayeredModel):
         return self._to_tower(features)
 
     def _pool(self, features: Tensor) -> tuple[Tensor, Tensor]:
-        """Attention pooling: (B, C, h, w) -> (B, D) and the weights (B, heads, 1 + h * w)."""
+        """Return the attention pooling of (B, C, h, w): (B, D) and the weights (B, heads, 1 + h * w)."""
         pool = self.model.visual.attnpool
         tokens = features.flatten(2).transpose(1, 2)
         tokens = torch.cat([tokens.mean(dim=1, keepdim=True), tokens], dim=1)
@@ -116,21 +125,23 @@ class ResNetClip(LayeredModel):
     def pool(
         self, feature_map: Tensor, *, return_weights: bool = False, batch_size: int = 256, grad: bool = False
     ) -> Tensor | tuple[Tensor, Tensor]:
-        """Attention pooling of any map of the last stage's shape.
+        """Pool a map of the last stage by attention.
 
-        Query (the mean position), keys and values all come from the given map, so a masked map, ``feature_map *
-        mask``, gives Global-Local CLIP's global feature for RN (masked attention pooling, eq. 3 and Figure 3a
-        there). A map of another size than the model's interpolates the position embeddings.
+        The query (the mean position), the keys and the values all come from the given map. So a masked map,
+        `feature_map * mask`, gives the global feature of Global-Local CLIP for RN (masked attention pooling, eq. 3 and
+        Figure 3a). For a map of another size than the model's, the position embeddings are interpolated.
 
         Args:
-            feature_map: (B, C, h, w). return_weights: also return the mean position's attention (B, heads, 1 + h *
-                w), rows summing to 1. batch_size: maps at once.
+            feature_map: (B, C, h, w).
+            return_weights: Whether to return the attention of the mean position as well.
+            batch_size: Number of maps at once.
+            grad: Whether to run under autograd.
 
         Returns:
-            (B, D) fp32, not normalised; or that and the weights.
+            (B, D) fp32, not normalised; or that and the weights (B, heads, 1 + h * w), whose rows sum to 1.
 
         Raises:
-            InvalidInputError: a map of another shape.
+            InvalidInputError: For a map of another shape.
         """
         features = self._check_map(feature_map)
         self.calls.resumed += len(features)
@@ -140,11 +151,18 @@ class ResNetClip(LayeredModel):
             return (pooled, torch.cat([weights for _, weights in parts])) if return_weights else pooled
 
     def project(self, hidden: Tensor, *, negate: bool = False, grad: bool = False) -> Tensor:
-        """Positions of the last map in the joint space by the pooling's value and output projections: (..., C) ->
-        (..., D) fp32.
+        """Return positions of the last map in the joint space, by the pooling's value and output projections.
+
+        Args:
+            hidden: (..., C).
+            negate: Whether to flip the sign first.
+            grad: Whether to run under autograd.
+
+        Returns:
+            (..., D) fp32, not normalised.
 
         Raises:
-            UnavailableError: positions of an earlier stage, which have other channels and no way to the joint space.
+            UnavailableError: For positions of an earlier stage, which has no projection to the joint space.
         """
         if hidden.shape[-1] != self.width:
             raise UnavailableError(
@@ -159,13 +177,14 @@ class ResNetClip(LayeredModel):
             return F.linear(values.to(exact), pool.c_proj.weight.to(exact), pool.c_proj.bias.to(exact))
 
     def dense_values(self, source: Trace | Images, *, grad: bool = False) -> Tensor:  # type: ignore[override]
-        """A map in the joint space: attention pooling reduced to its value and output projections.
+        """Return a map in the joint space: the attention pooling, reduced to its value and output projections.
 
-        MaskCLIP (Zhou et al., ECCV 2022): both are 1 x 1 convolutions with their biases, without attention and without
-        position embeddings.
+        In MaskCLIP (Zhou et al., ECCV 2022) both are 1 x 1 convolutions with their biases, without attention and
+        without position embeddings.
 
         Args:
-            source: a map (B, C, h, w), a Trace of this tower, or images as in ``embed_images``.
+            source: A map (B, C, h, w), a trace of this tower, or images as for `embed_images`.
+            grad: Whether to run under autograd.
 
         Returns:
             (B, D, h, w) fp32, not normalised.
@@ -179,10 +198,10 @@ class ResNetClip(LayeredModel):
         return self.project(features.movedim(1, -1), grad=grad).movedim(-1, 1)
 
     def resume(self, hidden: Tensor, layer: int, **options: Any) -> NoReturn:
-        """An RN has no tokens to mask and resume with.
+        """Raise UnavailableError: an RN has no tokens between its stages.
 
         Raises:
-            UnavailableError: always; it names masked attention pooling.
+            UnavailableError: Always; it names masked attention pooling as the alternative.
         """
         raise UnavailableError(
             f"{self.name} is an RN: it has no tokens, so no token masking by block. Mask its last map instead: "

@@ -1,4 +1,4 @@
-"""The modules of an RN CLIP (open_clip's ModifiedResNet, transformers' text model), and the folder that keeps one."""
+"""The modules of an RN CLIP (open_clip's ModifiedResNet and transformers' text model), and its folder format."""
 
 from __future__ import annotations
 
@@ -23,14 +23,17 @@ class RNModel(nn.Module):
     """Image tower, text tower and scale of an RN CLIP as one trainable module.
 
     Args:
-        config: {"model_type": "clip_rn", "embed_dim": D, "vision": {"layers": blocks of the 4 stages, "width": of the
-            stem, "image_size": a multiple of 32, "heads": of the attention pooling, dividing 32 * width}, "text":
-            settings of transformers' ``CLIPTextConfig``}, what config.json of its folder holds.
+        config: The content of config.json in its folder: {"model_type": "clip_rn", "embed_dim": D, "vision": {...},
+            "text": settings of transformers' `CLIPTextConfig`}. "vision" holds "layers" (blocks of the 4 stages),
+            "width" (of the stem), "image_size" (a multiple of 32) and "heads" (of the attention pooling; they divide
+            32 * width).
 
     Attributes:
-        visual: open_clip's ``ModifiedResNet``. text_model: transformers' ``CLIPTextModel``. text_projection:
-            ``nn.Linear``.
-        logit_scale: scalar parameter, before the exponential.
+        settings: The configuration.
+        visual: The `ModifiedResNet` of open_clip.
+        text_model: The `CLIPTextModel` of transformers.
+        text_projection: Linear layer from the text width to D.
+        logit_scale: Scalar parameter, before the exponential.
     """
 
     def __init__(self, config: Mapping[str, Any]) -> None:
@@ -52,17 +55,17 @@ class RNModel(nn.Module):
         self.logit_scale = nn.Parameter(torch.tensor(2.6592))
 
     def encode_image(self, pixels: Tensor) -> Tensor:
-        """(B, 3, S, S) -> (B, D), not normalised, as in training: batch statistics when in train mode."""
+        """Return image features (B, D), not normalised, of pixels (B, 3, S, S); by batch statistics in train mode."""
         return self.visual(pixels)
 
     def encode_text(self, ids: Tensor, end: Tensor) -> Tensor:
-        """Token ids (B, T) int64 and end positions (B,) int64 -> (B, D), not normalised."""
+        """Return text features (B, D), not normalised, of token ids (B, T) int64 and end positions (B,) int64."""
         tower = TextTower(self.text_model, self.text_projection)
         return tower.project(tower.run(tower.embed(ids), end=end)[:, 0])
 
 
 def set_dtype(model: nn.Module, dtype: torch.dtype) -> nn.Module:
-    """Cast a model; batch norms stay in fp32 or better, because their statistics do not survive 8 bits of precision."""
+    """Cast a model; batch norms stay in fp32 or better, because 8 bits of precision do not hold their statistics."""
     model.to(dtype)
     for module in model.modules():
         if isinstance(module, nn.BatchNorm2d):
@@ -106,14 +109,16 @@ def _filled(
 def save_clip_rn(
     model: RNModel, folder: str | Path, *, tokenizer: Any = None, dtype: torch.dtype = torch.float16
 ) -> Path:
-    """Write an RN CLIP as a folder that ``load_clip`` reads.
+    """Write an RN CLIP as a folder that `load_clip` reads.
 
     Args:
-        model: its weights and settings. folder: made if missing. tokenizer: a transformers tokenizer or a
-            ClipTokenizer, whose files are written too. dtype: of the stored weights; batch norms are stored in fp32.
+        model: The model.
+        folder: The folder; it is made if it does not exist.
+        tokenizer: A tokenizer of transformers or a ClipTokenizer, whose files are written as well.
+        dtype: Type of the stored weights; batch norms are stored in fp32.
 
     Returns:
-        The folder, with config.json, model.safetensors and, given a tokenizer, its files.
+        The folder, with config.json, model.safetensors and the files of the tokenizer.
     """
     from safetensors.torch import save_file
 
@@ -137,11 +142,15 @@ def save_clip_rn(
 
 
 def read_rn_folder(folder: Path, dtype: torch.dtype) -> RNModel:
-    """An :class:`RNModel` from a folder written by :func:`save_clip_rn`, on the CPU.
+    """Return an `RNModel` from a folder that `save_clip_rn` wrote, on the CPU.
+
+    Args:
+        folder: The folder.
+        dtype: Type of the weights; batch norms stay in fp32.
 
     Raises:
-        UnavailableError: config or weights missing. CorruptFileError: either cannot be read, or they do not fit
-        together.
+        UnavailableError: If the configuration or the weights are missing.
+        CorruptFileError: If one of them cannot be read, or they do not fit together.
     """
     config = read_json_object(folder / "config.json", FOLDER_REMEDY)
     if not (folder / WEIGHTS).is_file():

@@ -1,4 +1,4 @@
-"""CLIP's text tower, the same for ViT and RN models: transformers' ``CLIPTextModel`` plus the text projection."""
+"""The text tower of a CLIP or SigLIP model: the text model of transformers and the projection to the joint space."""
 
 from __future__ import annotations
 
@@ -11,11 +11,18 @@ from zsris_viz.models.blocks import norm_and_project, run_block
 
 
 class TextTower:
-    """A causal transformer that is read at the end token.
+    """A transformer over text tokens; causal, and read at the end token, for CLIP.
 
     Attributes:
-        model: transformers' ``CLIPTextModel``. projection: ``nn.Linear`` without bias, text width -> D.
-        blocks: the tower's ``CLIPEncoderLayer`` modules. num_layers, width, context_length, vocab_size: ints.
+        model: The text model of transformers, for example a `CLIPTextModel`.
+        projection: Linear layer from the text width to D.
+        attention: "eager" or "sdpa".
+        causal: Whether a token attends only to itself and the tokens before it.
+        blocks: The encoder layers.
+        num_layers: Number of blocks.
+        width: Channels of a token.
+        context_length: Largest number of tokens in a text.
+        vocab_size: Number of entries in the vocabulary.
     """
 
     def __init__(self, model: Any, projection: nn.Linear, *, attention: str = "eager", causal: bool = True) -> None:
@@ -29,12 +36,12 @@ class TextTower:
         self.vocab_size, self.width = model.embeddings.token_embedding.weight.shape
 
     def embed(self, ids: Tensor) -> Tensor:
-        """Token plus position embeddings, layer 0: ids (B, T) int64 -> (B, T, C)."""
+        """Return token plus position embeddings, layer 0: (B, T, C) for ids (B, T) int64."""
         embeddings = self.model.embeddings
         return embeddings.token_embedding(ids) + embeddings.position_embedding.weight[: ids.shape[1]]
 
     def causal_mask(self, length: int, device: torch.device) -> Tensor:
-        """(1, 1, T, T) fp32, 0 on and below the diagonal, -inf above."""
+        """Return the causal mask, (1, 1, T, T) fp32: 0 on and below the diagonal, -inf above."""
         return torch.full((length, length), float("-inf"), device=device).triu(1)[None, None]
 
     def run(
@@ -47,13 +54,18 @@ class TextTower:
         layers: list[Tensor] | None = None,
         attentions: list[Tensor | None] | None = None,
     ) -> Tensor:
-        """Blocks ``layer`` to the last on ``hidden`` (B, T, C), which is the state after ``layer`` blocks.
+        """Run the blocks from `layer` on.
 
         Args:
-            end: (B,) positions; when given and nothing is recorded, the last block runs for them only and (B, 1, C)
-                comes back.
-            mask: additive, broadcastable to (B, heads, T, T), on top of the causal mask.
-            layers, attentions: lists to which the state after each block and its weights (B, heads, T, T) are appended.
+            hidden: (B, T, C), the state after `layer` blocks.
+            layer: Number of blocks that have already run.
+            end: (B,) positions. With them, and without `layers`, the last block runs for these positions only.
+            mask: Additive mask that is broadcast to (B, heads, T, T), on top of the causal mask.
+            layers: List to which the state after each block is appended.
+            attentions: List to which the weights of each block, (B, heads, T, T), are appended.
+
+        Returns:
+            (B, T, C), the last state; or (B, 1, C) at the positions `end`.
         """
         causal = self.causal_mask(hidden.shape[1], hidden.device) if self.causal else None
         full = causal if mask is None else mask if causal is None else causal + mask
@@ -69,5 +81,5 @@ class TextTower:
         return hidden
 
     def project(self, hidden: Tensor) -> Tensor:
-        """Final LayerNorm and text projection of any tokens: (..., C) -> (..., D)."""
+        """Return the final LayerNorm and text projection of tokens: (..., D) for (..., C)."""
         return norm_and_project(hidden, self.model.final_layer_norm, self.projection)

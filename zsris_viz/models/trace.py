@@ -1,4 +1,4 @@
-"""What runs of a CLIP tower leave behind: every layer of one run, and a count of all."""
+"""Traces of a tower's run, layer by layer, and the count of what a model has encoded."""
 
 from __future__ import annotations
 
@@ -12,11 +12,13 @@ from zsris_viz.models.tokenizer import TextTokens
 
 @dataclass
 class ClipCounter:
-    """How much has passed the towers.
+    """Count of what a model has encoded.
 
     Attributes:
-        images: whole images. crops: images given with ``embed_images(..., crops=True)``. texts: texts.
-        resumed: sequences run on from a layer by ``resume``, and maps pooled by an RN's ``pool``.
+        images: Number of whole images.
+        crops: Number of images given with `embed_images(..., crops=True)`.
+        texts: Number of texts.
+        resumed: Number of sequences that were resumed from a layer, and of maps that an RN has pooled.
     """
 
     images: int = 0
@@ -25,7 +27,7 @@ class ClipCounter:
     resumed: int = 0
 
     def reset(self) -> None:
-        """Start again from zero."""
+        """Set every count to zero."""
         self.images = self.crops = self.texts = self.resumed = 0
 
 
@@ -34,15 +36,15 @@ class Trace:
     """Every layer of one run of a tower.
 
     Attributes:
-        layers: L + 1 hidden states (B, T, C) in the model's dtype. Layer 0 is what enters the first block, layer l
-            leaves the l-th block (block l - 1 when blocks are counted from 0), the last is before the final
-            LayerNorm: the ``hidden_states`` of transformers. For an RN, layer 0 is the stem's map and layers 1-4
-            those of the four stages, (B, h * w, C) with h, w and C of each stage.
-        attentions: L + 1 entries; ``attentions[l]`` (B, heads, T, T), rows summing to 1, belongs to the block that
-            made layer l; entry 0 is None, as are all when not asked for and for an RN.
+        layers: L + 1 hidden states (B, T, C) in the model's dtype, numbered like `hidden_states` in transformers.
+            Layer 0 enters the first block, layer l leaves the l-th block (block l - 1 when blocks are counted from 0),
+            and the last layer comes before the final LayerNorm. For an RN, layer 0 is the stem's map and layers 1 to 4
+            are those of the stages, (B, h * w, C) with the h, w and C of each stage.
+        attentions: L + 1 entries. `attentions[l]`, (B, heads, T, T) with rows that sum to 1, belongs to the block that
+            made layer l. Entry 0 is None, and so are all of an RN or of a trace without attentions.
         grids: (rows, columns) of each layer's patch grid; empty for a text.
-        tokens: the tokens of a text; None for an image.
-        has_cls: whether the first token of every layer is CLS.
+        tokens: The tokens of a text; None for an image.
+        has_cls: Whether the first token of every layer is CLS.
     """
 
     layers: list[Tensor]
@@ -53,14 +55,18 @@ class Trace:
 
     @property
     def grid(self) -> tuple[int, int] | None:
-        """(rows, columns) of the last layer's patch grid; None for a text."""
+        """Return (rows, columns) of the last layer's patch grid; None for a text."""
         return self.grids[-1] if self.grids else None
 
     def __len__(self) -> int:
         return len(self.layers)
 
     def layer(self, number: int) -> Tensor:
-        """Hidden state (B, T, C) of a layer; -1 is the last. Raises InvalidInputError for one that does not exist."""
+        """Return the hidden state (B, T, C) of a layer; -1 is the last.
+
+        Raises:
+            InvalidInputError: For a layer that does not exist.
+        """
         if not -len(self.layers) <= number < len(self.layers):
             raise InvalidInputError(
                 f"layer {number} does not exist; this trace has layers 0 to {len(self.layers) - 1}."
@@ -68,22 +74,31 @@ class Trace:
         return self.layers[number]
 
     def patches(self, layer: int) -> Tensor:
-        """Patch tokens (B, g * g, C) of an image's layer, row by row, CLS left out."""
+        """Return the patch tokens (B, rows * columns, C) of an image's layer, row by row, without CLS.
+
+        Raises:
+            InvalidInputError: For a text, or a layer that does not exist.
+        """
         if not self.grids:
             raise InvalidInputError("a text trace has no patches; use .layer(number) for its tokens.")
         hidden = self.layer(layer)
         return hidden[:, 1:] if self.has_cls else hidden
 
     def map(self, layer: int) -> Tensor:
-        """Patch tokens as a map (B, C, rows, columns)."""
+        """Return the patch tokens of a layer as a map (B, C, rows, columns)."""
         patches = self.patches(layer)
         rows, columns = self.grids[layer]
         return patches.transpose(1, 2).reshape(patches.shape[0], patches.shape[2], rows, columns)
 
     def cls(self, layer: int) -> Tensor:
-        """CLS token (B, C) of an image's layer. Raises InvalidInputError where there is none (text, RN)."""
+        """Return the CLS token (B, C) of an image's layer.
+
+        Raises:
+            InvalidInputError: For a text or a model without a CLS token.
+        """
         if not (self.grids and self.has_cls):
             raise InvalidInputError(
-                "only a ViT image trace has a CLS token; an RN pools by attention: use clip.pool(feature_map)."
+                "this trace has no CLS token; only the image trace of a CLIP ViT has one. An RN pools its last map "
+                "instead: clip.pool(feature_map)."
             )
         return self.layer(layer)[:, 0]

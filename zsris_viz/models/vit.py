@@ -1,4 +1,4 @@
-"""CLIP with a Vision Transformer, on the modules of transformers' ``CLIPModel``."""
+"""CLIP with a Vision Transformer, on the modules of transformers' `CLIPModel`."""
 
 from __future__ import annotations
 
@@ -17,11 +17,13 @@ from zsris_viz.models.trace import Trace
 
 
 class VitClip(LayeredModel):
-    """A ``CLIPModel`` with every block in reach; see `LayeredModel`.
+    """A CLIP whose image tower is a Vision Transformer with a CLS token; see `LayeredModel`.
 
     Attributes:
-        model: the transformers ``CLIPModel``, frozen. blocks: its image blocks (``CLIPEncoderLayer``), for use with
-            ``zsris_viz.models.blocks``. attention: "eager" or "sdpa".
+        model: The `CLIPModel` of transformers, frozen.
+        blocks: Its image blocks (`CLIPEncoderLayer`), for use with `zsris_viz.models.blocks`.
+        attention: "eager" or "sdpa".
+        tokenizer: CLIP's byte-pair encoding.
     """
 
     kind = "vit"
@@ -48,17 +50,18 @@ class VitClip(LayeredModel):
         self.grid = (self.image_size // self.patch_size,) * 2
 
     def embed_pixels(self, pixels: Tensor, *, grad: bool = False) -> Tensor:
-        """Layer 0: patch and CLS embeddings plus positions, after the first LayerNorm.
+        """Return layer 0: patch and CLS embeddings plus positions, after the first LayerNorm.
 
         Args:
-            pixels: (B, 3, H, W), normalised; sides are multiples of the patch size. For another size than S the
-                position embeddings are interpolated (bicubic) for this call; the model's own stay as they are.
+            pixels: (B, 3, H, W), normalised; the sides are multiples of the patch size. For another size than S the
+                position embeddings are interpolated bicubically for this call.
+            grad: Whether to run under autograd.
 
         Returns:
             (B, 1 + rows * columns, C), CLS first.
 
         Raises:
-            InvalidInputError: a side that is no multiple of the patch size.
+            InvalidInputError: If a side is no multiple of the patch size.
         """
         height, width = pixels.shape[-2:]
         patch = self.patch_size
@@ -90,7 +93,7 @@ class VitClip(LayeredModel):
         first_masked: int = 0,
         pool: bool = False,
     ) -> Tensor:
-        """Blocks ``layer`` to ``stop``; with ``pool`` the last one runs for CLS only and (B, 1, C) comes back."""
+        """Run blocks `layer` to `stop`; with `pool` the last one runs for CLS only, and the result is (B, 1, C)."""
         for index in range(layer, self.num_layers if stop is None else stop):
             if token_mask is not None and index >= first_masked:
                 hidden = torch.cat([hidden[:, :1], hidden[:, 1:] * token_mask], dim=1)
@@ -114,14 +117,19 @@ class VitClip(LayeredModel):
         return norm_and_project(hidden, self.model.vision_model.post_layernorm, self.model.visual_projection)
 
     def project(self, hidden: Tensor, *, negate: bool = False, grad: bool = False) -> Tensor:
-        """Tokens of any layer in the joint space: final LayerNorm and visual projection, (..., C) -> (..., D) fp32.
+        """Return tokens of any layer in the joint space, by the final LayerNorm and the visual projection.
 
         Args:
-            negate: flip the sign of the tokens first (CoPatch: intermediate patch tokens point away from the text
-                they show).
+            hidden: (..., C).
+            negate: Whether to flip the sign of the tokens first. (CoPatch: intermediate patch tokens point away from
+                the text that describes them.)
+            grad: Whether to run under autograd.
+
+        Returns:
+            (..., D) fp32, not normalised.
 
         Raises:
-            InvalidInputError: the last dimension is not the tower's width.
+            InvalidInputError: If the last dimension is not the tower's width.
         """
         if hidden.shape[-1] != self.width:
             raise InvalidInputError(
@@ -143,25 +151,28 @@ class VitClip(LayeredModel):
         batch_size: int = 64,
         grad: bool = False,
     ) -> Tensor | tuple[Tensor, Tensor]:
-        """Run the blocks that remain after ``layer`` and pool CLS.
+        """Run the blocks that remain after `layer` and read the image feature from CLS.
 
         Args:
-            hidden: (B, T, C), the state after ``layer`` blocks (``trace.layers[layer]``), CLS first. One image (B =
-                1) serves any number of masks. ``layer`` may be L: then only the head runs.
-            token_mask: (N, T - 1) floats, multiplied into the tokens after CLS before *every* remaining block, so
-                that a fraction compounds (Global-Local CLIP, eq. 3 and Figure 3b); CLS is untouched.
-            first_masked: the first block, counted from 0, before which the mask is applied; default ``layer``. The
-                blocks before it run once for all masks. Global-Local CLIP masks before blocks 9, 10, 11 of 12:
-                ``resume(trace.layers[9], 9, ...)``.
-            attention_mask: additive, broadcastable to (N, heads, T, T), the same in every block: 0 keeps, -inf forbids.
-            return_hidden: also return the last state (N, T, C), before the final LayerNorm.
-            batch_size: masks at once.
+            hidden: (B, T, C), the state after `layer` blocks (`trace.layers[layer]`), CLS first. One image (B = 1)
+                serves any number of masks.
+            layer: Number of blocks that have already run, 0 to L; with L only the head runs.
+            token_mask: (N, T - 1) floats that are multiplied into the tokens after CLS before every remaining block, so
+                that a fraction compounds (Global-Local CLIP, eq. 3 and Figure 3b); CLS stays as it is.
+            first_masked: The first block, counted from 0, before which the mask is applied; `layer` by default. The
+                blocks before it run once for all masks. Global-Local CLIP masks before blocks 9, 10 and 11 of 12:
+                `resume(trace.layers[9], 9, ...)`.
+            attention_mask: Additive mask that is broadcast to (N, heads, T, T), the same in every block: 0 keeps, -inf
+                forbids.
+            return_hidden: Whether to return the last state (N, T, C) as well, before the final LayerNorm.
+            batch_size: Number of masks at once.
+            grad: Whether to run under autograd.
 
         Returns:
             (N, D) fp32, not normalised; or that and the state.
 
         Raises:
-            InvalidInputError: a layer or block that does not exist, or shapes that do not match.
+            InvalidInputError: For a layer or block that does not exist, or shapes that do not match.
         """
         check_layer(layer, self.num_layers)
         first = layer if first_masked is None else first_masked
@@ -205,16 +216,18 @@ class VitClip(LayeredModel):
     def dense_values(  # type: ignore[override]
         self, source: Trace | Images, *, residual: bool = True, mlp: bool = True, grad: bool = False
     ) -> Tensor:
-        """Patch features by the value path of the last block (MaskCLIP, Zhou et al., ECCV 2022).
+        """Return patch features by the value path of the last block (MaskCLIP, Zhou et al., ECCV 2022).
 
         In the last block the attention's output is replaced by its value path: LayerNorm, value projection and output
-        projection, each patch for itself. Then, as in the authors' ViT code, the residual and the feed-forward part
-        of the block, the final LayerNorm and the projection. ClearCLIP (Lan et al. 2024) drops the first two:
-        ``residual=False, mlp=False``.
+        projection, each patch for itself. Then follow, as in the authors' ViT code, the residual and the feed-forward
+        part of the block, the final LayerNorm and the projection. ClearCLIP (Lan et al., 2024) drops the first two:
+        `residual=False, mlp=False`.
 
         Args:
-            source: a Trace of this tower, or images as in ``embed_images``, which are run first.
-            residual: add the block's input. mlp: run the feed-forward part with its own residual.
+            source: A trace of this tower, or images as for `embed_images`.
+            residual: Whether to add the block's input.
+            mlp: Whether to run the feed-forward part with its own residual.
+            grad: Whether to run under autograd.
 
         Returns:
             (B, rows * columns, D) fp32, row by row, CLS left out.
@@ -233,7 +246,7 @@ class VitClip(LayeredModel):
 
 
 def _broadcastable(mask: Tensor | None, hidden: Tensor, device: torch.device) -> Tensor | None:
-    """The attention mask on the device, checked to be (N, heads or 1, T, T), floating."""
+    """Return the attention mask on the device, checked to be floats of (N, heads or 1, T, T)."""
     if mask is None:
         return None
     length = hidden.shape[1]
@@ -246,7 +259,7 @@ def _broadcastable(mask: Tensor | None, hidden: Tensor, device: torch.device) ->
 
 
 def _token_mask(mask: Tensor | None, hidden: Tensor) -> Tensor | None:
-    """The token mask as (N, T - 1, 1) in the tower's dtype, checked."""
+    """Return the token mask as (N, T - 1, 1) in the tower's dtype, checked."""
     if mask is None:
         return None
     if mask.ndim != 2 or mask.shape[1] != hidden.shape[1] - 1:
@@ -258,7 +271,7 @@ def _token_mask(mask: Tensor | None, hidden: Tensor) -> Tensor | None:
 
 
 def _slice(tensor: Any, rows: slice) -> Any:
-    """Rows of a batch; a batch of one is expanded."""
+    """Return rows of a batch; a batch of one is expanded."""
     if tensor is None:
         return None
     return tensor[rows] if len(tensor) != 1 else tensor.expand(rows.stop - rows.start, *tensor.shape[1:])
