@@ -95,7 +95,7 @@ def _check_version(name: str, source: Any) -> None:
         meta = spacy.util.load_meta(found[0]) if found else {}
     wanted = meta.get("spacy_version", "")
     if wanted and spacy.util.is_compatible_version(spacy.__version__, wanted) is False:
-        mend = (
+        remedy = (
             f"train it again: python -m zsris_viz.miniature train parser --treebank FOLDER, or install spacy{wanted}"
             if name == BUILTIN
             else f"run: python -m spacy download {Path(name).name}"
@@ -103,7 +103,8 @@ def _check_version(name: str, source: Any) -> None:
             else f"install spacy{wanted}, or give another folder"
         )
         raise UnavailableError(
-            f"the parser model {name} was made for spaCy {wanted}, but spaCy {spacy.__version__} is installed; {mend}."
+            f"the parser model {name} was made for spaCy {wanted}, but spaCy {spacy.__version__} is installed; "
+            f"{remedy}."
         )
 
 

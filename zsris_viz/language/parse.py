@@ -155,7 +155,9 @@ def read_tree(text: str, tokens: tuple[Token, ...], model: str = "gold") -> Pars
     phrase, head = main_phrase(tree)
     words = direction_words(tree, head)
     direction = direction_of(tree, words)
-    found = [one for one in relations(tree, head) if not phrase or not phrase[0] <= one.object < phrase[1]]
+    found = [
+        relation for relation in relations(tree, head) if not phrase or not phrase[0] <= relation.object < phrase[1]
+    ]
     relation = found[0] if found else None
 
     def spans(indices: list[int]) -> tuple[Span, ...]:

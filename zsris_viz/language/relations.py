@@ -59,7 +59,11 @@ def relations(tree: Tree, head: int) -> list[Relation]:
     the head.
     """
     found = list(_find(tree))
-    return sorted(found, key=lambda one: (_nested(tree, one, found), one.start)) if head is not None else found
+    return (
+        sorted(found, key=lambda relation: (_nested(tree, relation, found), relation.start))
+        if head is not None
+        else found
+    )
 
 
 def _nested(tree: Tree, relation: Relation, all_found: list[Relation]) -> bool:

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 def available_sources() -> list[str]:
     """The sources of WordNet that are there, in the order of preference: "nltk_data", "debian", "shipped"."""
-    return [name for name in SOURCES if read_source(name, only_look=True) is not None]
+    return [name for name in SOURCES if read_source(name, only_check=True) is not None]
 
 
 @lru_cache(maxsize=4)
@@ -80,7 +80,9 @@ def path_similarity(a: str, b: str, *, source: str | None = None) -> float:
     1 / (1 + length of the shortest path over hypernyms); 1 means that the words share a synset.
     """
     ours = synsets(b, source=source)
-    return max((one.path_similarity(other) or 0.0 for one in synsets(a, source=source) for other in ours), default=0.0)
+    return max(
+        (synset.path_similarity(other) or 0.0 for synset in synsets(a, source=source) for other in ours), default=0.0
+    )
 
 
 def are_synonyms(a: str, b: str, *, min_pairs: int = 3, threshold: float = 0.9, source: str | None = None) -> bool:
@@ -109,7 +111,9 @@ def are_synonyms(a: str, b: str, *, min_pairs: int = 3, threshold: float = 0.9, 
     if lemma(a, source=source) == lemma(b, source=source):
         return True
     ours = synsets(b, source=source)
-    pairs = sum((one.path_similarity(other) or 0.0) > threshold for one in synsets(a, source=source) for other in ours)
+    pairs = sum(
+        (synset.path_similarity(other) or 0.0) > threshold for synset in synsets(a, source=source) for other in ours
+    )
     return pairs >= min_pairs
 
 

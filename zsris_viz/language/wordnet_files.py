@@ -29,7 +29,7 @@ class NounFiles:
     exceptions: bytes
 
 
-def read_source(name: str, *, only_look: bool = False) -> NounFiles | None:
+def read_source(name: str, *, only_check: bool = False) -> NounFiles | None:
     """The files of one source, or None if it is not there.
 
     Args:
@@ -43,7 +43,7 @@ def read_source(name: str, *, only_look: bool = False) -> NounFiles | None:
     ]()
     if found is None:
         return None
-    if only_look:
+    if only_check:
         return NounFiles(name, b"", b"", b"")
     try:
         index, data, exceptions = (read() for read in found)

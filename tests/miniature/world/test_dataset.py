@@ -20,7 +20,7 @@ from zsris_viz.miniature.world.dataset import Scenes
 from zsris_viz.miniature.world.distinguishing import LEAST_VISIBLE, STYLES
 from zsris_viz.miniature.world.layout import SceneLayout, SceneObject
 from zsris_viz.miniature.world.render import render
-from zsris_viz.miniature.world.sampling import SPLITS, plan_scene, scene_seed, speak
+from zsris_viz.miniature.world.sampling import SPLITS, generate_expressions, plan_scene, scene_seed
 from zsris_viz.miniature.world.sprites import sprite_of
 from zsris_viz.miniature.world.visibility import visible_shares
 from zsris_viz.miniature.world.words import PEOPLE
@@ -109,7 +109,7 @@ def test_version_changes_every_seed(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_people_and_other_things(split: str, people: bool) -> None:
     for index in range(80):
         plan = plan_scene(split, index)
-        for target, _ in speak(plan, "mixed"):
+        for target, _ in generate_expressions(plan, "mixed"):
             assert (plan.layout.objects[target].noun in PEOPLE) == people
 
 
@@ -117,7 +117,7 @@ def test_people_and_other_things(split: str, people: bool) -> None:
 def test_one_style(style: str) -> None:
     data = Scenes("val", style=style)
     for index in range(60):
-        found = data.spoken(index)
+        found = data.expressions_of(index)
         assert found
         assert {one.style for _, spoken in found for one in spoken} == {style}
         assert data.layout(index) == Scenes("val").layout(index)
@@ -126,7 +126,7 @@ def test_one_style(style: str) -> None:
 def test_shares_of_kinds() -> None:
     counts: Counter[str] = Counter()
     for index in range(200):
-        for _, spoken in speak(plan_scene("val", index), "mixed"):
+        for _, spoken in generate_expressions(plan_scene("val", index), "mixed"):
             counts.update(one.kind for one in spoken)
     shares = {kind: count / counts.total() for kind, count in counts.items()}
     wanted = {"noun": 0.25, "colour": 0.25, "size": 0.15, "position": 0.17, "relation": 0.10, "ordinal": 0.08}
@@ -143,7 +143,7 @@ def test_what_is_referred_to_is_in_sight() -> None:
         ]
         seen = masks.sum((1, 2)) / np.array(whole)
         assert np.allclose(plan.visible, seen)
-        assert all(seen[target] >= LEAST_VISIBLE for target, _ in speak(plan, "mixed"))
+        assert all(seen[target] >= LEAST_VISIBLE for target, _ in generate_expressions(plan, "mixed"))
 
 
 def test_hidden_share() -> None:

@@ -74,7 +74,7 @@ def caption(layout: SceneLayout, rng: np.random.Generator, *, grouped: bool | No
         grouped: count objects of one noun together ("two cats"); None to draw it.
 
     Returns:
-        The caption; where two objects of different nouns stand in a clear relation it may say so.
+        The caption; where two objects of different nouns stand in a clear relation it may name the relation.
     """
     items = [layout.objects[int(index)] for index in rng.permutation(len(layout.objects))]
     grouped = chance(rng, 0.4) if grouped is None else grouped
@@ -100,10 +100,10 @@ def caption(layout: SceneLayout, rng: np.random.Generator, *, grouped: bool | No
 
 def _related_pair(layout: SceneLayout, rng: np.random.Generator) -> tuple[SceneObject, SceneObject, Relation] | None:
     """Two objects of which one clearly stands beside, above or below the other."""
-    judge = SceneSemantics(layout)
+    semantics = SceneSemantics(layout)
     order = [int(index) for index in rng.permutation(len(layout.objects))]
     for first, second in itertools.pairwise(order):
-        names = [name for name in ("left", "right", "above", "below", "near") if judge.related(name, first, second)]
+        names = [name for name in ("left", "right", "above", "below", "near") if semantics.related(name, first, second)]
         if names:
             return layout.objects[first], layout.objects[second], Relation(pick(rng, names), None)
     return None

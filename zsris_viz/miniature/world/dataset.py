@@ -14,7 +14,7 @@ from zsris_viz.miniature.world.distinguishing import STYLES
 from zsris_viz.miniature.world.grammar import SceneExpression
 from zsris_viz.miniature.world.layout import SceneLayout
 from zsris_viz.miniature.world.render import MIN_SIDE, render
-from zsris_viz.miniature.world.sampling import SPLITS, VERSION, plan_scene, scene_seed, speak
+from zsris_viz.miniature.world.sampling import SPLITS, VERSION, generate_expressions, plan_scene, scene_seed
 from zsris_viz.miniature.world.semantics import same_noun
 
 _CACHED = 8
@@ -87,13 +87,13 @@ class Scenes:
         """What stands where in a scene, without drawing it."""
         return plan_scene(self.split, self._checked(index)).layout
 
-    def spoken(self, index: int) -> list[tuple[int, tuple[SceneExpression, ...]]]:
+    def expressions_of(self, index: int) -> list[tuple[int, tuple[SceneExpression, ...]]]:
         """The objects of a scene that are referred to, with their expressions and gold trees, without drawing it.
 
         Returns:
             1 to 3 pairs of an object's index in the layout and its 1 to 3 expressions.
         """
-        return speak(plan_scene(self.split, self._checked(index)), self.style)
+        return generate_expressions(plan_scene(self.split, self._checked(index)), self.style)
 
     def _make(self, index: int) -> Sample:
         plan = plan_scene(self.split, index)
@@ -101,12 +101,14 @@ class Scenes:
         picture, masks = render(layout, self.size)
         image_id = f"scenes-{self.split}-{index:06d}"
         references = []
-        for target, spoken in speak(plan, self.style):
+        for target, generated in generate_expressions(plan, self.style):
             ref_id = f"{image_id}-{target}"
             references.append(
                 Reference(
                     ref_id=ref_id,
-                    expressions=tuple(as_expression(one, f"{ref_id}-{number}") for number, one in enumerate(spoken)),
+                    expressions=tuple(
+                        as_expression(expression, f"{ref_id}-{number}") for number, expression in enumerate(generated)
+                    ),
                     mask=masks[target],
                     category=layout.objects[target].noun,
                     distractors=len(same_noun(layout, target)),
@@ -119,7 +121,7 @@ class Scenes:
             references,
             picture,
             instances=lambda: Masks.from_arrays(masks),
-            instance_categories=[thing.noun for thing in layout.objects],
+            instance_categories=[item.noun for item in layout.objects],
             size=(self.size, self.size),
             captions=captions,
         )
@@ -129,16 +131,16 @@ class SceneIndexError(InvalidInputError, IndexError):
     """An index beyond the last scene; also an IndexError, so that a loop over a dataset ends."""
 
 
-def as_expression(spoken: SceneExpression, sentence_id: str) -> Expression:
+def as_expression(described: SceneExpression, sentence_id: str) -> Expression:
     """The dataset's plain record of an expression of the grammar."""
     return Expression(
-        text=spoken.text,
+        text=described.text,
         sentence_id=sentence_id,
-        kind=spoken.kind,
-        noun_phrase=spoken.noun_phrase,
-        head=spoken.head,
-        context_tokens=spoken.context_tokens,
-        direction=spoken.direction,
-        relation=spoken.relation,
-        relation_object=spoken.relation_object,
+        kind=described.kind,
+        noun_phrase=described.noun_phrase,
+        head=described.head,
+        context_tokens=described.context_tokens,
+        direction=described.direction,
+        relation=described.relation,
+        relation_object=described.relation_object,
     )

@@ -1,4 +1,4 @@
-"""Which facts tell an object from its like: the core of an expression, by the kind of what is needed."""
+"""The facts that distinguish an object from others of its noun, by kind: the main fact of an expression."""
 
 from __future__ import annotations
 
@@ -32,23 +32,23 @@ _OPPOSITES = (("left", "right"), ("above", "below"))
 
 
 def is_position(fact: Fact) -> bool:
-    """Whether a fact is said with a word for a direction."""
+    """Return whether a fact is expressed with a word for a direction."""
     if isinstance(fact, Relation):
         return fact.name not in _PLACELESS
     return isinstance(fact, Half | Corner | Outermost | Ordinal)
 
 
 def allowed(fact: Fact, style: str) -> bool:
-    """Whether a style may say a fact: RefCOCO+ has no directions."""
+    """Return whether a style may express a fact: RefCOCO+ has no directions."""
     return style != "refcoco+" or not is_position(fact)
 
 
-def plain_form(judge: SceneSemantics, index: int) -> Form | None:
+def plain_form(semantics: SceneSemantics, index: int) -> Form | None:
     """The shortest form, of noun, colour and size only, that fits one object alone; None if there is none.
 
     A person's colour is not used, since "the man in red" would need a phrase within the phrase.
     """
-    item = judge.layout.objects[index]
+    item = semantics.layout.objects[index]
     tries: list[tuple[Fact, ...]] = [
         (),
         (Colour(item.colour),),
@@ -59,17 +59,17 @@ def plain_form(judge: SceneSemantics, index: int) -> Form | None:
         tries = [(), (Size(item.size),)]
     for facts in tries:
         form = Form(item.noun, facts)
-        if judge.only(form, index):
+        if semantics.only(form, index):
             return form
     return None
 
 
-def relations_of(judge: SceneSemantics, target: int) -> list[Relation | Closest]:
+def relations_of(semantics: SceneSemantics, target: int) -> list[Relation | Closest]:
     """Every relation to another object that surely holds of the target, even if it holds of its like too."""
     found: list[Relation | Closest] = []
-    noun = judge.layout.objects[target].noun
-    rivals = same_noun(judge.layout, target)
-    for other, item in enumerate(judge.layout.objects):
+    noun = semantics.layout.objects[target].noun
+    rivals = same_noun(semantics.layout, target)
+    for other, item in enumerate(semantics.layout.objects):
         if other == target:
             continue
         if item.noun == noun:
@@ -77,57 +77,57 @@ def relations_of(judge: SceneSemantics, target: int) -> list[Relation | Closest]
             if len(rivals) != 1:
                 continue
         else:
-            form = plain_form(judge, other)
+            form = plain_form(semantics, other)
             if form is None:
                 continue
         for name in ("left", "right", "above", "below", "near", "bigger", "smaller"):
             if form is None and name == "near":
                 continue
             fact = Relation(name, form)
-            if judge.holds(fact, target):
+            if semantics.holds(fact, target):
                 found.append(fact)
-        if form is not None and rivals and judge.holds(Closest(form), target):
+        if form is not None and rivals and semantics.holds(Closest(form), target):
             found.append(Closest(form))
     return found
 
 
-def _tries(judge: SceneSemantics, target: int, kind: str) -> list[Fact]:
+def _tries(semantics: SceneSemantics, target: int, kind: str) -> list[Fact]:
     """The facts of a kind that may tell an object from its like."""
-    item = judge.layout.objects[target]
+    item = semantics.layout.objects[target]
     if kind == "colour":
         return [Colour(item.colour)]
     if kind == "size":
         return [Size(item.size), Extent(item.size)]
     if kind == "relation":
-        return list(relations_of(judge, target))
+        return list(relations_of(semantics, target))
     if kind == "position":
         around = (*_SIDES, "middle")
         corners = [Corner(vertical, horizontal) for vertical in ("top", "bottom") for horizontal in ("left", "right")]
         return [*(Outermost(side) for side in around), *(Half(side) for side in around), *corners]
-    count = len(same_noun(judge.layout, target)) + 1
+    count = len(same_noun(semantics.layout, target)) + 1
     return [Ordinal(rank, side) for side in _SIDES for rank in range(1, min(4, count) + 1)] if count >= 3 else []
 
 
-def _cores(judge: SceneSemantics, target: int, kind: str) -> list[Fact]:
+def _compute_distinguishing(semantics: SceneSemantics, target: int, kind: str) -> list[Fact]:
     """The facts of a kind that, each alone with the noun, fit the target and nothing else; found once."""
     key = (target, kind)
-    if key not in judge.cores:
-        noun = judge.layout.objects[target].noun
-        judge.cores[key] = [
+    if key not in semantics.distinguishing:
+        noun = semantics.layout.objects[target].noun
+        semantics.distinguishing[key] = [
             fact
-            for fact in _tries(judge, target, kind)
-            if judge.holds(fact, target) and judge.only(Form(noun, (fact,)), target)
+            for fact in _tries(semantics, target, kind)
+            if semantics.holds(fact, target) and semantics.only(Form(noun, (fact,)), target)
         ]
-    return judge.cores[key]
+    return semantics.distinguishing[key]
 
 
-def cores(
-    judge: SceneSemantics, target: int, kind: str, style: str, *, visible: Sequence[float] | None = None
+def distinguishing_facts(
+    semantics: SceneSemantics, target: int, kind: str, style: str, *, visible: Sequence[float] | None = None
 ) -> list[Fact | None]:
     """The facts of a kind of which each alone, with the noun, fits the target and nothing else.
 
     Args:
-        judge: of the scene.
+        semantics: Truth of facts in the scene.
         target: index of the object.
         kind: one of `KINDS`.
         style: one of `STYLES`.
@@ -139,41 +139,41 @@ def cores(
     """
     if visible is not None and visible[target] < LEAST_VISIBLE:
         return []
-    rivals = same_noun(judge.layout, target)
+    rivals = same_noun(semantics.layout, target)
     if kind == "noun" or not rivals:
         return [None] if kind == "noun" and not rivals else []
     if kind == "ordinal" and visible is not None and any(visible[rival] < LEAST_VISIBLE for rival in rivals):
         return []
     if style == "refcoco+" and kind in ("position", "ordinal"):
         return []
-    return [fact for fact in _cores(judge, target, kind) if allowed(fact, style)]
+    return [fact for fact in _compute_distinguishing(semantics, target, kind) if allowed(fact, style)]
 
 
-def extras(judge: SceneSemantics, target: int, core: Fact | None, style: str) -> list[Fact]:
-    """Facts that may be said besides the core: they hold of the target, and would not tell it from its like.
+def extras(semantics: SceneSemantics, target: int, main_fact: Fact | None, style: str) -> list[Fact]:
+    """Return facts that may be added to the main fact: they hold of the target and do not distinguish it.
 
     Returns:
-        Facts that may be said alone or together: whatever is chosen of them fits another object of the noun too.
+        Facts that may be used alone or together: any choice of them fits another object of the same noun as well.
     """
-    item = judge.layout.objects[target]
-    rivals = same_noun(judge.layout, target)
+    item = semantics.layout.objects[target]
+    rivals = same_noun(semantics.layout, target)
     candidates: list[Fact] = [Colour(item.colour), Size(item.size)]
     if style == "refcocog":
-        candidates += relations_of(judge, target)
+        candidates += relations_of(semantics, target)
     if style != "refcoco+":
         candidates += [
-            fact for fact in (Half("left"), Half("right"), Half("top"), Half("bottom")) if judge.holds(fact, target)
+            fact for fact in (Half("left"), Half("right"), Half("top"), Half("bottom")) if semantics.holds(fact, target)
         ]
-    if isinstance(core, Size | Extent):
+    if isinstance(main_fact, Size | Extent):
         candidates = [
             fact for fact in candidates if not (isinstance(fact, Relation) and fact.name in ("bigger", "smaller"))
         ]
-    candidates = [fact for fact in candidates if fact != core and allowed(fact, style)]
+    candidates = [fact for fact in candidates if fact != main_fact and allowed(fact, style)]
     if not rivals:
         return candidates
     best: list[Fact] = []
     for rival in rivals:
-        shared = [fact for fact in candidates if judge.holds(fact, rival)]
+        shared = [fact for fact in candidates if semantics.holds(fact, rival)]
         if len(shared) > len(best):
             best = shared
     return best

@@ -1,6 +1,7 @@
 """Referring expressions for drawn scenes, in the manner of RefCOCO, RefCOCO+ and RefCOCOg, with gold trees.
 
-An expression says a noun, the core that is needed to tell the object from its like (:mod:`.cores`), and now and then
+An expression has a noun, the main fact that distinguishes the object from others of its noun
+(:mod:`.distinguishing`), and now and then
 more that is true. It fits its target and no other object of the scene; :func:`.facts.denotes` says so.
 
 - "refcoco": short, with directions: "left guy red shirt", "2nd dog from left".
@@ -16,7 +17,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from zsris_viz.errors import InvalidInputError
-from zsris_viz.miniature.world.distinguishing import KINDS, STYLES, cores, extras
+from zsris_viz.miniature.world.distinguishing import KINDS, STYLES, distinguishing_facts, extras
 from zsris_viz.miniature.world.layout import SceneLayout, sample_layout
 from zsris_viz.miniature.world.phrases import chance, pick
 from zsris_viz.miniature.world.predicates import (
@@ -32,7 +33,7 @@ from zsris_viz.miniature.world.predicates import (
     Relation,
     Size,
 )
-from zsris_viz.miniature.world.realizer import Draft
+from zsris_viz.miniature.world.realizer import ExpressionBuilder
 from zsris_viz.miniature.world.semantics import SceneSemantics
 from zsris_viz.miniature.world.trees import GoldTree, flatten
 from zsris_viz.miniature.world.words import AMBIGUOUS, names_of
@@ -84,7 +85,7 @@ def expressions(
     rng: np.random.Generator,
     visible: Sequence[float] | None = None,
     kinds: Sequence[str] | None = None,
-    judge: SceneSemantics | None = None,
+    semantics: SceneSemantics | None = None,
 ) -> list[SceneExpression]:
     """Unambiguous expressions for one object, one for each kind that is possible.
 
@@ -96,7 +97,7 @@ def expressions(
         visible: for every object the share that is in sight, 0-1; None for all in full sight. What is hidden by more
             than 60 % is not referred to, and its like are not counted off.
         kinds: kinds to try; None for all.
-        judge: of this layout, if there is one already.
+        semantics: Truth of facts in this layout, if it is known already.
 
     Returns:
         Expressions in the order of `kinds`; empty if the object cannot be told from its like, or is hardly in sight.
@@ -111,12 +112,12 @@ def expressions(
         raise InvalidInputError(f"kind {unknown[0]!r} is unknown; kinds are {', '.join(KINDS)}")
     if not 0 <= target < len(layout.objects):
         raise InvalidInputError(f"target {target} was given; the scene has objects 0 to {len(layout.objects) - 1}")
-    judge = judge or SceneSemantics(layout)
+    semantics = semantics or SceneSemantics(layout)
     made = []
     for kind in kinds or KINDS:
-        possible = cores(judge, target, kind, style, visible=visible)
+        possible = distinguishing_facts(semantics, target, kind, style, visible=visible)
         if possible:
-            made.append(_express(judge, target, kind, pick(rng, possible), style, rng))
+            made.append(_express(semantics, target, kind, pick(rng, possible), style, rng))
     return made
 
 
@@ -129,25 +130,27 @@ def _name(layout: SceneLayout, target: int, style: str, rng: np.random.Generator
 
 
 def _express(
-    judge: SceneSemantics, target: int, kind: str, core: Fact | None, style: str, rng: np.random.Generator
+    semantics: SceneSemantics, target: int, kind: str, main_fact: Fact | None, style: str, rng: np.random.Generator
 ) -> SceneExpression:
-    chosen: list[Fact] = [] if core is None else [core]
+    chosen: list[Fact] = [] if main_fact is None else [main_fact]
     if chance(rng, _EXTRA_CHANCE[style]):
-        more = extras(judge, target, core, style)
+        more = extras(semantics, target, main_fact, style)
         wanted = 1 + int(rng.integers(3)) if style == "refcocog" else 1
         for index in rng.permutation(len(more)):
             fact = more[int(index)]
-            if len(chosen) < wanted + (core is not None) and not any(_same_object(fact, other) for other in chosen):
+            if len(chosen) < wanted + (main_fact is not None) and not any(
+                _same_object(fact, other) for other in chosen
+            ):
                 chosen.append(fact)
-    name = _name(judge.layout, target, style, rng)
-    draft = Draft(judge, target, name, style, rng)
-    said = tuple(fact for fact in sorted(chosen, key=_order) if draft.say(fact))
-    if core is not None and core not in said:
-        draft = Draft(judge, target, name, style, rng)
-        said = (core,) if draft.say(core) else ()
-    tree, cues = flatten(draft.build())
+    name = _name(semantics.layout, target, style, rng)
+    builder = ExpressionBuilder(semantics, target, name, style, rng)
+    used = tuple(fact for fact in sorted(chosen, key=_order) if builder.add_fact(fact))
+    if main_fact is not None and main_fact not in used:
+        builder = ExpressionBuilder(semantics, target, name, style, rng)
+        used = (main_fact,) if builder.add_fact(main_fact) else ()
+    tree, cues = flatten(builder.build())
     left = tree.left_edges()[tree.root]
-    relation = next((fact for fact in said if isinstance(fact, Relation | Closest)), None)
+    relation = next((fact for fact in used if isinstance(fact, Relation | Closest)), None)
     return SceneExpression(
         text=tree.text,
         kind=kind,
@@ -156,20 +159,20 @@ def _express(
         noun_phrase=tree.phrase((left, tree.root + 1)),
         head=tree.words[tree.root],
         context_tokens=tuple(word for word, cue in zip(tree.words, cues, strict=True) if cue),
-        direction=next((place for place in map(_direction, said) if place), None),
+        direction=next((place for place in map(_direction, used) if place), None),
         relation=None if relation is None else relation.name if isinstance(relation, Relation) else "near",
-        relation_object=draft.relation_object,
-        form=Form(name, said),
+        relation_object=builder.relation_object,
+        form=Form(name, used),
         target=target,
     )
 
 
-#: Facts in the order in which they are put into words: what clings to the noun is not said after another object.
-_SAID_FIRST = (Ordinal, Outermost, Extent, Colour, Size, Half, Corner, Closest, Relation)
+#: Facts in the order in which they are put into words: what belongs to the noun does not follow another object.
+_ORDER = (Ordinal, Outermost, Extent, Colour, Size, Half, Corner, Closest, Relation)
 
 
 def _order(fact: Fact) -> int:
-    return _SAID_FIRST.index(type(fact))
+    return _ORDER.index(type(fact))
 
 
 def _same_object(first: Fact, second: Fact) -> bool:
@@ -208,10 +211,19 @@ def gold_examples(seed: int, count: int, style: str | None = None) -> Iterator[G
     made = 0
     while made < count:
         layout = sample_layout(int(rng.integers(1 << 62)), same_noun=0.75)
-        judge = SceneSemantics(layout)
+        semantics = SceneSemantics(layout)
         for target in range(len(layout.objects)):
-            for one in expressions(layout, target, style=style or STYLES[made % 3], rng=rng, judge=judge):
-                yield one.tree, one.noun_phrase, one.head, one.context_tokens, one.direction, one.relation
+            for expression in expressions(
+                layout, target, style=style or STYLES[made % 3], rng=rng, semantics=semantics
+            ):
+                yield (
+                    expression.tree,
+                    expression.noun_phrase,
+                    expression.head,
+                    expression.context_tokens,
+                    expression.direction,
+                    expression.relation,
+                )
                 made += 1
                 if made == count:
                     return

@@ -1,4 +1,4 @@
-"""How each fact is said, as words with their dependency arcs; the grammar decides which facts are said."""
+"""The wordings of each fact, as words with their dependency arcs; the grammar decides which facts are used."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from zsris_viz.miniature.world.words import ANIMALS, PEOPLE, SIZES, VEHICLES
 
 T = TypeVar("T")
 
-_SPOKEN = {1: ("first", "1st"), 2: ("second", "2nd"), 3: ("third", "3rd"), 4: ("fourth", "4th")}
+_RANK_WORDS = {1: ("first", "1st"), 2: ("second", "2nd"), 3: ("third", "3rd"), 4: ("fourth", "4th")}
 _PICTURE = ("picture", "photo", "image")
 _VOWELS = "aeiou"
 
@@ -122,9 +122,9 @@ def far_phrase(direction: str, rng: np.random.Generator, *, long: bool) -> Word:
 # --- rows, sizes, colours ------------------------------------------------------------------------------------------
 
 
-def spoken_rank(rank: int, rng: np.random.Generator, *, long: bool) -> str:
+def rank_word(rank: int, rng: np.random.Generator, *, long: bool) -> str:
     """As in "second" or, in short styles, "2nd"."""
-    return _SPOKEN[rank][0] if long else pick(rng, _SPOKEN[rank])
+    return _RANK_WORDS[rank][0] if long else pick(rng, _RANK_WORDS[rank])
 
 
 def from_phrase(side: str, rng: np.random.Generator, *, long: bool) -> Word:
@@ -161,12 +161,12 @@ def clothes_phrase(item: SceneObject, rng: np.random.Generator, *, long: bool, p
     worn = noun(item.colour, "pobj") if colour_alone else noun(item.clothes, "pobj").before(adjective(item.colour))
     if not colour_alone:
         with_article(worn, "a" if long or chance(rng, 0.5) else "")
-    way = float(rng.random())
-    if way < 0.5:
+    draw = float(rng.random())
+    if draw < 0.5:
         return preposition("in", worn)
-    if way < 0.65:
+    if draw < 0.65:
         return verb("dressed", "VBN", "acl", [preposition("in", worn)])
-    if way < 0.75 and not colour_alone:
+    if draw < 0.75 and not colour_alone:
         return preposition("with", worn)
     worn.dep = "dobj"
     return verb("wearing", "VBG", "acl", [worn])
@@ -193,15 +193,17 @@ def relation_phrase(fact: Relation, obj: Word, rng: np.random.Generator) -> Word
         word = comparative(pick(rng, ("bigger", "larger")) if fact.name == "bigger" else "smaller")
         return word.after(preposition("than", obj))
     if fact.name == "near":
-        said = pick(rng, ("next to", "near", "beside", "by"))
-        return adverb("next", cue=True).after(preposition("to", obj)) if said == "next to" else preposition(said, obj)
+        chosen = pick(rng, ("next to", "near", "beside", "by"))
+        if chosen == "next to":
+            return adverb("next", cue=True).after(preposition("to", obj))
+        return preposition(chosen, obj)
     if fact.name in ("above", "below"):
         return preposition(pick(rng, ("above", "over") if fact.name == "above" else ("below", "under", "beneath")), obj)
-    way = float(rng.random())
+    draw = float(rng.random())
     of = preposition("of", obj)
-    if way < 0.4:
+    if draw < 0.4:
         return adverb(fact.name, cue=True).after(of)
-    if way < 0.8:
+    if draw < 0.8:
         return preposition("to", with_article(noun(fact.name, "pobj"), "the").after(of))
     return preposition("on", with_article(noun("side", "pobj").before(adjective(fact.name, cue=True)), "the").after(of))
 

@@ -77,7 +77,7 @@ Fact = Colour | Size | Extent | Half | Corner | Outermost | Ordinal | Relation |
 
 @dataclass(frozen=True)
 class Form:
-    """The meaning of an expression: a noun as it is said (a synonym counts), and facts that all hold."""
+    """The meaning of an expression: a noun or one of its synonyms, and facts that all hold."""
 
     name: str
     facts: tuple[Fact, ...] = ()

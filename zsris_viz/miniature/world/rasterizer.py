@@ -21,7 +21,7 @@ def shade(colour: Colour, factor: float) -> Colour:
     return red, green, blue
 
 
-class Pen:
+class Canvas:
     """Draws on a sheet whose corners are (0, 0) and (100, 100), x to the right and y downwards."""
 
     def __init__(self) -> None:

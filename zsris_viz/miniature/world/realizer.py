@@ -19,10 +19,10 @@ from zsris_viz.miniature.world.phrases import (
     joined,
     participle,
     pick,
+    rank_word,
     relation_phrase,
     relative_clause,
     size_word,
-    spoken_rank,
     wearing_clause,
     with_article,
 )
@@ -50,21 +50,21 @@ _ORDINAL, _PLACE, _SIZE, _COLOUR, _CLOTHES = range(5)
 _FAR = 0.3
 
 
-class Draft:
+class ExpressionBuilder:
     """An expression in the making.
 
     Args:
-        judge: of the scene.
+        semantics: Truth of facts in the scene.
         target: index of the object.
-        name: the noun or synonym to say.
+        name: The noun or synonym to use.
         style: "refcoco", "refcoco+" or "refcocog".
         rng: source of randomness.
     """
 
-    def __init__(self, judge: SceneSemantics, target: int, name: str, style: str, rng: np.random.Generator) -> None:
-        self._judge = judge
+    def __init__(self, semantics: SceneSemantics, target: int, name: str, style: str, rng: np.random.Generator) -> None:
+        self._semantics = semantics
         self._target = target
-        self._item = judge.layout.objects[target]
+        self._item = semantics.layout.objects[target]
         self._name = name
         self._rng = rng
         self._style = style
@@ -75,32 +75,32 @@ class Draft:
         self._clause: Word | None = None
         self._definite = False
         self._ordinal = False
-        #: The noun phrase of the other object, once a relation has been said.
+        #: The noun phrase of the other object, once a relation has been added.
         self.relation_object: str | None = None
 
-    def say(self, fact: Fact) -> bool:
-        """Takes a fact into the expression; False if it does not go with what is already there."""
+    def add_fact(self, fact: Fact) -> bool:
+        """Add a fact to the expression; return False if it does not fit what is already there."""
         if isinstance(fact, Colour):
-            return self._say_colour(fact)
+            return self._add_colour(fact)
         if isinstance(fact, Size):
-            return self._say_size(fact)
+            return self._add_size(fact)
         if isinstance(fact, Extent):
             self._definite = True
-            of_two = len(same_noun(self._judge.layout, self._target)) == 1
+            of_two = len(same_noun(self._semantics.layout, self._target)) == 1
             self._before.append((_SIZE, extreme_word(fact.value, self._rng, of_two=of_two)))
             return True
         if isinstance(fact, Ordinal):
-            self._say_ordinal(fact)
+            self._add_ordinal(fact)
             return True
         if isinstance(fact, Relation | Closest):
-            return self._say_relation(fact)
-        return self._say_place(fact)
+            return self._add_relation(fact)
+        return self._add_place(fact)
 
     def _bare(self) -> bool:
-        """Whether nothing has been said after the noun, so that words without a preposition cannot be misread."""
+        """Whether nothing follows the noun yet, so that words without a preposition cannot be misread."""
         return not (self._after or self._places or self._clause)
 
-    def _say_colour(self, fact: Colour) -> bool:
+    def _add_colour(self, fact: Colour) -> bool:
         rng = self._rng
         if self._item.is_person:
             if self._long and chance(rng, 0.25):
@@ -119,7 +119,7 @@ class Draft:
             self._before.append((_COLOUR, adjective(fact.value)))
         return True
 
-    def _say_size(self, fact: Size) -> bool:
+    def _add_size(self, fact: Size) -> bool:
         word = adjective(size_word(fact.value, self._rng))
         if any(order == _SIZE for order, _ in self._before):
             return False
@@ -131,12 +131,12 @@ class Draft:
             self._before.append((_SIZE, word))
         return True
 
-    def _say_ordinal(self, fact: Ordinal) -> None:
+    def _add_ordinal(self, fact: Ordinal) -> None:
         self._definite = self._ordinal = True
-        self._before.append((_ORDINAL, adjective(spoken_rank(fact.rank, self._rng, long=self._long))))
+        self._before.append((_ORDINAL, adjective(rank_word(fact.rank, self._rng, long=self._long))))
         self._after.append(from_phrase(fact.side, self._rng, long=self._long))
 
-    def _say_place(self, fact: Half | Corner | Outermost) -> bool:
+    def _add_place(self, fact: Half | Corner | Outermost) -> bool:
         rng = self._rng
         if self._clause and not self._item.is_person:
             return False
@@ -149,9 +149,9 @@ class Draft:
             else:
                 self._places.append(half_phrase(fact.value, rng, long=self._long))
         elif isinstance(fact, Corner):
-            self._say_corner(fact)
+            self._add_corner(fact)
         elif self._long or chance(rng, 0.15):
-            far = fact.value in ("left", "right") and self._judge.along(fact.value, self._target) < _FAR
+            far = fact.value in ("left", "right") and self._semantics.along(fact.value, self._target) < _FAR
             if far and not self._long and self._bare() and chance(rng, 0.5):
                 self._places.append(bare_place(f"far {fact.value}"))
             elif far:
@@ -159,37 +159,37 @@ class Draft:
             elif self._long and fact.value == "middle":
                 self._places.append(half_phrase(fact.value, rng, long=True))
             else:
-                self._say_outermost(fact.value)
+                self._add_outermost(fact.value)
         else:
-            self._say_outermost(fact.value)
+            self._add_outermost(fact.value)
         return True
 
-    def _say_outermost(self, direction: str) -> None:
+    def _add_outermost(self, direction: str) -> None:
         """Says "left" or "leftmost" before the noun; only the second where others of the noun stand on the left too."""
         words = DIRECTIONS[direction]
-        few = len(same_noun(self._judge.layout, self._target)) < 2
+        few = len(same_noun(self._semantics.layout, self._target)) < 2
         if (
             direction != "middle"
             and not few
-            and not self._judge.only(Form(self._item.noun, (Half(direction),)), self._target)
+            and not self._semantics.only(Form(self._item.noun, (Half(direction),)), self._target)
         ):
             word = words[-1]
         else:
             word = words[0] if chance(self._rng, 0.5) else pick(self._rng, words)
         self._before.append((_PLACE, adjective(word, cue=True)))
 
-    def _say_corner(self, fact: Corner) -> None:
+    def _add_corner(self, fact: Corner) -> None:
         rng = self._rng
-        way = float(rng.random())
+        draw = float(rng.random())
         up = pick(rng, ("top", "upper") if fact.vertical == "top" else ("bottom", "lower"))
-        if self._long or way < 0.3:
+        if self._long or draw < 0.3:
             self._places.append(corner_phrase(fact.vertical, fact.horizontal, rng, long=self._long))
-        elif way < 0.55 and self._bare():
+        elif draw < 0.55 and self._bare():
             self._places.append(bare_place(f"{up} {fact.horizontal}"))
         else:
             self._before += [(_PLACE, adjective(up, cue=True)), (_PLACE, adjective(fact.horizontal, cue=True))]
 
-    def _say_relation(self, fact: Relation | Closest) -> bool:
+    def _add_relation(self, fact: Relation | Closest) -> bool:
         rng = self._rng
         if (self._ordinal and not self._long) or len(self._places) > 1:
             return False
@@ -216,8 +216,8 @@ class Draft:
 
     def _detailed(self, other: Form) -> Form:
         """The other object's form, in the long style often with more of its size and colour."""
-        found = self._judge.denotes(other)
-        item = self._judge.layout.objects[next(iter(found))]
+        found = self._semantics.denotes(other)
+        item = self._semantics.layout.objects[next(iter(found))]
         facts = list(other.facts)
         for fact in (Size(item.size), Colour(item.colour)):
             seldom = isinstance(fact, Colour) and item.is_person
@@ -249,15 +249,15 @@ class Draft:
         place = self._places[0]
         for second in self._places[1:]:
             place = joined(place, second)
-        way = float(rng.random())
+        draw = float(rng.random())
         if self._clause:
-            head.after(participle(name, place, rng) if way < 0.4 else place, self._clause)
-        elif not self._long or (way >= 0.75 and not predicate):
+            head.after(participle(name, place, rng) if draw < 0.4 else place, self._clause)
+        elif not self._long or (draw >= 0.75 and not predicate):
             head.after(place)
-        elif way < 0.4 or predicate:
-            head.after(relative_clause(name, place, rng) if not predicate or way < 0.7 else place)
+        elif draw < 0.4 or predicate:
+            head.after(relative_clause(name, place, rng) if not predicate or draw < 0.7 else place)
         else:
-            head.after(relative_clause(name, place, rng, moving=True) if way < 0.55 else participle(name, place, rng))
+            head.after(relative_clause(name, place, rng, moving=True) if draw < 0.55 else participle(name, place, rng))
 
     def _article(self) -> str:
         if self._long:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from zsris_viz.errors import UnavailableError
-from zsris_viz.miniature.world.distinguishing import KINDS, cores
+from zsris_viz.miniature.world.distinguishing import KINDS, distinguishing_facts
 from zsris_viz.miniature.world.grammar import SceneExpression, expressions
 from zsris_viz.miniature.world.layout import SceneLayout, sample_layout
 from zsris_viz.miniature.world.semantics import SceneSemantics
@@ -54,7 +54,7 @@ class Plan:
     Attributes:
         split, index: what it belongs to.
         layout: what stands where.
-        judge: of that layout.
+        semantics: Truth of facts in that layout.
         visible: for every object the share that is in sight, 0-1.
         targets: indices of the objects of which the split may speak.
     """
@@ -62,17 +62,17 @@ class Plan:
     split: str
     index: int
     layout: SceneLayout
-    judge: SceneSemantics
+    semantics: SceneSemantics
     visible: list[float]
     targets: list[int]
 
-    def cores_of(self, target: int, kind: str, style: str) -> list:
-        """The facts of a kind that single an object out; see :func:`.cores.cores`."""
-        return cores(self.judge, target, kind, style, visible=self.visible)
+    def facts_for(self, target: int, kind: str, style: str) -> list:
+        """Return the facts of a kind that distinguish an object; see :func:`.distinguishing.distinguishing_facts`."""
+        return distinguishing_facts(self.semantics, target, kind, style, visible=self.visible)
 
     def possible(self, kind: str, style: str) -> bool:
         """Whether anything can be singled out by a kind."""
-        return any(self.cores_of(target, kind, style) for target in self.targets)
+        return any(self.facts_for(target, kind, style) for target in self.targets)
 
 
 def plan_scene(split: str, index: int) -> Plan:
@@ -106,8 +106,8 @@ def plan_scene(split: str, index: int) -> Plan:
     return best
 
 
-def speak(plan: Plan, style: str) -> list[tuple[int, tuple[SceneExpression, ...]]]:
-    """What is said of a planned scene.
+def generate_expressions(plan: Plan, style: str) -> list[tuple[int, tuple[SceneExpression, ...]]]:
+    """Generate the expressions of a planned scene.
 
     Args:
         plan: the scene.
@@ -117,38 +117,44 @@ def speak(plan: Plan, style: str) -> list[tuple[int, tuple[SceneExpression, ...]
         1 to 3 pairs of an object's index in the layout and its 1 to 3 expressions.
     """
     rng = np.random.default_rng(scene_seed(plan.split, plan.index, f"expressions/{style}"))
-    said: dict[int, tuple[SceneExpression, ...]] = {}
+    generated: dict[int, tuple[SceneExpression, ...]] = {}
     wanted = min(1 + int(rng.integers(3)), len(plan.targets))
     for _ in range(8):
-        one_style = _draw_style(style, rng)
-        choice = _draw_target(plan, [target for target in plan.targets if target not in said], one_style, rng)
+        drawn_style = _draw_style(style, rng)
+        choice = _draw_target(plan, [target for target in plan.targets if target not in generated], drawn_style, rng)
         if choice:
-            said[choice[0]] = _say(plan, *choice, style, one_style, rng)
-        if len(said) >= wanted:
+            generated[choice[0]] = _expressions_for(plan, *choice, style, drawn_style, rng)
+        if len(generated) >= wanted:
             break
-    return list(said.items())
+    return list(generated.items())
 
 
-def _say(
+def _expressions_for(
     plan: Plan, target: int, kind: str, style: str, first_style: str, rng: np.random.Generator
 ) -> tuple[SceneExpression, ...]:
     """1 to 3 expressions for one object, the first of the given kind."""
     chosen = [(first_style, kind)]
     for _ in range(int(rng.integers(3))):
-        one_style = _draw_style(style, rng)
+        drawn_style = _draw_style(style, rng)
         weights = {
             other: weight
-            for other, weight in _KIND_WEIGHTS[one_style].items()
-            if plan.cores_of(target, other, one_style)
+            for other, weight in _KIND_WEIGHTS[drawn_style].items()
+            if plan.facts_for(target, other, drawn_style)
         }
         if weights:
-            chosen.append((one_style, _weighted(rng, weights)))
+            chosen.append((drawn_style, _weighted(rng, weights)))
     found: dict[str, SceneExpression] = {}
-    for one_style, other in chosen:
-        for one in expressions(
-            plan.layout, target, style=one_style, rng=rng, visible=plan.visible, kinds=(other,), judge=plan.judge
+    for drawn_style, other in chosen:
+        for expression in expressions(
+            plan.layout,
+            target,
+            style=drawn_style,
+            rng=rng,
+            visible=plan.visible,
+            kinds=(other,),
+            semantics=plan.semantics,
         ):
-            found.setdefault(one.text, one)
+            found.setdefault(expression.text, expression)
     return tuple(found.values())
 
 
@@ -161,7 +167,7 @@ def _draw_target(plan: Plan, targets: list[int], style: str, rng: np.random.Gene
     weights = dict(_KIND_WEIGHTS[style])
     while weights:
         kind = _weighted(rng, weights)
-        fitting = [target for target in targets if plan.cores_of(target, kind, style)]
+        fitting = [target for target in targets if plan.facts_for(target, kind, style)]
         if fitting:
             return fitting[int(rng.integers(len(fitting)))], kind
         del weights[kind]

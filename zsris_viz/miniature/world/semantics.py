@@ -1,6 +1,6 @@
-"""What is true of a drawn scene, with margins: an expression may only say what nobody would dispute.
+"""What is true of a drawn scene, with margins: an expression uses only facts that nobody would dispute.
 
-Every fact of a form is judged True, False or None (too close to call), so that "the left cat" is used only where it is
+Every fact of a form is True, False or None (too close to call), so that "the left cat" is used only where it is
 clear which cat is meant.
 """
 
@@ -76,7 +76,7 @@ def _is_rank(wanted: int, least: int, greatest: int) -> bool | None:
 
 
 class SceneSemantics:
-    """Judges forms on one layout, and remembers what it has judged.
+    """Evaluate forms on one layout; every fact is evaluated once.
 
     Args:
         layout: the scene.
@@ -85,8 +85,8 @@ class SceneSemantics:
     def __init__(self, layout: SceneLayout) -> None:
         self.layout = layout
         self._known: dict[tuple[Fact, int], bool | None] = {}
-        #: What singles an object out, by its index and the kind; kept here by :mod:`.cores`.
-        self.cores: dict[tuple[int, str], list[Fact]] = {}
+        #: Facts that distinguish an object, by its index and the kind; filled by :mod:`.distinguishing`.
+        self.distinguishing: dict[tuple[int, str], list[Fact]] = {}
 
     def denotes(self, form: Form) -> frozenset[int]:
         """The objects that the form surely fits, or nothing if it is not clear of some object whether it fits.
@@ -94,16 +94,16 @@ class SceneSemantics:
         Returns:
             Indices into `layout.objects`.
         """
-        surely: set[int] = set()
+        certain: set[int] = set()
         for index, item in enumerate(self.layout.objects):
             if item.noun not in _MEANINGS[form.name]:
                 continue
-            verdict = self.fits(form.facts, index)
-            if verdict is None:
+            truth = self.fits(form.facts, index)
+            if truth is None:
                 return frozenset()
-            if verdict:
-                surely.add(index)
-        return frozenset(surely)
+            if truth:
+                certain.add(index)
+        return frozenset(certain)
 
     def only(self, form: Form, target: int) -> bool:
         """Whether the form surely fits the target and surely nothing else."""
@@ -111,21 +111,21 @@ class SceneSemantics:
 
     def fits(self, facts: Iterable[Fact], index: int) -> bool | None:
         """Whether all facts hold of an object: True, False, or None where it is too close to call."""
-        verdict: bool | None = True
+        truth: bool | None = True
         for fact in facts:
-            verdict = _both(verdict, self.holds(fact, index))
-            if verdict is False:
+            truth = _both(truth, self.holds(fact, index))
+            if truth is False:
                 return False
-        return verdict
+        return truth
 
     def holds(self, fact: Fact, index: int) -> bool | None:
         """Whether one fact holds of an object."""
         key = (fact, index)
         if key not in self._known:
-            self._known[key] = self._judge(fact, index)
+            self._known[key] = self._evaluate(fact, index)
         return self._known[key]
 
-    def _judge(self, fact: Fact, index: int) -> bool | None:
+    def _evaluate(self, fact: Fact, index: int) -> bool | None:
         item = self.layout.objects[index]
         if isinstance(fact, Colour):
             return item.colour == fact.value
@@ -176,8 +176,8 @@ class SceneSemantics:
         if direction == "middle":
             least, greatest, count = self._ranks("left", index)
             return _is_rank(count // 2, least, greatest) if count >= 3 and count % 2 else None
-        verdict = _is_rank(0, *self._ranks(direction, index)[:2])
-        return None if verdict and self.along(direction, index) > 0.45 else verdict
+        truth = _is_rank(0, *self._ranks(direction, index)[:2])
+        return None if truth and self.along(direction, index) > 0.45 else truth
 
     def _ordinal(self, fact: Ordinal, index: int) -> bool | None:
         least, greatest, count = self._ranks(fact.side, index)

@@ -11,7 +11,7 @@ from zsris_viz.errors import InvalidInputError
 from zsris_viz.miniature.world import sprites_living as figures_living
 from zsris_viz.miniature.world import sprites_things as figures_things
 from zsris_viz.miniature.world.layout import SceneObject
-from zsris_viz.miniature.world.rasterizer import Pen, shade
+from zsris_viz.miniature.world.rasterizer import Canvas, shade
 from zsris_viz.miniature.world.words import COLOURS, NOUNS
 
 #: Tones of one colour: how much lighter or darker each variant is.
@@ -33,9 +33,9 @@ def sprite(noun: str, colour: str, clothes: str | None, variant: int, flipped: b
             f"no sprite for a {colour!r} {noun!r}; nouns are {', '.join(NOUNS)}; colours are {', '.join(COLOURS)}"
         )
     drawer = getattr(figures_living, noun, None) or getattr(figures_things, noun)
-    pen = Pen()
-    drawer(pen, shade(COLOURS[colour], TONES[variant]), variant, clothes)
-    image = pen.sprite()
+    canvas = Canvas()
+    drawer(canvas, shade(COLOURS[colour], TONES[variant]), variant, clothes)
+    image = canvas.sprite()
     return image.transpose(Image.Transpose.FLIP_LEFT_RIGHT) if flipped else image
 
 

@@ -24,12 +24,12 @@ def visible_shares(layout: SceneLayout, side: int = 112) -> np.ndarray:
         hiding = [later for later in range(index + 1, len(boxes)) if _meet(boxes[index], boxes[later])]
         if not hiding:
             continue
-        seen = np.zeros((side, side), dtype=bool)
-        _stamp(seen, item, True)
-        whole = int(seen.sum())
+        visible = np.zeros((side, side), dtype=bool)
+        _stamp(visible, item, True)
+        whole = int(visible.sum())
         for later in hiding:
-            _stamp(seen, layout.objects[later], False)
-        shares[index] = int(seen.sum()) / max(1, whole)
+            _stamp(visible, layout.objects[later], False)
+        shares[index] = int(visible.sum()) / max(1, whole)
     return shares
 
 

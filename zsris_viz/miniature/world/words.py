@@ -1,4 +1,4 @@
-"""Every word of the drawn world: what is drawn, how it is said, and which words mean the same.
+"""Every word of the drawn world: what is drawn, how it is named, and which words are synonyms.
 
 The grammar, the captions on which the miniature models are trained, and their tokenizer all take their words from
 here, so
@@ -49,7 +49,7 @@ COLOURS: dict[str, tuple[int, int, int]] = {
 
 CLOTHES = ("shirt", "coat")
 
-#: What is said for the two sizes in which everything is drawn.
+#: Words for the two sizes in which everything is drawn.
 SIZES: dict[str, tuple[str, ...]] = {"small": ("small", "little"), "big": ("big", "large")}
 
 #: Words for the four halves of the picture. The first is the name that `direction` carries.
@@ -61,7 +61,7 @@ DIRECTIONS: dict[str, tuple[str, ...]] = {
     "middle": ("middle", "center", "central"),
 }
 
-#: Relations between two objects by their centres and sizes: name, then how it is said.
+#: Relations between two objects by their centres and sizes: name, then its wordings.
 RELATIONS: dict[str, tuple[str, ...]] = {
     "left": ("left of", "to the left of", "on the left side of"),
     "right": ("right of", "to the right of", "on the right side of"),
@@ -109,7 +109,7 @@ def vocabulary() -> tuple[str, ...]:
         for name in names_of(noun):
             words |= {name, plural(name)}
     for group in (SIZES, DIRECTIONS, RELATIONS):
-        for said in group.values():
-            for phrase in said:
+        for phrases in group.values():
+            for phrase in phrases:
                 words |= set(phrase.split())
     return tuple(sorted(words))
