@@ -10,6 +10,7 @@ from typing import Any
 from zsris_viz.datasets.manifests import Manifest, manifests
 from zsris_viz.errors import InvalidInputError
 from zsris_viz.methods import method_class, method_names
+from zsris_viz.papers.table_spec import FILTERED
 from zsris_viz.reproduce.plan import NotebookRun
 
 BUILT_IN = ("miniature", "miniature-rn", "sam", "felzenszwalb", "ground-truth", "none")
@@ -133,7 +134,7 @@ def _used_parameters(run: NotebookRun) -> list[str]:
     if not tables or len(tables) < len(run.entries):  # something else is made, too: pictures, for example
         return list(MODELS)
     lines = [line for table in tables for line in table.lines if line.method is not None]
-    roles = {line.tower for line in lines} | {line.proposals for line in lines}
+    roles = {line.tower for line in lines} | {line.proposals.removesuffix(FILTERED) for line in lines}
     wanted = [name for role, name in ROLES.items() if role in roles]
     methods = {line.method for line in lines if line.method in method_names()}  # others are chance and upper bound
     if any("captions" in method_class(name).info.needs for name in methods):

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import csv
+import io
 from pathlib import Path
 from typing import Any
 
-from zsris_viz.io.atomic import atomic_path
+from zsris_viz.io.atomic import translate_os_errors
+from zsris_viz.io.training_state import write_checkpoint
 
 COLUMNS = (
     "step", "stage", "loss", "contrast", "bce", "rate", "expressions", "seconds", "val_map_miou", "val_miou",
 )  # fmt: skip
+CONTINUE = "Run the same command again: it continues from the last checkpoint."
 
 
 class TrainingLog:
@@ -26,10 +29,11 @@ class TrainingLog:
     def __init__(self, folder: Path, rows: list[dict[str, Any]] | None = None, *, tensorboard: bool = True) -> None:
         self.path = folder / "training.csv"
         self.rows: list[dict[str, Any]] = list(rows or [])
-        with atomic_path(self.path) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
-            writer = csv.DictWriter(file, fieldnames=COLUMNS)
-            writer.writeheader()
-            writer.writerows(self.rows)
+        text = io.StringIO(newline="")
+        writer = csv.DictWriter(text, fieldnames=COLUMNS)
+        writer.writeheader()
+        writer.writerows(self.rows)
+        write_checkpoint(self.path, text.getvalue().encode(), "The training log")
         self._events: Any = None
         if tensorboard:
             from torch.utils.tensorboard import SummaryWriter
@@ -41,7 +45,10 @@ class TrainingLog:
         """Write a row; `step` and `stage` are needed, every other column may lack."""
         known = {name: row[name] for name in COLUMNS if name in row}
         self.rows.append(known)
-        with self.path.open("a", newline="") as file:
+        with (
+            translate_os_errors(f"The training log {self.path} could not be continued", CONTINUE),
+            self.path.open("a", newline="") as file,
+        ):
             csv.DictWriter(file, fieldnames=COLUMNS).writerow(known)
         if self._events is not None:
             for name, value in known.items():
