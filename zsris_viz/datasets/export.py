@@ -36,7 +36,14 @@ PICTURES = {"png": {"compress_level": 1}, "jpeg": {"quality": 92}}  # how images
 
 @dataclass(frozen=True)
 class _Form:
-    """What the writers are told: the benchmark to look like, its splitting, the kind of image files, a bar or not."""
+    """How an export is written.
+
+    Attributes:
+        name: The benchmark to look like.
+        split_by: Its scheme.
+        images: The kind of image files.
+        progress: Whether a progress bar is shown.
+    """
 
     name: str
     split_by: str
@@ -61,19 +68,20 @@ def export(
     """Write a dataset in the files of a benchmark.
 
     Args:
-        dataset: one whose samples have `instances`, among them the masks of all references.
-        folder: made if need be. Read the export with `load_dataset(name, split, data_root=folder)`.
+        dataset: A dataset whose samples have `instances`, among them the masks of all references.
+        folder: Where the files go; read the export with `load_dataset(name, split, data_root=folder)`.
         layout: "refer" (refcoco/refs(unc).p, refcoco/instances.json, images/mscoco/images/train2014/) or "phrasecut"
             (VGPhraseCut_v0/refer_{split}.json, image_data_split.json, images/).
-        name, split_by: refer only: the benchmark and scheme to look like, by default "refcoco" and its first scheme.
+        name: The benchmark to look like, for the refer layout only; by default "refcoco".
+        split_by: The scheme to look like, for the refer layout only; by default the benchmark's first.
         images: "png", or "jpeg" with COCO's file names: as in the benchmarks, but the pixels change a little.
-        progress: show a progress bar.
+        progress: Whether a progress bar is shown.
 
     Returns:
         The folder inside `folder` that holds the annotations. Files appear only when all are complete.
 
     Raises:
-        InvalidInputError: an unknown layout, name, scheme or kind of images, a folder that already holds such files, a
+        InvalidInputError: An unknown layout, name, scheme or kind of images, a folder that already holds such files, a
             split that the benchmark does not have, or a dataset without instances.
     """
     if layout not in LAYOUTS:

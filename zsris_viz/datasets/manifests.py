@@ -1,4 +1,4 @@
-"""Where datasets and checkpoints come from: one checked record each, in data_manifests/*.yaml.
+"""Records of where datasets and checkpoints come from, in data_manifests/*.yaml.
 
 A hash, size or count that nobody has published is null, with a note; none is guessed.
 """
@@ -27,8 +27,9 @@ class Source(_Record):
     """One address.
 
     Attributes:
-        url: where. state: "dead" addresses are kept because papers and tools name them; "manual" ones need a browser.
-        note: who keeps it, since when it is dead, and the like.
+        url: The address.
+        state: "dead" addresses are kept because papers and tools name them; "manual" ones need a browser.
+        note: Who keeps it, since when it is dead, and the like.
     """
 
     url: str = Field(pattern=r"^https?://")
@@ -40,12 +41,14 @@ class File(_Record):
     """One file to get.
 
     Attributes:
-        path: where it belongs, below the data root.
-        sources: in the order in which they are tried.
-        size: bytes. sha256, md5: lower-case hexadecimal. All null if not published.
-        provides: for an archive the files and folders that unpacking it where it lies makes; they count instead.
-        optional: `verify` does not fail without it.
-        note: what a person should know, for example whose hash it is.
+        path: Where it belongs, below the data root.
+        sources: Addresses, in the order in which they are tried.
+        size: Bytes; None if not published.
+        sha256: Lower-case hexadecimal digits; None if not published.
+        md5: Lower-case hexadecimal digits; None if not published.
+        provides: The files and folders to which an archive unpacks where it lies; they count in its place.
+        optional: Whether `verify` passes without it.
+        note: What a person should know, for example whose hash it is.
     """
 
     path: str
@@ -66,7 +69,7 @@ class File(_Record):
 
     @property
     def known_hash(self) -> str | None:
-        """The hash as "sha256:..." or "md5:...", or None."""
+        """Return the hash as "sha256:..." or "md5:...", or None."""
         return f"sha256:{self.sha256}" if self.sha256 else f"md5:{self.md5}" if self.md5 else None
 
 
@@ -82,7 +85,7 @@ class Split(_Record):
 
     @property
     def label(self) -> str:
-        """The split with its scheme, "val (umd)"."""
+        """Return the split with its scheme, "val (umd)"."""
         return f"{self.split} ({self.split_by})" if self.split_by else self.split
 
 
@@ -114,7 +117,7 @@ class Hub(_Record):
 
     @property
     def url(self) -> str:
-        """The address of the repository's page."""
+        """Return the address of the repository's page."""
         return f"https://huggingface.co/{'datasets/' if self.kind == 'dataset' else ''}{self.repo}"
 
 
@@ -122,12 +125,21 @@ class Manifest(_Record):
     """A dataset, a set of images or annotations, or a checkpoint.
 
     Attributes:
-        name: as in `zsris data verify NAME`. kind: what it is. title: for people.
-        homepage, paper: addresses. licence: of the data; images may have another, see notes.
-        files: to get; layout: what lies where below the data root afterwards.
-        hub: instead of or besides files. needs: names of manifests without which it is of no use.
-        image_folders: where images may lie, the first is the prescribed place. image_count: of the whole set.
-        splits, totals: expected counts. notes: anything else, such as links that are dead.
+        name: The name, as in `zsris data verify NAME`.
+        kind: What it is.
+        title: Its name for people.
+        homepage: The address of its page.
+        paper: The address of its paper.
+        licence: The licence of the data; images may have another, see the notes.
+        files: The files to get.
+        hub: A repository that holds the files, in place of `files` or besides them.
+        needs: Names of manifests without which it is of no use.
+        layout: What lies where below the data root afterwards.
+        image_folders: Where images may lie; the first is the prescribed place.
+        image_count: The number of images of the whole set.
+        splits: Expected counts of each split.
+        totals: Expected counts of the whole set.
+        notes: Anything else, such as links that are dead.
     """
 
     name: str
@@ -148,10 +160,10 @@ class Manifest(_Record):
 
 
 def manifest_folder() -> Path:
-    """The folder data_manifests: of the clone, or the copy inside an installed package.
+    """Return the folder data_manifests: of the clone, or the copy inside an installed package.
 
     Raises:
-        CorruptFileError: there is none.
+        CorruptFileError: There is none.
     """
     package = Path(__file__).resolve().parents[1]
     for folder in (package.parent / NAME, package / NAME):
@@ -161,10 +173,10 @@ def manifest_folder() -> Path:
 
 
 def read_manifests(folder: Path) -> dict[str, Manifest]:
-    """All records of a folder, by name; a YAML file holds one or several, with `---` between.
+    """Return all records of a folder by name; a YAML file holds one or several, with `---` between.
 
     Raises:
-        CorruptFileError: a file with an unknown key, a wrong value, or a name that is there twice.
+        CorruptFileError: A file is no YAML, has an unknown key or a wrong value, or a name is there twice.
     """
     found: dict[str, Manifest] = {}
     for path in sorted(folder.glob("*.yaml")):
@@ -181,15 +193,15 @@ def read_manifests(folder: Path) -> dict[str, Manifest]:
 
 @cache
 def manifests() -> dict[str, Manifest]:
-    """All records of this package, by name."""
+    """Return all records of this package by name."""
     return read_manifests(manifest_folder())
 
 
 def get_manifest(name: str) -> Manifest:
-    """The record of a dataset or checkpoint.
+    """Return the record of a dataset or checkpoint.
 
     Raises:
-        InvalidInputError: there is none, listing those that exist.
+        InvalidInputError: There is none; the text lists those that exist.
     """
     known = manifests()
     if name not in known:
@@ -198,7 +210,7 @@ def get_manifest(name: str) -> Manifest:
 
 
 def describe(manifest: Manifest) -> dict[str, Any]:
-    """A row of `zsris data list`."""
+    """Return a row of `zsris data list`."""
     sizes = [file.size for file in manifest.files]
     known = manifest.totals.expressions if manifest.totals else None
     return {

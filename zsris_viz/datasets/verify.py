@@ -1,4 +1,4 @@
-"""Whether the files of a dataset or checkpoint are there, whole, and hold what their manifest says."""
+"""Checking that the files of a dataset or checkpoint are there, whole, and hold what their manifest says."""
 
 from __future__ import annotations
 
@@ -25,12 +25,14 @@ MAX_PROBLEMS = 100  # malformed annotations of a split that are named
 
 @dataclass(frozen=True)
 class VerificationResult:
-    """One thing that was looked at.
+    """One check.
 
     Attributes:
-        what: a file, a split or the images.
+        what: A file, a split, an annotation or the images.
         status: "ok"; "missing" or "wrong" fail; "absent": optional and not there; "unknown": nothing to compare with.
-        detail: what was found, in one line. expected, found: numbers or hashes where there are any.
+        detail: What was found, in one line.
+        expected: The expected numbers or hash, if there are any.
+        found: The numbers or hash that were found.
     """
 
     what: str
@@ -41,13 +43,19 @@ class VerificationResult:
 
 
 def verify(name: str | Manifest, data_root: str | os.PathLike[str]) -> list[VerificationResult]:
-    """Compare a data root with a manifest: files, sizes, hashes, counts of every split, and that every image is there.
+    """Compare a data root with a manifest.
+
+    Checked are files, sizes and hashes, the counts of every split, every annotation, and that every image is there.
 
     Args:
-        name: a manifest or its name. data_root: where the files lie.
+        name: A manifest or its name.
+        data_root: Where the files lie.
+
+    Returns:
+        The checks.
 
     Raises:
-        InvalidInputError: an unknown name, or a data root that is no folder.
+        InvalidInputError: The name is unknown, or the data root is no folder.
     """
     manifest = get_manifest(name) if isinstance(name, str) else name
     root = Path(data_root)
@@ -64,12 +72,12 @@ def verify(name: str | Manifest, data_root: str | os.PathLike[str]) -> list[Veri
 
 
 def passed(checks: list[VerificationResult]) -> bool:
-    """Whether nothing is missing or wrong."""
+    """Return whether nothing is missing or wrong."""
     return not any(check.status in FAILURES for check in checks)
 
 
 def check_file(file: File, root: Path, manifest: Manifest) -> VerificationResult:
-    """One file of a manifest: there, of the right size, with the right hash; an unpacked archive need not be kept."""
+    """Check that a file is there and has the right size and hash; an unpacked archive need not be kept."""
     path = root / file.path
     if not path.is_file():
         places = [_provided(place, root, manifest) for place in file.provides]
@@ -106,7 +114,7 @@ def check_file(file: File, root: Path, manifest: Manifest) -> VerificationResult
 
 
 def _provided(place: str, root: Path, manifest: Manifest) -> Path | None:
-    """Where an unpacked file or folder lies: as the manifest says, directly in the root, or in another image folder."""
+    """Find an unpacked file or folder: as the manifest says, directly in the root, or in another image folder."""
     candidates = [root / place]
     if Path(place).suffix in (".json", ".p"):
         candidates.append(root / Path(place).name)
@@ -116,7 +124,7 @@ def _provided(place: str, root: Path, manifest: Manifest) -> Path | None:
 
 
 def _elsewhere(file: File, root: Path) -> str | None:
-    """A file in one of the other folders that the loader accepts."""
+    """Find a file in one of the other folders that the loader accepts."""
     from zsris_viz.datasets.phrasecut import FOLDERS
 
     names = [str(Path(folder) / Path(file.path).name) for folder in FOLDERS]
@@ -147,7 +155,7 @@ def _check_hub(hub: Hub, root: Path) -> VerificationResult:
 
 
 def _check_splits(manifest: Manifest, root: Path) -> Iterator[VerificationResult]:
-    """Counts of every split, and one line on the images of all of them."""
+    """Check the counts and annotations of every split, and the images of all of them."""
     from zsris_viz.datasets import load_dataset
     from zsris_viz.datasets.files import FileDataset
 
@@ -192,7 +200,7 @@ def _unreadable(split: Split, error: ZsrisError) -> VerificationResult:
 
 
 def _compare(split: Split, counts: dict[str, int]) -> VerificationResult:
-    """The counts of one split beside the published ones."""
+    """Compare the counts of one split with the published ones."""
     expected = {key: getattr(split, key) for key in counts}
     told = ", ".join(
         f"{found:,} {key}" + (f" (not {expected[key]:,})" if expected[key] not in (None, found) else "")
@@ -206,7 +214,7 @@ def _compare(split: Split, counts: dict[str, int]) -> VerificationResult:
 
 
 def _check_images(images: dict[str, list[str]], folders: list[Path]) -> VerificationResult:
-    """Whether every image of the splits has a file."""
+    """Check that every image of the splits has a file."""
     there = [{entry.name for entry in os.scandir(folder)} for folder in folders if folder.is_dir()]
     missing = [names[0] for names in images.values() if not any(name in found for name in names for found in there)]
     found = len(images) - len(missing)
@@ -218,7 +226,7 @@ def _check_images(images: dict[str, list[str]], folders: list[Path]) -> Verifica
 
 
 def _check_image_folder(manifest: Manifest, root: Path) -> Iterator[VerificationResult]:
-    """The number of images in the first image folder that exists."""
+    """Check the number of images in the first image folder that exists."""
     folder = next((root / name for name in manifest.image_folders if (root / name).is_dir()), None)
     if folder is None:
         yield VerificationResult(

@@ -1,8 +1,8 @@
-"""A cache on disk of what models worked out, by content: proposals, captions and the like survive the session.
+"""A cache on disk for results of models, such as proposals and captions, found again by their content.
 
 Entries are dicts of plain values, kept as gzip-compressed JSON with a checksum. Any number of runs may use one folder
-at once, and any of them may be killed: an entry appears whole or not at all, what is damaged is worked out again, and
-what was not used for longest goes when the folder grows too large. A folder that cannot be written costs a warning,
+at once, and any of them may be killed: an entry appears whole or not at all, a damaged one is computed again, and the
+least recently used ones are deleted when the folder grows too large. A folder that cannot be written costs a warning,
 never a result.
 """
 
@@ -38,17 +38,17 @@ STALE_SECONDS = 3600.0  # a temporary file so old belongs to a run that was kill
 
 
 def cache_folder(part: str = "") -> Path | None:
-    """The folder in which the package caches, or None where caching is switched off.
+    """Return the folder in which the package caches, or None if caching is switched off.
 
-    It is what the environment variable ZSRIS_CACHE says (a folder, or "off"), else the user's cache folder. Nothing is
-    made here.
+    The environment variable ZSRIS_CACHE names it (a folder, or "off"); otherwise it is in the user's cache folder. The
+    folder is not made.
 
     Args:
-        part: a folder in it, for example "proposals".
+        part: A folder in it, for example "proposals".
     """
-    told = os.environ.get(VARIABLE)
-    if told is not None:
-        return None if told.strip().lower() in OFF else Path(told).expanduser() / part
+    setting = os.environ.get(VARIABLE)
+    if setting is not None:
+        return None if setting.strip().lower() in OFF else Path(setting).expanduser() / part
     if sys.platform == "win32":
         home = Path(os.environ.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local")
     elif sys.platform == "darwin":
@@ -59,13 +59,13 @@ def cache_folder(part: str = "") -> Path | None:
 
 
 def key_of(**parts: Any) -> str:
-    """The key of a result: 64 hexadecimal digits that change with any of the parts it depends on.
+    """Return the key of a result: 64 hexadecimal digits that change with any of the parts it depends on.
 
     Args:
-        **parts: plain values (text, numbers, None, lists and dicts of these); everything that changes the result.
+        **parts: Everything that changes the result, as text, numbers, None, and lists and dicts of these.
 
     Raises:
-        InvalidTypeError: another kind of value.
+        InvalidTypeError: A value is of another kind.
     """
     try:
         text = json.dumps(parts, sort_keys=True, ensure_ascii=False, allow_nan=False)
@@ -77,7 +77,7 @@ def key_of(**parts: Any) -> str:
 
 
 def image_fingerprint(image: Image.Image) -> str:
-    """64 hexadecimal digits that change with the size or any pixel of an image, whatever file it came from."""
+    """Return 64 hexadecimal digits that change with the size or any pixel of an image, whatever file it came from."""
     digest = hashlib.sha256(f"{image.mode} {image.width} x {image.height} ".encode())
     digest.update(image.tobytes())
     return digest.hexdigest()
@@ -87,15 +87,16 @@ class DiskCache:
     """Dicts of plain values under keys, in a folder.
 
     Args:
-        folder: is made when the first entry is put.
-        max_bytes: of all entries together; when there is more, those that were not used for longest go. A run looks
-            after every twentieth of it that it has written, so the folder may be larger for a while.
+        folder: The folder; it is made when the first entry is put.
+        max_bytes: The size of all entries together, above which the least recently used ones are deleted. A run checks
+            it after writing a twentieth of it, so the folder may be larger for a while.
 
     Attributes:
-        hits, misses: how often `get` found something, and did not.
+        hits: How often `get` found an entry.
+        misses: How often it did not.
 
     Raises:
-        InvalidInputError: max_bytes below 1, or a folder that is a file.
+        InvalidInputError: max_bytes is below 1, or the folder is a file.
     """
 
     def __init__(self, folder: str | os.PathLike[str], max_bytes: int = MAX_BYTES) -> None:
@@ -114,7 +115,7 @@ class DiskCache:
         return f"DiskCache({str(self.folder)!r}, max_bytes={self.max_bytes})"
 
     def get(self, key: str) -> dict[str, Any] | None:
-        """What was put under the key, or None. A damaged entry is thrown away with a warning, and is None."""
+        """Return the entry stored under `key`, or None; a damaged one is deleted with a warning."""
         path = self._path(key)
         try:
             packed = path.read_bytes()
@@ -127,7 +128,7 @@ class DiskCache:
             return None
         value = _unpack(key, packed)
         if value is None:
-            warnings.warn(f"The cache entry {path} is damaged; it is worked out again.", ZsrisWarning, stacklevel=2)
+            warnings.warn(f"The cache entry {path} is damaged; it is computed again.", ZsrisWarning, stacklevel=2)
             with contextlib.suppress(OSError):
                 path.unlink()
             self.misses += 1
@@ -138,13 +139,17 @@ class DiskCache:
         return value
 
     def put(self, key: str, value: dict[str, Any]) -> bool:
-        """Keep a dict under a key, in place of an earlier one.
+        """Store a dict under a key, in place of an earlier one.
+
+        Args:
+            key: The key, made by `key_of`.
+            value: The dict.
 
         Returns:
-            Whether it was kept; the first time that it cannot be, there is a warning, and no more is written.
+            Whether it was stored; after the first failure there is a warning, and no more is written.
 
         Raises:
-            InvalidTypeError: a value that JSON cannot keep.
+            InvalidTypeError: It holds a value that JSON cannot keep.
         """
         packed = _pack(key, value)
         path = self._path(key)
@@ -163,11 +168,11 @@ class DiskCache:
         return True
 
     def entries(self) -> Iterator[Path]:
-        """The files of all entries."""
+        """Yield the files of all entries."""
         yield from self.folder.glob("??/*.json.gz")
 
     def clear(self) -> int:
-        """Throw all entries away; the number of those that went."""
+        """Delete all entries and return their number."""
         gone = 0
         for path in list(self.entries()):
             with contextlib.suppress(OSError):
@@ -177,7 +182,7 @@ class DiskCache:
 
     def _path(self, key: str) -> Path:
         if not (isinstance(key, str) and len(key) >= 16 and all(digit in "0123456789abcdef" for digit in key)):
-            raise InvalidInputError(f"The key {key!r} is none; make keys with key_of(...).")
+            raise InvalidInputError(f"{key!r} is no key; make keys with key_of(...).")
         return self.folder / key[:2] / f"{key}.json.gz"
 
     def _warn(self, text: str) -> None:
@@ -186,7 +191,7 @@ class DiskCache:
             warnings.warn(text, ZsrisWarning, stacklevel=3)
 
     def _count(self, added: int) -> None:
-        """Look now and then whether the folder has grown too large."""
+        """Check now and then whether the folder has grown too large."""
         if self._unseen is not None and self._unseen + added <= self.max_bytes * LOOK_SHARE:
             self._unseen += added
             return
@@ -196,7 +201,7 @@ class DiskCache:
         self._unseen = 0
 
     def _make_room(self) -> None:
-        """Throw away what was not used for longest until the entries fit, and what killed runs left."""
+        """Delete the least recently used entries until the others fit, and what killed runs left."""
         held: list[tuple[float, int, Path]] = []
         for path in self.entries():
             with contextlib.suppress(OSError):  # another run may have thrown it away
