@@ -1,4 +1,4 @@
-"""The explorers in a browser: notebook 05 in JupyterLab and through Voila, and the page of `zsris explore`.
+"""The explorers in a browser: a notebook in JupyterLab and through Voila, and the page of `zsris explore`.
 
 A headless Chromium moves sliders, hovers, clicks, types and drops files; pictures and measures must follow, and no
 cell may end in an error. Screenshots go to the folder that the environment variable ZSRIS_ARTIFACTS names, else to the
@@ -21,10 +21,14 @@ import pytest
 from PIL import Image
 
 from tests.browser.servers import BROWSER, RUN, browser_page, explore, lab, shut_down_kernels
-from zsris_viz.reproduce import load_entries, runs_of
 
-NOTEBOOKS = Path(__file__).resolve().parents[2] / "notebooks"
-NAME = "05_layer_probes"
+CELL = """
+from zsris_viz.explorers import LayerExplorer, load_example
+
+example = load_example("scene-4")
+explorer = LayerExplorer(example.image, example.expression, masks=example.proposals, truth=example.truth)
+explorer
+"""
 IDLE = "#jp-main-statusbar >> text=/\\| Idle/"
 
 pytestmark = [
@@ -46,13 +50,9 @@ def artefacts(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def notebook(tmp_path: Path) -> Path:
-    """Notebook 05 with the small parameters of figures.yaml, alone in a folder."""
-    run = next(run for run in runs_of(load_entries(NOTEBOOKS), NOTEBOOKS, test=True) if run.notebook.stem == NAME)
-    book = nbformat.read(run.notebook, as_version=4)
-    given = {**run.parameters, "output_dir": str(tmp_path / "outputs")}
-    place = next(i for i, cell in enumerate(book.cells) if "parameters" in cell.metadata.get("tags", []))
-    lines = "\n".join(f"{name} = {value!r}" for name, value in given.items())
-    book.cells.insert(place + 1, nbformat.v4.new_code_cell(lines))
+    """A notebook with one explorer and its figure, alone in a folder."""
+    book = nbformat.v4.new_notebook(metadata={"kernelspec": {"name": "python3", "display_name": "Python 3"}})
+    book.cells = [nbformat.v4.new_code_cell(CELL), nbformat.v4.new_code_cell("explorer.static()")]
     (tmp_path / "notebooks").mkdir()
     nbformat.write(book, tmp_path / "notebooks" / "small.ipynb")
     return tmp_path / "notebooks" / "small.ipynb"

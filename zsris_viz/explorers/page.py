@@ -24,6 +24,7 @@ from zsris_viz.explorers.page_bar import PageBar
 from zsris_viz.explorers.state import BATCH, as_model, propose, shrink
 from zsris_viz.images import MAX_PIXELS, ImageSource
 from zsris_viz.methods.features import SceneFeatures
+from zsris_viz.models import load_clip
 from zsris_viz.models.base import ImageTextModel
 
 Kind = type[LayerExplorer] | type[AttentionExplorer] | type[MethodExplorer] | type[CompareExplorer]
@@ -67,7 +68,8 @@ class ExplorerPage(ipywidgets.VBox):
         fallback: str = "felzenszwalb",
         addressed: bool = False,
     ) -> None:
-        self.clip = as_model(clip)
+        # bf16 where the machine is fast at it: an explorer has to answer soon
+        self.clip = load_clip(clip, dtype="auto") if isinstance(clip, str) else as_model(clip)
         self.proposals, self.fallback = proposals, fallback
         self.expression, self.truth, self.example = "", truth, ""
         self._scene: SceneFeatures

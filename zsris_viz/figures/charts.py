@@ -38,18 +38,34 @@ def bars_with_intervals(
     ax: Axes | None = None,
     size: tuple[float, float] = (5.0, 2.8),
 ) -> Figure:
-    """Bars, one for each row of a table, grouped by `hue`, with whiskers from column `low` to column `high`.
+    """Draw a bar for each row of a table, grouped by `hue`, with whiskers from column `low` to column `high`.
 
     Args:
-        frame: one row for each bar. x: column of names. y, low, high: columns of numbers.
-        order, hue_order: of the names; default as they come.
+        frame: one row for each bar.
+        x: column of names.
+        y: column of values.
+        low: column of lower ends of the intervals; None for no whiskers.
+        high: column of upper ends.
+        hue: column of groups; None for one group.
+        order: of the names; None for the table's.
+        hue_order: of the groups; None for the table's.
+        horizontal: whether the bars lie.
         reference: name -> value of dashed lines across, for example {"chance": 26}.
-        limits: of the value axis. values: how a bar's value is written beside it, None for not at all.
+        limits: ends of the value axis.
+        xlabel: label of the axis of names.
+        ylabel: label of the axis of values; None for the name of column `y`.
+        title: above the axes.
         legend_title: above the legend; the name of the column `hue` is not shown.
-        palette: hue (or name) -> colour. ax: draw there instead of on a new figure of `size` inches.
+        values: how a bar's value is written beside it; None for not at all.
+        palette: group (or name) -> colour.
+        ax: where to draw; None for a new figure.
+        size: width and height of the new figure in inches.
+
+    Returns:
+        The figure (of `ax`).
 
     Raises:
-        InvalidInputError: a column that the table does not have, or two rows for one bar.
+        InvalidInputError: The table lacks a column, or has two rows for one bar.
     """
     _need(frame, x, y, low, high, hue)
     names = list(frame[x].unique()) if order is None else list(order)
@@ -144,18 +160,31 @@ def curves(
     ax: Axes | None = None,
     size: tuple[float, float] = (4.2, 2.8),
 ) -> Figure:
-    """Lines of `y` over `x`, one for each value of `hue`, in bands from column `low` to column `high`.
+    """Draw a line of `y` over `x` for each value of `hue`, in bands from column `low` to column `high`.
 
     Args:
-        reference: name -> value of horizontal dashed lines. mark: name -> place of vertical dotted lines,
-            named along them.
-        limits: of the value axis.
+        frame: one row for each point.
+        x: column of places.
+        y: column of values.
+        hue: column of groups; None for one line.
+        low: column of lower ends of the bands; None for no band.
+        high: column of upper ends.
+        reference: name -> value of horizontal dashed lines.
+        mark: name -> place of vertical dotted lines, named along them.
+        limits: ends of the value axis.
+        xlabel: label of the horizontal axis; None for the name of column `x`.
+        ylabel: label of the value axis; None for the name of column `y`.
+        title: above the axes.
         legend_title: above the legend; the name of the column `hue` is not shown.
-        palette: hue -> colour.
-        ax: draw there instead of on a new figure of `size` inches.
+        palette: group -> colour.
+        ax: where to draw; None for a new figure.
+        size: width and height of the new figure in inches.
+
+    Returns:
+        The figure (of `ax`).
 
     Raises:
-        InvalidInputError: a column that the table does not have.
+        InvalidInputError: The table lacks a column.
     """
     _need(frame, x, y, low, high, hue)
     ax = ax or new_figure(size=size)[1][0, 0]
@@ -204,11 +233,26 @@ def heat_table(
     ax: Axes | None = None,
     size: tuple[float, float] | None = None,
 ) -> Figure:
-    """A table of numbers whose cells are coloured by value, all on one scale, the largest framed.
+    """Draw a table of numbers whose cells are coloured by value on one scale, with a frame around the largest.
 
     Args:
         frame: numbers; its index names the rows, its columns the columns. A missing number leaves its cell white.
-        values: how a number is written. limits: ends of the scale. label: of the colour bar.
+        title: above the table.
+        values: how a number is written.
+        limits: ends of the scale; None for the smallest and largest number.
+        label: of the colour bar.
+        xlabel: label below the columns; None for their common name.
+        ylabel: label beside the rows; None for their common name.
+        cmap: name of a matplotlib colour scale.
+        mark_best: whether the largest number gets a frame.
+        ax: where to draw; None for a new figure.
+        size: width and height of the new figure in inches.
+
+    Returns:
+        The figure (of `ax`).
+
+    Raises:
+        InvalidInputError: The table has no number.
     """
     numbers = frame.to_numpy(dtype=float)
     known = bool(np.isfinite(numbers).any())
@@ -266,7 +310,7 @@ def _need(frame: pd.DataFrame, *columns: str | None) -> None:
 
 
 def _finish(ax: Axes, title: str | None, *, legend: bool, legend_title: str | None) -> None:
-    """Title, and a legend beside the axes, where it hides nothing."""
+    """Write the title, and put the legend beside the axes, where it hides nothing."""
     if title is not None:
         ax.set_title(title, loc="left")
     if legend:

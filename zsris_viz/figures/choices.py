@@ -24,8 +24,10 @@ class Choices:
     """What was chosen for one expression: a row of :func:`show_choices`.
 
     Attributes:
-        image: anything that `open_image` takes. caption: above the image, for example the expression.
-        truth: (H, W) bool, the right mask, or None. chosen: name of the column -> (H, W) bool, or None for no choice.
+        image: anything that `open_image` takes.
+        caption: above the image, for example the expression.
+        truth: (H, W) bool, the ground truth, or None.
+        chosen: name of the column -> (H, W) bool, or None for no choice.
     """
 
     image: ImageSource
@@ -35,16 +37,22 @@ class Choices:
 
 
 def show_choices(rows: Sequence[Choices], *, title: str | None = None, cell: float = 1.6, letters: int = 26) -> Figure:
-    """A row for each expression: the image with the right mask in blue dashes, then each column's choice in vermilion.
+    """Draw a row for each expression: the image with the ground truth (dashed blue), then each choice (vermilion).
 
-    Above a choice stands the IoU with the truth, above a column's first its name too; a right choice has a blue frame.
+    Above a choice stands its IoU with the ground truth, above a column's first its name too; a right choice has a blue
+    frame.
 
     Args:
         rows: at least one; a column that a row does not have stays empty.
-        title: of the figure. cell: width of a picture in inches. letters: of the caption in a line.
+        title: of the figure.
+        cell: width of a picture in inches.
+        letters: of the caption in a line.
+
+    Returns:
+        The figure.
 
     Raises:
-        InvalidInputError: no row.
+        InvalidInputError: There is no row.
     """
     if not rows:
         raise InvalidInputError("there is no choice to draw; give at least one row.")
@@ -79,7 +87,7 @@ def show_choices(rows: Sequence[Choices], *, title: str | None = None, cell: flo
 
 
 def _iou(mask: Any, truth: Any) -> float:
-    """Intersection over union; 0 without a mask."""
+    """Return the intersection over union; 0 without a mask."""
     if mask is None:
         return 0.0
     one, other = as_mask(mask), as_mask(truth)

@@ -14,16 +14,21 @@ if TYPE_CHECKING:
 
 
 def show_comparison(frame: pd.DataFrame, metric: str, *, title: str | None = None) -> Figure:
-    """A line for each row of a table: the measured value (vermilion, with its interval) and the published one (hollow).
+    """Draw the measured value (vermilion, with its interval) beside the published one (hollow) for each row of a table.
 
-    With several columns both are means over the columns that were measured; the interval is then left out. A row that
-    was not measured says why.
+    With several columns both are means over the columns that were measured, without an interval. A row that was not
+    measured states the reason.
 
     Args:
-        frame: what :func:`zsris_viz.papers.comparison.comparison_table` gives. metric: "mIoU" or "oIoU".
+        frame: what :func:`zsris_viz.papers.comparison.comparison_table` returns.
+        metric: "mIoU" or "oIoU".
+        title: above the axes.
+
+    Returns:
+        The figure.
 
     Raises:
-        InvalidInputError: a metric that the table does not have.
+        InvalidInputError: The table does not have the metric.
     """
     part = frame[frame["metric"] == metric]
     if part.empty:
@@ -47,7 +52,7 @@ def show_comparison(frame: pd.DataFrame, metric: str, *, title: str | None = Non
 
 
 def _draw_line(ax: Any, place: int, cells: pd.DataFrame) -> None:
-    """The two points of one row, and the difference between them."""
+    """Draw the two points of one row, and the difference between them."""
     measured = cells[cells["measured"].notna()]
     printed = (measured if len(measured) else cells)["published"]
     there = float(printed.mean()) if printed.notna().any() else None
@@ -75,15 +80,19 @@ def _cut(text: str, letters: int = 60) -> str:
 
 
 def show_ablation(frame: pd.DataFrame, metric: str, *, varied: str, title: str | None = None) -> Figure:
-    """What one varied setting changes: a curve where its values are numbers, else bars; published values beside.
+    """Draw what varying one setting changes: a curve where its values are numbers, else bars.
 
     Args:
-        frame: what :func:`~zsris_viz.papers.comparison.comparison_table` gives, with one column.
+        frame: what :func:`zsris_viz.papers.comparison.comparison_table` returns, with one column.
         metric: "mIoU" or "oIoU".
         varied: what the rows are values of; written below.
+        title: above the axes.
+
+    Returns:
+        The figure.
 
     Raises:
-        InvalidInputError: nothing was measured.
+        InvalidInputError: Nothing was measured.
     """
     import pandas as pd
 

@@ -1,4 +1,4 @@
-"""Figures that answer to the mouse (plotly); each has a static twin in this package."""
+"""Figures that react to the mouse (plotly), each beside a static one of this package."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from zsris_viz.figures.layout import colours
+from zsris_viz.figures.outlines import mask_outlines
 
 if TYPE_CHECKING:
     from zsris_viz.images import ImageSource
@@ -23,15 +24,18 @@ def toggle_masks(
     title: str | None = None,
     width: int = 560,
 ) -> Any:
-    """An image with its masks; a click on a name in the legend hides or shows its mask, a double click leaves it alone.
+    """Return an image with its masks: a click on a legend's name hides or shows a mask, a double click isolates it.
 
     Args:
-        names: one for each mask; default numbers and areas.
-        shown: how many are visible at first; default all.
+        image: anything that `open_image` takes.
+        masks: of the image's size.
+        names: one for each mask; None for numbers and areas.
+        shown: how many are visible at first; None for all.
+        title: above the image.
         width: in pixels.
 
     Returns:
-        A plotly Figure. The static twin is :func:`~zsris_viz.figures.overlay_masks`.
+        A plotly Figure; :func:`~zsris_viz.figures.overlay_masks` draws the same without a mouse.
     """
     import plotly.graph_objects as go
 
@@ -64,12 +68,10 @@ def toggle_masks(
 
 
 def _polygon(mask: np.ndarray) -> tuple[list[float | None], list[float | None]]:
-    """Outline of a mask as x and y, its parts divided by None."""
-    from skimage.measure import find_contours
-
+    """Return the outline of a mask as x and y, its parts divided by None."""
     x: list[float | None] = []
     y: list[float | None] = []
-    for contour in find_contours(np.pad(mask, 1).astype(float), 0.5):
-        x += [*(contour[:, 1] - 1).tolist(), None]
-        y += [*(contour[:, 0] - 1).tolist(), None]
+    for points in mask_outlines(mask):
+        x += [*(points[:, 0] - 0.5).tolist(), None]
+        y += [*(points[:, 1] - 0.5).tolist(), None]
     return x, y

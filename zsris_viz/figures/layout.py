@@ -1,4 +1,4 @@
-"""The one style of all figures, empty figures to draw on, and the line that says where a figure's numbers come from."""
+"""The style of all figures, empty figures, titles, and the line that names the model and the data of a figure."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ NOTE_GREY = "#555555"
 
 
 def style(scale: float = 1.0) -> None:
-    """Set the style of all figures that follow: seaborn's white grid, colours for all eyes, sizes for print.
+    """Set the style of all figures that follow: seaborn's white grid, the palette of `roles`, sizes for print.
 
     Args:
         scale: of the text; 1 is 9 points.
@@ -53,7 +53,7 @@ def style(scale: float = 1.0) -> None:
 
 
 def colours(count: int) -> list[str]:
-    """`count` colours, the palette's own first; above eight, evenly spaced hues of one lightness."""
+    """Return `count` colours: those of the palette; above eight, evenly spaced hues of one lightness."""
     if count <= len(COLOURS):
         return list(COLOURS[:count])
     import seaborn
@@ -70,18 +70,22 @@ def new_figure(
     cell: tuple[float, float] = (2.2, 2.4),
     **options: Any,
 ) -> tuple[Figure, Any]:
-    """An empty figure and its axes (rows, columns), always a 2-d array of Axes.
+    """Return an empty figure and its axes.
 
-    pyplot does not keep the figure, so that a notebook shows it once: where it is the value of a cell, or displayed.
+    pyplot does not keep the figure, so a notebook shows it once: where it is the value of a cell, or displayed.
 
     Args:
-        rows, columns: of axes.
-        size: of the figure in inches, width and height; or
-        cell: of one of its axes.
+        rows: number of rows of axes.
+        columns: number of axes in a row.
+        size: width and height of the figure in inches; None for `cell` times rows and columns.
+        cell: width and height of one of its axes in inches.
         **options: for `pyplot.subplots`, for example sharex=True or width_ratios=[2, 1].
 
+    Returns:
+        The figure, and its axes as a (rows, columns) array.
+
     Raises:
-        InvalidInputError: no rows or no columns.
+        InvalidInputError: No rows or no columns.
     """
     if rows < 1 or columns < 1:
         raise InvalidInputError(f"a figure of {rows} x {columns} axes was asked for; give at least one of each.")
@@ -94,7 +98,11 @@ def new_figure(
 
 
 def grid_shape(count: int, columns: int | None, most: int = 5) -> tuple[int, int]:
-    """Rows and columns for `count` panels; InvalidInputError if there are none."""
+    """Return the rows and columns for a number of panels.
+
+    Raises:
+        InvalidInputError: There is no panel.
+    """
     if count < 1:
         raise InvalidInputError("there is nothing to draw; give at least one picture, map or mask.")
     columns = min(count, columns or most)
@@ -121,8 +129,12 @@ def note_source(fig: Figure, model: Any = None, data: Any = None) -> Figure:
     """Write under a figure which model and data it shows, and whether they are the built-in miniature.
 
     Args:
-        fig: the figure; returned, so that the call can end a cell.
-        model: what `load_clip` gives, or a text; None leaves it out. data: what `load_dataset` gives, or a text.
+        fig: the figure.
+        model: what `load_clip` returns, or a text; None leaves it out.
+        data: what `load_dataset` returns, or a text; None leaves it out.
+
+    Returns:
+        The figure, so that the call can end a cell.
     """
     parts = []
     if model is not None:

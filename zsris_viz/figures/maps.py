@@ -34,22 +34,29 @@ def show_maps(
     with_image: bool = True,
     cell: float = 1.9,
 ) -> Figure:
-    """Maps over one image, side by side.
+    """Draw maps over one image, side by side.
 
     Args:
+        image: anything that `open_image` takes.
         maps: name -> (rows, columns) of any grid, or (H, W).
-        truth: (H, W) bool, outlined in blue dashes on each.
-        columns: in a row, default 5.
-        scale: "shared", one colour scale for all maps, or "each", every map stretched to its own smallest and largest
-            value, which makes the map of an absent object look like that of a present one.
-        limits: ends of the shared scale; default the smallest and largest value of all maps.
+        truth: (H, W) bool, the ground truth, outlined in dashed blue on each.
+        columns: panels in a row; None for 5.
+        scale: "shared" for one colour scale, or "each" for maps stretched to their own smallest and largest value,
+            which makes the map of an absent object look like that of a present one.
+        limits: ends of the shared scale; None for the smallest and largest value of all maps.
         centre: the value that is white; the scale is then diverging and symmetric around it.
-        smooth: bilinear to the image, as the methods average them; otherwise each cell as a square.
+        smooth: bilinear to the image, as the methods average maps; otherwise each cell is a square.
         opacity: of the maps on the grey image, 0-1.
-        label: of the colour bar. with_image: the image itself first.
+        title: of the figure.
+        label: of the colour bar.
+        with_image: whether the image itself comes first.
+        cell: width of a panel in inches.
+
+    Returns:
+        The figure.
 
     Raises:
-        InvalidInputError: no map, or one without two axes, an unknown scale.
+        InvalidInputError: No map, a map without two axes, or an unknown scale.
     """
     arrays = {name: as_map(values) for name, values in maps.items()}
     rows, columns = grid_shape(len(arrays) + with_image, columns)
@@ -83,14 +90,26 @@ def show_map_grid(
     label: str = "",
     cell: float = 1.5,
 ) -> Figure:
-    """Maps in rows and columns: a row for each image or expression, a column for each method or layer.
+    """Draw maps in rows and columns: a row for each image or expression, a column for each method or layer.
 
     Args:
         images: name of the row -> image, drawn first in its row.
         maps: name of the row -> name of the column -> map; a column that a row does not have stays empty.
-        truths: name of the row -> (H, W) bool.
-        scale, limits, centre, smooth, opacity, title, label: as in :func:`show_maps`; one scale over the whole grid.
-        cell: width of a picture in inches.
+        truths: name of the row -> (H, W) bool, the ground truth.
+        scale: as in :func:`show_maps`; one scale over the whole grid.
+        limits: as in :func:`show_maps`.
+        centre: as in :func:`show_maps`.
+        smooth: as in :func:`show_maps`.
+        opacity: as in :func:`show_maps`.
+        title: of the figure.
+        label: of the colour bar.
+        cell: width of a panel in inches.
+
+    Returns:
+        The figure.
+
+    Raises:
+        InvalidInputError: A row without an image, no map, or an unknown scale.
     """
     unknown = set(maps) - set(images)
     if unknown or not maps:
@@ -118,7 +137,7 @@ def show_map_grid(
 
 
 class _Scale:
-    """Colours of a figure's maps."""
+    """The colour scale of a figure's maps."""
 
     def __init__(
         self, arrays: list[np.ndarray], scale: str, limits: tuple[float, float] | None, centre: float | None
@@ -209,7 +228,7 @@ def add_map(
 
 
 def enlarged(values: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    """A map bilinear to (H, W), exactly as methods average it; (H, W) itself stays."""
+    """Return a map enlarged to (H, W) as the methods do it, bilinearly; one of that size is returned as it is."""
     import torch
 
     from zsris_viz.methods.map_pooling import upsample
@@ -220,7 +239,11 @@ def enlarged(values: np.ndarray, size: tuple[int, int]) -> np.ndarray:
 
 
 def as_map(values: Any) -> np.ndarray:
-    """(rows, columns) float32 array; InvalidInputError for another shape."""
+    """Return an array or tensor as a (rows, columns) float32 array.
+
+    Raises:
+        InvalidInputError: It has another shape.
+    """
     array = np.asarray(values.detach().cpu() if hasattr(values, "detach") else values, dtype=np.float32)
     if array.ndim != 2 or not array.size:
         raise InvalidInputError(f"a map of shape {array.shape} was given; (rows, columns) is accepted.")

@@ -26,9 +26,13 @@ def show_image(ax: Axes, image: ImageSource, title: str | None = None, *, dim: f
     """Draw an image without ticks.
 
     Args:
+        ax: where to draw.
         image: anything that `open_image` takes.
-        title: above it.
+        title: above it; "$" is a letter there.
         dim: 0 leaves the image as it is, 1 makes it white.
+
+    Returns:
+        `ax`.
     """
     from zsris_viz.images import open_image
 
@@ -104,10 +108,19 @@ def _outline(ax: Axes, inside: np.ndarray, colour: str, line: float, dashed: boo
 def add_boxes(
     ax: Axes, boxes: Any, colour: str | Sequence[str] = CHOSEN, *, labels: Sequence[str] | None = None
 ) -> Axes:
-    """Draw boxes (N, 4) XYXY, exclusive on the right and bottom, with a label on each.
+    """Draw boxes, with a label on each.
+
+    Args:
+        ax: where to draw.
+        boxes: (N, 4) XYXY in pixels, exclusive on the right and bottom.
+        colour: of all boxes, or one for each.
+        labels: one text for each box; None for none.
+
+    Returns:
+        `ax`.
 
     Raises:
-        InvalidInputError: another shape.
+        InvalidInputError: Boxes of another shape.
     """
     from matplotlib.patches import Rectangle
 
@@ -138,14 +151,18 @@ def overlay_masks(
     ax: Axes | None = None,
     width: float = 3.2,
 ) -> Figure:
-    """One image with all its masks on it, each in its colour, large ones below small ones.
+    """Draw one image with all its masks, each in its colour, large ones below small ones.
 
     Args:
-        masks: Masks, or what `Masks.from_arrays` takes; (N, H, W). May be none.
+        image: anything that `open_image` takes.
+        masks: Masks, or what `Masks.from_arrays` takes: (N, H, W); there may be none.
         labels: one text for each mask, or True for their numbers. More than 24 masks are drawn without.
-        fill: opacity of the tints, 0-1. boxes: draw their bounding boxes too.
-        truth: (H, W) bool, outlined in blue dashes.
-        ax: draw there instead of on a new figure of `width` inches.
+        title: above the image.
+        fill: opacity of the tints, 0-1.
+        boxes: whether their bounding boxes are drawn too.
+        truth: (H, W) bool, the ground truth, outlined in dashed blue.
+        ax: where to draw; None for a new figure.
+        width: of the new figure in inches.
 
     Returns:
         The figure (of `ax`).
@@ -175,7 +192,10 @@ def overlay_masks(
 
 
 def _tints(masks: Masks, shades: Sequence[str], order: Sequence[int], fill: float) -> np.ndarray:
-    """All masks as one (H, W, 4) layer, their border pixels opaque: an outline each would take long and be a tangle."""
+    """Return all masks as one (H, W, 4) layer with opaque borders.
+
+    An outline for each of many masks would take long and could not be followed.
+    """
     from matplotlib.colors import to_rgb
     from scipy.ndimage import binary_erosion
 
@@ -191,7 +211,13 @@ def _tints(masks: Masks, shades: Sequence[str], order: Sequence[int], fill: floa
 
 
 def cut_out(image: ImageSource, mask: Any, *, dim: float = 0.75) -> Image.Image:
-    """The image with everything outside a mask faded to white by `dim` (0-1) and greyed."""
+    """Return an image in which everything outside a mask is grey and faded to white.
+
+    Args:
+        image: anything that `open_image` takes.
+        mask: (H, W) bool array or tensor.
+        dim: how far the outside is faded, 0-1.
+    """
     from zsris_viz.images import open_image
 
     pixels = np.asarray(open_image(image)).astype(np.float32)
@@ -207,11 +233,16 @@ def show_images(
     title: str | None = None,
     cell: float = 1.9,
 ) -> Figure:
-    """Images side by side, with their names above them.
+    """Draw images side by side, with their names above them.
 
     Args:
         images: name -> image, or a list of images.
-        columns: in a row, default 5. title: of the figure. cell: width of one in inches.
+        columns: images in a row; None for 5.
+        title: of the figure.
+        cell: width of an image in inches.
+
+    Returns:
+        The figure.
     """
     named = dict(images) if isinstance(images, Mapping) else dict(enumerate(images))
     rows, columns = grid_shape(len(named), columns)
@@ -230,11 +261,16 @@ def show_examples(
     title: str | None = None,
     zoom: bool = False,
 ) -> Figure:
-    """Choices beside the truth: one picture each, the chosen mask in vermilion, the true one in blue dashes.
+    """Draw choices and the ground truth: one picture each, the chosen mask in vermilion, the true one in dashed blue.
 
     Args:
         examples: (image, chosen mask or None, true mask or None, caption) each.
-        zoom: show only the masks' surroundings.
+        columns: pictures in a row.
+        title: of the figure.
+        zoom: whether only the masks' surroundings are shown.
+
+    Returns:
+        The figure.
     """
     rows, columns = grid_shape(len(examples), columns)
     fig, axes = new_figure(rows, columns, cell=(2.1, 2.5))
@@ -265,7 +301,7 @@ def _zoom(ax: Axes, masks: Sequence[np.ndarray]) -> None:
 
 
 def wrapped(text: str, width: int) -> str:
-    """`text` in lines of at most `width` letters; its own line breaks stay."""
+    """Return a text in lines of at most `width` letters; its own line breaks stay."""
     import textwrap
 
     return "\n".join(line for part in text.split("\n") for line in textwrap.wrap(part, width) or [""])

@@ -20,14 +20,17 @@ if TYPE_CHECKING:
 def show_ranking(
     scene: SceneFeatures, prediction: Prediction, *, top: int = 5, truth: Any = None, title: str | None = None
 ) -> Figure:
-    """The image with the chosen mask, then the best proposals from left to right, each with its score.
+    """Draw the image with the predicted mask, then the best proposals from left to right, each with its score.
 
     Args:
-        scene: The scene.
-        prediction: As from `method.predict(scene, expression)`.
+        scene: image and proposals.
+        prediction: as from `method.predict(scene, expression)`.
         top: how many proposals.
-        truth: (H, W) bool, the mask that is right: outlined in blue dashes, with the IoU of each proposal.
-        title: of the figure; default the method and the expression.
+        truth: (H, W) bool, the ground truth, outlined in dashed blue, with the IoU of each proposal; None for unknown.
+        title: of the figure; None for the method and the expression.
+
+    Returns:
+        The figure.
     """
     return show_rankings(
         scene, {"": prediction}, top=top, truth=truth, title=title or f'{prediction.method}: "{prediction.expression}"'
@@ -43,12 +46,18 @@ def show_rankings(
     title: str | None = None,
     cell: float = 1.45,
 ) -> Figure:
-    """Several rankings of one scene, a row each: of methods for one expression, or of expressions by one method.
+    """Draw several predictions of one scene, a row each: of methods for an expression, or of expressions by a method.
 
     Args:
-        predictions: Name of the row -> prediction.
-        top, truth, title: as in :func:`show_ranking`.
+        scene: image and proposals.
+        predictions: name of the row -> prediction.
+        top: how many proposals.
+        truth: as in :func:`show_ranking`.
+        title: of the figure; None for none.
         cell: width of a picture in inches.
+
+    Returns:
+        The figure.
     """
     shown = max(1, min(top, len(scene)))
     fig, axes = new_figure(len(predictions), shown + 1, cell=(cell, cell + 0.35))
@@ -69,7 +78,7 @@ def show_rankings(
 
 
 def _name_place(axis: Axes, place: int, score: float, overlap: float | None) -> None:
-    """Place and score above a picture; a blue frame where the mask is right (IoU of at least 0.5)."""
+    """Write place and score above a picture; the frame is blue where the IoU is at least 0.5."""
     number = f"{score:.3f}" if abs(score) >= 0.1 else f"{score:.2g}"
     text = f"{place}. {number}" + ("" if overlap is None else f"  IoU {overlap:.2f}")
     right = overlap is not None and overlap >= 0.5

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from zsris_viz.errors import InvalidInputError
 from zsris_viz.figures.layout import colours, new_figure
+from zsris_viz.figures.roles import ROLES
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -18,15 +19,21 @@ Span = tuple[int, int, str]
 def show_spans(
     text: str, spans: Sequence[Span], *, title: str | None = None, ax: Axes | None = None, letter: float = 0.115
 ) -> Figure:
-    """Write a text with a bar under each span, its name below; spans that overlap go to lines of their own.
+    """Draw a text with a bar under each span, its name below; spans that overlap go to lines of their own.
 
     Args:
         text: one line.
-        spans: (first letter, letter after the last, name) each; equal names share a colour.
-        ax: draw there instead of on a new figure. letter: width of a letter in inches.
+        spans: (first letter, letter after the last, name) each; equal names share a colour, that of the role of this
+            name where there is one.
+        title: above the text.
+        ax: where to draw; None for a new figure.
+        letter: width of a letter in inches.
+
+    Returns:
+        The figure (of `ax`).
 
     Raises:
-        InvalidInputError: an empty text or a span outside it.
+        InvalidInputError: An empty text or a span outside it.
     """
     if not text.strip():
         raise InvalidInputError("the text to mark is empty; give at least one word.")
@@ -40,9 +47,21 @@ def show_spans(
         _, axes = new_figure(size=(max(2.0, width), 0.5 + 0.34 * depth + (0.25 if title else 0)))
         ax = axes[0, 0]
     names = list(dict.fromkeys(name for _, _, name in spans))
-    shades = dict(zip(names, colours(max(1, len(names))), strict=False))
+    shades = {
+        name: ROLES[name].colour if name in ROLES else spare
+        for name, spare in zip(names, colours(max(1, len(names))), strict=False)
+    }
     for place, character in enumerate(text):
-        ax.text(place + 0.5, 0, character, family="monospace", fontsize=letter * 110, ha="center", va="center")
+        ax.text(
+            place + 0.5,
+            0,
+            character,
+            family="monospace",
+            fontsize=letter * 110,
+            ha="center",
+            va="center",
+            parse_math=False,
+        )
     for (start, end, name), line in zip(spans, lines, strict=True):
         height = -0.75 - 1.15 * line
         ax.plot([start + 0.1, end - 0.1], [height, height], color=shades[name], linewidth=4, solid_capstyle="butt")
@@ -56,7 +75,7 @@ def show_spans(
 
 
 def _lines(text: str, spans: Sequence[Span]) -> list[int]:
-    """For each span the first line where neither its bar nor its name touches an earlier one's."""
+    """Return for each span the first line where neither its bar nor its name touches an earlier one's."""
     taken: list[list[tuple[float, float]]] = []
     lines = []
     for start, end, name in spans:
