@@ -211,7 +211,7 @@ def main(argv: list[str]) -> None:
     """The command line of `python -m zsris_viz.miniature train git`."""
     parser = argparse.ArgumentParser(prog="python -m zsris_viz.miniature train git", description=__doc__)
     parser.add_argument("--run", type=Path, default=Path("runs/git"), help="folder for weights, checkpoint and log")
-    parser.add_argument("--pictures", type=int, default=1_280_000, help="pictures of the whole training")
+    parser.add_argument("--pictures", type=int, default=640_000, help="pictures of the whole training")
     parser.add_argument("--decay", type=int, default=None, help="pictures of the decay at the end (15 %% of all)")
     parser.add_argument("--batch", type=int, default=64, help="pictures in a batch")
     parser.add_argument("--regions", type=int, default=24, help="regions in a batch after the first part")
