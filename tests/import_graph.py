@@ -21,7 +21,7 @@ FLOORS = (
     ("cli",),
 )
 # The miniature stands in for data and weights: its world is a dataset, its training uses everything.
-INNER_FLOORS = {"miniature": 0, "miniature.weights": 0, "miniature.world": 2, "miniature.training": 7}
+INNER_FLOORS = {"miniature": 0, "miniature.world": 2, "miniature.training": 7}
 
 
 def modules() -> dict[str, Path]:
@@ -73,8 +73,7 @@ def floor(module: str) -> int | None:
     if inner == PACKAGE:
         return None
     if inner.startswith("miniature"):
-        room = ".".join(inner.split(".")[:2])
-        return INNER_FLOORS.get(room, INNER_FLOORS["miniature.training"])
+        return INNER_FLOORS.get(".".join(inner.split(".")[:2]), INNER_FLOORS["miniature"])
     room = inner.split(".")[0]
     return next((number for number, rooms in enumerate(FLOORS) if room in rooms), None)
 

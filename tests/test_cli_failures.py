@@ -202,6 +202,14 @@ def test_reproduce_refuses_options_that_would_be_ignored(mode: str, option: list
     assert option[0] in result.stderr
 
 
+@pytest.mark.parametrize("words", [["segment", "photo.png", "a cat", "--method"], ["evaluate", "--methods"]])
+def test_a_captioner_that_no_method_uses_is_refused(words: list[str], photo: Path, monkeypatch: Any) -> None:
+    monkeypatch.chdir(photo.parent)
+    result = zsris(*words, "cropping", "--captioner", "git-base")
+    assert_one_line(result, 2)
+    assert "tas" in result.stderr
+
+
 def test_reproduce_into_a_file_is_one_line(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     assert_one_line(zsris("reproduce", "start-here", "--output", tmp_path / "file"), 1)

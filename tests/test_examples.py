@@ -89,10 +89,12 @@ def test_notebook_09_takes_a_plug_in_by_its_parameters(environment: dict[str, st
     words = [sys.executable, "-m", "zsris_viz.cli", "reproduce", "09", "--output", str(tmp_path), "--json"]
     for parameter in (
         "dataset=coloured-squares",
-        "splits=[val, test]",
+        "splits=[val]",
         "methods=[largest-mask, cropping]",
         "judged=[largest-mask, cropping]",
-        "limit=2",
+        "proposals=[ground-truth]",
+        "limit=1",
+        "examples=1",
         "clip_rn=",
         "max_masks=4",
     ):

@@ -63,6 +63,20 @@ def check_text(text: str | None) -> str | None:
     return text
 
 
+def check_captioner(captioner: str | None, methods: Sequence[str]) -> None:
+    """Refuse a captioner that no method would use."""
+    if captioner is None:
+        return
+    from zsris_viz.methods import list_methods, method_class
+
+    if not any("captions" in method_class(name).info.needs for name in methods):
+        users = [info.name for info in list_methods() if "captions" in info.needs]
+        raise InvalidInputError(
+            f"--captioner {captioner} would be ignored: {', '.join(methods)} needs no captions. Leave it out, or use "
+            f"{' or '.join(users)}."
+        )
+
+
 def print_json(value: Any) -> None:
     """Print JSON on standard output; NaN and infinity become null, paths and other objects text."""
     from zsris_viz.io.json_files import plain

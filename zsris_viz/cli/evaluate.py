@@ -19,6 +19,7 @@ from zsris_viz.cli.common import (
     DtypeOption,
     JsonOption,
     KindOption,
+    check_captioner,
     print_json,
     print_table,
 )
@@ -70,6 +71,7 @@ def evaluate(
         raise InvalidInputError(
             f"--methods {methods!r} names no method; give names as in --methods global-local,cropping"
         )
+    check_captioner(captioner, names)
     from zsris_viz.evaluation import EvaluationConfig
     from zsris_viz.evaluation import evaluate as run
 

@@ -18,6 +18,7 @@ from zsris_viz.cli.common import (
     DtypeOption,
     JsonOption,
     KindOption,
+    check_captioner,
     check_text,
     print_json,
     print_pairs,
@@ -53,6 +54,7 @@ def segment(
     """Find what an expression means in an image, and say which model was used."""
     if save is not None:
         _check_target(save, image, force)
+    check_captioner(captioner, [method])
     from zsris_viz.segmentation import segment as run
 
     found = run(
