@@ -317,7 +317,7 @@ def test_parts_come_from_the_parser_when_they_are_not_given(vit, image, masks):
     scene = SceneFeatures(image, masks, vit.clip)
     found = get_method("copatch", guidance={"heat_size": 64}).predict(scene, SENTENCE).evidence
     assert found["relation"] == "left" and found["other_phrases"] == ["the bus"]
-    assert found["phrase"] == "the small cat"
+    assert found["hybrid"] == "context-fusion" and found["phrase"].startswith("the small cat left")
 
 
 def test_for_dataset():

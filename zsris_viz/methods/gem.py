@@ -42,20 +42,19 @@ def gem_features(
         UnavailableError: an RN. InvalidInputError: a depth beyond the tower.
     """
     require_vit(clip, "GEM")
-    layers = layers_of(clip, pixels, positions="bicubic-antialiased")
+    layers = layers_of(clip, pixels, positions="bicubic-antialiased", last=False)
 
     def attend(query: Tensor, key: Tensor, value: Tensor, normed: Tensor) -> Tensor:
         if temperature is None:
             scale = normed.norm(dim=-1).mean(dim=-1)[:, None, None, None] * query.shape[-1] ** -0.5
         else:
             scale = query.new_full((1, 1, 1, 1), temperature)
-        mixed = torch.zeros_like(value)
-        for vectors in (value, key, query):
-            unit = F.normalize(vectors, dim=-1)
-            for _ in range(iterations):
-                unit = F.normalize(attend_to_itself(unit, unit, scale), dim=-1)
-            mixed += attend_to_itself(unit, value, scale)
-        return mixed / 3
+        unit = F.normalize(torch.cat([value, key, query]), dim=-1)  # the three paths as one batch
+        scale = scale.expand(len(value), -1, -1, -1).repeat(3, 1, 1, 1)
+        for _ in range(iterations):
+            unit = F.normalize(attend_to_itself(unit, unit, scale), dim=-1)
+        mixed = attend_to_itself(unit, value.repeat(3, 1, 1, 1), scale)
+        return mixed.view(3, *value.shape).mean(dim=0)
 
     path = second_path(clip, layers, depth, attend)
     patch = clip.patch_size

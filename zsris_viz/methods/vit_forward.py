@@ -32,7 +32,13 @@ def require_vit(clip: ImageTextModel, what: str) -> VitClip:
 
 
 def layers_of(
-    clip: Any, pixels: Tensor, *, positions: str = "bicubic", stem_padding: int = 0, half_positions: bool = False
+    clip: Any,
+    pixels: Tensor,
+    *,
+    positions: str = "bicubic",
+    stem_padding: int = 0,
+    half_positions: bool = False,
+    last: bool = True,
 ) -> list[Tensor]:
     """Compute all layers of the image tower for pixels of any size.
 
@@ -45,9 +51,10 @@ def layers_of(
             "bilinear" (CLIP Surgery).
         stem_padding: Number of zero pixels around the image before it is cut into patches.
         half_positions: Whether position embeddings are rounded to 16 bits.
+        last: Whether the last block runs too; a second path needs only what the blocks are given.
 
     Returns:
-        L + 1 tensors (B, 1 + rows * columns, C), as in a Trace.
+        L + 1 tensors (B, 1 + rows * columns, C), as in a Trace; L of them without the last block.
     """
     require_vit(clip, "A path through the tower")
     if positions not in POSITIONS:
@@ -64,7 +71,7 @@ def layers_of(
         tokens = patches.flatten(2).transpose(1, 2)
         tokens = torch.cat([embeddings.class_embedding.expand(len(tokens), 1, -1), tokens], dim=1)
         layers = [vision.pre_layrnorm(tokens + table)]
-        for block in clip.blocks:
+        for block in clip.blocks if last else clip.blocks[:-1]:
             layers.append(run_block(block, layers[-1], attention="sdpa")[0])
     return layers
 
@@ -105,11 +112,12 @@ def second_path(clip: Any, layers: list[Tensor], depth: int | None, attend: Atte
     Each block's contribution is computed from the *original* path's state, so the paths do not drift apart.
 
     Args:
-        layers: the original path's L + 1 layers.
-        depth: how many last blocks; None for 6, as published for towers of 12, or all of a smaller tower's. (On 100
+        clip: A ViT.
+        layers: What each block of the original path is given, L layers or more.
+        depth: How many last blocks; None for 6, as published for towers of 12, or all of a smaller tower's. (On 100
             training scenes, the miniature's six blocks give CLIP Surgery 55 % right choices, its last three 39 %; GEM's
             map of the noun phrase 29 and 24 %.)
-        attend: queries, keys, values (B, heads, T, C / heads) and the normalised block input (B, T, C) -> mixed
+        attend: Queries, keys, values (B, heads, T, C / heads) and the normalised block input (B, T, C) -> mixed
             values, shaped like them.
 
     Returns:

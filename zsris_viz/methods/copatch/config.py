@@ -21,6 +21,12 @@ HYBRID_TEXTS: tuple[HybridKind, ...] = get_args(HybridKind)
 class HybridTextConfig:
     """Settings of the hybrid text.
 
+    The default takes the context tokens into the fused phrase. Right choices of CoPatch with each kind, in per cent, on
+    40 training scenes with short (n = 143) and long (n = 159) expressions, ground-truth masks, the miniature and
+    `for_dataset("scenes")`: "ensemble" 83 and 74, "context" 84 and 65, "fusion" 81 and 67, "context-fusion" 84 and 69.
+    The 95 % intervals are about 15 points wide, so these figures decide only that context tokens do not harm the fused
+    text; on long expressions the ensemble without them is ahead.
+
     Attributes:
         kind: "ensemble" mixes the features of sentence and noun phrase; "context" extends the noun phrase by its
             context tokens first; "fusion" mixes sentence and noun phrase inside the text tower; "context-fusion" does
@@ -31,7 +37,7 @@ class HybridTextConfig:
         causal: Keep the causal mask in that block (the authors' code drops it there).
     """
 
-    kind: HybridKind = "fusion"
+    kind: HybridKind = "context-fusion"
     beta: Weight = 0.5
     fusion_block: int | None = None
     causal: bool = True
