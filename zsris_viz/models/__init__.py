@@ -61,7 +61,7 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    """Load the submodule that holds ``name`` on first use: importing the package stays quick."""
+    """Load the module that holds `name` on first use, so that importing the package stays quick."""
     from importlib import import_module
 
     for module, names in _HOMES.items():

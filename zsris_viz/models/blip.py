@@ -1,4 +1,4 @@
-"""Image-text models other than CLIP behind the same two calls: BLIP (as ALBEF) and BLIP-2 (TAS, Table 7)."""
+"""BLIP and BLIP-2 by their contrastive heads. BLIP stands in for ALBEF, whose head it keeps, in Table 7 of TAS."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ KINDS = {"blip": ("BlipForImageTextRetrieval", 35), "blip-2": ("Blip2ForImageTex
 
 
 class BlipModel(ImageTextModel):
-    """BLIP or BLIP-2 by its image-text contrastive head. Made by `load_clip` or `load_blip`.
+    """BLIP or BLIP-2 with its image-text contrastive head. `load_clip` and `load_blip` make one.
 
-    BLIP (Li et al., 2022), whose contrastive head is that of ALBEF: one feature an image, one a text, their cosine.
-    BLIP-2 (Li et al., 2023): an image has a feature for each of its Q query tokens, and its similarity to a text is
-    the largest of their cosines; `embed_images` returns all of them in one row, and `similarity` takes them apart.
+    BLIP (Li et al., 2022) has one feature for an image and one for a text, and their cosine is the similarity, as in
+    ALBEF. In BLIP-2 (Li et al., 2023) an image has a feature for each of its Q query tokens, and its similarity to a
+    text is the largest of their cosines; `embed_images` returns all of them in one row.
 
     Only whole images and crops can be compared: the model is no `LayeredModel`, so the methods Cropping, Text-only and
     TAS work with it and no others.
@@ -86,12 +86,13 @@ class BlipModel(ImageTextModel):
     def embed_texts(
         self, texts: Texts, *, batch_size: int = 256, allow_empty: bool = False, grad: bool = False
     ) -> Tensor:
-        """Text features in the joint space, not normalised: (B, D) fp32, in the order given.
+        """Return text features in the joint space, (B, D) fp32, not normalised; see `ImageTextModel.embed_texts`.
 
         A text of more than `context_length` tokens is cut, with a ZsrisWarning.
 
         Raises:
-            InvalidInputError: an empty text without `allow_empty`. InvalidTypeError: CLIP's tokens.
+            InvalidInputError: For an empty text without `allow_empty`.
+            InvalidTypeError: For anything but texts, CLIP's tokens included.
         """
         listed = _texts(texts, allow_empty)
         self.calls.texts += len(listed)
@@ -124,7 +125,7 @@ class BlipModel(ImageTextModel):
         return self.model.text_projection(hidden[:, 0].to(self.model.text_projection.weight.dtype)).float()
 
     def similarity(self, images: Tensor, texts: Tensor) -> Tensor:
-        """(B, T) fp32: the cosine, or with several queries the largest of theirs."""
+        """Return the cosines, (B, T) fp32; with several queries the largest of theirs."""
         queries = F.normalize(images.reshape(len(images), self.queries, self.text_dim), dim=-1)
         return torch.einsum("bqd,td->bqt", queries, F.normalize(texts, dim=-1)).amax(dim=1)
 
@@ -133,7 +134,7 @@ def _texts(texts: Any, allow_empty: bool) -> list[str]:
     listed = [texts] if isinstance(texts, str) else texts
     if isinstance(listed, TextTokens) or not all(isinstance(text, str) for text in listed):
         raise InvalidTypeError(
-            "texts are a string or a list of strings here; CLIP's tokens mean nothing to this model."
+            "texts must be a string or a list of strings; the tokens of another model cannot be used here."
         )
     if not allow_empty and not all(text.strip() for text in listed):
         raise InvalidInputError("an empty text was given; give words, or pass allow_empty=True.")
@@ -147,16 +148,19 @@ def load_blip(
     device: str | torch.device | None = None,
     dtype: torch.dtype = torch.float32,
 ) -> BlipModel:
-    """A BLIP or BLIP-2 model by its contrastive head; `load_clip` with the same name does the same.
+    """Load BLIP or BLIP-2 with its contrastive head; `load_clip` with the same name does the same.
 
     Args:
-        source: a Hugging Face id such as "Salesforce/blip-itm-base-coco" or "Salesforce/blip2-itm-vit-g", or a folder
-            in that format, processor files included. name: shown in tables; default the source.
-        device: default CUDA if present, else CPU. dtype: of the model.
+        source: A Hugging Face id such as "Salesforce/blip-itm-base-coco" or "Salesforce/blip2-itm-vit-g", or a folder
+            in that format, processor files included.
+        name: The name in tables; by default the source.
+        device: Name of a device; None for CUDA if present, else the CPU.
+        dtype: Number format of the model.
 
     Raises:
-        UnavailableError: files that are missing or cannot be fetched. CorruptFileError: damaged ones.
-            InvalidInputError: a model of another kind.
+        UnavailableError: If files are missing or cannot be fetched.
+        CorruptFileError: If files are damaged or incomplete.
+        InvalidInputError: For a model of another kind.
     """
     where = resolve_device(device)
     return BlipModel(name or os.fspath(source), source, device=where, dtype=dtype)

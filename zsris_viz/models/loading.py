@@ -1,4 +1,4 @@
-"""``load_clip``: from a name, a folder, a file, a state dict or a model to an `ImageTextModel`."""
+"""`load_clip`: from a name, a folder, a file, a state dict or a model to an `ImageTextModel`."""
 
 from __future__ import annotations
 
@@ -53,29 +53,40 @@ def load_clip(
     kind: StateDictKind | None = None,
     tokenizer: str | os.PathLike[str] | ClipTokenizer | None = None,
 ) -> ImageTextModel:
-    """A CLIP model with every layer in reach.
+    """Load an image-text model.
+
+    A CLIP or SigLIP comes as a `LayeredModel`, whose layers are accessible; a BLIP and some models of open_clip as an
+    `ImageTextModel`, for the methods that need features alone. No code of a file or folder is ever run.
 
     Args:
-        name: "miniature" or "miniature-rn" (built in); a Hugging Face id such as "openai/clip-vit-base-patch16"; one
-            of OpenAI's models by name, such as "RN50" (found in ~/.cache/clip, else downloaded through open_clip); a
-            Hugging Face folder, or one written by ``save_clip_rn``; an OpenAI checkpoint file (TorchScript archive,
-            state dict or safetensors); a state dict in OpenAI's layout; a transformers ``CLIPModel``. BLIP and BLIP-2
-            by id or folder, e.g. "Salesforce/blip-itm-base-coco", for the methods that need no layers: see
-            :class:`~zsris_viz.models.blip.BlipModel`.
+        name: One of these:
+            "miniature" or "miniature-rn", which are built in;
+            one of OpenAI's models by name, such as "RN50" (found in ~/.cache/clip, else downloaded by open_clip);
+            a Hugging Face id or a folder in that format, of CLIP ("openai/clip-vit-base-patch16"), SigLIP, SigLIP 2
+            ("google/siglip2-base-patch16-224"), BLIP or BLIP-2 ("Salesforce/blip-itm-base-coco");
+            a model of open_clip with its weights, "open_clip:ViT-B-16/metaclip_400m";
+            a folder that `save_clip_rn` wrote;
+            a checkpoint file in OpenAI's layout (TorchScript archive, state dict or safetensors), or its tensors;
+            a `CLIPModel` of transformers.
         device: Name of a device; None for CUDA if present, else the CPU.
         dtype: Number format of the towers, for example torch.bfloat16 or its name; "auto" for bf16 where the device is
             fast at it; None for fp32. Features are fp32 in any case. On a CPU without 16-bit arithmetic the weights are
             rounded to a 16-bit dtype but computed with in fp32, see `compute_dtype` of the model.
-        preprocess: a preset ("clip", "clip-center", "glclip", "hybridgl", "copatch") or a Preprocess.
-        attention: "eager", or "sdpa" for torch's fused kernel (a trace's attentions are computed either way).
-        kind: how a state dict in OpenAI's layout was trained, which its tensors do not tell: "openai" (QuickGELU; the
-            default for this layout) or "open_clip" (GELU, e.g. LAION's models). Other sources say it themselves;
-            ``clip.activation`` shows it.
-        tokenizer: a folder with tokenizer files, or a ClipTokenizer, instead of the model's own.
+        preprocess: A preset ("clip", "clip-center", "glclip", "hybridgl", "copatch") or a Preprocess. For SigLIP, BLIP
+            and open_clip "clip" stands for the model's own mean and standard deviation.
+        attention: "eager", or "sdpa" for torch's fused kernel. The attentions of a trace are always computed eagerly.
+        kind: Training of a state dict in OpenAI's layout, whose tensors do not tell its activation: "openai"
+            (QuickGELU) or "open_clip" (GELU, for example LAION's models). Other sources tell it themselves.
+        tokenizer: A folder with tokenizer files, or a ClipTokenizer, instead of the model's own.
+
+    Returns:
+        The model, frozen and in evaluation mode.
 
     Raises:
-        InvalidInputError: an unknown name, kind or preset. InvalidTypeError: a source of another type.
-            UnavailableError: weights that are not there. CorruptFileError: weights or settings that cannot be read.
+        InvalidInputError: For an unknown name, kind, preset, device or dtype, or a state dict without its kind.
+        InvalidTypeError: For a source of another type.
+        UnavailableError: If weights or the device are not there.
+        CorruptFileError: If weights or settings cannot be read, or weights are infinite or no numbers.
     """
     if kind is not None and kind not in _ACTIVATIONS:
         raise InvalidInputError(f"kind={kind!r} is unknown; use 'openai' (QuickGELU) or 'open_clip' (GELU).")
@@ -150,7 +161,7 @@ def _load(source: Any, dtype: torch.dtype, kind: StateDictKind | None) -> tuple[
 
 
 def _resolve(name: Any) -> tuple[str, Any]:
-    """The name to show, and a folder or file (Path), Hugging Face id (str), state dict or model."""
+    """Return the name to show, and a folder or file (Path), Hugging Face id (str), state dict or model."""
     if isinstance(name, Mapping):
         return "state dict", name
     if hasattr(name, "text_model") and (hasattr(name, "vision_model") or hasattr(name, "visual")):
@@ -182,7 +193,7 @@ def _resolve(name: Any) -> tuple[str, Any]:
 
 
 def _openai_file(name: str) -> Path:
-    """One of OpenAI's checkpoints: where OpenAI's own package leaves it, else downloaded by open_clip."""
+    """Return the file of one of OpenAI's checkpoints: in the cache of OpenAI's own package, or fetched by open_clip."""
     kept = Path("~/.cache/clip").expanduser() / f"{name.replace('/', '-')}.pt"
     if kept.is_file():
         return kept
@@ -217,7 +228,7 @@ def _from_state_dict(
 
 
 def _tokenizer(source: Any, config: Any) -> ClipTokenizer:
-    """The given tokenizer, the model's own, or OpenAI's where the model brings none."""
+    """Return the given tokenizer, the model's own, or OpenAI's if the model has none."""
     context = config.max_position_embeddings
     if isinstance(source, ClipTokenizer):
         words = source

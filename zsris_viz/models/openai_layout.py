@@ -1,4 +1,4 @@
-"""OpenAI's checkpoint layout: what the tensors' shapes say, and the same weights under transformers' names."""
+"""OpenAI's checkpoint layout: the sizes that its tensors tell, and the same weights under transformers' names."""
 
 from __future__ import annotations
 
@@ -40,10 +40,25 @@ _NOT_WEIGHTS = ("input_resolution", "context_length", "vocab_size", "attn_mask")
 
 @dataclass(frozen=True)
 class Shape:
-    """A CLIP model's sizes as its OpenAI-layout tensors tell them (all ints; ``vision_layers`` of an RN: blocks of
-    its 4 stages).
+    """Sizes of a CLIP model, as its tensors in OpenAI's layout tell them.
 
-    OpenAI's heads are 64 wide: heads = width / 64; for RN the attention pooling's width is 32 times the stem's.
+    OpenAI's heads are 64 wide: heads = width / 64. The attention pooling of an RN is 32 times as wide as its stem.
+
+    Attributes:
+        kind: "vit" or "rn".
+        embed_dim: D, length of the features.
+        image_size: S, pixels.
+        patch_size: Pixels of a patch; 32 for an RN.
+        vision_width: Channels of the blocks, or of an RN's stem.
+        vision_layers: Number of blocks, or of the blocks in each of an RN's four stages.
+        vision_heads: Attention heads of a block, or of an RN's pooling.
+        context_length: Largest number of tokens in a text.
+        vocab_size: Number of tokens in the vocabulary.
+        text_width: Channels of the text blocks.
+        text_layers: Number of text blocks.
+        text_heads: Attention heads of a text block.
+        vision_mlp: Channels of the feed-forward part; 0 for an RN.
+        text_mlp: Channels of the text blocks' feed-forward part.
     """
 
     kind: str
@@ -63,12 +78,16 @@ class Shape:
 
 
 def is_openai_layout(state: Mapping[str, Any]) -> bool:
-    """Whether the keys are those of OpenAI's published checkpoints (which open_clip keeps)."""
+    """Return whether the keys are those of OpenAI's published checkpoints, which open_clip keeps."""
     return "text_projection" in state and "token_embedding.weight" in state and "visual.conv1.weight" in state
 
 
 def read_shape(state: Mapping[str, Tensor]) -> Shape:
-    """Sizes from the tensors. Raises CorruptFileError for a missing tensor, InvalidInputError for an odd width."""
+    """Return the sizes that the tensors tell.
+
+    Raises:
+        CorruptFileError: If a tensor is missing.
+    """
     try:
         vit = "visual.proj" in state
         text_width = state["ln_final.weight"].shape[0]
@@ -101,7 +120,7 @@ def read_shape(state: Mapping[str, Tensor]) -> Shape:
         )
     except KeyError as error:
         raise CorruptFileError(
-            f"the checkpoint is in OpenAI's layout but lacks the tensor {error}; download it again."
+            f"the checkpoint is in OpenAI's layout but the tensor {error} is missing; download it again."
         ) from error
 
 
@@ -162,7 +181,7 @@ def _block_entry(prefix: str, name: str, value: Tensor, key: str) -> dict[str, T
 
 
 def text_config(shape: Shape, activation: str) -> dict[str, Any]:
-    """Settings of transformers' ``CLIPTextConfig`` for these sizes; the end token is the highest id."""
+    """Return the settings of transformers' `CLIPTextConfig` for these sizes; the end token is the highest id."""
     return {
         "vocab_size": shape.vocab_size,
         "hidden_size": shape.text_width,

@@ -23,20 +23,24 @@ IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 
 @dataclass(frozen=True)
 class Preprocess:
-    """Resize and normalisation.
+    """Resizing and normalisation of images.
 
     Attributes:
-        name: of the preset. mean, std: RGB, on the 0-1 scale. resize: "squash" to a square, or "shortest+crop": the
-            shorter side to ``size``, then the centre. interpolation: "bicubic" or "bilinear". antialias: widen the
-            filter when shrinking.
-        normalise_first: normalise at full size and resize that tensor, as the authors' code does (its crops are cut
-            from the normalised image); else resize the 8-bit image with Pillow, as CLIP does (always antialiased).
-        crop_fill: background of masked crops. Where ``normalise_first``, on the normalised scale (the authors fill
-            with ImageNet's mean *after* normalisation, which is not that colour); else RGB 0-1 before normalisation.
+        name: Name of the preset.
+        mean: Mean of each RGB channel, on the scale from 0 to 1.
+        std: Standard deviation of each RGB channel, on the same scale.
+        resize: "squash" to a square; or "shortest+crop": the shorter side to `size`, then the centre.
+        interpolation: "bicubic" or "bilinear".
+        antialias: Whether the filter is widened when an image is made smaller.
+        normalise_first: Whether the image is normalised at full size and then resized as a tensor, as in the code of
+            Global-Local CLIP, which cuts its crops from the normalised image. Otherwise the 8-bit image is resized by
+            Pillow, as CLIP does, always with antialiasing.
+        crop_fill: RGB background of masked crops. With `normalise_first` it is on the normalised scale (the authors
+            fill with ImageNet's mean after normalisation, which is another colour), otherwise from 0 to 1.
         size: S, pixels.
-        loaded_side: With `normalise_first`: the loader first resizes the shorter side of the 8-bit image to so many
-            pixels (bilinear, antialiased), and the normalised image is resized back to its own size before crops are
-            cut from it. GL-CLIP's loader does so for its mask generator. None leaves the image at its own size.
+        loaded_side: With `normalise_first`: pixels to which the loader first resizes the shorter side of the 8-bit
+            image (bilinear, antialiased); the normalised image is resized back to its own size before crops are cut
+            from it. The loader of Global-Local CLIP does so for its mask generator. None leaves the image at its size.
     """
 
     name: str = "clip"

@@ -27,12 +27,14 @@ class TextTokens:
     """A batch of tokenized texts.
 
     Attributes:
-        texts: the texts as given. ids: (B, T) int64, padded on the right. attention_mask: (B, T) int64, 1 on tokens,
-            0 on padding.
-        end: (B,) int64, position of the end token, where the tower is read. pieces: the readable token strings of
-            each text, start and end token included, padding not. spans: (first, last + 1) characters of ``texts[b]``
-            that each of these tokens covers; empty spans for start and end token. lost: the part of each text cut off
-            at the context length ("" for none).
+        texts: The texts as given.
+        ids: (B, T) int64, padded.
+        attention_mask: (B, T) int64, 1 on tokens and 0 on padding.
+        end: (B,) int64, the position at which the text tower is read: the end token for CLIP.
+        pieces: The readable token strings of each text, start and end token included, padding not.
+        spans: The characters of `texts[b]`, (first, last + 1), that each of these tokens covers; empty for start and
+            end token.
+        lost: The part of each text that was cut off at the context length, "" for none.
     """
 
     texts: tuple[str, ...]
@@ -47,20 +49,26 @@ class TextTokens:
         return len(self.texts)
 
     def to(self, device: torch.device | str) -> TextTokens:
-        """The same tokens with the tensors on ``device``."""
+        """Return the same tokens with the tensors on `device`."""
         return replace(
             self, ids=self.ids.to(device), attention_mask=self.attention_mask.to(device), end=self.end.to(device)
         )
 
     def tokens_of(self, start: int, end: int, row: int = 0) -> list[int]:
-        """Positions of the tokens of text ``row`` that cover any of its characters ``start`` to ``end`` (exclusive).
+        """Return the positions of the tokens that cover any of the characters `start` to `end` of a text.
 
-        A stretch that was cut off at the context length, or white space, has no tokens: an empty list.
+        Args:
+            start: The first character.
+            end: The character after the last.
+            row: Which text.
+
+        Returns:
+            Positions; an empty list for white space, or characters that were cut off at the context length.
         """
         return [i for i, (first, last) in enumerate(self.spans[row]) if first < end and last > start and last > first]
 
     def words(self, row: int = 0) -> list[tuple[str, tuple[int, int], list[int]]]:
-        """(word, (start, end) characters, token positions) for every word between white space of text ``row``."""
+        """Return (word, (start, end) characters, token positions) for every word between white space of a text."""
         found = re.finditer(r"\S+", self.texts[row])
         return [(match.group(), match.span(), self.tokens_of(*match.span(), row=row)) for match in found]
 
@@ -83,16 +91,16 @@ class TextTokenizer(Protocol):
 
 
 class ClipTokenizer:
-    """Byte-pair encoding as CLIP uses it, on a transformers ``CLIPTokenizer``.
+    """Byte-pair encoding as CLIP uses it, on a `CLIPTokenizer` of transformers.
 
-    Texts in which a special token is spelled out ("<|endoftext|>") are ordinary text here: only the real end of a
-    text gets the end token. A small vocabulary may lack characters; they become the unknown token, with a ZsrisWarning.
+    A special token that is spelled out in a text ("<|endoftext|>") is ordinary text: only the end of a text gets the
+    end token. Characters that a small vocabulary lacks become the unknown token, with a ZsrisWarning.
 
     Args:
-        tokenizer: transformers' ``CLIPTokenizer``.
-        context_length: tokens in all, start and end included.
-        clean: apply OpenAI's text repair first (ftfy, HTML entities); the library's own tokenizer does not.
-        pad_id: id for padding; OpenAI pads with 0, Hugging Face models with their pad token.
+        tokenizer: The `CLIPTokenizer`.
+        context_length: Largest number of tokens, start and end token included.
+        clean: Whether to apply OpenAI's text repair first (ftfy, HTML entities), which transformers does not.
+        pad_id: Id for padding. OpenAI pads with 0, Hugging Face models with their pad token, the default.
     """
 
     def __init__(self, tokenizer: Any, *, context_length: int, clean: bool = False, pad_id: int | None = None) -> None:
@@ -110,14 +118,17 @@ class ClipTokenizer:
 
     @classmethod
     def openai(cls, *, vocab_size: int = OPENAI_VOCABULARY, context_length: int = 77) -> ClipTokenizer:
-        """OpenAI's vocabulary, read from the file in the installed open_clip package (no download).
+        """Return OpenAI's vocabulary, read from a file of the installed open_clip package.
 
-        A smaller ``vocab_size`` keeps the first merges, so shared tokens keep their ids, and its last two ids are the
-        start and end token, as in the whole vocabulary.
+        Args:
+            vocab_size: Number of entries. A smaller vocabulary keeps the first merges, so that shared tokens keep their
+                ids; its last two ids are the start and end token, as in the whole one.
+            context_length: Largest number of tokens in a text.
 
         Raises:
-            InvalidInputError: fewer than 514 entries (256 bytes, each with and without word end, and two special
-                tokens) or more than 49408. UnavailableError: open_clip is not installed.
+            InvalidInputError: For fewer than 514 entries (256 bytes, each with and without word end, and two special
+                tokens) or more than 49408.
+            UnavailableError: If open_clip is not installed.
         """
         if not 514 <= vocab_size <= OPENAI_VOCABULARY:
             raise InvalidInputError(
@@ -135,7 +146,7 @@ class ClipTokenizer:
 
     @classmethod
     def from_folder(cls, folder: str | Path, *, context_length: int) -> ClipTokenizer:
-        """From the tokenizer files of a Hugging Face folder (tokenizer.json, or vocab.json and merges.txt)."""
+        """Return the tokenizer of a Hugging Face folder (tokenizer.json, or vocab.json and merges.txt)."""
         from transformers import CLIPTokenizer
 
         try:
@@ -146,14 +157,14 @@ class ClipTokenizer:
 
     @classmethod
     def from_hub(cls, name: str, *, context_length: int) -> ClipTokenizer:
-        """From a Hugging Face id or its cached copy. Raises UnavailableError when it cannot be had."""
+        """Return the tokenizer of a Hugging Face id; raise UnavailableError if it cannot be fetched."""
         from transformers import CLIPTokenizer
 
         try:
             return cls(CLIPTokenizer.from_pretrained(name, trust_remote_code=False), context_length=context_length)
         except Exception as error:
             raise UnavailableError(
-                f"the tokenizer of {name!r} cannot be had ({type(error).__name__}); give tokenizer=folder."
+                f"the tokenizer of {name!r} cannot be fetched ({type(error).__name__}); give tokenizer=folder."
             ) from error
 
     def __call__(
@@ -167,15 +178,21 @@ class ClipTokenizer:
         """Tokenize a batch.
 
         Args:
-            texts: one or more texts. on_overflow: what to do with a text beyond the context length, which is cut
-                before its end token: "warn" (ZsrisWarning with the lost part), "error", "ignore".
-            allow_empty: let a text without any token through (the empty text's feature is CLIP Surgery's reference).
-            length: pad to this many tokens; by default to the longest text. Causal attention makes the features
-                independent of it.
+            texts: A text or several.
+            on_overflow: What to do with a text beyond the context length, which is cut before its end token: "warn"
+                (a ZsrisWarning with the lost part), "error" or "ignore".
+            allow_empty: Whether a text without any token is accepted. (The feature of the empty text is the reference
+                of CLIP Surgery.)
+            length: Number of tokens to which texts are padded; by default that of the longest. Causal attention makes
+                the features independent of it.
+
+        Returns:
+            The tokens, on the CPU.
 
         Raises:
-            InvalidTypeError: a text is no string. InvalidInputError: no text at all, a text without a visible
-                character, an unknown ``on_overflow``, or an overlong text under "error".
+            InvalidTypeError: If a text is no string.
+            InvalidInputError: For no text, a text without a visible character, an unknown `on_overflow`, or an overlong
+                text with "error".
         """
         batch = (texts,) if isinstance(texts, str) else tuple(texts)
         if on_overflow not in get_args(Overflow):
@@ -208,7 +225,7 @@ class ClipTokenizer:
     def _encode(
         self, text: str, on_overflow: Overflow, allow_empty: bool
     ) -> tuple[list[int], list[tuple[int, int]], str]:
-        """Ids with start and end token, character spans, and the part lost at the context length."""
+        """Return ids with start and end token, character spans, and the part that was cut off."""
         if not isinstance(text, str):
             raise InvalidTypeError(f'a text is a string, e.g. "the left cat"; {type(text).__name__} was given.')
         cleaned = _repair(text) if self.clean else text
@@ -240,7 +257,7 @@ class ClipTokenizer:
         return [self.start_id, *ids, self.end_id], [(0, 0), *spans, (len(text), len(text))], lost
 
     def _piece(self, token: int) -> str:
-        """A token as readable text; bytes that are only part of a character show as the replacement sign."""
+        """Return a token as readable text; bytes that are part of a character show as the replacement character."""
         if token in (self.start_id, self.end_id):
             return "[start]" if token == self.start_id else "[end]"
         raw = self.hf.convert_ids_to_tokens(token).removesuffix("</w>")
@@ -248,14 +265,14 @@ class ClipTokenizer:
 
 
 def _repair(text: str) -> str:
-    """OpenAI's cleaning: mojibake and HTML entities repaired, white space collapsed, lower case."""
+    """Clean a text as OpenAI does: repair encoding and HTML entities, collapse white space, use lower case."""
     import ftfy
 
     return " ".join(html.unescape(html.unescape(ftfy.fix_text(text))).split()).lower()
 
 
 def _original_spans(text: str, cleaned: str, spans: Sequence[tuple[int, int]]) -> list[tuple[int, int]]:
-    """Spans in ``cleaned`` as spans in ``text``; a repaired stretch maps to the whole stretch that it replaces."""
+    """Return spans of `cleaned` as spans of `text`; a repaired part maps to the whole part that it replaces."""
     if len(text) == len(cleaned):
         return list(spans)
     first, last = [0] * len(cleaned), [0] * len(cleaned)
@@ -267,14 +284,14 @@ def _original_spans(text: str, cleaned: str, spans: Sequence[tuple[int, int]]) -
 
 
 def _byte_letters() -> dict[int, str]:
-    """The letter that stands for each byte, in vocabulary order: visible Latin-1 as itself, the rest from U+0100 on."""
+    """Return the letter for each byte, in vocabulary order: visible Latin-1 as itself, the rest from U+0100 on."""
     visible = [*range(0x21, 0x7F), *range(0xA1, 0xAD), *range(0xAE, 0x100)]
     hidden = [byte for byte in range(256) if byte not in visible]
     return {byte: chr(byte) for byte in visible} | {byte: chr(256 + i) for i, byte in enumerate(hidden)}
 
 
 def _openai_merges() -> list[tuple[str, str]]:
-    """OpenAI's 48,894 merges, from the file that open_clip carries; the package itself is not imported."""
+    """Return OpenAI's 48,894 merges from a file of open_clip, without importing the package."""
     spec = importlib.util.find_spec("open_clip")
     path = Path(spec.origin).with_name("bpe_simple_vocab_16e6.txt.gz") if spec and spec.origin else None
     if path is None or not path.is_file():
