@@ -275,6 +275,15 @@ def test_an_evaluation_counts_malformed_annotations_as_failed(root: Path) -> Non
     assert found.error[:2].str.contains("annotation 11 of image 9").all() and found.error.isna()[2]
 
 
+def test_lone_surrogates_can_be_stored(root: Path) -> None:
+    dataset = malformed(
+        root, reference={"sentences": [{"sent": "cat \ud800", "sent_id": "\ud801"}], "ref_id": "\ud802"}
+    )
+    ((reference, expression), *_) = dataset[0].pairs()
+    assert (expression.text, expression.sentence_id, reference.ref_id) == ("cat \ufffd", "\ufffd", "\ufffd")
+    assert f"{expression.text}{expression.sentence_id}{reference.ref_id}".encode()
+
+
 def test_verify_names_malformed_annotations(root: Path) -> None:
     malformed(root, annotation=polygon(1e9))
     lines = [check.detail for check in verify("refcoco", root) if check.what == "val (unc) annotation"]

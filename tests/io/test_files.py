@@ -16,7 +16,7 @@ from zsris_viz.errors import CorruptFileError, UnavailableError
 from zsris_viz.io.atomic import atomic_path, os_error_text, translate_os_errors, write_bytes
 from zsris_viz.io.hashing import file_hash, weights_hash
 from zsris_viz.io.json_files import plain, read_json, read_json_object, write_json
-from zsris_viz.io.text import printable, shorten
+from zsris_viz.io.text import printable, shorten, storable
 from zsris_viz.io.yaml_files import read_yaml
 
 
@@ -108,6 +108,7 @@ def test_text_that_is_safe_to_print() -> None:
         assert printable(harmless) == harmless
     shown = printable("a\x1b[2Jb\ud800c\nd\u202ee\x9b")
     assert shown == r"a\x1b[2Jb\ud800c\nd\u202ee\x9b" and shown.encode()
+    assert storable("cat \ud800 \ud83d\udc31 é") == "cat \ufffd 🐱 é"
     assert shorten("a" * 81) == "a" * 77 + "..." and shorten("a" * 80) == "a" * 80
 
 

@@ -10,6 +10,7 @@ import typer
 
 from zsris_viz.cli.common import DataRootOption, JsonOption, print_json, print_table
 from zsris_viz.errors import InvalidInputError
+from zsris_viz.io.text import printable
 
 app = typer.Typer(
     help="What there is to evaluate on, and whether it is there and whole.", no_args_is_help=True, rich_markup_mode=None
@@ -51,7 +52,7 @@ def verify(name: NameArgument, data_root: DataRootOption = None, as_json: JsonOp
         width = max((len(check.what) for check in checks), default=0)
         for check in checks:
             status = check.status.upper() if check.status in FAILURES else check.status
-            typer.echo(f"{status:<7}  {check.what:<{width}}  {check.detail}")
+            typer.echo(f"{status:<7}  {check.what:<{width}}  {printable(check.detail)}")
         typer.echo(f"{name}: {'all is well' if ok else f'{failed} of {len(checks)} checks failed'}")
     if not ok:
         raise typer.Exit(1)

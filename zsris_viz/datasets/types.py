@@ -12,6 +12,7 @@ from PIL import Image
 
 from zsris_viz.errors import InvalidInputError
 from zsris_viz.images import open_image
+from zsris_viz.io.text import storable
 from zsris_viz.masks import Masks
 
 KINDS = ("noun", "colour", "size", "position", "relation", "ordinal")
@@ -57,6 +58,10 @@ class Expression:
     relation_object: str | None = None
     error: str | None = None
 
+    def __post_init__(self) -> None:
+        for name in ("text", "sentence_id"):
+            object.__setattr__(self, name, storable(getattr(self, name)))
+
     def __str__(self) -> str:
         return self.text
 
@@ -78,6 +83,10 @@ class Reference:
     mask: np.ndarray
     category: str
     distractors: int | None = None
+
+    def __post_init__(self) -> None:
+        for name in ("ref_id", "category"):
+            object.__setattr__(self, name, storable(getattr(self, name)))
 
 
 class Sample:
@@ -109,7 +118,7 @@ class Sample:
         size: tuple[int, int] | None = None,
         captions: Sequence[str] = (),
     ) -> None:
-        self.image_id = image_id
+        self.image_id = storable(image_id)
         self.references = tuple(references)
         self.captions = tuple(captions)
         self._source = image

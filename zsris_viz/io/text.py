@@ -23,6 +23,20 @@ def printable(text: str) -> str:
     )
 
 
+def storable(text: str) -> str:
+    r"""Replace lone surrogates, which no file in UTF-8 can hold, by the replacement character.
+
+    Damaged JSON and pickles may hold them. Pairs that stand for one character are joined.
+
+    Example:
+        >>> storable("cat \ud800")
+        'cat \ufffd'
+    """
+    if text.isascii():
+        return text
+    return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
+
+
 def shorten(text: str, length: int = 80) -> str:
     """Cut a text to at most `length` characters, the last three of which are then dots."""
     return text if len(text) <= length else text[: length - 3] + "..."
