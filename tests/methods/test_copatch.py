@@ -187,6 +187,10 @@ def test_a_place_is_checked_against_the_other_candidates(vit, image, masks):
     assert found["relation"] == "left" and found["others"] == found["candidates"] and found["other_scores"] is None
     assert found["side"] == "left"
     assert found["relation_matrix"].diagonal().sum() == 0
+    related = {**GIVEN, "relation": "left", "relation_object": None}
+    found = predict(vit, image, masks, "the cat to the left", related).evidence
+    assert found["relation"] == "left" and found["others"] == found["candidates"], "no other noun phrase is named"
+    assert found["relation_matrix"] is not None
     given["direction"] = "top"
     assert predict(vit, image, masks, given=given).evidence["side"] == "top"
     assert predict(vit, image, masks, given=given, guidance={"vertical_ramp": False}).evidence["side"] is None

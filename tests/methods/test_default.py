@@ -1,4 +1,4 @@
-"""Default presets against the formulas of methods.md, written down plainly on open_clip's modules."""
+"""Default presets against the papers' formulas, written down plainly on open_clip's modules."""
 
 from __future__ import annotations
 

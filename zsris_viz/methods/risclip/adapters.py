@@ -1,9 +1,9 @@
-"""Cross-modal Feature Extraction (CFE): adapters through which the frozen towers speak with each other between blocks.
+"""Cross-modal Feature Extraction (CFE): adapters that exchange features between the frozen towers' blocks.
 
-The seed fixes what they do (communication between the two encoders, to align their features at candidate regions) and
-that the encoders stay frozen. Our choice, where it is silent: a bottleneck adapter on each side, each reading the
-other side's tokens as they were before either was changed; LayerNorm first; GELU; one cross-attention of both
-directions' own; the up-projection starts at zero, so that training starts exactly at CLIP.
+In the paper they let the two encoders communicate, to align their features at candidate regions, while the encoders
+stay frozen; it does not specify their layers. We chose a bottleneck adapter on each side, each reading the other side's
+tokens as they were before either was changed; LayerNorm first; GELU; a cross-attention for each direction; the
+up-projection starts at zero, so that training starts exactly at CLIP.
 """
 
 from __future__ import annotations

@@ -22,25 +22,30 @@ class Strict(BaseModel):
 
 
 class Architecture(Strict):
-    """What a RISCLIP is made of. The seed fixes the parts and their order; every size below is our choice.
+    """The parts of a RISCLIP. The paper describes the parts and their order; we chose every size below.
 
     Attributes:
-        input_size: pixels of a side that the image tower sees, rounded to whole patches; None for the tower's own. The
-            published models see 480.
-        cfe_layers: layers of the image tower (after so many blocks) at which the towers speak with each other; None
-            for `cfe_pairs` layers spread evenly over its second half. The text tower's layers are the nearest of the
-            same relative depth. cfe_pairs: 0 leaves CFE out.
-        cfe_width: of the adapters' bottleneck. cfe_heads: of its cross-attention.
-        patch_features: what is taken from the image tower's last block: "tokens", its output; "values", its value path
+        input_size: Side of the image tower's input in pixels, rounded to whole patches; None for the tower's own. The
+            published models have 480.
+        cfe_layers: Layers of the image tower (after so many blocks) at which the towers exchange features; None for
+            `cfe_pairs` layers spread evenly over its second half. The text tower's layers are the nearest of the same
+            relative depth.
+        cfe_pairs: Number of adapter pairs; 0 leaves CFE out.
+        cfe_width: Width of the adapters' bottleneck.
+        cfe_heads: Heads of its cross-attention.
+        patch_features: What is taken from the image tower's last block: "tokens", its output; "values", its value path
             alone (MaskCLIP, ClearCLIP), which is aligned with texts before any training.
-        ske_layers: blocks of the transformer in the joint space; 0 leaves SKE out. ske_width, ske_heads, ske_ratio: of
-            these blocks; the ratio is that of the feed-forward part. ske_match: let patches also enter as their product
-            with the sentence.
+        ske_layers: Blocks of the transformer in the joint space; 0 leaves SKE out.
+        ske_width: Width of these blocks.
+        ske_heads: Heads of these blocks.
+        ske_ratio: Width of their feed-forward part over `ske_width`.
+        ske_match: Let patches also enter as their product with the sentence.
         decoder: "conv", or "none": the grounding map, enlarged, is the mask.
-        decoder_width: channels. decoder_layers: early layers of the image tower that the decoder sees, before the first
-            adapter; None for the embeddings and the layer halfway to the first adapter.
-        cells: the decoder tells a patch's pixels apart in so many cells a side.
-        checkpoint_blocks: run blocks again in the backward pass instead of keeping what is inside them: a third slower,
+        decoder_width: Channels of the decoder.
+        decoder_layers: Early layers of the image tower that the decoder reads, before the first adapter; None for the
+            embeddings and the layer halfway to the first adapter.
+        cells: Number of cells along a side of a patch that the decoder distinguishes.
+        checkpoint_blocks: Run blocks again in the backward pass instead of keeping what is inside them: a third slower,
             a fraction of the memory; the results are the same.
     """
 
@@ -73,13 +78,17 @@ class Architecture(Strict):
 
 
 class Data(Strict):
-    """Which pictures are trained on, or validated with.
+    """The images that are trained on, or validated with.
 
     Attributes:
-        dataset, split, limit, data_root, split_by: as for `load_dataset`; limit is a number of images.
-        options: the data set's own settings, e.g. {style: refcocog} for scenes.
-        without_nouns: classes whose objects nobody speaks of; they stay in the images.
-        cache: a folder for the resized pictures and masks, or None. It depends on no weights.
+        dataset: Name for `load_dataset`.
+        split: Name of the split.
+        limit: Number of images; None for all.
+        data_root: Folder of the benchmark's files.
+        split_by: Splitting scheme.
+        options: The dataset's own settings, e.g. {style: refcocog} for scenes.
+        without_nouns: Classes whose objects no expression refers to; they stay in the images.
+        cache: Folder for the resized images and masks, or None. It depends on no weights.
     """
 
     dataset: str = "scenes"
@@ -95,12 +104,14 @@ class Data(Strict):
 class Steps(Strict):
     """How long each stage lasts, in optimizer steps; a stage of 0 is left out.
 
-    The seed names two stages. Here the first trains CFE and SKE with the patch-text contrastive loss; the second
+    The paper trains in two stages. Here the first trains CFE and SKE with the patch-text contrastive loss; the second
     trains the decoder with all else frozen, then everything together. `Steps(align=0, decode=0, joint=n)` is one-stage
     training.
 
     Attributes:
-        align: first stage. decode: second stage, the decoder alone. joint: second stage, all parts.
+        align: Steps of the first stage.
+        decode: Steps of the second stage with the decoder alone.
+        joint: Steps of the second stage with all parts.
     """
 
     align: int = Field(2000, ge=0)

@@ -1,9 +1,9 @@
 """The decoder: from the grounding map, patch by patch, to a mask with the outlines of the object.
 
-The seed fixes that it is light and refines the patch-level grounding to pixels; methods.md that it sees the map and
-early features. Our choice, where both are silent: two 3 x 3 convolutions on the patch grid over three sources (the
-map, the patches weighted by the sentence, early layers of the frozen tower), and a linear head that gives each patch's
-cells. Early layers still know the pixels of a patch, so that no convolution at full resolution is needed.
+The paper describes a light decoder that refines the patch-level grounding to pixels, without its layers. We chose two
+3 x 3 convolutions on the patch grid over three sources (the map, the patches weighted by the sentence, early layers of
+the frozen tower), and a linear head that gives each patch's cells. Early layers still represent the pixels of a patch,
+so that no convolution at full resolution is needed.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """The losses of both stages.
 
-The seed names none; methods.md names a patch-text contrastive loss for the first stage and BCE + dice for the second.
-The contrastive loss here is the text-to-pixel form of CRIS (Wang et al., CVPR 2022, eq. 9): every patch is a positive
+We chose a patch-text contrastive loss for the first stage, and binary cross-entropy and dice for the second. The
+contrastive loss is the text-to-pixel form of CRIS (Wang et al., CVPR 2022, eq. 9): every patch is a positive
 or a negative of its sentence, by the share of it that the referent covers; the temperature and an offset are learned.
 """
 
