@@ -8,7 +8,7 @@ import pytest
 import torch
 from PIL import Image
 
-from tests.captioning.tiny_models import blip2_folder, blip_itc_folder, git_folder
+from tests.captioning.tiny_models import blip2_folder, blip_folder, blip_itc_folder, git_folder
 from zsris_viz.captioning import load_captioner
 from zsris_viz.errors import CorruptFileError, InvalidInputError, InvalidTypeError, UnavailableError
 
@@ -43,6 +43,39 @@ def test_git(git):
     assert len(set(expected)) > 1 and all(expected)
     assert captioner.settings["kind"] == "git" and captioner.max_tokens == 24
     assert captioner.settings["weights"] != "" and captioner.kind == "git" and captioner.beams == 1
+
+
+def test_blip(tmp_path):
+    from transformers import AutoProcessor, BlipForConditionalGeneration
+
+    folder = blip_folder(tmp_path / "blip")
+    captioner = load_captioner(folder, batch_size=3, cache=False, device="cpu")
+    model, processor = (
+        BlipForConditionalGeneration.from_pretrained(folder).eval(),
+        AutoProcessor.from_pretrained(folder),
+    )
+    expected = []
+    for picture in PICTURES:
+        pixels = processor(images=picture, return_tensors="pt").pixel_values
+        with torch.no_grad():
+            out = model.generate(pixel_values=pixels, max_length=20, num_beams=3, do_sample=False)
+        expected.append(" ".join(processor.batch_decode(out, skip_special_tokens=True)[0].split()))
+    assert captioner.caption_images(PICTURES) == expected and any(expected)
+    assert captioner.kind == "blip" and captioner.settings["beams"] == 3
+    with pytest.raises(InvalidInputError, match="BLIP-2"):
+        load_captioner(folder, prompt="a photo of")
+
+
+def test_weights_that_are_no_numbers_are_refused(git, tmp_path):
+    from safetensors.torch import load_file, save_file
+
+    copy = tmp_path / "nan"
+    shutil.copytree(git, copy)
+    state = load_file(copy / "model.safetensors")
+    state[next(name for name in state if name.endswith("weight"))].fill_(float("inf"))
+    save_file(state, copy / "model.safetensors", metadata={"format": "pt"})
+    with pytest.raises(CorruptFileError, match="no number"):
+        load_captioner(copy)
 
 
 @pytest.mark.parametrize("old", [False, True])
@@ -126,5 +159,5 @@ def test_damaged_and_foreign_folders(git, tmp_path):
     (lacking / "config.json").write_text(json.dumps({"model_type": "gpt2"}))
     with pytest.raises(InvalidInputError, match="gpt2"):
         load_captioner(lacking)
-    with pytest.raises(InvalidInputError, match="'blip'"):
+    with pytest.raises(CorruptFileError, match="incomplete"):  # a BLIP that compares, without a text decoder
         load_captioner(blip_itc_folder(tmp_path / "blip"))

@@ -101,6 +101,28 @@ def blip2_folder(folder: Path, seed: int = 0, *, old: bool = False) -> Path:
     return folder
 
 
+def blip_folder(folder: Path, seed: int = 0) -> Path:
+    """As Salesforce/blip-image-captioning-base."""
+    from transformers import BlipConfig, BlipForConditionalGeneration, BlipImageProcessor, BlipProcessor
+
+    tokenizer, count = bert_tokenizer(folder)
+    config = BlipConfig(
+        vision_config={
+            "hidden_size": 32, "intermediate_size": 48, "num_hidden_layers": 2, "num_attention_heads": 2,
+            "image_size": 32, "patch_size": 16,
+        },
+        text_config={
+            "vocab_size": count, "hidden_size": 32, "intermediate_size": 48, "num_hidden_layers": 2,
+            "num_attention_heads": 2, "max_position_embeddings": 40, "encoder_hidden_size": 32,
+            "bos_token_id": 2, "eos_token_id": 3, "sep_token_id": 3, "pad_token_id": 0,
+        },
+        image_text_hidden_size=16,
+    )  # fmt: skip
+    _shaken(BlipForConditionalGeneration(config), seed).save_pretrained(folder)
+    BlipProcessor(BlipImageProcessor(size={"height": 32, "width": 32}), tokenizer).save_pretrained(folder)
+    return folder
+
+
 def blip_itc_folder(folder: Path, seed: int = 0) -> Path:
     """As Salesforce/blip-itm-base-coco."""
     from transformers import BlipConfig, BlipForImageTextRetrieval, BlipImageProcessor, BlipProcessor

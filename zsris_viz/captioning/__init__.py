@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import inspect
 import os
 from functools import lru_cache
 from pathlib import Path
@@ -17,7 +18,12 @@ if TYPE_CHECKING:
     from zsris_viz.captioning.regions import region_images
 
 #: Name -> Hugging Face id; "miniature" is in the package.
-PUBLISHED = {"git-base": "microsoft/git-base", "blip2-opt-2.7b": "Salesforce/blip2-opt-2.7b"}
+PUBLISHED = {
+    "git-base": "microsoft/git-base",
+    "blip-base": "Salesforce/blip-image-captioning-base",
+    "blip-large": "Salesforce/blip-image-captioning-large",
+    "blip2-opt-2.7b": "Salesforce/blip2-opt-2.7b",
+}
 MINIATURE = WEIGHTS / "git"
 _HOMES = {"Captioner": "base", "HubCaptioner": "hub", "region_images": "regions"}
 __all__ = ["Captioner", "HubCaptioner", "captioner_names", "load_captioner", "region_images", "shared_captioner"]
@@ -29,17 +35,20 @@ def captioner_names() -> list[str]:
 
 
 def load_captioner(name: str | os.PathLike[str] | Captioner = "miniature", **settings: Any) -> Captioner:
-    """A captioner by name; one that is already loaded is returned as it is.
+    """Return a captioner by name; one that is already loaded is returned as it is.
 
     Args:
-        name: "miniature" (built in; it knows drawn scenes only), "git-base" or "blip2-opt-2.7b" (downloaded), another
-            Hugging Face id of a GIT or BLIP-2 model such as "microsoft/git-base-coco", or a folder in that format.
-        **settings: device=, dtype=, eight_bit=, max_tokens=, beams=, prompt=, batch_size=, cache=; see
-            :class:`~zsris_viz.captioning.hub.HubCaptioner`.
+        name: "miniature" (built in, trained on drawn scenes only), "git-base", "blip-base", "blip-large" or
+            "blip2-opt-2.7b" (downloaded), another Hugging Face id of a GIT, BLIP or BLIP-2 model such as
+            "microsoft/git-base-coco", or a folder in that format.
+        **settings: Settings of the captioner: `device`, `dtype`, `eight_bit`, `max_tokens`, `beams`, `prompt`,
+            `batch_size`, `cache`; see :class:`~zsris_viz.captioning.hub.HubCaptioner`.
 
     Raises:
-        InvalidInputError: an unknown name or value. InvalidTypeError: an unknown setting, or settings for a loaded
-            captioner. UnavailableError: weights that are not there. CorruptFileError: files that cannot be read.
+        InvalidInputError: An unknown name or value.
+        InvalidTypeError: An unknown setting, or settings for a loaded captioner.
+        UnavailableError: The weights are not there.
+        CorruptFileError: The files cannot be read, are incomplete, or hold numbers that are not finite.
     """
     from zsris_viz.captioning.base import Captioner
 
@@ -72,11 +81,10 @@ def load_captioner(name: str | os.PathLike[str] | Captioner = "miniature", **set
     from zsris_viz.captioning.hub import HubCaptioner
 
     try:
-        return HubCaptioner(text, source, **settings)
+        inspect.signature(HubCaptioner).bind(text, source, **settings)
     except TypeError as error:
-        if isinstance(error, InvalidTypeError) or "unexpected keyword" not in str(error):
-            raise
         raise InvalidTypeError(f"load_captioner does not take {', '.join(settings)}: {error}.") from error
+    return HubCaptioner(text, source, **settings)
 
 
 @lru_cache(maxsize=2)

@@ -1,4 +1,4 @@
-"""Published captioners through transformers: GIT and BLIP-2, from the hub or a folder in their format."""
+"""Published captioners through transformers: GIT, BLIP and BLIP-2, from the hub or a folder in their format."""
 
 from __future__ import annotations
 
@@ -19,26 +19,39 @@ if TYPE_CHECKING:
     from zsris_viz.io.cache import DiskCache
 
 #: model_type of config.json -> (class in transformers, longest caption in tokens, beams).
-KINDS = {"git": ("GitForCausalLM", 50, 1), "blip-2": ("Blip2ForConditionalGeneration", 30, 5)}
+KINDS = {
+    "git": ("GitForCausalLM", 50, 1),
+    "blip": ("BlipForConditionalGeneration", 20, 3),
+    "blip-2": ("Blip2ForConditionalGeneration", 30, 5),
+}
 BUILTIN = 'load_captioner("miniature")'
 DTYPES = (torch.float32, torch.float16, torch.bfloat16)
 SAMPLED = 64  # numbers of each weight that go into the fingerprint
 
 
 class HubCaptioner(Captioner):
-    """GIT (Wang et al., 2022) or BLIP-2 with a language model (Li et al., 2023). Made by `load_captioner`.
+    """GIT (Wang et al., 2022), BLIP (Li et al., 2022) or BLIP-2 (Li et al., 2023). Made by `load_captioner`.
 
     Args:
-        name: shown in tables. source: a folder, or a Hugging Face id.
-        device, dtype: of the model; by default CUDA if present, else the CPU, and fp16 on CUDA, else fp32.
-        eight_bit: quantise the weights to 8 bits with bitsandbytes; None: for BLIP-2 on CUDA where it is installed.
-        max_tokens: longest caption in tokens; by default 50 for GIT and 30 for BLIP-2.
-        beams: of the beam search, 1 for greedy decoding; by default 1 for GIT and 5 for BLIP-2, as in TAS's code.
-        prompt: text that a BLIP-2 caption continues, e.g. "a photo of"; it is not part of the caption.
-        batch_size, cache: see :class:`~zsris_viz.captioning.base.Captioner`.
+        name: Name shown in tables.
+        source: A folder, or a Hugging Face id.
+        device: By default CUDA if present, else the CPU.
+        dtype: Type of the weights; by default fp16 on CUDA, else fp32.
+        eight_bit: Quantise the weights to 8 bits with bitsandbytes; None: for BLIP-2 on CUDA if it is installed.
+        max_tokens: Longest caption in tokens; by default 50 for GIT, 20 for BLIP and 30 for BLIP-2.
+        beams: Number of beams, 1 for greedy decoding; by default 1 for GIT, 3 for BLIP, as in its authors' example, and
+            5 for BLIP-2, as in the code of TAS.
+        prompt: Text that a BLIP-2 caption continues, such as "a photo of"; it is not part of the caption.
+        batch_size: See :class:`~zsris_viz.captioning.base.Captioner`.
+        cache: See :class:`~zsris_viz.captioning.base.Captioner`.
 
     Attributes:
-        kind: "git" or "blip-2". model, processor: transformers' own. device, dtype, eight_bit.
+        kind: "git", "blip" or "blip-2".
+        model: The model of transformers.
+        processor: The processor of transformers.
+        device: Device of the model.
+        dtype: Type of the weights.
+        eight_bit: Whether the weights are quantised.
     """
 
     def __init__(
@@ -98,7 +111,7 @@ class HubCaptioner(Captioner):
     def _generate(self, images: list[Image.Image]) -> list[str]:
         pixels = self.processor.image_processor(images=images, return_tensors="pt").pixel_values
         inputs: dict[str, Any] = {"pixel_values": pixels.to(device=self.device, dtype=self.dtype)}
-        if self.kind == "git":
+        if self.kind in ("git", "blip"):
             limit, start = {"max_length": self.max_tokens}, 0
         else:
             ids = self._prompt_ids()
