@@ -29,7 +29,9 @@ class Board {
     );
     this.code = make("pre", { class: "zsris-code", tabindex: "0", "aria-label": "code" });
     this.code.hidden = true;
-    this.node = make("div", { class: "zsris-board" }, this.badge, this.busy, this.message, this.body, this.tools(), this.code);
+    // JupyterLab would take arrow keys for its own shortcuts, also where a slider has the focus.
+    const attributes = { class: "zsris-board", "data-lm-suppress-shortcuts": "true" };
+    this.node = make("div", attributes, this.badge, this.busy, this.message, this.body, this.tools(), this.code);
     element.append(this.node);
     this.changed = (name) => () => this.received(name);
     for (const name of ["view", "cursor", "message", "progress", "badge"]) model.on(`change:${name}`, this.changed(name));
