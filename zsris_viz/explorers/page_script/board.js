@@ -29,9 +29,7 @@ class Board {
     );
     this.code = make("pre", { class: "zsris-code", tabindex: "0", "aria-label": "code" });
     this.code.hidden = true;
-    // JupyterLab would take arrow keys for its own shortcuts, also where a slider has the focus.
-    const attributes = { class: "zsris-board", "data-lm-suppress-shortcuts": "true" };
-    this.node = make("div", attributes, this.badge, this.busy, this.message, this.body, this.tools(), this.code);
+    this.node = make("div", { class: "zsris-board" }, this.badge, this.busy, this.message, this.body, this.tools(), this.code);
     element.append(this.node);
     this.changed = (name) => () => this.received(name);
     for (const name of ["view", "cursor", "message", "progress", "badge"]) model.on(`change:${name}`, this.changed(name));
@@ -131,6 +129,10 @@ class Board {
       return make("div", { class: "zsris-row" }, ...panels.map((panel) => panel.node));
     });
     this.body.replaceChildren(...rows);
+    // JupyterLab would take arrow keys for its own shortcuts, unless what has the focus forbids it.
+    for (const node of this.body.querySelectorAll("input, button, [tabindex]")) {
+      node.setAttribute("data-lm-suppress-shortcuts", "true");
+    }
     if (focused) this.body.querySelector(focused)?.focus({ preventScroll: true });
   }
 
