@@ -159,3 +159,9 @@ def test_measures_lie_in_their_range(ious: list[float]) -> None:
     values = measure(rows(ious, upper_bound_iou=1.0))
     assert all(0 <= value <= 1 for name, value in values.items() if name not in ("n_acc", "t_acc"))
     assert values["miou"] == pytest.approx(np.mean(ious))
+
+
+def test_a_failed_row_rejects_nothing() -> None:
+    empty = {"iou": 0.0, "upper_bound_iou": 0.0, "target_area": 0, "intersection": 0, "union": 0}
+    rows = pd.DataFrame([{**empty, "error": None}, {**empty, "error": "annotation 3 is malformed"}])
+    assert terms(rows)["rejected"].tolist() == [1, 0] and terms(rows)["no_target"].tolist() == [1, 1]

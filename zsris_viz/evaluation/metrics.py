@@ -97,7 +97,9 @@ def terms(rows: pd.DataFrame) -> pd.DataFrame:
         predicted = rows["intersection"].to_numpy(dtype=float) + rows["union"].to_numpy(dtype=float) - area
         added |= {"has_target": (area > 0).astype(float), "no_target": (area == 0).astype(float)}
         added["accepted"] = ((area > 0) & (predicted > 0)).astype(float)
-        added["rejected"] = ((area == 0) & (predicted == 0)).astype(float)
+        # A row that failed, for example since its annotation is malformed, has no prediction and rejects nothing.
+        sound = rows["error"].isna().to_numpy() if "error" in rows else np.ones(len(rows), dtype=bool)
+        added["rejected"] = ((area == 0) & (predicted == 0) & sound).astype(float)
     added |= {name: np.full(len(rows), np.nan) for name in _OPTIONAL if name not in rows and name not in added}
     return rows.assign(**added)
 
