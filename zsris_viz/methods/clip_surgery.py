@@ -112,7 +112,8 @@ class ClipSurgery(RankingMethod):
         )
         strings = self._set(text)
         texts = torch.stack([mean_feature(scene.text_features(self._prompts(string))) for string in strings]).to(tokens)
-        redundant, weights = (None, None) if config.others else (texts[1], None)
+        redundant = None if config.others else texts[1]
+        weights: Tensor | None = None
         similarities = tokens @ texts.T
         if config.others and config.weighted:
             shares = (2 * similarities[0]).softmax(dim=-1)
@@ -173,9 +174,10 @@ def _rn_tokens(clip: Any, feature_map: Tensor, cls: str) -> Tensor:
     """Run an RN's attention pooling with value-value attention: (1, C, g, g) -> (1 + g * g, D) fp32, not normalised."""
     pool = clip.model.visual.attnpool
     with autograd_mode(False):
+        grid = (feature_map.shape[-2], feature_map.shape[-1])
         positions = feature_map.flatten(2).transpose(1, 2)
         positions = torch.cat([positions.mean(dim=1, keepdim=True), positions], dim=1)
-        positions = positions + resize_positions(pool.positional_embedding, tuple(feature_map.shape[-2:]))
+        positions = positions + resize_positions(pool.positional_embedding, grid)
         value = split_heads(pool.v_proj(positions), pool.num_heads).float()
         scale = value.new_tensor(value.shape[-1] ** -0.5)
         unit = value / (value.norm(dim=-1, keepdim=True) + 1e-6)

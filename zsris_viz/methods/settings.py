@@ -25,15 +25,12 @@ def settings(cls: type[T]) -> type[T]:
         that it accepts, and InvalidTypeError for an unknown field.
 
     Examples:
-        >>> from typing import Literal
-        >>> @settings
-        ... class Fill:
-        ...     colour: Literal["black", "mean"] = "black"
-        >>> Fill("mean")
-        Fill(colour='mean')
-        >>> Fill("pink")
+        >>> from zsris_viz.methods.crops import CropVariant  # decorated with `settings`
+        >>> CropVariant("mean").fill
+        'mean'
+        >>> CropVariant(sigma=0)
         Traceback (most recent call last):
-        zsris_viz.errors.InvalidInputError: colour='pink' is not accepted for Fill: Input should be 'black' or 'mean'.
+        zsris_viz.errors.InvalidInputError: sigma=0 is not accepted for CropVariant: Input should be greater than 0.
     """
     made: Any = pydantic_dataclass(cls, frozen=True, config=pydantic.ConfigDict(arbitrary_types_allowed=True))
     create: Callable[..., None] = made.__init__
