@@ -112,12 +112,12 @@ def _torch() -> Iterator[Diagnosis]:
 
     boxes, scores = torch.tensor([[0.0, 0.0, 2.0, 2.0], [0.0, 0.0, 2.0, 2.0]]), torch.tensor([0.1, 0.9])
     kept = torchvision.ops.nms(boxes, scores, 0.5).tolist()
-    told = f"torch {torch.__version__} with torchvision {torchvision.__version__}, {torch.get_num_threads()} threads"
+    found = f"torch {torch.__version__} with torchvision {torchvision.__version__}, {torch.get_num_threads()} threads"
     if kept == [1]:
-        yield Diagnosis("torch", OK, told)
+        yield Diagnosis("torch", OK, found)
     else:
         mend = "install versions that belong together: make clean env"
-        yield Diagnosis("torch", PROBLEM, f"{told}: torchvision's operators give a wrong result", mend)
+        yield Diagnosis("torch", PROBLEM, f"{found}: torchvision's operators give a wrong result", mend)
     if torch.cuda.is_available():
         names = ", ".join(torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count()))
         yield Diagnosis("cuda", OK, names)
@@ -137,12 +137,12 @@ def _parser() -> Iterator[Diagnosis]:
     except Exception as error:
         yield Diagnosis("parser", PROBLEM, str(error))
         return
-    told = f"{parser.name} in use; found: {', '.join(models)}"
+    found = f"{parser.name} in use; found: {', '.join(models)}"
     if phrase == "the small dog":
-        yield Diagnosis("parser", OK, told)
+        yield Diagnosis("parser", OK, found)
     else:
         mend = 'take the other parser: zsris parse --model builtin "..."'
-        yield Diagnosis("parser", WARNING, f'{told}; it reads "the small dog left of the bus" as "{phrase}"', mend)
+        yield Diagnosis("parser", WARNING, f'{found}; it reads "the small dog left of the bus" as "{phrase}"', mend)
 
 
 def _wordnet() -> Iterator[Diagnosis]:
@@ -163,22 +163,24 @@ def _miniature() -> Iterator[Diagnosis]:
         cards = [p for p in path.parent.iterdir() if p.suffix in (".md", ".json")]
         stated = {digest for card in cards for digest in re.findall(r"\b[0-9a-f]{64}\b", card.read_text("utf-8"))}
         digest = file_hash(path)
-        told = f"{path.stat().st_size / 1e6:.1f} MB, sha256 {digest[:12]}"
+        found = f"{path.stat().st_size / 1e6:.1f} MB, sha256 {digest[:12]}"
         if digest in stated:
-            yield Diagnosis(f"miniature {name}", OK, told)
+            yield Diagnosis(f"miniature {name}", OK, found)
         elif stated:
             mend = "reinstall the package, or: git checkout zsris_viz/miniature"
-            yield Diagnosis(f"miniature {name}", PROBLEM, f"{told} is not the hash in its card", mend)
+            yield Diagnosis(f"miniature {name}", PROBLEM, f"{found} is not the hash in its card", mend)
         else:
-            yield Diagnosis(f"miniature {name}", WARNING, f"{told}; no card beside it states a hash")
+            yield Diagnosis(f"miniature {name}", WARNING, f"{found}; no card beside it states a hash")
 
 
 def _proposals() -> Iterator[Diagnosis]:
     """Published SAM checkpoints below ./data, and the folder in which proposals and captions are kept."""
     checkpoints = importlib.import_module("zsris_viz.proposals.sam_checkpoint")
     there = [name for name, file in checkpoints.published().items() if (Path("data") / file.path).is_file()]
-    told = f"below ./data: {', '.join(there)}" if there else "none below ./data; the miniature is for drawn scenes only"
-    yield Diagnosis("sam", OK, f"published checkpoints {told}")
+    found = (
+        f"below ./data: {', '.join(there)}" if there else "none below ./data; the miniature is for drawn scenes only"
+    )
+    yield Diagnosis("sam", OK, f"published checkpoints {found}")
     cache = importlib.import_module("zsris_viz.io.cache")
     folder = cache.cache_folder()
     if folder is None:

@@ -134,8 +134,11 @@ class Outputs:
         numbered = frame.index.name is None and type(frame.index).__name__ == "RangeIndex"
         with atomic_path(_with(stem, ".csv")) as part:
             frame.to_csv(part, index=not numbered, float_format="%.6g")
-        told = {"model": self.model if model is None else model, "data": self.data if data is None else data}
-        notes = [title or name, *(f"{kind}: {describe(thing)}" for kind, thing in told.items() if thing is not None)]
+        sources = {"model": self.model if model is None else model, "data": self.data if data is None else data}
+        notes = [
+            title or name,
+            *(f"{kind}: {describe(thing)}" for kind, thing in sources.items() if thing is not None),
+        ]
         write_text(_with(stem, ".tex"), latex_table(frame if numbered else frame.reset_index(), notes=notes))
         self._sidecar(stem, "table", list(TABLES), title, model, data, {"rows": len(frame), **extra})
         return _with(stem, ".csv")
@@ -158,7 +161,7 @@ class Outputs:
         extra: Mapping[str, Any],
     ) -> None:
         now = time.perf_counter()
-        told = {
+        provenance = {
             "name": stem.name,
             "kind": kind,
             "title": title,
@@ -174,7 +177,7 @@ class Outputs:
             **extra,
         }
         self._since = now
-        write_json(_with(stem, ".json"), told)
+        write_json(_with(stem, ".json"), provenance)
 
 
 def describe(thing: Any) -> str | None:

@@ -19,7 +19,7 @@ from zsris_viz.language.lexicon import (
 )
 from zsris_viz.language.tree import Tree
 
-#: Every name that :attr:`Relation.name` can have.
+#: Every name that :attr:`ParsedRelation.name` can have.
 RELATIONS = (
     "left",
     "right",
@@ -37,7 +37,7 @@ RELATIONS = (
 
 
 @dataclass(frozen=True)
-class Relation:
+class ParsedRelation:
     """A relation of the referent to another thing.
 
     Attributes:
@@ -52,7 +52,7 @@ class Relation:
     object: int
 
 
-def relations(tree: Tree, head: int) -> list[Relation]:
+def relations(tree: Tree, head: int) -> list[ParsedRelation]:
     """Relations of the head noun to other things, those nearest to the head in the tree first, then in order.
 
     A preposition that is said of another thing ("the dog on the couch under the window") comes later than those of
@@ -66,12 +66,12 @@ def relations(tree: Tree, head: int) -> list[Relation]:
     )
 
 
-def _nested(tree: Tree, relation: Relation, all_found: list[Relation]) -> bool:
+def _nested(tree: Tree, relation: ParsedRelation, all_found: list[ParsedRelation]) -> bool:
     path = tree.path(relation.start)
     return any(other.object in path for other in all_found if other is not relation)
 
 
-def _find(tree: Tree) -> Iterator[Relation]:
+def _find(tree: Tree) -> Iterator[ParsedRelation]:
     for index, token in enumerate(tree.tokens):
         if token.pos not in ("ADP", "SCONJ", "PART") and token.dep not in ("prep", "agent"):
             continue
@@ -83,33 +83,33 @@ def _find(tree: Tree) -> Iterator[Relation]:
             yield found
 
 
-def _relation_at(tree: Tree, prep: int, obj: int) -> Relation | None:
+def _relation_at(tree: Tree, prep: int, obj: int) -> ParsedRelation | None:
     word = tree.word(prep)
     above = tree[prep].head
     if word == "than":
         return _comparison(tree, prep, obj)
     if word in ("to", "from") and tree.word(above) in TO_RELATIONS and above != prep:
-        return Relation(TO_RELATIONS[tree.word(above)], above, prep + 1, obj)
+        return ParsedRelation(TO_RELATIONS[tree.word(above)], above, prep + 1, obj)
     if word == "to" and prep > 0 and tree.word(prep - 1) in TO_RELATIONS:
-        return Relation("near", prep - 1, prep + 1, obj)
+        return ParsedRelation("near", prep - 1, prep + 1, obj)
     if word == "of" and above != prep:
         return _of(tree, prep, above, obj)
     return _plain(tree, prep, obj)
 
 
-def _comparison(tree: Tree, prep: int, obj: int) -> Relation | None:
+def _comparison(tree: Tree, prep: int, obj: int) -> ParsedRelation | None:
     for above in tree.path(prep)[1:3]:
         name = comparison(tree.word(above))
         if name:
-            return Relation(name, min(above, prep), prep + 1, obj)
+            return ParsedRelation(name, min(above, prep), prep + 1, obj)
     for before in range(prep - 1, max(-1, prep - 4), -1):  # "the bigger dog than ..."
         name = comparison(tree.word(before))
         if name:
-            return Relation(name, before, prep + 1, obj)
+            return ParsedRelation(name, before, prep + 1, obj)
     return None
 
 
-def _of(tree: Tree, prep: int, above: int, obj: int) -> Relation | None:
+def _of(tree: Tree, prep: int, above: int, obj: int) -> ParsedRelation | None:
     """ "in front of", "on top of", "to the left of", "on the right side of", "left of"."""
     word = tree.word(above)
     if tree.word(obj) in PICTURES:
@@ -132,10 +132,10 @@ def _of(tree: Tree, prep: int, above: int, obj: int) -> Relation | None:
         start = outer
     elif tree[above].dep == "ROOT" and word not in ("left", "right"):  # "front of the train" is the referent itself
         return None
-    return Relation(name, start, prep + 1, obj)
+    return ParsedRelation(name, start, prep + 1, obj)
 
 
-def _plain(tree: Tree, prep: int, obj: int) -> Relation | None:
+def _plain(tree: Tree, prep: int, obj: int) -> ParsedRelation | None:
     name = PREPOSITIONS.get(tree.word(prep))
     word = tree.word(obj)
     if name is None or word in DIRECTIONS or word in COLOURS:
@@ -147,4 +147,4 @@ def _plain(tree: Tree, prep: int, obj: int) -> Relation | None:
             return None
     elif word in PLACES - REGIONS:
         return None
-    return Relation(name, prep, prep + 1, obj)
+    return ParsedRelation(name, prep, prep + 1, obj)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
-class Role:
+class ModelRole:
     """A part that a published row names.
 
     Attributes:
@@ -37,30 +37,32 @@ class Role:
 
 # A folder or a file of one's own (a name with a slash or a backslash) is taken at its word.
 _FILES = ("/", ".", "\\")
-ROLES: Mapping[str, Role] = {
-    "vit": Role(
+ROLES: Mapping[str, ModelRole] = {
+    "vit": ModelRole(
         "ViT-B/32",
         ("openai/clip-vit-base-patch32", "vit-b-32", "vit-b/32", "open_clip:vit-b-32", *_FILES),
         "clip=openai/clip-vit-base-patch32",
     ),
-    "rn": Role("RN50", ("rn50", "open_clip:rn50", *_FILES), "clip_rn=RN50, or an empty name to leave its rows out"),
-    "blip-2": Role("BLIP-2", ("salesforce/blip2", *_FILES), "itc={'blip-2': 'Salesforce/blip2-itm-vit-g'}"),
-    "albef": Role("ALBEF", ("albef", *_FILES), "no name, which leaves its rows out"),
-    "freesolo": Role(
+    "rn": ModelRole(
+        "RN50", ("rn50", "open_clip:rn50", *_FILES), "clip_rn=RN50, or an empty name to leave its rows out"
+    ),
+    "blip-2": ModelRole("BLIP-2", ("salesforce/blip2", *_FILES), "itc={'blip-2': 'Salesforce/blip2-itm-vit-g'}"),
+    "albef": ModelRole("ALBEF", ("albef", *_FILES), "no name, which leaves its rows out"),
+    "freesolo": ModelRole(
         "FreeSOLO",
         ("precomputed:",),
         "freesolo=precomputed:FILE with FreeSOLO's masks, or an empty name to leave its rows out",
     ),
-    "sam": Role("SAM ViT-H", ("sam-vit-h", "precomputed:"), "sam=sam-vit-h (zsris data fetch sam-vit-h)"),
-    "mask2former": Role(
+    "sam": ModelRole("SAM ViT-H", ("sam-vit-h", "precomputed:"), "sam=sam-vit-h (zsris data fetch sam-vit-h)"),
+    "mask2former": ModelRole(
         "Mask2Former Swin-L",
         ("mask2former:facebook/mask2former-swin-large-coco-panoptic", "precomputed:"),
         "mask2former=mask2former:facebook/mask2former-swin-large-coco-panoptic, or an empty name",
     ),
-    "captioner blip-2": Role(
+    "captioner blip-2": ModelRole(
         "BLIP-2 OPT-2.7b", ("blip2-opt-2.7b", "salesforce/blip2-opt-2.7b", *_FILES), "captioner=blip2-opt-2.7b"
     ),
-    "captioner git": Role("GIT-base", ("git-base", "microsoft/git-base", *_FILES), "captioner_2=git-base"),
+    "captioner git": ModelRole("GIT-base", ("git-base", "microsoft/git-base", *_FILES), "captioner_2=git-base"),
 }
 
 

@@ -13,7 +13,7 @@ from torch.utils.data import DataLoader
 from torch.utils.data import Dataset as TorchDataset
 
 from zsris_viz.errors import InvalidInputError
-from zsris_viz.methods.risclip.examples import Picture, Pictures
+from zsris_viz.methods.risclip.examples import Pictures, TrainingImage
 from zsris_viz.models.preprocessing import Preprocess
 from zsris_viz.models.tokenizer import ClipTokenizer
 
@@ -45,7 +45,7 @@ class Batch:
 
 
 def make_batch(
-    pictures: Sequence[Picture],
+    pictures: Sequence[TrainingImage],
     preprocess: Preprocess,
     tokenizer: ClipTokenizer,
     *,
@@ -111,7 +111,7 @@ class StepBatches(TorchDataset[Batch]):
             self._order = epoch, np.random.default_rng((self.seed, epoch)).permutation(len(self.pictures))
         return int(self._order[1][rest])
 
-    def picture(self, place: int) -> Picture:
+    def picture(self, place: int) -> TrainingImage:
         """The picture at a place, or the next one of which anybody speaks.
 
         Raises:

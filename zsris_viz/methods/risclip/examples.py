@@ -25,7 +25,7 @@ SHARD = 500  # pictures in a file of the cache
 
 
 @dataclass(frozen=True)
-class Picture:
+class TrainingImage:
     """One image as the model is trained on it.
 
     Attributes:
@@ -39,7 +39,7 @@ class Picture:
     texts: tuple[tuple[str, ...], ...]
     categories: tuple[str, ...]
 
-    def without(self, nouns: Sequence[str]) -> Picture:
+    def without(self, nouns: Sequence[str]) -> TrainingImage:
         """The picture without the objects of some classes: they stay in the image, but nobody speaks of them."""
         kept = [place for place, category in enumerate(self.categories) if category not in nouns]
         return replace(
@@ -84,12 +84,12 @@ class Pictures:
         told = {"preprocess": preprocess.to_dict(), "side": side, "settings": dict(settings or {})}
         key = hashlib.sha256(json.dumps(told, sort_keys=True, default=str).encode()).hexdigest()[:12]
         self.folder = None if cache is None else Path(cache) / f"{dataset.name}-{dataset.split}-{key}"
-        self._shards: OrderedDict[int, list[Picture]] = OrderedDict()
+        self._shards: OrderedDict[int, list[TrainingImage]] = OrderedDict()
 
     def __len__(self) -> int:
         return len(self.dataset)
 
-    def __getitem__(self, index: int) -> Picture:
+    def __getitem__(self, index: int) -> TrainingImage:
         if self.folder is None:
             return self._make(index)
         number, place = divmod(index, SHARD)
@@ -97,10 +97,10 @@ class Pictures:
             self._shards[number] = self._shard(number)
         return self._shards[number][place]
 
-    def _make(self, index: int) -> Picture:
+    def _make(self, index: int) -> TrainingImage:
         return picture_of(self.dataset[index], self.preprocess, self.side)
 
-    def _shard(self, number: int) -> list[Picture]:
+    def _shard(self, number: int) -> list[TrainingImage]:
         """The pictures of one file of the cache, made and written first where it is missing."""
         assert self.folder is not None
         last = min((number + 1) * SHARD, len(self.dataset))
@@ -112,7 +112,7 @@ class Pictures:
         return made
 
 
-def picture_of(sample: Sample, preprocess: Preprocess, side: int) -> Picture:
+def picture_of(sample: Sample, preprocess: Preprocess, side: int) -> TrainingImage:
     """A sample as a training picture; an object without a visible pixel is left out.
 
     Raises:
@@ -122,7 +122,7 @@ def picture_of(sample: Sample, preprocess: Preprocess, side: int) -> Picture:
     spoken = [(reference, mask) for reference, mask in spoken if mask.any()]
     seen = preprocess.denormalise(preprocess.image(sample.image)).mul(255).round().to(torch.uint8)
     masks = [squash(mask, side) for _, mask in spoken]
-    return Picture(
+    return TrainingImage(
         pixels=seen.permute(1, 2, 0).contiguous().numpy(),
         masks=np.stack(masks) if masks else np.zeros((0, side, side), dtype=bool),
         texts=tuple(tuple(expression.text for expression in reference.expressions) for reference, _ in spoken),
@@ -164,7 +164,7 @@ def squash(mask: np.ndarray, side: int) -> np.ndarray:
     return small
 
 
-def write_shard(path: Path, pictures: Sequence[Picture]) -> None:
+def write_shard(path: Path, pictures: Sequence[TrainingImage]) -> None:
     """Write pictures to one file, under a temporary name first. Raises UnavailableError when it cannot be written."""
     side = pictures[0].masks.shape[-1]
     words = json.dumps([[picture.texts, picture.categories] for picture in pictures])
@@ -183,7 +183,7 @@ def write_shard(path: Path, pictures: Sequence[Picture]) -> None:
         )
 
 
-def read_shard(path: Path) -> list[Picture]:
+def read_shard(path: Path) -> list[TrainingImage]:
     """The pictures of a file that `write_shard` wrote. Raises CorruptFileError when it cannot be read."""
     try:
         with np.load(path, allow_pickle=False) as held:
@@ -196,6 +196,6 @@ def read_shard(path: Path) -> list[Picture]:
     for image, (texts, categories) in zip(pixels, words, strict=True):
         last = first + len(texts)
         said = tuple(tuple(group) for group in texts)
-        pictures.append(Picture(image, masks[first:last], said, tuple(categories)))
+        pictures.append(TrainingImage(image, masks[first:last], said, tuple(categories)))
         first = last
     return pictures

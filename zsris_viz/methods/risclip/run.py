@@ -18,7 +18,7 @@ from zsris_viz.io.training_state import load_state, save_state
 from zsris_viz.methods.risclip.batches import Batch, StepBatches, make_batch
 from zsris_viz.methods.risclip.checkpoint import load_model, save_model, tower_hash
 from zsris_viz.methods.risclip.config import Training, checked
-from zsris_viz.methods.risclip.examples import Picture, Pictures
+from zsris_viz.methods.risclip.examples import Pictures, TrainingImage
 from zsris_viz.methods.risclip.log import TrainingLog
 from zsris_viz.methods.risclip.model import RisClipModel
 from zsris_viz.methods.risclip.optim import Stage, ious, learning_rate, loss_of, stages_of, start_stage
@@ -168,7 +168,7 @@ class TrainingRun:
         self,
         stage: Stage,
         spoken: StepBatches,
-        validation: list[Picture] | None,
+        validation: list[TrainingImage] | None,
         left: int | None,
         say: Callable[[str], None],
     ) -> int | None:
@@ -264,7 +264,9 @@ class TrainingRun:
         return self.settings.patience is not None and done.stale >= self.settings.patience
 
 
-def validate(model: RisClipModel, pictures: list[Picture], batch: int, accelerator: Any = None) -> dict[str, float]:
+def validate(
+    model: RisClipModel, pictures: list[TrainingImage], batch: int, accelerator: Any = None
+) -> dict[str, float]:
     """mIoU of map and mask in per cent over all expressions of pictures.
 
     Returns:
