@@ -230,7 +230,6 @@ def test_imports_form_no_circle_and_never_lead_upward() -> None:
     assert not import_graph.upward(everything), "\n".join(import_graph.upward(everything))
 
 
-@pytest.mark.xfail(strict=False, reason="some modules still have old names")
 def test_no_two_classes_share_a_name() -> None:
     homes: dict[str, list[str]] = {}
     for name, path in import_graph.modules().items():
@@ -240,7 +239,6 @@ def test_no_two_classes_share_a_name() -> None:
     assert not {name: places for name, places in homes.items() if len(places) > 1}
 
 
-@pytest.mark.xfail(strict=False, reason="some modules still have old names")
 def test_sources_refer_to_nothing_outside_the_repository() -> None:
     """A reader has the repository and the papers, no notes that were used while it was written."""
     # Put together here, or this file would be found.

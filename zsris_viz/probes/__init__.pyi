@@ -2,7 +2,7 @@
 from .base import Probe as Probe
 from .controls import untrained_tower as untrained_tower
 from .inputs import ImageTexts as ImageTexts
-from .inputs import LayerView as LayerView
+from .inputs import ImageView as ImageView
 from .perturbations import changed_copies as changed_copies
 from .perturbations import content_copy as content_copy
 from .perturbations import moved_patches as moved_patches

@@ -26,11 +26,11 @@ class Probe(ABC):
     Attributes:
         name: Name in the column "probe" of the table.
         reads: "images" for the layers of a vision transformer, `update` gets a
-            :class:`~zsris_viz.probes.inputs.LayerView`; "texts" for the text tower alone, `update` gets an
+            :class:`~zsris_viz.probes.inputs.ImageView`; "texts" for the text tower alone, `update` gets an
             :class:`~zsris_viz.probes.inputs.ImageTexts`.
         controls: Controls that the probe has: "untrained" (the same with a tower of random weights), and those that it
             computes itself, such as "shuffled".
-        uses_changes: The probe compares an image with its changed copies, `LayerView.copies`.
+        uses_changes: The probe compares an image with its changed copies, `ImageView.copies`.
         tally: The sums by image.
         control: "model", or "untrained" for the tower of random weights.
     """
@@ -66,7 +66,7 @@ class Probe(ABC):
         """Take in one image.
 
         Args:
-            image: The image with its expressions; a `LayerView` if the probe reads images.
+            image: The image with its expressions; a `ImageView` if the probe reads images.
         """
 
     def finish(self) -> None:  # noqa: B027  (most probes have nothing to do here)

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from zsris_viz.methods.copatch.text_spans import find_words
 from zsris_viz.probes.base import Probe
-from zsris_viz.probes.inputs import ImageTexts, LayerView, ProbeInputs, as_view
+from zsris_viz.probes.inputs import ImageTexts, ImageView, ProbeInputs, as_view
 
 PROBE = "minimal pairs"
 SWAPS = {"left": "right", "right": "left", "leftmost": "rightmost", "rightmost": "leftmost"}
@@ -69,7 +69,7 @@ class MinimalPairs(Probe):
                     self._compare(view, kind, texts[:, place], before, "shuffled")
         self._before = features
 
-    def _features(self, view: LayerView) -> dict[str, Tensor]:
+    def _features(self, view: ImageView) -> dict[str, Tensor]:
         """Image features for each expression: name -> (E, layers, D), normalised."""
         weights = view.truth_on_grid()
         weights = weights / weights.sum(dim=1, keepdim=True).clamp(min=1e-9)
@@ -80,7 +80,7 @@ class MinimalPairs(Probe):
         return found
 
     def _compare(
-        self, view: LayerView, kind: str, texts: Tensor, features: dict[str, Tensor], control: str | None = None
+        self, view: ImageView, kind: str, texts: Tensor, features: dict[str, Tensor], control: str | None = None
     ) -> None:
         """One pair: texts (text layers, 2, D), the true one first; features name -> (layers, D)."""
         control = control or self.control
@@ -92,7 +92,7 @@ class MinimalPairs(Probe):
             self._add(view, kind, f"text layer, {name}", _share(gap), range(len(texts)), control)
 
     def _add(
-        self, view: LayerView, kind: str, variant: str, values: Tensor, layers: range | list[int], control: str
+        self, view: ImageView, kind: str, variant: str, values: Tensor, layers: range | list[int], control: str
     ) -> None:
         key = {"probe": PROBE, "kind": kind, "variant": variant, "control": control}
         self.tally.add_layers(view.number, values.tolist(), list(layers), **key)

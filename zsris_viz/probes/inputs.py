@@ -41,7 +41,7 @@ class ImageTexts:
 
 
 @dataclass
-class LayerView(ImageTexts):
+class ImageView(ImageTexts):
     """One image with its hidden states at all layers, and those of its changed copies.
 
     Attributes:
@@ -76,14 +76,14 @@ class LayerView(ImageTexts):
         return masks.to_grid(*self.grid).flatten(1)
 
 
-def as_view(image: ImageTexts) -> LayerView:
-    """Return the image as a `LayerView`.
+def as_view(image: ImageTexts) -> ImageView:
+    """Return the image as a `ImageView`.
 
     Raises:
         InvalidTypeError: The hidden states of the image are missing.
     """
-    if not isinstance(image, LayerView):
-        raise InvalidTypeError("This probe reads the layers of the image tower; update(...) needs a LayerView.")
+    if not isinstance(image, ImageView):
+        raise InvalidTypeError("This probe reads the layers of the image tower; update(...) needs a ImageView.")
     return image
 
 
@@ -155,7 +155,7 @@ def views(
     changes: bool = True,
     limit: int | None = None,
     seed: int = 0,
-) -> Iterator[LayerView]:
+) -> Iterator[ImageView]:
     """The images one by one; each passes the tower once, and its copies in one batch.
 
     Args:
@@ -181,7 +181,7 @@ def views(
             held = Masks.from_arrays([reference.mask for reference in sample.references], size=sample.size)
         scene = SceneFeatures(sample.image, held, clip, texts=texts)
         own = scene.trace()  # kept by the scene, so that proposals need no second run
-        view = LayerView(
+        view = ImageView(
             number=number,
             sample=sample,
             pairs=inputs.pairs[number],
@@ -200,7 +200,7 @@ def views(
         yield view
 
 
-def _change(view: LayerView, image: Tensor, other: Tensor, before: Tensor | None, seed: int) -> None:
+def _change(view: ImageView, image: Tensor, other: Tensor, before: Tensor | None, seed: int) -> None:
     """Run all copies of an image in one batch; `before` are the tokens of `other`, if they are there already."""
     mask, avoid = _at_input(view.sample.references[0].mask, view.scene.masks, view.clip.image_size)
     copies = changed_copies(image, patch=view.clip.patch_size, mask=mask, avoid=avoid, seed=seed)

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from zsris_viz.probes.base import Probe
-from zsris_viz.probes.inputs import ImageTexts, LayerView, as_view
+from zsris_viz.probes.inputs import ImageTexts, ImageView, as_view
 
 PROBE = "localisation"
 MEASURES = ("pointing game", "IoU", "AUC")
@@ -62,7 +62,7 @@ class Localisation(Probe):
                         )
 
 
-def centres_inside(view: LayerView) -> Tensor:
+def centres_inside(view: ImageView) -> Tensor:
     """Whether the centre of each patch lies in the reference's mask: (E, P) bool."""
     rows, columns = view.grid
     height, width = view.sample.size

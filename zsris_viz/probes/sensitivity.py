@@ -7,7 +7,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from zsris_viz.probes.base import Probe
-from zsris_viz.probes.inputs import ImageTexts, LayerView, ProbeInputs, as_view
+from zsris_viz.probes.inputs import ImageTexts, ImageView, ProbeInputs, as_view
 
 PROBE = "spatial sensitivity"
 READOUTS = ("CLS", "mean patch", "patch by patch")
@@ -71,11 +71,11 @@ class SpatialSensitivity(Probe):
             self._equivariance(view, change, own["patch by patch"], changed[change]["patch by patch"])
         self._before = changed
 
-    def _add(self, view: LayerView, kind: str, variant: str, values: Tensor, control: str) -> None:
+    def _add(self, view: ImageView, kind: str, variant: str, values: Tensor, control: str) -> None:
         key = {"probe": PROBE, "kind": kind, "variant": variant, "control": control}
         self.tally.add_layers(view.number, values.tolist(), view.layers, **key)
 
-    def _equivariance(self, view: LayerView, change: str, own: Tensor, moved: Tensor) -> None:
+    def _equivariance(self, view: ImageView, change: str, own: Tensor, moved: Tensor) -> None:
         """Tokens (layers, P, D) against those at the places to which their content moved."""
         if change not in view.places:
             return
@@ -86,7 +86,7 @@ class SpatialSensitivity(Probe):
             self._add(view, change, "equivariance", likeness(own[:, old], moved[:, drawn]), "shuffled")
 
 
-def readouts(view: LayerView, tokens: Tensor) -> dict[str, Tensor]:
+def readouts(view: ImageView, tokens: Tensor) -> dict[str, Tensor]:
     """(layers, 1 + P, C) hidden states as the features that are compared, normalised: (layers, D) or (layers, P, D)."""
     projected = view.clip.project(tokens)
     return {
