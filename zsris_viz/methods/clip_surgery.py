@@ -16,9 +16,10 @@ from zsris_viz.methods.map_pooling import mean_inside
 from zsris_viz.methods.scene_cache import once_per_scene
 from zsris_viz.methods.settings import settings
 from zsris_viz.methods.texts import ExpressionParts, mean_feature
-from zsris_viz.methods.vit_forward import attend_to_itself, layers_of, second_path
+from zsris_viz.methods.vit_forward import attend_to_itself, layers_of, require_rn, require_vit, second_path
 from zsris_viz.models.blocks import autograd_mode, merge_heads, resize_positions, split_heads
 from zsris_viz.models.preprocessing import Preprocess
+from zsris_viz.models.resnet import ResNetClip
 
 
 @settings
@@ -153,14 +154,15 @@ def surgery_tokens(
         )
     side = size // clip.patch_size
     if clip.kind == "rn":
-        tokens = _rn_tokens(clip, scene.trace(preprocess, size).map(-1), rn_cls)
+        tokens = _rn_tokens(require_rn(clip, "CLIP Surgery"), scene.trace(preprocess, size).map(-1), rn_cls)
     else:
-        if size == clip.image_size:
+        vit = require_vit(clip, "CLIP Surgery")
+        if size == vit.image_size:
             layers = scene.trace(preprocess).layers
         else:
-            layers = layers_of(clip, scene.pixels(preprocess, size), positions="bilinear")
-        path = second_path(clip, layers, depth, value_value_attention)
-        tokens = clip.project(torch.cat([layers[-1][:, :1], path[:, 1:]], dim=1))[0]
+            layers = layers_of(vit, scene.pixels(preprocess, size), positions="bilinear")
+        path = second_path(vit, layers, depth, value_value_attention)
+        tokens = vit.project(torch.cat([layers[-1][:, :1], path[:, 1:]], dim=1))[0]
     with autograd_mode(False):
         return F.normalize(tokens, dim=-1 if normalise == "features" else 0), (side, side)
 
@@ -170,7 +172,7 @@ def value_value_attention(query: Tensor, key: Tensor, value: Tensor, normed: Ten
     return attend_to_itself(value, value, value.new_tensor(value.shape[-1] ** -0.5))
 
 
-def _rn_tokens(clip: Any, feature_map: Tensor, cls: str) -> Tensor:
+def _rn_tokens(clip: ResNetClip, feature_map: Tensor, cls: str) -> Tensor:
     """Run an RN's attention pooling with value-value attention: (1, C, g, g) -> (1 + g * g, D) fp32, not normalised."""
     pool = clip.model.visual.attnpool
     with autograd_mode(False):

@@ -17,6 +17,7 @@ from zsris_viz.methods.crops import CropVariant, build_crops
 from zsris_viz.methods.scene_cache import once_per_scene
 from zsris_viz.methods.texts import TextCache
 from zsris_viz.methods.token_masking import masked_features
+from zsris_viz.methods.vit_forward import require_rn, require_vit
 from zsris_viz.models.base import ImageTextModel
 from zsris_viz.models.layered import LayeredModel, require_layers
 from zsris_viz.models.preprocessing import Preprocess, get_preprocess
@@ -319,7 +320,12 @@ class SceneFeatures:
         trace = self.trace(preprocess)
         masks = self.grid_masks(keep_one=keep_one, antialias=antialias, grid=trace.grid).flatten(1)
         return masked_features(
-            self.clip, trace.layers[layer], layer, masks, batch_size=self.batch_size, advance=self._advance
+            require_vit(self.clip, "Token masking"),
+            trace.layers[layer],
+            layer,
+            masks,
+            batch_size=self.batch_size,
+            advance=self._advance,
         )
 
     @once_per_scene
@@ -335,8 +341,7 @@ class SceneFeatures:
         return torch.cat(chunks) if len(self) else torch.zeros(0, self.clip.embed_dim, device=self.clip.device)
 
     def _pool(self, feature_map: Tensor) -> Tensor:
-        clip: Any = self.clip
-        return clip.pool(feature_map)
+        return require_rn(self.clip, "A map before attention pooling").pool(feature_map)
 
     # -- texts
 

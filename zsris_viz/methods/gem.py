@@ -41,7 +41,7 @@ def gem_features(
     Raises:
         UnavailableError: an RN. InvalidInputError: a depth beyond the tower.
     """
-    require_vit(clip, "GEM")
+    clip = require_vit(clip, "GEM")
     layers = layers_of(clip, pixels, positions="bicubic-antialiased", last=False)
 
     def attend(query: Tensor, key: Tensor, value: Tensor, normed: Tensor) -> Tensor:

@@ -14,6 +14,9 @@ from zsris_viz.methods.base import MethodInfo, RankingMethod, SceneFeatures
 from zsris_viz.methods.map_pooling import mean_inside
 from zsris_viz.methods.settings import settings
 from zsris_viz.methods.texts import ExpressionParts
+from zsris_viz.methods.vit_forward import require_rn, require_vit
+from zsris_viz.models.layered import LayeredModel
+from zsris_viz.models.vit import VitClip
 
 
 @settings
@@ -79,14 +82,14 @@ class GradCam(RankingMethod):
         return mean_inside(scene, grid_map), evidence
 
 
-def _logit(clip: Any, image_features: Tensor, text_feature: Tensor) -> Tensor:
+def _logit(clip: LayeredModel, image_features: Tensor, text_feature: Tensor) -> Tensor:
     """logit_scale * cos, (B,)."""
     return clip.logit_scale * F.cosine_similarity(image_features, text_feature[None])
 
 
 def _explain_rn(scene: SceneFeatures, text_feature: Tensor, config: GradCamConfig) -> tuple[Tensor, Tensor, float]:
     """Last feature map and the logit's gradient there, (C, g, g) fp32 each, and the logit."""
-    clip: Any = scene.clip
+    clip = require_rn(scene.clip, "Grad-CAM")
     feature_map = scene.feature_map(config.preprocess).clone().requires_grad_()
     logit = _logit(clip, clip.pool(feature_map, grad=True), text_feature)
     (gradient,) = torch.autograd.grad(logit.sum(), feature_map)
@@ -96,19 +99,21 @@ def _explain_rn(scene: SceneFeatures, text_feature: Tensor, config: GradCamConfi
 class _Resumed(nn.Module):
     """The tower from one block on, as the module that the hooks of `grad-cam` need: hidden state -> logit."""
 
-    def __init__(self, clip: Any, layer: int, text_feature: Tensor) -> None:
+    def __init__(self, clip: VitClip, layer: int, text_feature: Tensor) -> None:
         super().__init__()
         self.clip, self.layer, self.text_feature = clip, layer, text_feature
 
     def forward(self, hidden: Tensor) -> Tensor:
-        return _logit(self.clip, self.clip.resume(hidden, self.layer, grad=True), self.text_feature)
+        pooled = self.clip.resume(hidden, self.layer, grad=True)
+        assert isinstance(pooled, Tensor)
+        return _logit(self.clip, pooled, self.text_feature)
 
 
 def _explain_vit(scene: SceneFeatures, text_feature: Tensor, config: GradCamConfig) -> tuple[Tensor, Tensor, float]:
     """Patch tokens after the block's first LayerNorm and the logit's gradient there, (C, g, g) fp32, and the logit."""
     from pytorch_grad_cam.activations_and_gradients import ActivationsAndGradients
 
-    clip: Any = scene.clip
+    clip = require_vit(scene.clip, "Grad-CAM")
     blocks = clip.num_layers
     if not -blocks <= config.block < blocks:
         raise InvalidInputError(

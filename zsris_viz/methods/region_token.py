@@ -13,9 +13,10 @@ from zsris_viz.methods.base import MethodInfo, RankingMethod, SceneFeatures
 from zsris_viz.methods.scene_cache import once_per_scene
 from zsris_viz.methods.settings import settings
 from zsris_viz.methods.texts import ExpressionParts
-from zsris_viz.methods.vit_forward import layers_of
+from zsris_viz.methods.vit_forward import layers_of, require_vit
 from zsris_viz.models.blocks import autograd_mode, feed_forward, merge_heads, query_key_value
 from zsris_viz.models.preprocessing import Preprocess
+from zsris_viz.models.vit import VitClip
 
 
 @settings
@@ -93,7 +94,7 @@ def patches_inside(scene: SceneFeatures, membership: str) -> Tensor:
 @once_per_scene
 def region_features(scene: SceneFeatures, preprocess: Preprocess, membership: str, stem_padding: bool) -> Tensor:
     """Compute the region tokens in the joint space, (N, D) fp32, not normalised; see :class:`RegionTokenConfig`."""
-    clip = scene.layered
+    clip = require_vit(scene.clip, "Region token")
     if stem_padding:
         pixels = scene.pixels(preprocess)
         layers = layers_of(clip, pixels, stem_padding=(clip.patch_size - 1) // 2, half_positions=True)
@@ -102,7 +103,7 @@ def region_features(scene: SceneFeatures, preprocess: Preprocess, membership: st
     return region_tokens(clip, layers, patches_inside(scene, membership).flatten(1))
 
 
-def region_tokens(clip: Any, layers: list[Tensor], inside: Tensor) -> Tensor:
+def region_tokens(clip: VitClip, layers: list[Tensor], inside: Tensor) -> Tensor:
     """(N, D) fp32: region tokens after all blocks, projected.
 
     Args:

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import Any
 
 import torch
 from torch import Tensor
 
+from zsris_viz.models.vit import VitClip
+
 
 def masked_features(
-    clip: Any,
+    clip: VitClip,
     hidden: Tensor,
     layer: int,
     masks: Tensor,
@@ -54,9 +55,9 @@ def masked_features(
             [torch.zeros_like(dropped)[:, None], torch.where(kept > 0, 0.0, -torch.inf), dropped[:, None]], 1
         )
         attention = bias[:, None, None, :].expand(-1, 1, bias.shape[1], -1)
-        features[rows] = clip.resume(
-            sequence, layer, token_mask=weights, attention_mask=attention, batch_size=batch_size
-        )
+        pooled = clip.resume(sequence, layer, token_mask=weights, attention_mask=attention, batch_size=batch_size)
+        assert isinstance(pooled, Tensor)
+        features[rows] = pooled
     return features
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -12,6 +11,7 @@ from torch import Tensor
 from zsris_viz.errors import InvalidInputError, UnavailableError
 from zsris_viz.models.base import ImageTextModel
 from zsris_viz.models.blocks import autograd_mode, merge_heads, query_key_value, run_block
+from zsris_viz.models.resnet import ResNetClip
 from zsris_viz.models.vit import VitClip
 
 POSITIONS = ("bicubic", "bicubic-antialiased", "bilinear")
@@ -31,8 +31,21 @@ def require_vit(clip: ImageTextModel, what: str) -> VitClip:
     return clip
 
 
+def require_rn(clip: ImageTextModel, what: str) -> ResNetClip:
+    """Return the model if it is an RN.
+
+    Raises:
+        UnavailableError: It is not.
+    """
+    if not isinstance(clip, ResNetClip):
+        raise UnavailableError(
+            f"{what} needs an RN; {clip.name!r} is of kind {clip.kind!r}. Load an RN, e.g. load_clip('miniature-rn')."
+        )
+    return clip
+
+
 def layers_of(
-    clip: Any,
+    clip: VitClip,
     pixels: Tensor,
     *,
     positions: str = "bicubic",
@@ -56,7 +69,6 @@ def layers_of(
     Returns:
         L + 1 tensors (B, 1 + rows * columns, C), as in a Trace; L of them without the last block.
     """
-    require_vit(clip, "A path through the tower")
     if positions not in POSITIONS:
         raise InvalidInputError(f"positions={positions!r} is unknown; use one of {', '.join(POSITIONS)}.")
     vision = clip.model.vision_model
@@ -106,7 +118,7 @@ def attend_to_itself(vectors: Tensor, values: Tensor, scale: Tensor) -> Tensor:
 Attend = Callable[[Tensor, Tensor, Tensor, Tensor], Tensor]
 
 
-def second_path(clip: Any, layers: list[Tensor], depth: int | None, attend: Attend) -> Tensor:
+def second_path(clip: VitClip, layers: list[Tensor], depth: int | None, attend: Attend) -> Tensor:
     """A path that leaves the tower `depth` blocks before its end: only other attention outputs are added to it.
 
     Each block's contribution is computed from the *original* path's state, so the paths do not drift apart.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any, NoReturn
+from typing import Any, Literal, NoReturn, overload
 
 import torch
 import torch.nn.functional as F
@@ -121,6 +121,16 @@ class ResNetClip(LayeredModel):
         weights = scores.softmax(dim=-1, dtype=exact).to(value.dtype)
         pooled = merge_heads(weights @ value)[:, 0].to(exact)
         return F.linear(pooled, pool.c_proj.weight.to(exact), pool.c_proj.bias.to(exact)), weights[:, :, 0]
+
+    @overload
+    def pool(
+        self, feature_map: Tensor, *, return_weights: Literal[False] = False, batch_size: int = 256, grad: bool = False
+    ) -> Tensor: ...
+
+    @overload
+    def pool(
+        self, feature_map: Tensor, *, return_weights: Literal[True], batch_size: int = 256, grad: bool = False
+    ) -> tuple[Tensor, Tensor]: ...
 
     def pool(
         self, feature_map: Tensor, *, return_weights: bool = False, batch_size: int = 256, grad: bool = False
