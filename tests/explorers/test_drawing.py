@@ -16,7 +16,7 @@ from PIL import Image
 from zsris_viz.errors import InvalidInputError
 from zsris_viz.explorers.board import PanelBoard, image_for_page, maps_for_page, plain_panel, region_for_page, script
 from zsris_viz.figures.outlines import label_place, mask_outlines
-from zsris_viz.figures.panels import Axis, Maps, Note, RankingTable, Region, View
+from zsris_viz.figures.panels import Axis, Maps, Note, PanelView, RankingTable, Region
 from zsris_viz.figures.roles import ROLES, role
 
 
@@ -101,7 +101,7 @@ def test_a_region_is_visible_where_it_belongs():
 
 
 def test_titles_have_the_names_of_values():
-    view = View("", Image.new("RGB", (4, 4)), (), {"layer": Axis("layer", 1, ("first", "second"))})
+    view = PanelView("", Image.new("RGB", (4, 4)), (), {"layer": Axis("layer", 1, ("first", "second"))})
     assert view.text("map of {layer} {other}", {"layer": 2}) == "map of second {other}"
     assert Note(("a", "b"), "layer").at({"layer": 2}, view.axes) == "b"
 

@@ -22,12 +22,12 @@ from zsris_viz.figures.panels import (
     Maps,
     Note,
     PairChart,
-    Picture,
+    PanelView,
+    PicturePanel,
     RankingTable,
     Region,
     Slider,
     TokenTable,
-    View,
 )
 from zsris_viz.masks import Masks
 from zsris_viz.methods.base import Ranking
@@ -68,21 +68,21 @@ def scene() -> SimpleNamespace:
     return Scene(image=IMAGE, masks=masks)
 
 
-def view() -> View:
+def view() -> PanelView:
     """One panel of every kind."""
     layers = Axis("layer", 0, tuple(map(str, range(13))))
     heads = Axis("head", -1, ("mean", *(f"head {number}" for number in range(12))))
     tokens = ("start", "the", "left", "$x$", "end")
     values = np.random.default_rng(0).random((13, 13, 7, 7)).astype(np.float32)
-    return View(
+    return PanelView(
         title=DOLLARS,
         image=IMAGE,
         rows=(
             (Slider("layer"), Note(tuple(f"Layer {number}: {DOLLARS}" for number in range(13)), "layer")),
             (
-                Picture("ground truth", regions=(Region("all", 0, "truth"), Region("all", 1, "choice", "1"))),
-                Picture("attention, layer {layer}, {head}", "maps", hover="query"),
-                Picture("clusters", regions=PROPOSALS),
+                PicturePanel("ground truth", regions=(Region("all", 0, "truth"), Region("all", 1, "choice", "1"))),
+                PicturePanel("attention, layer {layer}, {head}", "maps", hover="query"),
+                PicturePanel("clusters", regions=PROPOSALS),
             ),
             (MapGrid("every layer and head", "maps", "head", "layer"), MapGrid("layers", "row", "layer")),
             (
@@ -91,7 +91,7 @@ def view() -> View:
             ),
             (TokenTable("from {token}", tokens, TOKEN_ROLES, "text", ("mean", "head 0"), "token"),),
             (
-                Picture("choice", regions=(Region("all", 0, "choice", "0"),)),
+                PicturePanel("choice", regions=(Region("all", 0, "choice", "0"),)),
                 RankingTable(
                     ("score", "global", "by noun phrase", "IoU"),
                     (0, 1, 2),

@@ -17,11 +17,11 @@ from zsris_viz.figures.panels import (
     Maps,
     Note,
     PairChart,
-    Picture,
+    PanelView,
+    PicturePanel,
     Region,
     Slider,
     TokenTable,
-    View,
 )
 from zsris_viz.figures.roles import ROLES
 from zsris_viz.methods.base import Method
@@ -115,8 +115,8 @@ class AttentionExplorer(Explorer):
         else:
             self.board.tell("The parser finds no context word in this expression.")
 
-    def heard(self, event: str, content: Mapping[str, Any]) -> None:
-        """See `Explorer.heard`: a click on a token hides it, or shows it again."""
+    def answer(self, event: str, content: Mapping[str, Any]) -> None:
+        """See `Explorer.answer`: a click on a token hides it, or shows it again."""
         if event == "token":
             self.attempt(lambda: self.state.toggle(int(content["place"])), busy="computing")
 
@@ -152,7 +152,7 @@ class AttentionExplorer(Explorer):
             number = int(changed["query"])
             self._set(query=None if number == CLS else divmod(number, columns))
 
-    def view(self) -> View:
+    def view(self) -> PanelView:
         """See `Explorer.view`."""
         state = self.state
         choice, names = state.choice(), state.tokens
@@ -178,10 +178,10 @@ class AttentionExplorer(Explorer):
             limits = (0.0, float(np.quantile(heads_maps, 0.99)))  # else one patch leaves all others dark
             maps["heads"] = Maps(heads_maps, ("image_layer", "head"), "attention weight, 99 % of all", limits)
             title = "attention from {query}, layer {image_layer}, {head}"
-            pictures += (Picture(title, "image", hover="query"),)
+            pictures += (PicturePanel(title, "image", hover="query"),)
             below = (Slider("image_layer"),)
             pictures += (MapGrid("attention in every layer and head", "heads", "head", "image_layer"),)
-        return View(
+        return PanelView(
             title=state.expression,
             image=state.scene.image,
             rows=(
@@ -210,7 +210,7 @@ class AttentionExplorer(Explorer):
             },
         )
 
-    def _choices(self, choice: Choice) -> Picture:
+    def _choices(self, choice: Choice) -> PicturePanel:
         regions = [] if self.state.truth is None else [Region("truth", 0, "truth")]
         if choice.chosen_after != choice.chosen_before:
             regions.append(Region("proposals", choice.chosen_before, "previous choice", str(choice.chosen_before)))
@@ -218,7 +218,7 @@ class AttentionExplorer(Explorer):
             Region("proposals", index, "selected", str(index), optional=True) for index in range(len(self.state.scene))
         ]
         regions.append(Region("proposals", choice.chosen_after, "choice", str(choice.chosen_after)))
-        return Picture("choice by the expression's feature", regions=tuple(regions))
+        return PicturePanel("choice by the expression's feature", regions=tuple(regions))
 
     def _scores(self, choice: Choice) -> PairChart:
         shown = most_moved(choice)

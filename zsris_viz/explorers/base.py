@@ -15,7 +15,7 @@ from zsris_viz.explorers.jobs import Cancelled, Job, run_job
 from zsris_viz.explorers.state import ExplorerState
 from zsris_viz.explorers.take_away import FORMATS, explorer_code, figure_bytes
 from zsris_viz.figures.panel_figures import draw_view
-from zsris_viz.figures.panels import Cursor, View
+from zsris_viz.figures.panels import Cursor, PanelView
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -57,7 +57,7 @@ class Explorer(ipywidgets.VBox):
         return f"{type(self).__name__}: a widget that needs its kernel; run its cell, or draw it with .static()"
 
     @abstractmethod
-    def view(self) -> View:
+    def view(self) -> PanelView:
         """Describe what is shown."""
 
     @abstractmethod
@@ -196,9 +196,9 @@ class Explorer(ipywidgets.VBox):
             kind = str(content["format"])
             self.attempt(lambda: self._send_figure(kind), busy="drawing the figure")
         else:
-            self.heard(event, content)
+            self.answer(event, content)
 
-    def heard(self, event: str, content: Mapping[str, Any]) -> None:
+    def answer(self, event: str, content: Mapping[str, Any]) -> None:
         """Answer to an event of the board that only this explorer has."""
 
     def _send_figure(self, kind: str) -> None:
@@ -221,9 +221,9 @@ def message_of(caught: Sequence[warnings.WarningMessage]) -> tuple[str, str]:
     return " ".join(dict.fromkeys(texts)), "warning" if texts else ""
 
 
-def observe(control: ipywidgets.Widget, heard: Callable[[Any], object]) -> None:
-    """Call `heard(new value)` whenever a control's value changes."""
-    control.observe(lambda change: heard(change["new"]), names="value")
+def observe(control: ipywidgets.Widget, callback: Callable[[Any], object]) -> None:
+    """Call `callback(new value)` whenever a control's value changes."""
+    control.observe(lambda change: callback(change["new"]), names="value")
 
 
 def text_box(value: str, description: str = "expression") -> ipywidgets.Text:

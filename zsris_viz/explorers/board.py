@@ -17,7 +17,7 @@ from PIL import Image
 
 from zsris_viz.figures.layout import DIVERGING, SEQUENTIAL
 from zsris_viz.figures.outlines import as_mask, label_place, svg_path
-from zsris_viz.figures.panels import LineChart, Maps, View, finite_range
+from zsris_viz.figures.panels import LineChart, Maps, PanelView, finite_range
 from zsris_viz.figures.roles import ROLES
 
 SCRIPTS = Path(__file__).parent / "page_script"
@@ -69,7 +69,7 @@ class PanelBoard(anywidget.AnyWidget):
         self.on_msg(self._receive)
         self.observe(self._moved, names="cursor")
 
-    def show(self, view: View, cursor: Mapping[str, Any]) -> None:
+    def show(self, view: PanelView, cursor: Mapping[str, Any]) -> None:
         """Send a view and its cursor to the page; images and outlines that it already has are not made again."""
         if self._picture[0] is not view.image:
             self._picture = (view.image, image_for_page(view.image))

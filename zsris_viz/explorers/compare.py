@@ -11,7 +11,7 @@ from zsris_viz.explorers.base import Explorer, dropdown, observe, text_box
 from zsris_viz.explorers.compare_state import CompareState, Side
 from zsris_viz.explorers.method_state import methods_for
 from zsris_viz.explorers.state import Scene
-from zsris_viz.figures.panels import Cursor, Maps, Note, Picture, Region, View
+from zsris_viz.figures.panels import Cursor, Maps, Note, PanelView, PicturePanel, Region
 from zsris_viz.models.base import ImageTextModel
 
 REACH = 3.0  # standard deviations at both ends of the scale, whatever is compared
@@ -126,7 +126,7 @@ class CompareExplorer(Explorer):
     def follow(self, changed: Mapping[str, Any]) -> None:
         """See `Explorer.follow`; nothing is moved here."""
 
-    def view(self) -> View:
+    def view(self) -> PanelView:
         """See `Explorer.view`."""
         state = self.state
         answers = [ranking.mask if bool(ranking.mask.any()) else None for ranking in state.rankings]
@@ -137,16 +137,16 @@ class CompareExplorer(Explorer):
         ):
             label = "" if ranking.chosen is None else str(ranking.chosen)
             choice = () if answer is None else (Region("AB"[place], 0, "choice", label),)
-            pictures.append(Picture(f"{'AB'[place]}: {side.method}", regions=truth + choice))
+            pictures.append(PicturePanel(f"{'AB'[place]}: {side.method}", regions=truth + choice))
         difference = state.difference()
         step = max(1, max(difference.shape) // LONGEST_MAP)
         same = state.first.expression == state.second.expression
-        return View(
+        return PanelView(
             title=state.first.expression if same else f"{state.first.expression}” and “{state.second.expression}",
             image=state.scene.image,
             rows=(
                 (Note((agreement_in_words(state),)),),
-                (*pictures, Picture("A minus B (ends of the scale: 3 or more)", "difference", truth)),
+                (*pictures, PicturePanel("A minus B (ends of the scale: 3 or more)", "difference", truth)),
             ),
             maps={
                 "difference": Maps(

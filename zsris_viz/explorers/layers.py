@@ -10,7 +10,18 @@ import ipywidgets
 from zsris_viz.explorers.base import Explorer, dropdown, observe, text_box
 from zsris_viz.explorers.layer_state import PROJECTIONS, LayerState
 from zsris_viz.explorers.state import Scene
-from zsris_viz.figures.panels import Axis, Cursor, LineChart, MapGrid, Maps, Note, Picture, Region, Slider, View
+from zsris_viz.figures.panels import (
+    Axis,
+    Cursor,
+    LineChart,
+    MapGrid,
+    Maps,
+    Note,
+    PanelView,
+    PicturePanel,
+    Region,
+    Slider,
+)
 from zsris_viz.models.base import ImageTextModel
 
 CLUSTER_ROLES = ("first cluster", "second cluster", "third cluster")
@@ -99,7 +110,7 @@ class LayerExplorer(Explorer):
         """See `Explorer.match_controls`."""
         self.negate.value, self.projection.value = self.state.negate, self.state.projection
 
-    def view(self) -> View:
+    def view(self) -> PanelView:
         """See `Explorer.view`."""
         state = self.state
         views = [state.view(layer) for layer in state.layers]
@@ -120,15 +131,15 @@ class LayerExplorer(Explorer):
         picture = (
             "ground truth" if truth else "image (click a mask to make it the ground truth)" if choices else "image"
         )
-        return View(
+        return PanelView(
             title=state.expression,
             image=state.scene.image,
             rows=(
                 (Slider("layer"), Note(tuple(measures(state, layer) for layer in state.layers), "layer")),
                 (
-                    Picture(picture, regions=truth + choices, choose="truth" if choices else None),
-                    Picture(f"patch-text map, layer {{layer}} of {last}{sign}", "similarity", truth),
-                    Picture("clusters of the map", regions=by_layer + truth),
+                    PicturePanel(picture, regions=truth + choices, choose="truth" if choices else None),
+                    PicturePanel(f"patch-text map, layer {{layer}} of {last}{sign}", "similarity", truth),
+                    PicturePanel("clusters of the map", regions=by_layer + truth),
                 ),
                 tuple(charts),
             ),

@@ -8,7 +8,7 @@ from typing import Any
 from zsris_viz.explorers.base import Explorer, dropdown, observe, text_box
 from zsris_viz.explorers.method_state import GIVEN, MethodState, methods_for
 from zsris_viz.explorers.state import Scene
-from zsris_viz.figures.panels import Cursor, Note, Picture, RankingTable, Region, View, short_number
+from zsris_viz.figures.panels import Cursor, Note, PanelView, PicturePanel, RankingTable, Region, short_number
 from zsris_viz.models.base import ImageTextModel
 
 
@@ -89,7 +89,7 @@ class MethodExplorer(Explorer):
         if "shown" in changed:
             self.state.show(changed["shown"])
 
-    def view(self) -> View:
+    def view(self) -> PanelView:
         """See `Explorer.view`."""
         state = self.state
         answer, ranking = state.answer(), state.ranking
@@ -105,13 +105,13 @@ class MethodExplorer(Explorer):
         columns = ["score", *places[0].parts, *(["IoU"] if places[0].iou is not None else [])]
         values = tuple((one.score, *one.parts.values(), *(() if one.iou is None else (one.iou,))) for one in places)
         title = f"{ranking.method} ({state.preset}), {len(state.scene)} masks: {state.source}"
-        return View(
+        return PanelView(
             title=state.expression,
             image=state.scene.image,
             rows=(
                 (Note((choice_in_words(state),)),),
                 (
-                    Picture(title, regions=tuple(regions), choose="selected"),
+                    PicturePanel(title, regions=tuple(regions), choose="selected"),
                     RankingTable(tuple(columns), tuple(one.mask for one in places), values, chosen),
                 ),
             ),

@@ -61,11 +61,11 @@ def _draw_line(ax: Any, place: int, cells: pd.DataFrame) -> None:
         ax.plot([there], [place], "o", color=NOTE_GREY, markerfacecolor="white", zorder=3)
     if here is None:
         reason = next(iter(cells["note"]), "")
-        said = ax.annotate(
+        text = ax.annotate(
             f"not measured: {_cut(reason)}", (there if there is not None else 0, place), xytext=(8, 0),
             textcoords="offset points", va="center", fontsize=6.5, color=NOTE_GREY,
         )  # fmt: skip
-        said.set_in_layout(False)  # a long reason must not push the axes together
+        text.set_in_layout(False)  # a long reason must not push the axes together
         return
     if there is not None:
         ax.plot([here, there], [place, place], color=NOTE_GREY, linewidth=0.8, zorder=1)

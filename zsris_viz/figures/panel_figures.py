@@ -17,11 +17,11 @@ from zsris_viz.figures.panels import (
     Note,
     PairChart,
     Panel,
-    Picture,
+    PanelView,
+    PicturePanel,
     RankingTable,
     Slider,
     TokenTable,
-    View,
     short_number,
 )
 from zsris_viz.figures.pictures import add_mask, show_image, wrapped
@@ -36,7 +36,7 @@ ROWS_IN_PRINT = 8  # lines of a ranking
 PLAIN: Mapping[str, Any] = {"parse_math": False, "loc": "left", "fontsize": 8}
 
 
-def draw_view(view: View, cursor: Cursor) -> Figure:
+def draw_view(view: PanelView, cursor: Cursor) -> Figure:
     """Draw a view at the values that its cursor has.
 
     Args:
@@ -69,7 +69,7 @@ _WIDTHS = {"tokens": 1.3, "ranking": 1.6, "lines": 1.6, "grid": 1.2}
 
 def _height(panel: Panel, panels: int) -> float:
     """Inches that a panel needs in a row of so many."""
-    if isinstance(panel, Picture):
+    if isinstance(panel, PicturePanel):
         return min(3.4, 0.55 + 0.8 * WIDTH / max(panels, 2))
     if isinstance(panel, MapGrid):
         return 1.5 if panel.rows is None else 3.2
@@ -78,7 +78,7 @@ def _height(panel: Panel, panels: int) -> float:
     return 2.4
 
 
-def _draw_picture(cell: SubFigure, panel: Picture, view: View, cursor: Cursor) -> None:
+def _draw_picture(cell: SubFigure, panel: PicturePanel, view: PanelView, cursor: Cursor) -> None:
     axis = cell.subplots()
     if panel.maps is None:
         show_image(axis, view.image)
@@ -108,7 +108,7 @@ def _draw_picture(cell: SubFigure, panel: Picture, view: View, cursor: Cursor) -
     _add_legend(axis, [region.role for region in shown])
 
 
-def _frame_patch(axis: Axes, view: View, panel: Picture, cursor: Cursor) -> None:
+def _frame_patch(axis: Axes, view: PanelView, panel: PicturePanel, cursor: Cursor) -> None:
     """Frame the patch that the cursor is on; -1 is the whole image."""
     from matplotlib.patches import Rectangle
 
@@ -154,7 +154,7 @@ def _add_legend(axis: Axes, names: list[str]) -> None:
         )
 
 
-def _draw_grid(cell: SubFigure, panel: MapGrid, view: View, cursor: Cursor) -> None:
+def _draw_grid(cell: SubFigure, panel: MapGrid, view: PanelView, cursor: Cursor) -> None:
     maps = view.maps[panel.maps]
     columns, rows = view.axes[panel.columns], view.axes[panel.rows] if panel.rows else None
     axes = cell.subplots(
@@ -185,7 +185,7 @@ def _draw_grid(cell: SubFigure, panel: MapGrid, view: View, cursor: Cursor) -> N
     cell.suptitle(f"{view.text(panel.title, cursor)} ({maps.unit})", x=0.01, ha="left", fontsize=8, parse_math=False)
 
 
-def _draw_lines(cell: SubFigure, panel: LineChart, view: View, cursor: Cursor) -> None:
+def _draw_lines(cell: SubFigure, panel: LineChart, view: PanelView, cursor: Cursor) -> None:
     axis, scale = cell.subplots(), view.axes[panel.axis]
     places = range(scale.first, scale.last + 1)
     for name, values in panel.series.items():
@@ -199,7 +199,7 @@ def _draw_lines(cell: SubFigure, panel: LineChart, view: View, cursor: Cursor) -
     axis.legend(loc="upper left", bbox_to_anchor=(0, -0.25), ncols=2, frameon=False, borderaxespad=0)
 
 
-def _draw_pairs(cell: SubFigure, panel: PairChart, view: View, cursor: Cursor) -> None:
+def _draw_pairs(cell: SubFigure, panel: PairChart, view: PanelView, cursor: Cursor) -> None:
     axis = cell.subplots()
     roles = (ROLES["previous choice"], ROLES["choice"])
     for line, (index, *scores) in enumerate(zip(panel.indices, panel.before, panel.after, strict=True)):
@@ -215,7 +215,7 @@ def _draw_pairs(cell: SubFigure, panel: PairChart, view: View, cursor: Cursor) -
     axis.legend(loc="upper left", bbox_to_anchor=(0, -0.12), ncols=2, frameon=False, borderaxespad=0, handlelength=1)
 
 
-def _draw_tokens(cell: SubFigure, panel: TokenTable, view: View, cursor: Cursor) -> None:
+def _draw_tokens(cell: SubFigure, panel: TokenTable, view: PanelView, cursor: Cursor) -> None:
     axis = cell.subplots()
     values = view.maps[panel.maps].at(cursor, view.axes)
     axis.imshow(values, aspect="auto", cmap=SEQUENTIAL, vmin=0)
@@ -238,7 +238,7 @@ def _add_legend_right(axis: Axes, names: list[str]) -> None:
     axis.legend(handles=handles, loc="upper left", bbox_to_anchor=(1.01, 1), frameon=False, borderaxespad=0)
 
 
-def _draw_ranking(cell: SubFigure, panel: RankingTable, view: View, cursor: Cursor) -> None:
+def _draw_ranking(cell: SubFigure, panel: RankingTable, view: PanelView, cursor: Cursor) -> None:
     count = min(ROWS_IN_PRINT, len(panel.indices))
     axes = cell.subplots(1, len(panel.columns), squeeze=False, sharey=True)[0]
     for column, (axis, name) in enumerate(zip(axes, panel.columns, strict=True)):
@@ -262,7 +262,7 @@ def _draw_ranking(cell: SubFigure, panel: RankingTable, view: View, cursor: Curs
     axes[0].set_yticks(range(count), [f"mask {index}" for index in panel.indices[:count]])
 
 
-_DRAW: Mapping[str, Callable[[Any, Any, View, Cursor], None]] = {
+_DRAW: Mapping[str, Callable[[Any, Any, PanelView, Cursor], None]] = {
     "picture": _draw_picture,
     "grid": _draw_grid,
     "lines": _draw_lines,

@@ -123,7 +123,7 @@ class Note:
 
 
 @dataclass(frozen=True)
-class Picture:
+class PicturePanel:
     """The image with a map or masks on it.
 
     Attributes:
@@ -250,11 +250,11 @@ class RankingTable:
     kind: Literal["ranking"] = "ranking"
 
 
-Panel = Slider | Note | Picture | MapGrid | LineChart | PairChart | TokenTable | RankingTable
+Panel = Slider | Note | PicturePanel | MapGrid | LineChart | PairChart | TokenTable | RankingTable
 
 
 @dataclass(frozen=True)
-class View:
+class PanelView:
     """Everything that an explorer shows.
 
     Attributes:
