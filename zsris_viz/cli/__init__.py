@@ -85,8 +85,8 @@ def _all(
     # Progress bars of model libraries would mix with ours.
     os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
     os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
-    # Threads of OpenMP that wait should sleep: by default they spin, which costs a third more on a busy machine. Read
-    # when torch is imported.
+    # Threads of OpenMP that wait should sleep: by default they spin, which costs more on a busy machine. Read when
+    # torch is imported.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 
