@@ -136,27 +136,27 @@ def test_warnings_of_the_package_are_shown_and_others_pass(layers):
     assert layers.board.message == {"text": "the text was cut", "kind": "warning"}
 
 
-def test_long_work_is_counted_and_can_be_cancelled(methods):
+def test_long_work_is_counted_and_can_be_cancelled(vit, image, masks, parser):
+    explorer = MethodExplorer(image, TEXT, vit, method="score-map", proposals=masks, parser=parser)
+    explorer.state.scene.batch_size = 1
     seen: list[dict[str, Any]] = []
-    methods.board.observe(lambda change: seen.append(change["new"]), names="progress")
-    methods.method.value = "cropping"
-    assert {"text": "computing", "done": 0, "total": 0} in seen
-    assert methods.board.progress == {} and methods.state.method == "cropping"
-    methods.state.scene._cache.clear()
+    cancelled_at = 1
+
+    def follow(change: Any) -> None:
+        seen.append(change["new"])
+        if change["new"].get("text") == "crops" and change["new"]["done"] == cancelled_at:
+            explorer.board.send_event("cancel")
+
+    explorer.board.observe(follow, names="progress")
+    explorer.method.value = "cropping"
+    assert [step["done"] for step in seen if step.get("text") == "crops"] == [0, 1] and seen[-1] == {}
+    assert "cancelled" in message(explorer) and explorer.method.value == explorer.state.method == "score-map"
     seen.clear()
-
-    def cancel(change: Any) -> None:
-        if change["new"].get("text") == "crops":
-            methods.board.send_event("cancel")
-
-    methods.board.observe(cancel, names="progress")
-    methods.state._scenes.clear()
-    methods.state._rankings.clear()
-    methods.state._scenes[methods.state.source] = methods.state.scene
-    methods.state.scene.batch_size = 1
-    methods.method.value = "global-local"
-    assert {"text": "crops", "done": 0, "total": 3} in seen
-    assert "cancelled" in message(methods) and methods.method.value == methods.state.method == "cropping"
+    cancelled_at = -1
+    explorer.method.value = "cropping"
+    assert [step["done"] for step in seen if step.get("text") == "crops"] == [0, 1, 2] and seen[-1] == {}
+    assert {"text": "computing", "done": 0, "total": 0} in seen
+    assert message(explorer) == "" and explorer.state.method == "cropping"
 
 
 def test_a_cancelled_job_ends_at_its_next_part():
