@@ -251,7 +251,6 @@ def test_sources_refer_to_nothing_outside_the_repository() -> None:
     assert not found
 
 
-@pytest.mark.xfail(strict=False, reason="some modules still have old names")
 def test_values_have_ordinary_names() -> None:
     private = {"told", "said", "say", "asked", "heard"}
     found = []

@@ -49,7 +49,7 @@ def risclip(
         )
     from zsris_viz.methods.risclip.train import train_risclip
 
-    done = train_risclip(settings, output, say=lambda text: typer.echo(text, err=True))
+    done = train_risclip(settings, output, report=lambda text: typer.echo(text, err=True))
     last: dict[str, Any] = next((row for row in reversed(done.rows) if "val_miou" in row), {})
     result = {
         "checkpoint": done.path,

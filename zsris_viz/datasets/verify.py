@@ -202,15 +202,15 @@ def _unreadable(split: Split, error: ZsrisError) -> VerificationResult:
 def _compare(split: Split, counts: dict[str, int]) -> VerificationResult:
     """Compare the counts of one split with the published ones."""
     expected = {key: getattr(split, key) for key in counts}
-    told = ", ".join(
+    detail = ", ".join(
         f"{found:,} {key}" + (f" (not {expected[key]:,})" if expected[key] not in (None, found) else "")
         for key, found in counts.items()
     )
     known = {key: value for key, value in expected.items() if value is not None}
     if not known:
-        return VerificationResult(split.label, "unknown", f"{told}; no published counts", None, counts)
+        return VerificationResult(split.label, "unknown", f"{detail}; no published counts", None, counts)
     status: Status = "ok" if all(counts[key] == value for key, value in known.items()) else "wrong"
-    return VerificationResult(split.label, status, told, known, counts)
+    return VerificationResult(split.label, status, detail, known, counts)
 
 
 def _check_images(images: dict[str, list[str]], folders: list[Path]) -> VerificationResult:
@@ -218,11 +218,11 @@ def _check_images(images: dict[str, list[str]], folders: list[Path]) -> Verifica
     there = [{entry.name for entry in os.scandir(folder)} for folder in folders if folder.is_dir()]
     missing = [names[0] for names in images.values() if not any(name in found for name in names for found in there)]
     found = len(images) - len(missing)
-    told = f"{found:,} of {len(images):,} there"
+    detail = f"{found:,} of {len(images):,} there"
     if missing:
-        told += f"; missing: {', '.join(missing[:SHOWN])}" + (" and more" if len(missing) > SHOWN else "")
-        told += f" (looked in {', '.join(map(str, [f for f in folders if f.is_dir()] or folders[:1]))})"
-    return VerificationResult("images", "missing" if missing else "ok", told, len(images), found)
+        detail += f"; missing: {', '.join(missing[:SHOWN])}" + (" and more" if len(missing) > SHOWN else "")
+        detail += f" (looked in {', '.join(map(str, [f for f in folders if f.is_dir()] or folders[:1]))})"
+    return VerificationResult("images", "missing" if missing else "ok", detail, len(images), found)
 
 
 def _check_image_folder(manifest: Manifest, root: Path) -> Iterator[VerificationResult]:
@@ -235,5 +235,5 @@ def _check_image_folder(manifest: Manifest, root: Path) -> Iterator[Verification
         return
     found = sum(entry.name.lower().endswith((".jpg", ".jpeg")) for entry in os.scandir(folder))
     status: Status = "ok" if found == manifest.image_count else "wrong"
-    told = f"{found:,} in {folder}" + ("" if status == "ok" else f", not {manifest.image_count:,}")
-    yield VerificationResult("images", status, told, manifest.image_count, found)
+    detail = f"{found:,} in {folder}" + ("" if status == "ok" else f", not {manifest.image_count:,}")
+    yield VerificationResult("images", status, detail, manifest.image_count, found)

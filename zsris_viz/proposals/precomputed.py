@@ -191,7 +191,7 @@ class Precomputed(Proposer):
 
 
 def save_proposals(
-    file: str | os.PathLike[str], images: Iterable[tuple[Any, Image.Image, Masks]], *, source: str = "", **told: Any
+    file: str | os.PathLike[str], images: Iterable[tuple[Any, Image.Image, Masks]], *, source: str = "", **settings: Any
 ) -> Path:
     """Write proposals in this package's own form, for `Precomputed` or any reader of COCO run-length encodings.
 
@@ -200,7 +200,8 @@ def save_proposals(
     Args:
         file: ends in .json or .json.gz; is written whole or not at all.
         images: (image id, image, its masks).
-        source: which model made them. **told: settings and the like, plain values, kept beside it.
+        source: which model made them.
+        **settings: Settings and other plain values that are kept in the file.
 
     Raises:
         InvalidInputError: another suffix, two images of one id, or masks of another size than their image.
@@ -214,7 +215,7 @@ def save_proposals(
             raise InvalidInputError(f"Image {image_id!r} is there twice; give every image once.")
         entry = packed(masks.validate(image))
         kept[str(image_id)] = {"sha256": image_fingerprint(image), **{k: entry[k] for k in _KEPT}}
-    content = {"format": FORMAT, "version": VERSION, "source": source, **told, "images": kept}
+    content = {"format": FORMAT, "version": VERSION, "source": source, **settings, "images": kept}
     text = json.dumps(content, ensure_ascii=False).encode()
     write_bytes(path, gzip.compress(text, mtime=0) if path.suffix == ".gz" else text)
     return path

@@ -17,7 +17,7 @@ from zsris_viz.models import load_clip
 
 
 def test_a_model_comes_back(clip: Any, model: RisClipModel, tmp_path: Path) -> None:
-    path = save_model(tmp_path / "a" / "model.safetensors", model, told={"steps": 3})
+    path = save_model(tmp_path / "a" / "model.safetensors", model, training={"steps": 3})
     again = load_model(path, clip)
     assert again.architecture == model.architecture and not again.training
     for name, value in again.state_dict().items():

@@ -23,18 +23,20 @@ class CrossAttention(nn.Module):
         self.key_value = nn.Linear(width, 2 * width)
         self.out = nn.Linear(width, width)
 
-    def forward(self, asking: Tensor, asked: Tensor, keep: Tensor | None = None) -> Tensor:
+    def forward(self, queries: Tensor, source: Tensor, keep: Tensor | None = None) -> Tensor:
         """What each token of one sequence gathers from the other.
 
         Args:
-            asking: (B, Q, C). asked: (B, K, C). keep: (B, K) bool, which of its tokens count; None for all.
+            queries: (B, Q, C), tokens that attend.
+            source: (B, K, C), tokens that are attended to.
+            keep: (B, K) bool, which tokens of `source` count; None for all.
 
         Returns:
             (B, Q, C).
         """
-        batch, length, width = asking.shape
-        query = self.query(asking).view(batch, length, self.heads, -1).transpose(1, 2)
-        both = self.key_value(asked).view(batch, asked.shape[1], 2, self.heads, -1).permute(2, 0, 3, 1, 4)
+        batch, length, width = queries.shape
+        query = self.query(queries).view(batch, length, self.heads, -1).transpose(1, 2)
+        both = self.key_value(source).view(batch, source.shape[1], 2, self.heads, -1).permute(2, 0, 3, 1, 4)
         mask = None if keep is None else keep[:, None, None, :]
         gathered = F.scaled_dot_product_attention(query, both[0], both[1], attn_mask=mask)
         return self.out(gathered.transpose(1, 2).reshape(batch, length, width))
@@ -61,7 +63,7 @@ class Adapter(nn.Module):
         return F.gelu(self.down(self.norm(hidden)))
 
     def forward(self, hidden: Tensor, own: Tensor, other: Tensor, keep: Tensor | None = None) -> Tensor:
-        """The state with what was heard from the other side.
+        """The state after cross-attention to the other tower.
 
         Args:
             hidden: (B, T, C), the state. own: (B, T, r) and other: (B, K, r), both sides narrowed. keep: (B, K) bool.
@@ -85,7 +87,7 @@ class AdapterPair(nn.Module):
         self.text = Adapter(text_width, bottleneck, heads)
 
     def forward(self, image: Tensor, text: Tensor, keep: Tensor) -> tuple[Tensor, Tensor]:
-        """Both states after they have heard each other.
+        """Both states after they have attended to each other.
 
         Args:
             image: (B, 1 + P, Cv), CLS first. text: (B, T, Ct). keep: (B, T) bool, tokens up to the end token.
@@ -93,8 +95,8 @@ class AdapterPair(nn.Module):
         Returns:
             The same shapes.
         """
-        seen, heard = self.image.narrow(image), self.text.narrow(text)
-        return self.image(image, seen, heard, keep), self.text(text, heard, seen)
+        patches, words = self.image.narrow(image), self.text.narrow(text)
+        return self.image(image, patches, words, keep), self.text(text, words, patches)
 
 
 def spread_layers(pairs: int, image_layers: int) -> tuple[int, ...]:

@@ -59,7 +59,7 @@ def make_batch(
     """
     owner, texts, masks, categories = [], [], [], []
     for place, picture in enumerate(pictures):
-        pairs = [(number, text) for number, said in enumerate(picture.texts) for text in said]
+        pairs = [(number, text) for number, texts_of_mask in enumerate(picture.texts) for text in texts_of_mask]
         if most is not None and rng is not None and len(pairs) > most:
             pairs = [pairs[int(chosen)] for chosen in rng.permutation(len(pairs))[:most]]
         for number, text in pairs:

@@ -41,12 +41,13 @@ def save_model(
     model: RisClipModel,
     *,
     dtype: torch.dtype = torch.float32,
-    told: Mapping[str, Any] | None = None,
+    training: Mapping[str, Any] | None = None,
 ) -> Path:
     """The trained parts as safetensors, with the architecture and the tower's hash in the file's metadata.
 
     Args:
-        dtype: torch.float16 halves the file. told: about the training, plain values.
+        dtype: torch.float16 halves the file.
+        training: facts about the training, plain values.
 
     Raises:
         UnavailableError: the file cannot be written; what was there before is kept.
@@ -60,7 +61,7 @@ def save_model(
         "architecture": model.architecture.model_dump_json(),
         "tower": tower_hash(model.clip),
         "tower_name": model.clip.name,
-        "training": json.dumps(dict(told or {}), default=str),
+        "training": json.dumps(dict(training or {}), default=str),
     }
     write_checkpoint(target, save(tensors, metadata=words), "The trained RISCLIP")
     return target

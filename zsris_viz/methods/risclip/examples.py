@@ -81,8 +81,8 @@ class Pictures:
                 "model with preprocess='clip', which squashes it."
             )
         self.dataset, self.preprocess, self.side = dataset, preprocess, side
-        told = {"preprocess": preprocess.to_dict(), "side": side, "settings": dict(settings or {})}
-        key = hashlib.sha256(json.dumps(told, sort_keys=True, default=str).encode()).hexdigest()[:12]
+        identity = {"preprocess": preprocess.to_dict(), "side": side, "settings": dict(settings or {})}
+        key = hashlib.sha256(json.dumps(identity, sort_keys=True, default=str).encode()).hexdigest()[:12]
         self.folder = None if cache is None else Path(cache) / f"{dataset.name}-{dataset.split}-{key}"
         self._shards: OrderedDict[int, list[TrainingImage]] = OrderedDict()
 
@@ -195,7 +195,7 @@ def read_shard(path: Path) -> list[TrainingImage]:
     pictures, first = [], 0
     for image, (texts, categories) in zip(pixels, words, strict=True):
         last = first + len(texts)
-        said = tuple(tuple(group) for group in texts)
-        pictures.append(TrainingImage(image, masks[first:last], said, tuple(categories)))
+        expressions = tuple(tuple(group) for group in texts)
+        pictures.append(TrainingImage(image, masks[first:last], expressions, tuple(categories)))
         first = last
     return pictures

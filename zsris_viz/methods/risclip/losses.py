@@ -39,6 +39,6 @@ def mask_loss(logits: Tensor, masks: Tensor, dice_weight: float = 1.0) -> tuple[
     """
     flat, wanted = logits.float().flatten(1), masks.flatten(1)
     entropy = F.binary_cross_entropy_with_logits(flat, wanted)
-    said = flat.sigmoid()
-    dice = 1 - (2 * (said * wanted).sum(1) + 1) / (said.sum(1) + wanted.sum(1) + 1)
+    predicted = flat.sigmoid()
+    dice = 1 - (2 * (predicted * wanted).sum(1) + 1) / (predicted.sum(1) + wanted.sum(1) + 1)
     return entropy + dice_weight * dice.mean(), entropy.detach()

@@ -107,6 +107,6 @@ def loss_of(
 
 def ious(logits: Tensor, masks: Tensor) -> Tensor:
     """IoU of each mask where the logits are above 0: (E, m, m) and (E, M, M) -> (E,), 0-1."""
-    said, right = at_side(logits.float(), masks.shape[-1]) > 0, masks > 0.5
-    shared, either = (said & right).sum((1, 2)), (said | right).sum((1, 2))
+    predicted, right = at_side(logits.float(), masks.shape[-1]) > 0, masks > 0.5
+    shared, either = (predicted & right).sum((1, 2)), (predicted | right).sum((1, 2))
     return shared / either.clamp_min(1)

@@ -89,14 +89,14 @@ class TrainingRun:
         Raises:
             InvalidInputError: a run of other settings or of another tower. CorruptFileError: a damaged state.
         """
-        told = {**self.settings.model_dump(mode="json"), "tower": tower_hash(self.model.clip)}
+        facts = {**self.settings.model_dump(mode="json"), "tower": tower_hash(self.model.clip)}
         path = self.folder / "settings.json"
         if path.is_file():
             held = json.loads(path.read_text(encoding="utf-8"))
             with contextlib.suppress(InvalidInputError):  # a setting that is newer than the run has its default
                 own = {name: value for name, value in held.items() if name != "tower"}
                 held |= checked(Training, own).model_dump(mode="json")
-            other = [name for name in told if held.get(name) != told[name] and name not in FREE]
+            other = [name for name in facts if held.get(name) != facts[name] and name not in FREE]
             if other:
                 raise InvalidInputError(
                     f"{self.folder} holds a training with other settings ({', '.join(other)}); give another --output, "
@@ -104,7 +104,7 @@ class TrainingRun:
                 )
         elif self.accelerator.is_main_process:
             self.folder.mkdir(parents=True, exist_ok=True)
-            path.write_text(json.dumps(told, indent=2) + "\n", encoding="utf-8")
+            path.write_text(json.dumps(facts, indent=2) + "\n", encoding="utf-8")
         state = load_state(self.state)
         rows: list[dict[str, Any]] = []
         if state is not None:
@@ -139,9 +139,9 @@ class TrainingRun:
             elif self.result.is_file():  # a finished run, asked for again
                 self.model.load_state_dict(load_model(self.result, self.model.clip).state_dict())
                 return Trained(self.result, self.model.eval().requires_grad_(False), self.log.rows, done)
-            told = {"steps": done.total, "expressions": done.expressions * self.accelerator.num_processes}
-            told |= {"seconds": round(done.seconds), "settings": self.settings.model_dump(mode="json")}
-            save_model(self.result, self.model, told=told)
+            facts = {"steps": done.total, "expressions": done.expressions * self.accelerator.num_processes}
+            facts |= {"seconds": round(done.seconds), "settings": self.settings.model_dump(mode="json")}
+            save_model(self.result, self.model, training=facts)
             (self.folder / "best.pt").unlink(missing_ok=True)
         self.model.eval().requires_grad_(False)
         return Trained(self.result, self.model, self.log.rows, done)
@@ -149,7 +149,7 @@ class TrainingRun:
     # -- the work
 
     def work(
-        self, spoken: StepBatches, validation: Pictures | None, stop_after: int | None, say: Callable[[str], None]
+        self, spoken: StepBatches, validation: Pictures | None, stop_after: int | None, report: Callable[[str], None]
     ) -> None:
         """All stages from where the run stands."""
         left = stop_after
@@ -157,8 +157,8 @@ class TrainingRun:
         held = None if validation is None else [validation[index] for index in range(len(validation))]
         while self.progress.stage < len(stages):
             stage = stages[self.progress.stage]
-            say(f"stage {stage.name}: {stage.steps} steps, from {self.progress.step}")
-            left = self.stage(stage, spoken, held, left, say)
+            report(f"stage {stage.name}: {stage.steps} steps, from {self.progress.step}")
+            left = self.stage(stage, spoken, held, left, report)
             if left is not None and left <= 0:
                 return
         self.progress.finished = True
@@ -170,7 +170,7 @@ class TrainingRun:
         spoken: StepBatches,
         validation: list[TrainingImage] | None,
         left: int | None,
-        say: Callable[[str], None],
+        report: Callable[[str], None],
     ) -> int | None:
         """One stage, to its end or until `left` steps are done; returns how many are left of these."""
         settings, done = self.settings, self.progress
@@ -196,8 +196,8 @@ class TrainingRun:
             if (done.total % settings.validate_every == 0 or over) and validation is not None:
                 row |= validate(self.model, validation, settings.batch, self.accelerator)
                 over = self.compare(row["val_miou" if stage.uses_mask else "val_map_miou"], stage) or over
-                said = {name: round(row[name], 1) for name in ("val_map_miou", "val_miou")}
-                say(f"step {done.total}, {done.seconds:.0f} s: {said}")
+                scores = {name: round(row[name], 1) for name in ("val_map_miou", "val_miou")}
+                report(f"step {done.total}, {done.seconds:.0f} s: {scores}")
             if done.total % settings.log_every == 0 or "val_miou" in row or over:
                 self.log.add(row | {"seconds": round(done.seconds, 1)})
             left = None if left is None else left - 1
@@ -236,8 +236,8 @@ class TrainingRun:
         optimizer.step()
         optimizer.zero_grad(set_to_none=True)
         done.step, done.total, done.batches = done.step + 1, done.total + 1, done.batches + settings.accumulate
-        told = {"step": done.total, "stage": stage.name, "rate": rate, "expressions": done.expressions}
-        return told | sums
+        facts = {"step": done.total, "stage": stage.name, "rate": rate, "expressions": done.expressions}
+        return facts | sums
 
     def _require_number(self, value: Tensor, what: str) -> None:
         bad = (~torch.isfinite(value)).float()

@@ -31,7 +31,7 @@ def train_risclip(
     validation: Pictures | None = None,
     stop_after: int | None = None,
     tensorboard: bool = True,
-    say: Callable[[str], None] | None = None,
+    report: Callable[[str], None] | None = None,
 ) -> Trained:
     """Train a RISCLIP, or go on with a training that was interrupted.
 
@@ -43,7 +43,7 @@ def train_risclip(
         settings: see :class:`Training`. output: the run's folder.
         clip: a loaded tower instead of `settings.clip`. data, validation: Pictures instead of those of the settings.
         stop_after: stop after so many steps of this call, with a checkpoint. tensorboard: write event files.
-        say: gets a line of text now and then.
+        report: Called with a line of text on progress now and then.
 
     Returns:
         Trained.
@@ -55,7 +55,7 @@ def train_risclip(
     if settings.threads is not None:
         torch.set_num_threads(settings.threads)
     accelerator = start_accelerator(settings, clip)
-    say = say if say is not None and accelerator.is_main_process else _silent
+    report = report if report is not None and accelerator.is_main_process else _silent
     tower = clip if clip is not None else _load_tower(settings, accelerator.device)
     torch.manual_seed(settings.seed)
     model = RisClipModel(tower, settings.architecture)
@@ -77,7 +77,7 @@ def train_risclip(
     run.open(tensorboard=tensorboard and accelerator.is_main_process)
     before = tower_hash(model.clip, exact=True)
     try:
-        run.work(spoken, validation, stop_after, say)
+        run.work(spoken, validation, stop_after, report)
     finally:
         run.log.close()
     if tower_hash(model.clip, exact=True) != before:
@@ -97,9 +97,9 @@ def pictures_of(data: Data, model: RisClipModel) -> Pictures:
         split_by=data.split_by,
         **data.options,
     )
-    told = {"split_by": dataset.split_by, "options": data.options, "version": getattr(dataset, "version", None)}
+    identity = {"split_by": dataset.split_by, "options": data.options, "version": getattr(dataset, "version", None)}
     size = model.input_size
-    return Pictures(dataset, replace(model.clip.preprocess, size=size), size, cache=data.cache, settings=told)
+    return Pictures(dataset, replace(model.clip.preprocess, size=size), size, cache=data.cache, settings=identity)
 
 
 def start_accelerator(settings: Training, clip: ImageTextModel | None) -> Any:

@@ -135,7 +135,7 @@ def run_trial(
         folder,
         clip=clip,
         tensorboard=False,
-        say=lambda text: print(text, flush=True),
+        report=lambda text: print(text, flush=True),
     )
     shared = {
         "study": trial.study, "images": settings["data"]["limit"], "steps": done.progress.total,

@@ -70,6 +70,6 @@ def main(argv: list[str]) -> None:
         threads=arguments.threads,
     )
     done = train_risclip(
-        checked(Training, settings, "the recipe"), arguments.run, say=lambda text: print(text, flush=True)
+        checked(Training, settings, "the recipe"), arguments.run, report=lambda text: print(text, flush=True)
     )
     print(f"weights in {done.path}")
