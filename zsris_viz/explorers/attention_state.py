@@ -15,6 +15,7 @@ from zsris_viz.methods import get_method
 from zsris_viz.methods.base import Method, SceneFeatures
 from zsris_viz.methods.scene_cache import once_per_scene
 from zsris_viz.methods.texts import ExpressionParts
+from zsris_viz.models.base import ImageTextModel
 from zsris_viz.models.trace import Trace
 from zsris_viz.probes.tokens import token_groups
 
@@ -66,7 +67,7 @@ class AttentionState(ExplorerState):
         self,
         image: Scene,
         expression: str,
-        clip: Any = "miniature",
+        clip: ImageTextModel | str = "miniature",
         *,
         proposals: Any = "felzenszwalb",
         method: str | Method = "global-local",

@@ -19,6 +19,7 @@ from zsris_viz.methods.copatch.patches import exit_layer, layer_maps, projected_
 from zsris_viz.methods.features import SceneFeatures
 from zsris_viz.methods.scene_cache import once_per_scene
 from zsris_viz.methods.vit_forward import require_vit
+from zsris_viz.models.base import ImageTextModel
 from zsris_viz.models.blocks import autograd_mode
 from zsris_viz.probes.localising import overlap, pointing
 
@@ -78,7 +79,7 @@ class LayerState(ExplorerState):
         self,
         image: Scene,
         expression: str,
-        clip: Any = "miniature",
+        clip: ImageTextModel | str = "miniature",
         *,
         masks: Any = (),
         truth: Any = None,

@@ -42,7 +42,9 @@ class RankingState(ExplorerState):
         proposals: a name for `load_proposals`, a Proposer, or masks.
     """
 
-    def __init__(self, image: Scene, clip: Any, proposals: Any, *, truth: Any = None, parser: Any = None) -> None:
+    def __init__(
+        self, image: Scene, clip: ImageTextModel | str, proposals: Any, *, truth: Any = None, parser: Any = None
+    ) -> None:
         named = isinstance(proposals, str) and not isinstance(image, SceneFeatures)
         self.source: str = proposals if named else GIVEN
         super().__init__(image, clip, propose(image, proposals), truth=truth, parser=parser)
@@ -126,7 +128,7 @@ class MethodState(RankingState):
         self,
         image: Scene,
         expression: str,
-        clip: Any = "miniature",
+        clip: ImageTextModel | str = "miniature",
         *,
         method: str = "global-local",
         preset: str = "default",

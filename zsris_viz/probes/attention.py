@@ -38,8 +38,9 @@ class ContextAttention(Probe):
         """Take in all expressions of one image."""
         trace = image.clip.trace_texts([part.text for part in image.parts])
         for row, part in enumerate(image.parts):
+            assert trace.tokens is not None  # a trace of texts has tokens
             weights = end_token_attention(trace, row).double().numpy()
-            groups = np.array(token_groups(trace.tokens, part.noun_phrase, part.context_tokens, row))
+            groups: np.ndarray = np.array(token_groups(trace.tokens, part.noun_phrase, part.context_tokens, row))
             self._add(image.number, weights, groups, self.control)
             if self.wants("shuffled"):
                 self._add(image.number, weights, self._deal(groups), "shuffled")

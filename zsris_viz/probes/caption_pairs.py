@@ -57,6 +57,7 @@ class MinimalPairs(Probe):
         ]
         if pairs:
             trace = view.clip.trace_texts([text for _, _, *both in pairs for text in both], attentions=False)
+            assert trace.tokens is not None  # a trace of texts has tokens
             ends = torch.stack([layer[torch.arange(len(layer)), trace.tokens.end] for layer in trace.layers])
             texts = F.normalize(view.clip.project_text(ends), dim=-1).cpu().unflatten(1, (-1, 2))  # (L, pairs, 2, D)
             one, other = ends.float().cpu().unflatten(1, (-1, 2)).unbind(dim=2)

@@ -37,7 +37,7 @@ class ImageTexts:
     sample: Sample
     pairs: list[Pair]
     parts: list[ExpressionParts]
-    clip: Any
+    clip: LayeredModel
 
 
 @dataclass

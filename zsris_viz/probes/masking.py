@@ -57,6 +57,7 @@ class ContextMasking(Probe):
         blocks = min(self.masked_blocks, view.clip.num_layers)
         visual = F.normalize(view.scene.global_features(blocks), dim=-1).cpu()
         trace = view.clip.trace_texts([part.text for part in view.parts], attentions=False)
+        assert trace.tokens is not None  # a trace of texts has tokens
         wanted = [
             (row, kind, control, hidden)
             for row, part in enumerate(view.parts)
