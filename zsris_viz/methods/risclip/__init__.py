@@ -1,7 +1,8 @@
-"""RISCLIP (Kim et al., NAACL 2024): CLIP's image-text alignment, extended to referring image segmentation by training.
+"""RISCLIP (Kim et al., NAACL 2024), which trains CLIP's image-text alignment for referring image segmentation.
 
-A file for each part: `config`, `adapters` (CFE), `exploitation` (SKE), `decoder`, `losses`, `model`, `train`,
-`checkpoint`, and `method`, which puts it beside the zero-shot methods.
+Each part has a module: `config`, `adapters` (Cross-modal Feature Extraction, CFE), `exploitation` (Shared-space
+Knowledge Exploitation, SKE), `decoder`, `losses`, `model`, `train` and `checkpoint`. The module `method` makes a
+trained model available in the registry, next to the zero-shot methods.
 """
 
 from __future__ import annotations
@@ -49,7 +50,17 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    """Load the submodule that holds `name` on first use."""
+    """Import the submodule that defines `name` on first use.
+
+    Args:
+        name: Name of a public object of the package.
+
+    Returns:
+        The object.
+
+    Raises:
+        AttributeError: The package has no public object of this name.
+    """
     if name in _HOMES:
         return getattr(importlib.import_module(f"{__name__}.{_HOMES[name]}"), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

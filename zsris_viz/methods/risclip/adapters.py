@@ -1,9 +1,10 @@
-"""Cross-modal Feature Extraction (CFE): adapters that exchange features between the frozen towers' blocks.
+"""Cross-modal Feature Extraction (CFE): adapters that exchange features between the blocks of the frozen towers.
 
-In the paper they let the two encoders communicate, to align their features at candidate regions, while the encoders
-stay frozen; it does not specify their layers. We chose a bottleneck adapter on each side, each reading the other side's
-tokens as they were before either was changed; LayerNorm first; GELU; a cross-attention for each direction; the
-up-projection starts at zero, so that training starts exactly at CLIP.
+In the paper the adapters let the two encoders communicate, so that their features agree at candidate regions, while the
+encoders stay frozen. The paper does not specify the layers of the adapters. This implementation uses a bottleneck
+adapter in each tower with LayerNorm, a down-projection, GELU, one cross-attention in each direction, and an
+up-projection. Each adapter reads the tokens of the other tower as they are before this pair of adapters changes them.
+The up-projection is initialised with zeros, so that training starts exactly at CLIP.
 """
 
 from __future__ import annotations
@@ -14,7 +15,12 @@ from torch import Tensor, nn
 
 
 class CrossAttention(nn.Module):
-    """Multi-head attention from one sequence to another of the same width; softmax(q k / sqrt(d)) v."""
+    """Multi-head attention from one sequence to another of the same width, softmax(q k^T / sqrt(d)) v.
+
+    Args:
+        width: C, the number of channels of both sequences, a multiple of `heads`.
+        heads: Number of attention heads.
+    """
 
     def __init__(self, width: int, heads: int) -> None:
         super().__init__()
@@ -24,15 +30,15 @@ class CrossAttention(nn.Module):
         self.out = nn.Linear(width, width)
 
     def forward(self, queries: Tensor, source: Tensor, keep: Tensor | None = None) -> Tensor:
-        """What each token of one sequence gathers from the other.
+        """Attend from the tokens of one sequence to the tokens of the other.
 
         Args:
-            queries: (B, Q, C), tokens that attend.
-            source: (B, K, C), tokens that are attended to.
-            keep: (B, K) bool, which tokens of `source` count; None for all.
+            queries: Tensor (B, Q, C), the tokens that attend.
+            source: Tensor (B, K, C), the tokens that are attended to.
+            keep: Tensor (B, K) of bool, the tokens of `source` that take part; None for all.
 
         Returns:
-            (B, Q, C).
+            Tensor (B, Q, C).
         """
         batch, length, width = queries.shape
         query = self.query(queries).view(batch, length, self.heads, -1).transpose(1, 2)
@@ -43,10 +49,12 @@ class CrossAttention(nn.Module):
 
 
 class Adapter(nn.Module):
-    """One side of a pair: down-projection, cross-attention to the other side, up-projection.
+    """The adapter of one tower: down-projection, cross-attention to the other tower, up-projection.
 
     Args:
-        width: C, channels of its own tower. bottleneck: r. heads: of the cross-attention.
+        width: C, the number of channels of the adapter's own tower.
+        bottleneck: r, the number of channels inside the adapter, a multiple of `heads`.
+        heads: Number of heads of the cross-attention.
     """
 
     def __init__(self, width: int, bottleneck: int, heads: int) -> None:
@@ -59,17 +67,27 @@ class Adapter(nn.Module):
         nn.init.zeros_(self.up.bias)
 
     def narrow(self, hidden: Tensor) -> Tensor:
-        """(B, T, C) -> (B, T, r)."""
+        """Project the state of the tower down to the bottleneck, GELU(down(LayerNorm(x))).
+
+        Args:
+            hidden: Tensor (B, T, C), the state.
+
+        Returns:
+            Tensor (B, T, r).
+        """
         return F.gelu(self.down(self.norm(hidden)))
 
     def forward(self, hidden: Tensor, own: Tensor, other: Tensor, keep: Tensor | None = None) -> Tensor:
-        """The state after cross-attention to the other tower.
+        """Compute the state after cross-attention to the other tower.
 
         Args:
-            hidden: (B, T, C), the state. own: (B, T, r) and other: (B, K, r), both sides narrowed. keep: (B, K) bool.
+            hidden: Tensor (B, T, C), the state.
+            own: Tensor (B, T, r), the same state after :meth:`narrow`.
+            other: Tensor (B, K, r), the state of the other tower after its :meth:`narrow`.
+            keep: Tensor (B, K) of bool, the tokens of `other` that take part; None for all.
 
         Returns:
-            (B, T, C): hidden + up(GELU(own + attention(own, other))).
+            Tensor (B, T, C), `hidden + up(GELU(own + attention(own, other)))`.
         """
         return hidden + self.up(F.gelu(own + self.attention(own, other, keep)))
 
@@ -78,7 +96,10 @@ class AdapterPair(nn.Module):
     """The adapters of both towers at one layer.
 
     Args:
-        image_width, text_width: channels of the towers. bottleneck: r. heads: of the cross-attention.
+        image_width: Cv, the number of channels of the image tower.
+        text_width: Ct, the number of channels of the text tower.
+        bottleneck: r, the number of channels inside both adapters, a multiple of `heads`.
+        heads: Number of heads of each cross-attention.
     """
 
     def __init__(self, image_width: int, text_width: int, bottleneck: int, heads: int) -> None:
@@ -87,20 +108,31 @@ class AdapterPair(nn.Module):
         self.text = Adapter(text_width, bottleneck, heads)
 
     def forward(self, image: Tensor, text: Tensor, keep: Tensor) -> tuple[Tensor, Tensor]:
-        """Both states after they have attended to each other.
+        """Compute both states after each has attended to the other.
 
         Args:
-            image: (B, 1 + P, Cv), CLS first. text: (B, T, Ct). keep: (B, T) bool, tokens up to the end token.
+            image: Tensor (B, 1 + P, Cv), the state of the image tower, CLS first.
+            text: Tensor (B, T, Ct), the state of the text tower.
+            keep: Tensor (B, T) of bool, true for the tokens up to the end token.
 
         Returns:
-            The same shapes.
+            The two states, with the shapes of `image` and `text`.
         """
         patches, words = self.image.narrow(image), self.text.narrow(text)
         return self.image(image, patches, words, keep), self.text(text, words, patches)
 
 
 def spread_layers(pairs: int, image_layers: int) -> tuple[int, ...]:
-    """The image tower's layers for `pairs` adapters: evenly over its second half, before the last block.
+    """Compute the layers of the image tower that get adapters, evenly spaced in its second half.
+
+    The last layer is the input of the last block, so that at least one block follows every adapter.
+
+    Args:
+        pairs: Number of adapter pairs, at least 0; reduced to the number of layers that are available.
+        image_layers: Number of blocks of the image tower.
+
+    Returns:
+        Layers in ascending order, each counted as the number of blocks before it.
 
     >>> spread_layers(3, 6), spread_layers(3, 12), spread_layers(6, 24)
     ((3, 4, 5), (6, 8, 11), (12, 14, 16, 18, 20, 23))
@@ -113,7 +145,15 @@ def spread_layers(pairs: int, image_layers: int) -> tuple[int, ...]:
 
 
 def text_layer(image_layer: int, image_layers: int, text_layers: int) -> int:
-    """The text tower's layer of the same relative depth as an image layer, never its last.
+    """Compute the layer of the text tower at the same relative depth as a layer of the image tower.
+
+    Args:
+        image_layer: Layer of the image tower, from 0 to `image_layers`.
+        image_layers: Number of blocks of the image tower.
+        text_layers: Number of blocks of the text tower.
+
+    Returns:
+        Layer of the text tower, at most `text_layers - 1`, so that at least one block follows it.
 
     >>> [text_layer(layer, 6, 4) for layer in (3, 4, 5)]
     [2, 3, 3]
@@ -122,5 +162,13 @@ def text_layer(image_layer: int, image_layers: int, text_layers: int) -> int:
 
 
 def end_mask(end: Tensor, length: int) -> Tensor:
-    """(B, T) bool, true up to the end token at (B,) positions."""
+    """Compute which tokens lie at or before the end token of their text.
+
+    Args:
+        end: Tensor (B,) of int64, positions of the end tokens.
+        length: T, the number of tokens of each text.
+
+    Returns:
+        Tensor (B, T) of bool.
+    """
     return torch.arange(length, device=end.device)[None] <= end[:, None]

@@ -1,4 +1,4 @@
-"""Batches: which pictures and expressions a step sees. All of it follows from the seed and the step's number."""
+"""Training batches, whose images and expressions depend on nothing but the seed and the number of the step."""
 
 from __future__ import annotations
 
@@ -22,11 +22,15 @@ TRIES = 1000  # pictures in a row without anybody to speak of, after which there
 
 @dataclass(frozen=True)
 class Batch:
-    """Pictures with some of their expressions.
+    """A batch of B images with E of their expressions.
 
     Attributes:
-        pixels: (B, 3, S, S) fp32, normalised. owner: (E,) int64, the picture of each expression. ids: (E, T) int64 and
-            end: (E,) int64, its tokens. masks: (E, M, M) fp32, 0 or 1. categories: of the E referents.
+        pixels: Tensor (B, 3, S, S) of float32, the normalised images.
+        owner: Tensor (E,) of int64, the index in the batch of each expression's image.
+        ids: Tensor (E, T) of int64, the tokens of the expressions.
+        end: Tensor (E,) of int64, the positions of the end tokens.
+        masks: Tensor (E, M, M) of float32, the masks of the referents, 0 or 1.
+        categories: E names, the classes of the referents.
     """
 
     pixels: Tensor
@@ -37,7 +41,14 @@ class Batch:
     categories: tuple[str, ...] = ()
 
     def to(self, device: torch.device | str) -> Batch:
-        """The same on a device."""
+        """Copy the batch to a device.
+
+        Args:
+            device: The device, for example "cuda".
+
+        Returns:
+            A batch with the same values.
+        """
         pixels, owner, ids, end, masks = (
             tensor.to(device, non_blocking=True) for tensor in (self.pixels, self.owner, self.ids, self.end, self.masks)
         )
@@ -52,10 +63,17 @@ def make_batch(
     most: int | None = None,
     rng: np.random.Generator | None = None,
 ) -> Batch:
-    """Pictures as a batch.
+    """Make a batch of images and their expressions.
 
     Args:
-        most: expressions of a picture, drawn with `rng`; None for all, in order.
+        pictures: B images, together with at least one expression.
+        preprocess: Preprocessing of the image tower, which normalises the pixels.
+        tokenizer: Tokenizer of the text tower; texts that are too long are cut.
+        most: Largest number of expressions of each image, drawn with `rng`; None for all in their order.
+        rng: Random generator for the choice of expressions; without it all are taken.
+
+    Returns:
+        The batch, on the CPU.
     """
     owner, texts, masks, categories = [], [], [], []
     for place, picture in enumerate(pictures):
@@ -80,12 +98,21 @@ def make_batch(
 
 
 class StepBatches(TorchDataset[Batch]):
-    """Batch number p of process r of n, for any p: epochs are permutations drawn from the seed and their number.
+    """A sequence of training batches in which every batch can be made on its own.
+
+    The images follow each other in epochs. The order of each epoch is a permutation that depends on the seed and the
+    number of the epoch. Batch `number` of process `rank` takes the next `batch` images from position `(number * world +
+    rank) * batch` on.
 
     Args:
-        pictures: where they come from. tokenizer: of the tower. batch: pictures in a batch of one process. most:
-            expressions of a picture. seed: of the order and of the choice of expressions. without: classes of which
-            nobody speaks. rank, world: this process and how many there are.
+        pictures: The training images.
+        tokenizer: Tokenizer of the text tower.
+        batch: Number of images in a batch of one process.
+        most: Largest number of expressions of an image in a batch.
+        seed: Seed of the order of images and of the choice of expressions.
+        without: Classes whose objects have no expressions in the training.
+        rank: Number of this process, from 0.
+        world: Number of processes.
     """
 
     def __init__(
@@ -105,17 +132,31 @@ class StepBatches(TorchDataset[Batch]):
         self._order: tuple[int, np.ndarray] | None = None
 
     def index(self, place: int) -> int:
-        """The picture at a place of the endless sequence of epochs."""
+        """Return the index of the image at a position in the endless sequence of epochs.
+
+        Args:
+            place: Position in the sequence, from 0.
+
+        Returns:
+            Index of the image in the data set.
+        """
         epoch, rest = divmod(place, len(self.pictures))
         if self._order is None or self._order[0] != epoch:
             self._order = epoch, np.random.default_rng((self.seed, epoch)).permutation(len(self.pictures))
         return int(self._order[1][rest])
 
     def picture(self, place: int) -> TrainingImage:
-        """The picture at a place, or the next one of which anybody speaks.
+        """Return the image at a position, or the next image that has an expression.
+
+        Args:
+            place: Position in the sequence of epochs, from 0.
+
+        Returns:
+            The image with at least one expression.
 
         Raises:
-            InvalidInputError: there is none among the next thousand.
+            InvalidInputError: None of the next thousand images, or of the whole data set if it is smaller, has an
+                expression.
         """
         for step in range(min(TRIES, len(self.pictures))):
             picture = self.pictures[self.index(place + step)].without(self.without)
@@ -134,6 +175,15 @@ class StepBatches(TorchDataset[Batch]):
         return make_batch(pictures, self.pictures.preprocess, self.tokenizer, most=self.most, rng=rng)
 
     def run(self, first: int, last: int, workers: int = 0) -> Iterator[Batch]:
-        """Batches `first` to `last` - 1, in order, made by `workers` processes beside this one."""
+        """Iterate over the batches from `first` to `last - 1` in order.
+
+        Args:
+            first: Number of the first batch.
+            last: Number of the batch after the last one.
+            workers: Number of additional processes that make batches; 0 makes them in this process.
+
+        Returns:
+            An iterator over batches.
+        """
         loader: Any = DataLoader(self, batch_size=None, sampler=range(first, last), num_workers=workers)
         return iter(loader)

@@ -1,4 +1,4 @@
-"""Files of a RISCLIP: trained weights that know which tower they belong to."""
+"""Checkpoints of RISCLIP, which record the tower that their weights belong to."""
 
 from __future__ import annotations
 
@@ -22,11 +22,12 @@ FORMAT = "zsris-risclip/1"
 
 
 def tower_hash(clip: LayeredModel, *, exact: bool = False) -> str:
-    """SHA-256 over every weight of both towers: names, shapes and values.
+    """Compute the SHA-256 of the names, shapes and values of all weights of both towers.
 
     Args:
-        exact: over the bytes as they are, to see whether anything changed at all. Otherwise over the values rounded to
-            bfloat16, which is the same for one checkpoint loaded in fp32 and in bf16.
+        clip: The model with both towers.
+        exact: Hash the bytes as they are, which detects any change. Otherwise the values are rounded to bfloat16 first,
+            so that a checkpoint has the same hash when it is loaded in float32 and in bfloat16.
 
     Returns:
         64 hexadecimal digits.
@@ -43,14 +44,19 @@ def save_model(
     dtype: torch.dtype = torch.float32,
     training: Mapping[str, Any] | None = None,
 ) -> Path:
-    """The trained parts as safetensors, with the architecture and the tower's hash in the file's metadata.
+    """Write the trained parts as safetensors, with the architecture and the hash of the tower in the metadata.
 
     Args:
-        dtype: torch.float16 halves the file.
-        training: facts about the training, plain values.
+        path: Path of the file.
+        model: The model.
+        dtype: Type of the stored values; torch.float16 halves the size of the file.
+        training: Facts about the training as plain values, which are stored as JSON.
+
+    Returns:
+        Path of the file.
 
     Raises:
-        UnavailableError: the file cannot be written; what was there before is kept.
+        UnavailableError: The file cannot be written; an older file at this path is kept.
     """
     from safetensors.torch import save
 
@@ -68,10 +74,18 @@ def save_model(
 
 
 def read_metadata(path: str | os.PathLike[str]) -> dict[str, str]:
-    """What a checkpoint says of itself: format, architecture, tower, tower_name, training.
+    """Read the metadata of a checkpoint.
+
+    Args:
+        path: Path of the file.
+
+    Returns:
+        Texts with the keys "format", "architecture", "tower", "tower_name" and "training".
 
     Raises:
-        UnavailableError: no such file. CorruptFileError: damaged. InvalidInputError: no RISCLIP.
+        UnavailableError: The file does not exist.
+        CorruptFileError: The file is damaged or is not a safetensors file.
+        InvalidInputError: The file is not a checkpoint of RISCLIP.
     """
     from safetensors import SafetensorError, safe_open
 
@@ -94,10 +108,19 @@ def read_metadata(path: str | os.PathLike[str]) -> dict[str, str]:
 
 
 def load_model(path: str | os.PathLike[str], clip: ImageTextModel) -> RisClipModel:
-    """The RISCLIP of a checkpoint on its tower, in evaluation mode.
+    """Load a RISCLIP from a checkpoint onto its tower, in evaluation mode and without gradients.
+
+    Args:
+        path: Path of the checkpoint.
+        clip: The CLIP model that the checkpoint was trained on.
+
+    Returns:
+        The model.
 
     Raises:
-        InvalidInputError: a checkpoint of another tower. Else as :func:`read_metadata`.
+        UnavailableError: The file does not exist, or the layers of `clip` cannot be read.
+        CorruptFileError: The file is damaged or does not hold the weights of its architecture.
+        InvalidInputError: The file is not a checkpoint of RISCLIP, or it was trained on another tower.
     """
     from safetensors.torch import load_file
 

@@ -1,4 +1,4 @@
-"""The settings of a RISCLIP, its parts and its training: plain values, read from YAML; unknown keys are refused."""
+"""Settings of RISCLIP's architecture, data and training, which are read from YAML and reject unknown keys."""
 
 from __future__ import annotations
 
@@ -16,37 +16,39 @@ Settings = TypeVar("Settings", bound="Strict")
 
 
 class Strict(BaseModel):
-    """Settings that do not change and take no key that they do not know."""
+    """Immutable settings that reject unknown keys."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
 class Architecture(Strict):
-    """The parts of a RISCLIP. The paper describes the parts and their order; we chose every size below.
+    """Settings of the parts of a RISCLIP.
+
+    The paper describes the parts and their order but not their sizes. The defaults here are the package's own choices.
 
     Attributes:
         input_size: Side of the image tower's input in pixels, rounded to whole patches; None for the tower's own. The
-            published models have 480.
-        cfe_layers: Layers of the image tower (after so many blocks) at which the towers exchange features; None for
-            `cfe_pairs` layers spread evenly over its second half. The text tower's layers are the nearest of the same
-            relative depth.
+            published models use 480.
+        cfe_layers: Layers of the image tower at which the towers exchange features, each counted as the number of
+            blocks before it; None for `cfe_pairs` layers spread evenly over its second half. The layers of the text
+            tower are the nearest ones at the same relative depth.
         cfe_pairs: Number of adapter pairs; 0 leaves CFE out.
-        cfe_width: Width of the adapters' bottleneck.
-        cfe_heads: Heads of its cross-attention.
-        patch_features: What is taken from the image tower's last block: "tokens", its output; "values", its value path
-            alone (MaskCLIP, ClearCLIP), which is aligned with texts before any training.
-        ske_layers: Blocks of the transformer in the joint space; 0 leaves SKE out.
-        ske_width: Width of these blocks.
-        ske_heads: Heads of these blocks.
-        ske_ratio: Width of their feed-forward part over `ske_width`.
-        ske_match: Let patches also enter as their product with the sentence.
-        decoder: "conv", or "none": the grounding map, enlarged, is the mask.
-        decoder_width: Channels of the decoder.
-        decoder_layers: Early layers of the image tower that the decoder reads, before the first adapter; None for the
-            embeddings and the layer halfway to the first adapter.
-        cells: Number of cells along a side of a patch that the decoder distinguishes.
-        checkpoint_blocks: Run blocks again in the backward pass instead of keeping what is inside them: a third slower,
-            a fraction of the memory; the results are the same.
+        cfe_width: Number of channels of the adapters' bottleneck, a multiple of `cfe_heads`.
+        cfe_heads: Number of heads of the adapters' cross-attention.
+        patch_features: Output of the image tower's last block that is used: "tokens" for the block's output, "values"
+            for its value path alone (MaskCLIP, ClearCLIP), which agrees with texts before any training.
+        ske_layers: Number of blocks of the transformer in the joint space; 0 leaves SKE out.
+        ske_width: Number of channels of these blocks, a multiple of 4 and of `ske_heads`.
+        ske_heads: Number of attention heads of these blocks.
+        ske_ratio: Width of their feed-forward part divided by `ske_width`.
+        ske_match: Add to each patch of SKE's input a projection of its channel-by-channel product with the sentence.
+        decoder: "conv" for the convolutional decoder; "none" to enlarge the grounding map to the mask.
+        decoder_width: Number of channels of the decoder.
+        decoder_layers: Early layers of the image tower that the decoder reads, not after the first adapter; None for
+            the embeddings and the layer halfway to the first adapter.
+        cells: Number of cells along the side of a patch in the predicted mask.
+        checkpoint_blocks: Compute the activations of blocks again in the backward pass instead of storing them, which
+            needs less memory and more time and gives the same results.
     """
 
     input_size: int | None = Field(None, ge=16)
@@ -78,17 +80,17 @@ class Architecture(Strict):
 
 
 class Data(Strict):
-    """The images that are trained on, or validated with.
+    """Settings of the images for training or validation.
 
     Attributes:
-        dataset: Name for `load_dataset`.
+        dataset: Name of the data set for `load_dataset`.
         split: Name of the split.
         limit: Number of images; None for all.
-        data_root: Folder of the benchmark's files.
-        split_by: Splitting scheme.
-        options: The dataset's own settings, e.g. {style: refcocog} for scenes.
-        without_nouns: Classes whose objects no expression refers to; they stay in the images.
-        cache: Folder for the resized images and masks, or None. It depends on no weights.
+        data_root: Folder of the benchmark's files; None for the default folder.
+        split_by: Splitting scheme of the data set; None for its default.
+        options: The data set's own settings, for example {style: refcocog} for scenes.
+        without_nouns: Classes whose objects have no expressions; the objects stay in the images.
+        cache: Folder for the resized images and masks; None for no cache. The cache does not depend on any weights.
     """
 
     dataset: str = "scenes"
@@ -102,11 +104,11 @@ class Data(Strict):
 
 
 class Steps(Strict):
-    """How long each stage lasts, in optimizer steps; a stage of 0 is left out.
+    """Number of optimizer steps of each stage; a stage with 0 steps is left out.
 
-    The paper trains in two stages. Here the first trains CFE and SKE with the patch-text contrastive loss; the second
-    trains the decoder with all else frozen, then everything together. `Steps(align=0, decode=0, joint=n)` is one-stage
-    training.
+    The paper trains in two stages. Here the first stage trains CFE and SKE with the patch-text contrastive loss. The
+    second stage trains the decoder alone with all other parts frozen, and then all parts together. `Steps(align=0,
+    decode=0, joint=n)` is training in one stage.
 
     Attributes:
         align: Steps of the first stage.
@@ -120,20 +122,34 @@ class Steps(Strict):
 
 
 class Training(Strict):
-    """A whole training, as `zsris train risclip --config FILE` reads it.
+    """Settings of a whole training, as `zsris train risclip --config FILE` reads them.
 
     Attributes:
-        clip: the frozen tower, a name for `load_clip`. device: "cpu", "cuda", ...; None for what there is.
-        architecture, data, validation, steps: see their classes; validation None: no validation, no early stopping.
-        batch: images in a step of one process. expressions: of an image in a step, at most. accumulate: batches whose
-            gradients are added up before a step.
-        rate: peak learning rate. warmup: share of each stage in which it rises. floor: its end, as a share of the peak.
-        decay: weight decay. clip_norm: largest norm of the gradient.
-        contrast_weight: of the patch-text contrastive loss in the joint stage. dice_weight: of dice beside BCE.
-        validate_every: steps. patience: validations without a better one after which a stage ends early; None: never.
-        precision: "no" (fp32), "bf16" or "fp16". workers: processes that prepare batches. threads: of torch on a CPU;
-            None for torch's own.
-        checkpoint_minutes: between two checkpoints. log_every: steps. seed: of everything that is drawn.
+        clip: The frozen tower, a name for `load_clip`.
+        device: Device for the training, for example "cpu" or "cuda"; None for the best one that is available.
+        architecture: Settings of the parts of the model.
+        data: Settings of the training images.
+        validation: Settings of the validation images; None for no validation and no early stopping.
+        steps: Number of steps of each stage.
+        batch: Number of images in a batch of one process.
+        expressions: Largest number of expressions of an image in a batch.
+        accumulate: Number of batches whose gradients are added up before each step.
+        rate: Peak learning rate.
+        warmup: Share of each stage in which the learning rate rises, from 0 to less than 1.
+        floor: Final learning rate of a stage as a share of the peak, 0-1.
+        decay: Weight decay of AdamW.
+        clip_norm: Largest norm of the gradient.
+        contrast_weight: Weight of the patch-text contrastive loss in the joint stage.
+        dice_weight: Weight of the Dice loss, which is added to the binary cross-entropy.
+        validate_every: Number of steps between two validations.
+        patience: Number of validations in a row without improvement after which a stage ends; None for no early
+            stopping.
+        precision: Mixed precision: "no" for float32, "bf16" or "fp16".
+        workers: Number of additional processes that make batches.
+        threads: Number of threads of torch on a CPU; None for torch's default.
+        checkpoint_minutes: Time between two checkpoints in minutes.
+        log_every: Number of steps between two rows of the log.
+        seed: Seed of the initial weights, of the order of images and of the choice of expressions.
     """
 
     clip: str = "miniature"
@@ -163,10 +179,18 @@ class Training(Strict):
 
 
 def checked(kind: type[Settings], values: Mapping[str, Any], source: str = "the settings") -> Settings:
-    """Settings from plain values.
+    """Validate plain values as settings.
+
+    Args:
+        kind: Class of the settings.
+        values: Names of settings and their values.
+        source: Where the values come from, for the error message.
+
+    Returns:
+        The settings.
 
     Raises:
-        InvalidInputError: an unknown key or a value that does not fit, each named with what is accepted.
+        InvalidInputError: A key is unknown or a value is not accepted; the message names each with what is accepted.
     """
     try:
         return kind.model_validate(values)
@@ -175,7 +199,7 @@ def checked(kind: type[Settings], values: Mapping[str, Any], source: str = "the 
 
 
 def _said(kind: type[BaseModel], error: Any) -> str:
-    """One fault in words: where it is, what was given, what is accepted."""
+    """Describe one validation error: the setting, the value that was given and what is accepted."""
     place = ".".join(str(part) for part in error["loc"]) or "as a whole"
     if error["type"] == "extra_forbidden":
         known = _fields(kind, error["loc"][:-1])
@@ -186,7 +210,7 @@ def _said(kind: type[BaseModel], error: Any) -> str:
 
 
 def _fields(kind: Any, path: tuple[Any, ...]) -> str:
-    """Names of the settings of a nested group."""
+    """Return the names of the settings of a nested group, separated by commas."""
     for part in path:
         annotation = kind.model_fields[part].annotation if part in kind.model_fields else kind
         options = [annotation, *getattr(annotation, "__args__", ())]
@@ -195,12 +219,18 @@ def _fields(kind: Any, path: tuple[Any, ...]) -> str:
 
 
 def read_training(path: str | os.PathLike[str]) -> Training:
-    """A training's settings from a YAML file; what it leaves out has its default.
+    """Read the settings of a training from a YAML file, with defaults for everything that it leaves out.
+
+    Args:
+        path: Path of the file.
+
+    Returns:
+        The settings.
 
     Raises:
-        UnavailableError: There is no such file.
-        CorruptFileError: The file is no YAML.
-        InvalidInputError: A key is unknown, or a value does not fit.
+        UnavailableError: The file does not exist.
+        CorruptFileError: The file is not valid YAML.
+        InvalidInputError: A key is unknown, or a value is not accepted.
     """
     file = Path(path)
     if not file.is_file():

@@ -1,9 +1,9 @@
-"""The decoder: from the grounding map, patch by patch, to a mask with the outlines of the object.
+"""The decoder of RISCLIP, which refines the patch-level grounding map to a mask.
 
-The paper describes a light decoder that refines the patch-level grounding to pixels, without its layers. We chose two
-3 x 3 convolutions on the patch grid over three sources (the map, the patches weighted by the sentence, early layers of
-the frozen tower), and a linear head that gives each patch's cells. Early layers still represent the pixels of a patch,
-so that no convolution at full resolution is needed.
+The paper describes a light decoder from patches to pixels without specifying its layers. This implementation uses two 3
+x 3 convolutions on the patch grid and a linear head that predicts all cells of each patch. Its three sources are the
+grounding map, the patches multiplied by the sentence, and early layers of the frozen tower. Early layers still
+represent the pixels of a patch, so that no convolution at full resolution is needed.
 """
 
 from __future__ import annotations
@@ -15,11 +15,13 @@ from torch import Tensor, nn
 
 
 class Decoder(nn.Module):
-    """Grid features to mask logits.
+    """A convolutional decoder from features on the patch grid to mask logits.
 
     Args:
-        dim: D of the joint space. early: channels of each early layer. width: of the convolutions. cells: c, a side of
-            a patch in the mask.
+        dim: D, the number of channels of the joint space.
+        early: Number of channels of each early layer.
+        width: Number of channels of the convolutions.
+        cells: c, the number of cells along the side of a patch in the mask.
     """
 
     def __init__(self, dim: int, early: Sequence[int], width: int, cells: int) -> None:
@@ -37,8 +39,14 @@ class Decoder(nn.Module):
         nn.init.constant_(self.head.bias, 0.0)  # type: ignore[arg-type]
 
     def look(self, layers: Sequence[Tensor]) -> Tensor:
-        """What the decoder takes from the image alone, once for all its expressions: early layers (B, P, C) each ->
-        (B, P, width)."""
+        """Project the early layers, which are shared by all expressions of an image.
+
+        Args:
+            layers: Tensors (B, P, C), the patches of each early layer.
+
+        Returns:
+            Tensor (B, P, width), the sum of the projected layers.
+        """
         seen: Tensor | int = 0
         for project, layer in zip(self.early, layers, strict=True):
             seen = seen + project(layer)
@@ -46,16 +54,18 @@ class Decoder(nn.Module):
         return seen
 
     def forward(self, logits: Tensor, product: Tensor, seen: Tensor, grid: tuple[int, int]) -> Tensor:
-        """Mask logits.
+        """Compute mask logits.
 
         Args:
-            logits: (B, P), the grounding map as logits. product: (B, P, D), unit patches times the unit sentence,
-                channel by channel; their sum over D is the map. seen: (B, P, width), see :meth:`look`.
-            grid: (rows, columns).
+            logits: Tensor (B, P), the logits of the grounding map.
+            product: Tensor (B, P, D), the channel-by-channel product of unit patches and the unit sentence, whose sum
+                over D is the cosine.
+            seen: Tensor (B, P, width), the result of :meth:`look`.
+            grid: Rows and columns of the patch grid.
 
         Returns:
-            (B, rows * c, columns * c): the map, enlarged, plus what the convolutions add; before training the map
-            alone.
+            Tensor (B, rows * c, columns * c), the enlarged grounding map plus the output of the convolutions, which is
+            0 before training.
         """
         # The product's numbers are about 1 / D; the convolutions like them near 1.
         mixed = seen + self.product(product * product.shape[-1]) + self.map(logits[..., None])
@@ -67,6 +77,15 @@ class Decoder(nn.Module):
 
 
 def enlarged(logits: Tensor, grid: tuple[int, int], cells: int) -> Tensor:
-    """The map (B, P) with `cells` x `cells` values for each patch, bilinear: (B, rows * cells, columns * cells)."""
+    """Enlarge a map on the patch grid bilinearly to `cells` x `cells` values for each patch.
+
+    Args:
+        logits: Tensor (B, P), the map.
+        grid: Rows and columns of the patch grid.
+        cells: Number of values along the side of a patch.
+
+    Returns:
+        Tensor (B, rows * cells, columns * cells).
+    """
     small = logits.reshape(len(logits), 1, *grid)
     return F.interpolate(small, scale_factor=float(cells), mode="bilinear", align_corners=False)[:, 0]

@@ -1,4 +1,4 @@
-"""Pictures to train on: a data set's images at the tower's size, with the masks and expressions of their objects."""
+"""Training images: a data set's images at the tower's size, with the masks and expressions of their objects."""
 
 from __future__ import annotations
 
@@ -26,12 +26,13 @@ SHARD = 500  # pictures in a file of the cache
 
 @dataclass(frozen=True)
 class TrainingImage:
-    """One image as the model is trained on it.
+    """One image with R referents as the model is trained on it.
 
     Attributes:
-        pixels: (S, S, 3) uint8 RGB, resized as the tower's preprocessing does, before normalisation.
-        masks: (R, M, M) bool, the objects that are referred to, squashed to a square.
-        texts: for each object its expressions. categories: for each object its class.
+        pixels: Array (S, S, 3) of uint8, the RGB image after the tower's resizing and before its normalisation.
+        masks: Array (R, M, M) of bool, the masks of the referents, resized to a square.
+        texts: For each referent its expressions.
+        categories: For each referent its class.
     """
 
     pixels: np.ndarray
@@ -40,7 +41,14 @@ class TrainingImage:
     categories: tuple[str, ...]
 
     def without(self, nouns: Sequence[str]) -> TrainingImage:
-        """The picture without the objects of some classes: they stay in the image, but nobody speaks of them."""
+        """Remove the referents of some classes together with their expressions; the pixels do not change.
+
+        Args:
+            nouns: Names of the classes.
+
+        Returns:
+            The image with the other referents.
+        """
         kept = [place for place, category in enumerate(self.categories) if category not in nouns]
         return replace(
             self,
@@ -51,19 +59,21 @@ class TrainingImage:
 
 
 class Pictures:
-    """The pictures of a data set, made when asked for; with a cache each is made once.
+    """The training images of a data set, made on access; with a cache each image is made once.
 
     Args:
-        dataset: any dataset of the package.
-        preprocess: of the tower, with its `size` S. side: M, of the masks.
-        cache: a folder that keeps the pictures, in files of 500; nothing in it depends on any model's weights. None: a
-            picture is made each time that it is asked for.
-        settings: what decides the pictures beside the sizes, plain values; other settings have another place in the
-            cache.
+        dataset: Data set with masks.
+        preprocess: Preprocessing of the tower, whose `size` is S.
+        side: M, the side of the masks in cells.
+        cache: Folder that keeps the images in files of 500, independent of any model's weights; None to make an image
+            at each access.
+        settings: Plain values that determine the images beside the sizes. Different settings use different folders in
+            the cache.
 
     Raises:
-        InvalidInputError: a reference without a mask, when its picture is made; a preprocessing that crops.
-        CorruptFileError: a damaged file in the cache. UnavailableError: the cache cannot be written to.
+        InvalidInputError: The preprocessing crops images, or, on access to an image, a reference has no mask.
+        CorruptFileError: On access to an image, its file in the cache is damaged.
+        UnavailableError: On access to an image, the cache cannot be written.
     """
 
     def __init__(
@@ -101,7 +111,7 @@ class Pictures:
         return picture_of(self.dataset[index], self.preprocess, self.side)
 
     def _shard(self, number: int) -> list[TrainingImage]:
-        """The pictures of one file of the cache, made and written first where it is missing."""
+        """Read the images of one file of the cache, or make and write them if the file does not exist."""
         assert self.folder is not None
         last = min((number + 1) * SHARD, len(self.dataset))
         path = self.folder / f"{number:04d}-{last - number * SHARD}.npz"
@@ -113,10 +123,18 @@ class Pictures:
 
 
 def picture_of(sample: Sample, preprocess: Preprocess, side: int) -> TrainingImage:
-    """A sample as a training picture; an object without a visible pixel is left out.
+    """Make a training image of a sample, without the referents whose mask is empty.
+
+    Args:
+        sample: Image with its references.
+        preprocess: Preprocessing of the tower.
+        side: M, the side of the masks in cells.
+
+    Returns:
+        The training image.
 
     Raises:
-        InvalidInputError: a reference without a mask, or with one of another size than the image.
+        InvalidInputError: A reference has no mask, or its mask has another size than the image.
     """
     spoken = [(reference, checked_mask(sample, reference)) for reference in sample.references]
     spoken = [(reference, mask) for reference, mask in spoken if mask.any()]
@@ -131,10 +149,17 @@ def picture_of(sample: Sample, preprocess: Preprocess, side: int) -> TrainingIma
 
 
 def checked_mask(sample: Sample, reference: Reference) -> np.ndarray:
-    """The reference's mask as (H, W) bool.
+    """Return the mask of a reference after a check of its size.
+
+    Args:
+        sample: The sample that contains the reference.
+        reference: The reference.
+
+    Returns:
+        Array (H, W) of bool.
 
     Raises:
-        InvalidInputError: there is none, or it has another size than the image.
+        InvalidInputError: The reference has no mask, or its mask has another size than the image.
     """
     if reference.mask is None:
         raise InvalidInputError(
@@ -151,8 +176,18 @@ def checked_mask(sample: Sample, reference: Reference) -> np.ndarray:
 
 
 def squash(mask: np.ndarray, side: int) -> np.ndarray:
-    """A mask (H, W) bool on a square of `side` cells: a cell is in when at least half of it is; a mask that would
-    vanish keeps its fullest cell."""
+    """Resize a mask to a square, without regard to its aspect ratio.
+
+    A cell belongs to the result if the mask covers at least half of it. If no cell does, the cell with the largest
+    share is kept.
+
+    Args:
+        mask: Array (H, W) of bool.
+        side: Side of the square in cells.
+
+    Returns:
+        Array (side, side) of bool.
+    """
     if mask.shape == (side, side):
         return mask
     shares = F.interpolate(
@@ -165,7 +200,15 @@ def squash(mask: np.ndarray, side: int) -> np.ndarray:
 
 
 def write_shard(path: Path, pictures: Sequence[TrainingImage]) -> None:
-    """Write pictures to one file, under a temporary name first. Raises UnavailableError when it cannot be written."""
+    """Write images to one file of the cache; a reader never sees an incomplete file.
+
+    Args:
+        path: Path of the file.
+        pictures: The images, at least one.
+
+    Raises:
+        UnavailableError: The file cannot be written.
+    """
     side = pictures[0].masks.shape[-1]
     words = json.dumps([[picture.texts, picture.categories] for picture in pictures])
     remedy = "Or train without a cache: cache: null."
@@ -184,7 +227,17 @@ def write_shard(path: Path, pictures: Sequence[TrainingImage]) -> None:
 
 
 def read_shard(path: Path) -> list[TrainingImage]:
-    """The pictures of a file that `write_shard` wrote. Raises CorruptFileError when it cannot be read."""
+    """Read the images of a file that `write_shard` wrote.
+
+    Args:
+        path: Path of the file.
+
+    Returns:
+        The images.
+
+    Raises:
+        CorruptFileError: The file cannot be read.
+    """
     try:
         with np.load(path, allow_pickle=False) as held:
             pixels, packed, side = held["pixels"], held["masks"], int(held["side"])

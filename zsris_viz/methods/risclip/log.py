@@ -1,4 +1,4 @@
-"""What a training writes down: a CSV file, and TensorBoard's event files beside it."""
+"""The log of a training: a CSV file and event files for TensorBoard."""
 
 from __future__ import annotations
 
@@ -17,16 +17,15 @@ CONTINUE = "Run the same command again: it continues from the last checkpoint."
 
 
 class TrainingLog:
-    """Rows of a training, kept in `training.csv` and in `tensorboard/`.
+    """Rows of a training, written to `training.csv` and to `tensorboard/`.
 
-    A resumed run takes up the rows up to its checkpoint; those after it are written again by the steps that are done
-    again.
+    A resumed run keeps the rows up to its checkpoint. Later rows are replaced when their steps are repeated.
 
     Args:
         folder: Folder of the run.
-        rows: Rows that the checkpoint holds.
+        rows: Rows in the checkpoint, one mapping of column names to values for each; None for a new run.
         tensorboard: Whether event files are written too.
-        write: Whether files are written at all; of several processes only the first writes.
+        write: Whether files are written at all; of several processes only the first one writes.
     """
 
     def __init__(
@@ -50,7 +49,15 @@ class TrainingLog:
             self._events = SummaryWriter(str(folder / "tensorboard"), purge_step=after)
 
     def add(self, row: dict[str, Any]) -> None:
-        """Write a row; `step` and `stage` are needed, every other column may lack."""
+        """Append a row to the log.
+
+        Args:
+            row: Values by column name. "step" and "stage" are required; every other column may be missing, and names
+                that are not columns are ignored.
+
+        Raises:
+            UnavailableError: The file cannot be written.
+        """
         known = {name: row[name] for name in COLUMNS if name in row}
         self.rows.append(known)
         if not self._write:
@@ -66,6 +73,6 @@ class TrainingLog:
                     self._events.add_scalar(name, value, known["step"])
 
     def close(self) -> None:
-        """Write what TensorBoard still holds back."""
+        """Write the remaining events and close the event file."""
         if self._events is not None:
             self._events.close()

@@ -1,4 +1,4 @@
-"""RISCLIP as a method beside the others: it needs no proposals, and answers with a mask of its own."""
+"""RISCLIP as a method of the registry, which predicts a mask without proposals."""
 
 from __future__ import annotations
 
@@ -34,9 +34,9 @@ class RisClipConfig:
     """Settings of :class:`RisClip`.
 
     Attributes:
-        checkpoint: A file that `zsris train risclip` wrote; None for the one that comes with the tower, which only
-            "miniature" has.
-        threshold: Probability above which a pixel is in the mask.
+        checkpoint: Path of a file written by `zsris train risclip`; None for the checkpoint included in the package,
+            which exists only for the tower "miniature".
+        threshold: Probability above which a pixel belongs to the mask, between 0 and 1.
     """
 
     checkpoint: str | None = None
@@ -44,12 +44,13 @@ class RisClipConfig:
 
 
 class RisClip(Method):
-    """CLIP's alignment, trained into a segmenter. Trained on masks: no zero-shot method, and no fair rival of one.
+    """A segmenter trained on masks, on top of a frozen CLIP.
 
-    It needs no proposals: the predicted mask is drawn by its decoder.
+    It is not a zero-shot method, so comparisons with zero-shot methods have to say that it was trained on masks. It
+    does not need proposals: its decoder predicts the mask.
 
-    Evidence: cfe_map, map (g, g), cosines of patches and sentence after CFE and after SKE; probability (m, m), of the
-    mask, before it is enlarged to the image.
+    Evidence: `cfe_map` and `map`, (g, g), the cosines of patches and sentence after CFE and after SKE; `probability`,
+    (m, m), the mask probability before enlargement to the image.
     """
 
     info = MethodInfo(
@@ -70,12 +71,22 @@ class RisClip(Method):
 
     @property
     def weights(self) -> str | None:
-        """SHA-256 of the checkpoint's file; None where it is not there. Tells results of two trainings apart."""
+        """Return the first 16 digits of the SHA-256 of the checkpoint file, which identifies a training.
+
+        Returns:
+            16 hexadecimal digits; None if the file does not exist.
+        """
         path = Path(self.config.checkpoint) if self.config.checkpoint else SHIPPED["miniature"]
         return file_hash(path)[:16] if path.is_file() else None
 
     def model(self, clip: ImageTextModel) -> RisClipModel:
-        """The trained model on a tower; read on first use.
+        """Return the trained model on a tower; it is loaded on first use.
+
+        Args:
+            clip: The CLIP model that the checkpoint was trained on.
+
+        Returns:
+            The model.
 
         Raises:
             UnavailableError: There is no checkpoint for this tower.
@@ -95,10 +106,21 @@ class RisClip(Method):
         return self._models[id(clip)]
 
     def ground(self, scene: SceneFeatures, texts: Sequence[str]) -> Grounding:
-        """What the model finds for texts; the image passes the tower up to the first adapter once.
+        """Compute the maps and mask logits of several texts on one image.
+
+        The part of the image tower before the first adapter is computed once for each image.
+
+        Args:
+            scene: Image and model.
+            texts: E texts, at least one.
+
+        Returns:
+            The maps and logits of all texts, in float32.
 
         Raises:
-            InvalidInputError: a preprocessing that crops. Else as :meth:`model`.
+            InvalidInputError: The preprocessing crops the image, or the checkpoint belongs to another tower.
+            UnavailableError: There is no checkpoint for this tower.
+            CorruptFileError: The checkpoint is damaged.
         """
         model = self.model(scene.clip)
         preprocess = scene.preprocess(size=model.input_size)
@@ -119,7 +141,20 @@ class RisClip(Method):
     def predict_many(
         self, scene: SceneFeatures, expressions: Sequence[str | Expression], *, parts: str = "parser", **given: Any
     ) -> list[Prediction]:
-        """Predict for several expressions in one batch; see :meth:`Method.predict_many`."""
+        """Predict for several expressions in one batch, see :meth:`~zsris_viz.methods.base.Method.predict_many`.
+
+        Args:
+            scene: Image and model.
+            expressions: Texts or Expressions.
+            parts: As for :meth:`~zsris_viz.methods.base.Method.predict`; RISCLIP uses only the text.
+            **given: As for :meth:`~zsris_viz.methods.base.Method.predict`.
+
+        Returns:
+            One prediction for each expression; `seconds` is the mean over them.
+
+        Raises:
+            InvalidInputError: The model computes values that are not finite, or an expression is empty.
+        """
         self.info.require(scene.clip)
         start = time.perf_counter()
         resolved = [ExpressionParts(text, given, source=parts, parser=scene.load_parser) for text in expressions]
@@ -128,7 +163,15 @@ class RisClip(Method):
         return [dataclasses.replace(prediction, seconds=seconds) for prediction in predictions]
 
     def predict_parts(self, scene: SceneFeatures, text: ExpressionParts) -> Prediction:
-        """Predict for one expression; its parts do not matter."""
+        """Predict for one expression from its text alone.
+
+        Args:
+            scene: Image and model.
+            text: The expression.
+
+        Returns:
+            The prediction.
+        """
         return self._predict_texts(scene, [text.text])[0]
 
     def _predict_texts(self, scene: SceneFeatures, texts: list[str]) -> list[Prediction]:
@@ -158,5 +201,13 @@ class RisClip(Method):
 
 @once_per_scene
 def encoded_image(scene: SceneFeatures, model: RisClipModel) -> Seen:
-    """Return the image after the part of a model that does not depend on the text."""
+    """Compute the part of a model that depends on the image alone, once for each image.
+
+    Args:
+        scene: The image.
+        model: The model.
+
+    Returns:
+        The result of :meth:`~zsris_viz.methods.risclip.model.RisClipModel.look`.
+    """
     return model.look(scene.pixels(size=model.input_size))

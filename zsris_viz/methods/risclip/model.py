@@ -1,4 +1,4 @@
-"""RISCLIP: the parts put together on a frozen ViT CLIP."""
+"""RISCLIP as a module: adapters, exploitation, decoder and the frozen ViT CLIP."""
 
 from __future__ import annotations
 
@@ -24,11 +24,12 @@ KERNEL = "sdpa"  # no attention weights are asked for
 
 @dataclass(frozen=True)
 class Seen:
-    """What the image tower says before the first adapter: the same for all expressions of an image.
+    """The state of the image tower before the first adapter, which is the same for all expressions of an image.
 
     Attributes:
-        hidden: (B, 1 + P, C), the state at the first adapter. early: what the decoder takes from early layers, raw, (B,
-            P, C) each. grid: (rows, columns).
+        hidden: Tensor (B, 1 + P, C), the input of the first adapter.
+        early: Tensors (B, P, C), the patches of each early layer that the decoder reads.
+        grid: Rows and columns of the patch grid.
     """
 
     hidden: Tensor
@@ -36,16 +37,25 @@ class Seen:
     grid: tuple[int, int]
 
     def of(self, owner: Tensor) -> Seen:
-        """A row for each expression: owner (E,) is its image's place in the batch."""
+        """Repeat the state for each expression.
+
+        Args:
+            owner: Tensor (E,) of int64, the index in the batch of each expression's image.
+
+        Returns:
+            The state with `hidden` (E, 1 + P, C); `early` stays as it is.
+        """
         return Seen(self.hidden[owner], self.early, self.grid)
 
 
 class Grounding(NamedTuple):
-    """What a RISCLIP finds for E expressions.
+    """Maps and mask logits of E expressions.
 
     Attributes:
-        cfe_map: (E, P), cosines of patches and sentence after CFE. map: (E, P), after SKE. map_logits: (E, P), the map
-            times the learned scale plus the learned offset. logits: (E, rows * c, columns * c), of the mask.
+        cfe_map: Tensor (E, P), the cosines of patches and sentence after CFE.
+        map: Tensor (E, P), the cosines of patches and sentence after SKE.
+        map_logits: Tensor (E, P), `map` times the learned scale plus the learned offset.
+        logits: Tensor (E, rows * c, columns * c), the mask logits.
     """
 
     cfe_map: Tensor
@@ -55,18 +65,25 @@ class Grounding(NamedTuple):
 
 
 class RisClipModel(nn.Module):
-    """The trained parts; the frozen towers are kept beside them and are no part of the state dict.
+    """RISCLIP on a frozen CLIP; the state dict contains only the trained parts.
+
+    The trained children are `cfe`, `ske`, `decoder` and `head`, which holds the scale and the offset of the map.
 
     Args:
-        clip: a ViT CLIP. architecture: see :class:`Architecture`.
+        clip: A ViT CLIP.
+        architecture: Settings of the parts; None for the defaults.
 
     Attributes:
-        clip, architecture: as given. input_size: pixels of a side. grid: (g, g). cfe_layers: (image layer, text layer)
-            of each pair. early_layers: what the decoder sees. parts: "cfe", "ske", "head" (scale and offset of the
-            map) and "decoder", the children that are trained.
+        clip: The frozen CLIP.
+        architecture: The settings.
+        input_size: Side of the input image in pixels.
+        grid: Rows and columns of the patch grid, (g, g).
+        cfe_layers: Image layer and text layer of each adapter pair.
+        early_layers: Early layers of the image tower that the decoder reads.
 
     Raises:
-        UnavailableError: an RN tower. InvalidInputError: layers that the tower does not have.
+        UnavailableError: The model is not a ViT CLIP.
+        InvalidInputError: The settings name layers that the tower does not have.
     """
 
     def __init__(self, clip: ImageTextModel, architecture: Architecture | None = None) -> None:
@@ -106,14 +123,17 @@ class RisClipModel(nn.Module):
 
     @property
     def first_layer(self) -> int:
-        """The image layer up to which nothing depends on the expression."""
+        """Return the layer of the image tower up to which nothing depends on the expression."""
         return self.cfe_layers[0][0] if self.cfe_layers else self.clip.num_layers - 1
 
     def look(self, pixels: Tensor) -> Seen:
-        """The image tower up to the first adapter; once for each image.
+        """Compute the image tower up to the first adapter.
 
         Args:
-            pixels: (B, 3, S, S), normalised, S = input_size.
+            pixels: Tensor (B, 3, S, S), normalised images with S = `input_size`.
+
+        Returns:
+            The state before the first adapter.
         """
         clip = self.clip
         hidden = clip.embed_pixels(pixels, grad=True)
@@ -126,14 +146,16 @@ class RisClipModel(nn.Module):
         return Seen(hidden, tuple(early), (pixels.shape[-2] // clip.patch_size, pixels.shape[-1] // clip.patch_size))
 
     def extract(self, seen: Seen, ids: Tensor, end: Tensor, *, adapters: bool = True) -> tuple[Tensor, Tensor]:
-        """Both towers from the first adapter on, in step.
+        """Compute both towers from the first adapter to the joint space.
 
         Args:
-            seen: a row for each expression. ids: (E, T) int64 and end: (E,), tokens. adapters: False leaves them out,
-                which is CLIP itself.
+            seen: State with one row for each expression, see :meth:`Seen.of`.
+            ids: Tensor (E, T) of int64, the tokens.
+            end: Tensor (E,) of int64, the positions of the end tokens.
+            adapters: Whether the adapters run; without them the result is that of CLIP itself.
 
         Returns:
-            patches (E, P, D) and words (E, T, D) in the joint space, unit length.
+            Patches (E, P, D) and text tokens (E, T, D) in the joint space, of unit length.
         """
         clip, image, keep = self.clip, seen.hidden, end_mask(end, ids.shape[1])
         text = clip.text.embed(ids)
@@ -158,12 +180,17 @@ class RisClipModel(nn.Module):
     def forward(
         self, pixels: Tensor | Seen, owner: Tensor, ids: Tensor, end: Tensor, *, decode: bool = True
     ) -> Grounding:
-        """The whole way.
+        """Compute the grounding maps and the mask logits of expressions.
 
         Args:
-            pixels: (B, 3, S, S), normalised, or what :meth:`look` returned for them. owner: (E,) int64, the image of
-                each expression. ids: (E, T) int64. end: (E,) int64. decode: False leaves the decoder out: then `logits`
-                are those of the map, (E, rows, columns).
+            pixels: Tensor (B, 3, S, S), normalised images, or the result of :meth:`look` for them.
+            owner: Tensor (E,) of int64, the index in the batch of each expression's image.
+            ids: Tensor (E, T) of int64, the tokens.
+            end: Tensor (E,) of int64, the positions of the end tokens.
+            decode: Whether the decoder runs; without it `logits` of the result are the map logits, (E, rows, columns).
+
+        Returns:
+            The maps and the logits.
         """
         seen = pixels if isinstance(pixels, Seen) else self.look(pixels)
         rows = torch.arange(len(end), device=end.device)
@@ -186,7 +213,7 @@ class RisClipModel(nn.Module):
         return Grounding(after_cfe, after_ske, map_logits, logits)
 
     def _run(self, blocks: nn.ModuleList, hidden: Tensor, first: int, last: int, mask: Tensor | None = None) -> Tensor:
-        """Frozen blocks `first` to `last`; only what the adapters before them need is kept for the backward pass."""
+        """Run frozen blocks `first` to `last - 1`, and store only what the gradient of earlier adapters needs."""
         again = self.architecture.checkpoint_blocks and hidden.requires_grad
         for index in range(first, last):
             if again:
@@ -196,7 +223,7 @@ class RisClipModel(nn.Module):
         return hidden
 
     def count(self) -> int:
-        """How many numbers are trained."""
+        """Return the number of trained parameters."""
         return sum(parameter.numel() for parameter in self.parameters())
 
 
@@ -205,7 +232,18 @@ def _block(block: nn.Module, hidden: Tensor, mask: Tensor | None) -> Tensor:
 
 
 def cfe_layers(architecture: Architecture, clip: VitClip) -> tuple[tuple[int, int], ...]:
-    """(image layer, text layer) of each pair of adapters. Raises InvalidInputError for layers that do not exist."""
+    """Return the image layer and the text layer of each adapter pair.
+
+    Args:
+        architecture: The settings.
+        clip: The tower.
+
+    Returns:
+        Pairs of layers in ascending order.
+
+    Raises:
+        InvalidInputError: A layer does not exist, or the layers are not in ascending order.
+    """
     image = architecture.cfe_layers
     if image is None:
         image = spread_layers(architecture.cfe_pairs, clip.num_layers)
@@ -218,7 +256,19 @@ def cfe_layers(architecture: Architecture, clip: VitClip) -> tuple[tuple[int, in
 
 
 def early_layers(architecture: Architecture, clip: VitClip, pairs: tuple[tuple[int, int], ...]) -> tuple[int, ...]:
-    """The layers that the decoder sees. Raises InvalidInputError for layers behind the first adapter."""
+    """Return the early layers of the image tower that the decoder reads.
+
+    Args:
+        architecture: The settings.
+        clip: The tower.
+        pairs: Image layer and text layer of each adapter pair.
+
+    Returns:
+        Layers in ascending order.
+
+    Raises:
+        InvalidInputError: A layer lies after the first adapter, or the layers are not in ascending order.
+    """
     first = pairs[0][0] if pairs else clip.num_layers - 1
     early = architecture.decoder_layers
     if early is None:

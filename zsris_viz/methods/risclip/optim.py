@@ -1,4 +1,4 @@
-"""What a step does to the weights: which parts are trained in a stage, the learning rate, the loss."""
+"""Optimization of RISCLIP: the stages and the parts that they train, the learning rate and the loss."""
 
 from __future__ import annotations
 
@@ -17,10 +17,12 @@ from zsris_viz.methods.risclip.model import Grounding, RisClipModel
 
 @dataclass(frozen=True)
 class Stage:
-    """A part of the training.
+    """A stage of the training.
 
     Attributes:
-        name: "align", "decode" or "joint". steps: how many. parts: children of the model that are trained.
+        name: "align", "decode" or "joint".
+        steps: Number of optimizer steps.
+        parts: Names of the children of the model that are trained.
     """
 
     name: str
@@ -29,7 +31,7 @@ class Stage:
 
     @property
     def uses_mask(self) -> bool:
-        """Whether the mask is what is trained and validated; else the grounding map."""
+        """Return whether the mask is trained and validated; otherwise the grounding map is."""
         return self.name != "align"
 
 
@@ -37,18 +39,45 @@ STAGES = {"align": ("cfe", "ske", "head"), "decode": ("decoder",), "joint": ("cf
 
 
 def stages_of(settings: Training, model: RisClipModel) -> list[Stage]:
-    """The stages that have steps and something to train."""
+    """Return the stages that have steps and parameters to train.
+
+    Args:
+        settings: Settings of the training.
+        model: The model.
+
+    Returns:
+        The stages in order.
+    """
     stages = [Stage(name, getattr(settings.steps, name), parts) for name, parts in STAGES.items()]
     return [stage for stage in stages if stage.steps and trained(model, stage)]
 
 
 def trained(model: RisClipModel, stage: Stage) -> list[tuple[str, nn.Parameter]]:
-    """Names and parameters that a stage trains."""
+    """Return the parameters that a stage trains, with their names.
+
+    Args:
+        model: The model.
+        stage: The stage.
+
+    Returns:
+        Pairs of name and parameter.
+    """
     return [(name, value) for name, value in model.named_parameters() if name.split(".")[0] in stage.parts]
 
 
 def start_stage(model: RisClipModel, stage: Stage, settings: Training) -> torch.optim.AdamW:
-    """Freeze what the stage does not train, and make its optimizer; norms and biases do not decay."""
+    """Freeze all parameters that the stage does not train and create the optimizer of the others.
+
+    Weight decay applies only to parameters with at least two axes, so not to biases and LayerNorms.
+
+    Args:
+        model: The model.
+        stage: The stage.
+        settings: Settings of the training.
+
+    Returns:
+        The optimizer.
+    """
     model.requires_grad_(False)
     chosen = [value for _, value in trained(model, stage)]
     for value in chosen:
@@ -61,10 +90,15 @@ def start_stage(model: RisClipModel, stage: Stage, settings: Training) -> torch.
 
 
 def learning_rate(step: int, steps: int, settings: Training) -> float:
-    """Linear warm-up to `rate` over the first share of a stage, then a cosine down to `floor * rate`.
+    """Compute the learning rate of a step: a linear warm-up to `rate`, then a cosine decay to `floor * rate`.
 
     Args:
-        step: from 0. steps: of the stage.
+        step: Number of the step in its stage, from 0.
+        steps: Number of steps of the stage.
+        settings: Settings of the training.
+
+    Returns:
+        The learning rate.
     """
     done = (step + 1) / steps
     if done <= settings.warmup:
@@ -74,12 +108,28 @@ def learning_rate(step: int, steps: int, settings: Training) -> float:
 
 
 def shares_on_grid(masks: Tensor, grid: tuple[int, int]) -> Tensor:
-    """How much of each patch a mask covers: (E, M, M) -> (E, P), 0-1."""
+    """Compute the share of each patch that a mask covers.
+
+    Args:
+        masks: Tensor (E, M, M), 0-1.
+        grid: Rows and columns of the patch grid.
+
+    Returns:
+        Tensor (E, P), 0-1.
+    """
     return F.adaptive_avg_pool2d(masks[:, None], grid).flatten(1)
 
 
 def at_side(logits: Tensor, side: int) -> Tensor:
-    """Logits (E, m, m) on the masks' side, bilinear: (E, M, M)."""
+    """Resize logits bilinearly to the size of the masks.
+
+    Args:
+        logits: Tensor (E, m, m).
+        side: M, the side of the masks in cells.
+
+    Returns:
+        Tensor (E, M, M).
+    """
     if logits.shape[-1] == side:
         return logits
     return F.interpolate(logits[:, None], size=(side, side), mode="bilinear", align_corners=False)[:, 0]
@@ -88,10 +138,17 @@ def at_side(logits: Tensor, side: int) -> Tensor:
 def loss_of(
     found: Grounding, batch: Batch, stage: Stage, settings: Training, grid: tuple[int, int]
 ) -> dict[str, Tensor]:
-    """The loss of a stage and its parts.
+    """Compute the loss of a stage and its terms.
+
+    Args:
+        found: Output of the model.
+        batch: The batch.
+        stage: The stage.
+        settings: Settings of the training.
+        grid: Rows and columns of the patch grid.
 
     Returns:
-        "loss", and of "contrast" and "bce" what the stage uses, detached.
+        Scalars by name: "loss", and without gradient "contrast" and "bce" where the stage uses them.
     """
     parts: dict[str, Tensor] = {}
     total = found.logits.new_zeros(())
@@ -106,7 +163,15 @@ def loss_of(
 
 
 def ious(logits: Tensor, masks: Tensor) -> Tensor:
-    """IoU of each mask where the logits are above 0: (E, m, m) and (E, M, M) -> (E,), 0-1."""
+    """Compute the IoU of predicted masks, which contain the cells with a logit above 0.
+
+    Args:
+        logits: Tensor (E, m, m), the logits.
+        masks: Tensor (E, M, M), the reference masks.
+
+    Returns:
+        Tensor (E,), 0-1.
+    """
     predicted, right = at_side(logits.float(), masks.shape[-1]) > 0, masks > 0.5
     shared, either = (predicted & right).sum((1, 2)), (predicted | right).sum((1, 2))
     return shared / either.clamp_min(1)

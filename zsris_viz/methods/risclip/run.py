@@ -1,4 +1,4 @@
-"""One training in its folder: stages, steps, validation, and a state from which a killed run goes on."""
+"""A training run in a folder: stages, steps, validation and the state from which an interrupted run resumes."""
 
 from __future__ import annotations
 
@@ -30,12 +30,18 @@ FREE = ("clip", "device", "workers", "threads", "checkpoint_minutes", "log_every
 
 @dataclass
 class Progress:
-    """Where a training stands.
+    """The progress of a training run.
 
     Attributes:
-        stage: number of the stage. step: steps done in it. total: steps done in all. batches: batches done in all.
-            expressions: seen by this process. seconds: of work. best: best validation of the stage, 0-1. stale:
-            validations since. finished: all stages are done.
+        stage: Index of the current stage.
+        step: Number of steps done in the current stage.
+        total: Number of steps done in all stages.
+        batches: Number of batches done in all stages.
+        expressions: Number of expressions that this process has trained on.
+        seconds: Training time in seconds.
+        best: Best validation mIoU of the current stage in per cent; -1 before the first validation.
+        stale: Number of validations since the best one.
+        finished: Whether all stages are done.
     """
 
     stage: int = 0
@@ -51,11 +57,13 @@ class Progress:
 
 @dataclass
 class Trained:
-    """What a training leaves.
+    """The result of a training run.
 
     Attributes:
-        path: `model.safetensors` in the run's folder. model: on its tower, in evaluation mode. rows: of the log.
-        progress: where it stands; `finished` is False when it was stopped by `stop_after`.
+        path: Path of `model.safetensors` in the run's folder.
+        model: The model on its tower, in evaluation mode.
+        rows: Rows of the log.
+        progress: Progress of the run; `finished` is false if `stop_after` ended the call.
     """
 
     path: Path
@@ -65,10 +73,19 @@ class Trained:
 
 
 class TrainingRun:
-    """One training in its folder.
+    """A training run in a folder.
 
     Args:
-        settings, folder, model: what is trained, and where. accelerator: of the `accelerate` library.
+        settings: Settings of the training.
+        folder: Folder of the run.
+        model: The model to train.
+        accelerator: An `accelerate.Accelerator`.
+
+    Attributes:
+        progress: Progress of the run.
+        state: Path of the file from which an interrupted run resumes.
+        result: Path of the trained model.
+        log: The log; it exists after :meth:`open`.
     """
 
     def __init__(self, settings: Training, folder: Path, model: RisClipModel, accelerator: Any) -> None:
@@ -84,10 +101,14 @@ class TrainingRun:
     # -- the folder
 
     def open(self, *, tensorboard: bool = True) -> None:
-        """Take up what is in the folder, or begin.
+        """Resume the run in the folder, or start a new one.
+
+        Args:
+            tensorboard: Whether event files are written.
 
         Raises:
-            InvalidInputError: a run of other settings or of another tower. CorruptFileError: a damaged state.
+            InvalidInputError: The folder holds a run with other settings or of another tower.
+            CorruptFileError: The saved state is damaged.
         """
         facts = {**self.settings.model_dump(mode="json"), "tower": tower_hash(self.model.clip)}
         path = self.folder / "settings.json"
@@ -115,7 +136,11 @@ class TrainingRun:
         self.log = TrainingLog(self.folder, rows, tensorboard=tensorboard, write=self.accelerator.is_main_process)
 
     def save(self, optimizer: Any) -> None:
-        """Write the state of the training; only the first process does."""
+        """Write the state of the run; only the first process writes.
+
+        Args:
+            optimizer: The optimizer whose state is saved; None between two stages.
+        """
         self._saved = time.monotonic()
         if not self.accelerator.is_main_process:
             return
@@ -130,7 +155,10 @@ class TrainingRun:
         save_state(self.state, state)
 
     def finish(self) -> Trained:
-        """The trained model; of a run that stopped on the way, as it is now."""
+        """Return the trained model; a finished run also writes it to `model.safetensors`.
+
+        A run that is not finished returns the model with its current weights.
+        """
         done = self.progress
         if done.finished and self.accelerator.is_main_process:
             best = load_state(self.folder / "best.pt")
@@ -151,7 +179,14 @@ class TrainingRun:
     def work(
         self, spoken: StepBatches, validation: Pictures | None, stop_after: int | None, report: Callable[[str], None]
     ) -> None:
-        """All stages from where the run stands."""
+        """Run all stages that are not done yet.
+
+        Args:
+            spoken: The training batches.
+            validation: The validation images; None for no validation.
+            stop_after: Number of steps after which the call ends; None for no limit.
+            report: Function that is called with a line of text on progress.
+        """
         left = stop_after
         stages = stages_of(self.settings, self.model)
         held = None if validation is None else [validation[index] for index in range(len(validation))]
@@ -172,7 +207,21 @@ class TrainingRun:
         left: int | None,
         report: Callable[[str], None],
     ) -> int | None:
-        """One stage, to its end or until `left` steps are done; returns how many are left of these."""
+        """Run one stage to its end, or until the steps of this call are done.
+
+        Args:
+            stage: The stage.
+            spoken: The training batches.
+            validation: The validation images; None for no validation.
+            left: Number of steps that this call may still do; None for no limit.
+            report: Function that is called with a line of text on progress.
+
+        Returns:
+            Number of steps that this call may still do; None for no limit.
+
+        Raises:
+            UnavailableError: A loss or a gradient is not finite.
+        """
         settings, done = self.settings, self.progress
         plain = start_stage(self.model, stage, settings)
         model, optimizer = self.accelerator.prepare(self.model, plain)
@@ -208,10 +257,19 @@ class TrainingRun:
         return left
 
     def step(self, stage: Stage, model: Any, optimizer: Any, batches: Iterator[Batch]) -> dict[str, Any]:
-        """One optimizer step; returns a row for the log.
+        """Do one optimizer step.
+
+        Args:
+            stage: The stage.
+            model: The model as the accelerator prepared it.
+            optimizer: The optimizer as the accelerator prepared it.
+            batches: Iterator over the training batches.
+
+        Returns:
+            A row for the log.
 
         Raises:
-            UnavailableError: a loss or gradient that is no number. Nothing is saved after it.
+            UnavailableError: A loss or a gradient is not finite; the state of this step is not saved.
         """
         settings, done, accelerator = self.settings, self.progress, self.accelerator
         rate = learning_rate(done.step, stage.steps, settings)
@@ -253,7 +311,15 @@ class TrainingRun:
             )
 
     def compare(self, value: float, stage: Stage) -> bool:
-        """Note a validation; whether the stage is over because there was no better one for too long."""
+        """Record the result of a validation and decide whether the stage ends early.
+
+        Args:
+            value: Validation mIoU in per cent.
+            stage: The stage.
+
+        Returns:
+            Whether the last `patience` validations brought no improvement.
+        """
         done = self.progress
         if value > done.best:
             done.best, done.stale = value, 0
@@ -267,10 +333,16 @@ class TrainingRun:
 def validate(
     model: RisClipModel, pictures: list[TrainingImage], batch: int, accelerator: Any = None
 ) -> dict[str, float]:
-    """mIoU of map and mask in per cent over all expressions of pictures.
+    """Compute the mIoU of the map and of the mask over all expressions of images.
+
+    Args:
+        model: The model.
+        pictures: The images; those without expressions are skipped.
+        batch: Number of images in a batch.
+        accelerator: An `accelerate.Accelerator`; None for a single process in full precision.
 
     Returns:
-        val_map_miou, val_miou.
+        "val_map_miou" and "val_miou", in per cent.
     """
     device = model.clip.device
     maps, masks = [], []

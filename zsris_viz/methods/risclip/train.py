@@ -1,4 +1,4 @@
-"""Training of a RISCLIP in two stages, which can be killed at any moment and ends with the same weights."""
+"""Training of a RISCLIP in two stages, which can be interrupted at any time and resumed with the same final weights."""
 
 from __future__ import annotations
 
@@ -33,24 +33,29 @@ def train_risclip(
     tensorboard: bool = True,
     report: Callable[[str], None] | None = None,
 ) -> Trained:
-    """Train a RISCLIP, or go on with a training that was interrupted.
+    """Train a RISCLIP, or resume a training that was interrupted.
 
-    The folder gets `model.safetensors` (the best of the last stage by validation, else the last), `training.csv`,
-    `tensorboard/`, `settings.json` and `state.pt`. Several GPUs: start the same command with `accelerate launch`; the
-    batch is that of one process.
+    The folder contains `model.safetensors`, `training.csv`, `tensorboard/`, `settings.json` and `state.pt`. The model
+    is the best one of the joint stage by validation, or the last one without validation. For several GPUs, start the
+    same command with `accelerate launch`; the batch size is that of one process.
 
     Args:
-        settings: see :class:`Training`. output: the run's folder.
-        clip: a loaded tower instead of `settings.clip`. data, validation: Pictures instead of those of the settings.
-        stop_after: stop after so many steps of this call, with a checkpoint. tensorboard: write event files.
-        report: Called with a line of text on progress now and then.
+        settings: Settings of the training.
+        output: Folder of the run.
+        clip: A loaded tower, which is used instead of `settings.clip`.
+        data: Training images, which are used instead of those of the settings.
+        validation: Validation images, which are used instead of those of the settings.
+        stop_after: Number of steps after which this call saves the state and ends; None for no limit.
+        tensorboard: Whether event files are written.
+        report: Function that is called with a line of text on progress from time to time.
 
     Returns:
-        Trained.
+        The trained model with its log.
 
     Raises:
-        InvalidInputError: a folder with a run of other settings, a data set without masks, settings that do not fit the
-            tower. UnavailableError: a loss that is no number, with the step; a full disk; CLIP's weights changed.
+        InvalidInputError: The folder holds a run with other settings, the data set has no masks, or the settings do not
+            fit the tower.
+        UnavailableError: A loss is not finite, a file cannot be written, or CLIP's own weights changed.
     """
     if settings.threads is not None:
         torch.set_num_threads(settings.threads)
@@ -86,7 +91,18 @@ def train_risclip(
 
 
 def pictures_of(data: Data, model: RisClipModel) -> Pictures:
-    """The pictures that a training's settings name, for the model's size. Raises as `load_dataset`."""
+    """Load the images that the settings of a training name, at the input size of the model.
+
+    Args:
+        data: Settings of the images.
+        model: The model.
+
+    Returns:
+        The images.
+
+    Raises:
+        ZsrisError: The data set cannot be loaded, see `load_dataset`.
+    """
     from zsris_viz.datasets import load_dataset
 
     dataset = load_dataset(
@@ -103,7 +119,15 @@ def pictures_of(data: Data, model: RisClipModel) -> Pictures:
 
 
 def start_accelerator(settings: Training, clip: ImageTextModel | None) -> Any:
-    """accelerate's Accelerator for the settings; it knows how many processes there are."""
+    """Create the `accelerate.Accelerator` for a training.
+
+    Args:
+        settings: Settings of the training.
+        clip: A loaded tower, whose device is used; None for the device of the settings.
+
+    Returns:
+        The accelerator.
+    """
     from accelerate import Accelerator
     from accelerate.state import AcceleratorState
 
