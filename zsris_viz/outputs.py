@@ -54,11 +54,11 @@ class Outputs:
         """Start the clock of the first output.
 
         Args:
-            output_dir: folder that gets `figures/` and `tables/`; made when needed.
-            notebook: name of the notebook, without `.ipynb`.
-            model: the model behind the numbers: a text, or an object with `name` (what `load_clip` gives).
-            data: the data behind them: a text, or an object with `name` and `split` (what `load_dataset` gives).
-            parameters: what the notebook was run with; plain values only.
+            output_dir: Folder that gets `figures/` and `tables/`; made when needed.
+            notebook: Name of the notebook, without `.ipynb`.
+            model: The model behind the numbers: a text, or an object with `name` (what `load_clip` gives).
+            data: The data behind them: a text, or an object with `name` and `split` (what `load_dataset` gives).
+            parameters: What the notebook was run with; plain values only.
         """
         self.output_dir = Path(output_dir)
         self.notebook = notebook
@@ -73,12 +73,12 @@ class Outputs:
         """Write `figures/NAME.png` (150 dots per inch), `.svg`, `.pdf` (vectors, fonts embedded) and `.json`.
 
         Args:
-            fig: a matplotlib Figure, or anything that has one (Axes, a seaborn grid).
-            name: file name without suffix; letters, digits, `-`, `_` and `.`.
-            title: one line for the index page.
-            model: stands in for the notebook's model, for this output; `data` likewise.
-            data: see `model`.
-            **extra: further plain values for the provenance.
+            fig: A matplotlib Figure, or anything that has one (Axes, a seaborn grid).
+            name: File name without suffix; letters, digits, `-`, `_` and `.`.
+            title: One line for the index page.
+            model: Stands in for the notebook's model, for this output; `data` likewise.
+            data: See `model`.
+            **extra: Further plain values for the provenance.
 
         Returns:
             The path of the PNG.

@@ -1,4 +1,4 @@
-"""What every captioner is: pictures in, sentences out, each asked for once."""
+"""The common interface of captioners: images in, sentences out, each computed once."""
 
 from __future__ import annotations
 
@@ -23,18 +23,22 @@ VERSION = 1
 
 
 class Captioner(ABC):
-    """A model that says what is in a picture, with what it said kept on disk.
+    """Describe images in a sentence, and keep the sentences on disk.
 
-    A caption is kept by the content of the image, the mask, the style of the input and everything in `settings`: the
-    same region is never described twice, not even in another run.
+    A caption is kept under the content of the image, the mask, the style of the input and everything in `settings`, so
+    that the same region is never described twice, not even in another run.
 
     Args:
-        name: shown in tables. batch_size: pictures at once; of no influence on the captions.
+        name: Name shown in tables.
+        batch_size: Number of images in a batch; it does not change the captions.
         cache: True for the user's cache folder (see :func:`zsris_viz.io.cache.cache_folder`), a DiskCache, or False for
             none.
 
     Attributes:
-        name, batch_size: as given. cache: a DiskCache or None. calls: how many pictures the model itself has seen.
+        name: Name shown in tables.
+        batch_size: Number of images in a batch.
+        cache: The DiskCache, or None.
+        calls: Number of images that the model itself has processed.
     """
 
     def __init__(self, name: str, *, batch_size: int = 32, cache: bool | DiskCache = True) -> None:
@@ -48,20 +52,20 @@ class Captioner(ABC):
     @property
     @abstractmethod
     def settings(self) -> dict[str, Any]:
-        """Everything that changes a caption, as plain values: the model, its weights, how it decodes."""
+        """Return everything that changes a caption as plain values: the model, its weights and its decoding."""
 
     @abstractmethod
     def _generate(self, images: list[Image.Image]) -> list[str]:
-        """Captions of at most `batch_size` RGB pictures of any size."""
+        """Return the captions of at most `batch_size` RGB images of any size."""
 
     def caption_images(self, images: ImageSource | Sequence[ImageSource]) -> list[str]:
-        """One caption for each whole image.
+        """Return one caption for each whole image.
 
         Args:
-            images: one image, or a list; anything :func:`zsris_viz.images.open_image` takes.
+            images: One image or a list of images; anything that :func:`zsris_viz.images.open_image` takes.
 
         Returns:
-            The captions without white space around them, in the order of the images; "" where the model says nothing.
+            The captions without white space around them, in the order of the images; "" if the model returns no text.
         """
         pictures = [open_image(image) for image in _listed(images)]
         for picture in pictures:
@@ -79,18 +83,21 @@ class Captioner(ABC):
         margin: float = 0.0,
         sigma: float = SIGMA,
     ) -> list[str]:
-        """One caption for each proposal of an image.
+        """Return one caption for each proposal of an image.
 
         Args:
-            image, masks: as for :class:`~zsris_viz.methods.base.SceneFeatures`.
-            style, square, margin, sigma: how a proposal is shown, see
-                :func:`zsris_viz.captioning.regions.region_images`.
+            image: See :class:`~zsris_viz.methods.base.SceneFeatures`.
+            masks: N proposals; see :class:`~zsris_viz.methods.base.SceneFeatures`.
+            style: How a proposal is shown; see :func:`zsris_viz.captioning.regions.region_images`.
+            square: See :func:`zsris_viz.captioning.regions.region_images`.
+            margin: See :func:`zsris_viz.captioning.regions.region_images`.
+            sigma: See :func:`zsris_viz.captioning.regions.region_images`.
 
         Returns:
-            N captions; "" where the model says nothing, and for a mask without a pixel, which it is not asked about.
+            N captions; "" if the model returns no text, and for an empty mask, which the model does not process.
 
         Raises:
-            InvalidInputError: an unknown style, or masks of another size than the image.
+            InvalidInputError: An unknown style, or masks of another size than the image.
         """
         check_style(style, square, margin, sigma)
         picture = open_image(image)
@@ -121,7 +128,7 @@ class Captioner(ABC):
         return key_of(what="caption", version=VERSION, image=image, mask=mask, shown=shown, captioner=self.settings)
 
     def _answer(self, keys: list[str], draw: Any) -> list[str]:
-        """Captions by key, from the cache where they are; the others are drawn and generated, equal ones once."""
+        """Return the captions by key, from the cache if they are there; the others are generated once each."""
         found: dict[str, str] = {}
         for key in dict.fromkeys(keys):
             entry = self.cache.get(key) if self.cache is not None else None
@@ -156,6 +163,6 @@ def _listed(images: Any) -> list[Any]:
 
 
 def _mask_fingerprint(mask: torch.Tensor) -> str:
-    """Changes with the size or any pixel of a (H, W) bool mask."""
+    """Return a hash of the size and the pixels of an (H, W) bool mask."""
     packed = np.packbits(mask.cpu().numpy())
     return hashlib.sha256(f"{tuple(mask.shape)} ".encode() + packed.tobytes()).hexdigest()

@@ -1,4 +1,4 @@
-"""What a captioner sees of a proposal: its box, with the background blurred, black, or left as it is."""
+"""The input of a captioner for a proposal: its box, with the background blurred, black, or unchanged."""
 
 from __future__ import annotations
 
@@ -27,22 +27,23 @@ def region_images(
     margin: float = 0.0,
     sigma: float = SIGMA,
 ) -> list[Image.Image]:
-    """One picture of each proposal, cut out at the image's own resolution.
+    """Return one image of each proposal, cut out at the image's own resolution.
 
     Args:
-        image: RGB. masks: N proposals of the image's size.
-        style: what lies outside the mask: "blur" (the image itself, blurred), "black", or "none" (as it is).
-        square: "none" leaves the box as it is, for the model's own processor to squash or to crop; "pad" pads it with
-            black to a square first, as TAS's code does.
-        margin: how much of the box's width and height is added on every side, clipped to the image; 0 is the tight
+        image: An RGB image.
+        masks: N proposals of the image's size.
+        style: Background outside the mask: "blur" (the image itself, blurred), "black", or "none" (unchanged).
+        square: "none" keeps the box as it is, and the model's own processor resizes or crops it; "pad" first pads it
+            with black to a square, as TAS's code does.
+        margin: Share of the box's width and height that is added on every side, clipped to the image; 0 is the tight
             box.
-        sigma: standard deviation of the blur in pixels of the image; 11.6 is that of TAS's 75 x 75 kernel.
+        sigma: Standard deviation of the blur in pixels of the image; 11.6 is that of TAS's 75 x 75 kernel.
 
     Returns:
         N RGB images, each of its own size; one pixel for an empty mask.
 
     Raises:
-        InvalidInputError: an unknown style or square, a margin outside 0 to 10, a sigma that is not positive, or
+        InvalidInputError: An unknown style or square, a margin outside 0 to 10, a sigma that is not positive, or
             masks of another size than the image.
     """
     check_style(style, square, margin, sigma)
@@ -62,7 +63,11 @@ def region_images(
 
 
 def check_style(style: str, square: str, margin: float, sigma: float) -> None:
-    """Refuse an input style that is none. Raises InvalidInputError."""
+    """Check the settings of :func:`region_images`.
+
+    Raises:
+        InvalidInputError: A value that is not accepted.
+    """
     if style not in STYLES:
         raise InvalidInputError(f"style={style!r} is unknown for a captioner's input; use one of {', '.join(STYLES)}.")
     if square not in SQUARES:
@@ -74,7 +79,7 @@ def check_style(style: str, square: str, margin: float, sigma: float) -> None:
 
 
 def _padded(cut: np.ndarray) -> np.ndarray:
-    """(h, w, 3) in the middle of a black square."""
+    """Pad an (h, w, 3) image with black to a square, with the image in the middle."""
     height, width = cut.shape[:2]
     side = max(height, width)
     top, left = (side - height) // 2, (side - width) // 2
@@ -82,7 +87,7 @@ def _padded(cut: np.ndarray) -> np.ndarray:
 
 
 def _boxes(masks: Masks, margin: float) -> list[tuple[int, int, int, int]]:
-    """XYXY boxes with their margin, inside the image, at least one pixel."""
+    """Return XYXY boxes with their margin, inside the image, of at least one pixel."""
     height, width = masks.size
     found = []
     for left, top, right, bottom in masks.boxes.tolist():

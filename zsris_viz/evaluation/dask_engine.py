@@ -1,7 +1,7 @@
-"""Evaluation on a Dask cluster: workers compute the rows of images, the process that asks keeps them.
+"""Evaluation on a Dask cluster: the workers compute the rows of images, and the calling process keeps them.
 
-Every worker loads the models once, when it gets its first shard, and takes one shard at a time. A shard is a few images
-in a row. A worker that is lost loses its shard only: the scheduler gives it to another.
+Every worker loads the models once, when it gets its first shard, and takes one shard at a time. A shard is a few
+consecutive images. If a worker is lost, the scheduler gives its shard to another worker.
 """
 
 from __future__ import annotations
@@ -25,7 +25,9 @@ CONNECT = 15  # seconds to find the scheduler
 
 
 class DaskEngine:
-    """A connection to a Dask cluster; use it as a context manager, or let `evaluate(engine="dask://...")` make one.
+    """Connect to a Dask cluster.
+
+    Use it as a context manager, or let `evaluate(engine="dask://...")` make one.
 
     Example::
 
@@ -34,14 +36,15 @@ class DaskEngine:
             evaluate("scenes", "global-local", limit=50, engine=engine)
 
     Args:
-        address: "dask://HOST:PORT", a running scheduler; "dask://local:N", N new processes on this machine.
-        shard: images that a worker gets at a time; by default 1 to 16, so that each gets several shards.
+        address: "dask://HOST:PORT" for a running scheduler; "dask://local:N" for N new processes on this machine.
+        shard: Number of images that a worker gets at a time; by default 1 to 16, so that each gets several shards.
 
     Attributes:
-        client: the distributed.Client. dashboard_link: address of Dask's page on what the workers do.
+        client: The distributed.Client.
+        dashboard_link: Address of Dask's page about the workers.
 
     Raises:
-        InvalidInputError: another address.
+        InvalidInputError: An address of another form.
         UnavailableError: Dask is not installed, or no scheduler answers.
     """
 
@@ -74,7 +77,7 @@ class DaskEngine:
 
     @property
     def dashboard_link(self) -> str:
-        """Address of Dask's page."""
+        """Return the address of Dask's page about the workers."""
         return str(self.client.dashboard_link)
 
     def __enter__(self) -> DaskEngine:
@@ -84,7 +87,7 @@ class DaskEngine:
         self.close()
 
     def close(self) -> None:
-        """Leave the cluster, and end it if it was made here."""
+        """Disconnect from the cluster, and shut it down if it was started by this engine."""
         self.client.close()
         if self._cluster is not None:
             self._cluster.close()
@@ -93,10 +96,10 @@ class DaskEngine:
         return f"DaskEngine({self.address!r}): {len(self.client.scheduler_info(n_workers=-1)['workers'])} workers"
 
     def map(self, spec: WorkerSpec, missing: Sequence[int]) -> Iterator[tuple[int, list[dict[str, Any]]]]:
-        """(place, rows) of the images at the places `missing`, as they get ready, in any order.
+        """Yield (place, rows) of the images at the places `missing`, in the order in which they are finished.
 
         Raises:
-            UnavailableError: the scheduler is gone, a shard has ended several workers, or a model is missing there.
+            UnavailableError: The scheduler is gone, a shard has ended several workers, or a worker lacks a model.
         """
         from concurrent.futures import CancelledError
 
@@ -140,17 +143,20 @@ class DaskEngine:
         return self.client.submit(run_shard, token, places, key=f"{token}-{places[0]}", pure=False)
 
     def _forget(self, token: str) -> None:
-        """Cancel what is still running, and let the workers drop their models."""
+        """Cancel the shards that are still running, and let the workers release their models."""
         if self.client.status == "running":
             self.client.cancel([key for key in self.client.futures if str(key).startswith(token)], force=True)
             self.client.unregister_worker_plugin(token)
 
 
 def read_address(address: str) -> tuple[str | None, int | None]:
-    """("HOST:PORT", None), or (None, number of processes or None for as many as cores).
+    """Read the address of a cluster.
+
+    Returns:
+        ("HOST:PORT", None), or (None, number of processes), where None stands for one process for each core.
 
     Raises:
-        InvalidInputError: neither "dask://HOST:PORT" nor "dask://local:N".
+        InvalidInputError: Neither "dask://HOST:PORT" nor "dask://local:N".
     """
     if not isinstance(address, str):
         raise InvalidTypeError(f"engine is {type(address).__name__}; give a text such as 'dask://local:2'.")

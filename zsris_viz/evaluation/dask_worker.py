@@ -1,4 +1,4 @@
-"""What runs in the workers of a Dask cluster: a plugin brings the run, the first shard loads the models."""
+"""The code that runs in the workers of a Dask cluster: a plugin sends the run, the first shard loads the models."""
 
 from __future__ import annotations
 
@@ -20,27 +20,28 @@ _ONE_AT_A_TIME = threading.Lock()  # a worker may have several threads; the mode
 
 
 class Keeper(WorkerPlugin):
-    """Brings a spec to every worker, also to those that come later.
+    """Send a spec to every worker, also to workers that join later.
 
     Args:
-        token: names the run. spec: a pickled WorkerSpec, which is read with the first shard.
+        token: Identifier of the run.
+        spec: A pickled WorkerSpec, which is unpickled with the first shard.
     """
 
     def __init__(self, token: str, spec: bytes) -> None:
         self.token, self.spec = token, spec
 
     def setup(self, worker: Any) -> None:
-        """Called by Dask when the worker meets the plugin."""
+        """Register the spec on a worker; Dask calls this when the plugin reaches the worker."""
         _SPECS[self.token] = self.spec
 
     def teardown(self, worker: Any) -> None:
-        """Called by Dask when the run is over: drop the models."""
+        """Release the models; Dask calls this when the run is over."""
         _SPECS.pop(self.token, None)
         _LOADED.pop(self.token, None)
 
 
 def run_shard(token: str, places: Sequence[int]) -> Rows:
-    """(place, rows) of a few images; the first call in a process loads the models."""
+    """Return (place, rows) of a few images; the first call in a process loads the models."""
     from distributed.protocol.pickle import loads
 
     from zsris_viz.evaluation.per_image import evaluate_image

@@ -40,16 +40,16 @@ class AttentionExplorer(Explorer):
     patch under the mouse, and the small maps show its attention in every layer and head.
 
     Args:
-        image: anything :func:`zsris_viz.images.open_image` takes.
-        expression: the text.
-        clip: a model, or its name for `load_clip`.
-        proposals: a name for `load_proposals`, a Proposer, or masks.
-        method: one that gives every proposal a feature: "global-local", "cropping", "region-token", or a Method.
+        image: Anything :func:`zsris_viz.images.open_image` takes.
+        expression: The text.
+        clip: A model, or its name for `load_clip`.
+        proposals: A name for `load_proposals`, a Proposer, or masks.
+        method: One that gives every proposal a feature: "global-local", "cropping", "region-token", or a Method.
         truth: (H, W) bool, the ground truth; None if it is not known.
-        layer: text layer that is shown first, 1 to the last (default).
-        image_layer: the same in the image tower.
+        layer: Text layer that is shown first, 1 to the last (default).
+        image_layer: The same in the image tower.
         query: (row, column) of the patch whose attention is shown first; None for CLS.
-        parser: for expressions; by default the package's own.
+        parser: For expressions; by default the package's own.
 
     Raises:
         InvalidInputError: An empty expression, no proposal, or a layer that does not exist.

@@ -28,7 +28,7 @@ class Choice:
 
     Attributes:
         before, after: (N,) float32, cosine of each proposal's feature with the text's; -inf for an empty mask.
-        chosen_before, chosen_after: the best of each. iou_before, iou_after: with the truth; None without.
+        chosen_before, chosen_after: The best of each. iou_before, iou_after: with the truth; None without.
     """
 
     before: Tensor
@@ -47,12 +47,12 @@ class AttentionState(ExplorerState):
     proposal's feature under `method` with the whole expression's feature (no noun phrase is mixed in).
 
     Args:
-        image, clip, truth, parser: see :class:`~zsris_viz.explorers.state.ExplorerState`.
-        expression: the text.
-        proposals: a name for `load_proposals`, a Proposer, or masks.
-        method: one that gives each proposal a feature: "global-local", "cropping", "region-token", or a Method.
-        layer: text layer, 1 to the last (default): the attention of the block that made it.
-        image_layer: the same in the image tower.
+        image, clip, truth, parser: See :class:`~zsris_viz.explorers.state.ExplorerState`.
+        expression: The text.
+        proposals: A name for `load_proposals`, a Proposer, or masks.
+        method: One that gives each proposal a feature: "global-local", "cropping", "region-token", or a Method.
+        layer: Text layer, 1 to the last (default): the attention of the block that made it.
+        image_layer: The same in the image tower.
         query: (row, column) of the patch whose attention is shown; None for CLS.
 
     Attributes:
@@ -60,7 +60,7 @@ class AttentionState(ExplorerState):
         change them with :meth:`set`.
 
     Raises:
-        InvalidInputError: an empty expression, no proposal, a layer that does not exist, a method without features.
+        InvalidInputError: An empty expression, no proposal, a layer that does not exist, a method without features.
     """
 
     def __init__(
@@ -93,7 +93,7 @@ class AttentionState(ExplorerState):
         """Change any of `SETTINGS`; all of them, or none if one is wrong. Another expression has no token masked.
 
         Raises:
-            InvalidInputError, InvalidTypeError: a value that is not accepted.
+            InvalidInputError, InvalidTypeError: A value that is not accepted.
         """
         for name in changes:
             check_choice(name, SETTINGS, "setting")

@@ -30,11 +30,11 @@ class Explorer(ipywidgets.VBox):
     appear there too.
 
     Attributes:
-        state: what is computed, without widgets.
-        board: the panels in the page.
-        image_source: what `code` writes for the image: the name of an example, or the image itself.
-        on_change: called with the explorer after its state has changed; None for nobody.
-        restorable: names of the settings that a page's address may set.
+        state: What is computed, without widgets.
+        board: The panels in the page.
+        image_source: What `code` writes for the image: the name of an example, or the image itself.
+        on_change: Called with the explorer after its state has changed; None for nobody.
+        restorable: Names of the settings that a page's address may set.
     """
 
     name = "explorer"
@@ -96,7 +96,7 @@ class Explorer(ipywidgets.VBox):
         """Draw the same view as a matplotlib figure: for papers, and for readers without a kernel.
 
         Args:
-            data: what the image is from, named below the figure beside the model: what `load_dataset` gives, or a text.
+            data: What the image is from, named below the figure beside the model: what `load_dataset` gives, or a text.
 
         Returns:
             A figure.
@@ -116,8 +116,8 @@ class Explorer(ipywidgets.VBox):
         it is done at once.
 
         Args:
-            change: what to do.
-            busy: what is computed, shown with a count while it takes its time.
+            change: What to do.
+            busy: What is computed, shown with a count while it takes its time.
         """
         if self._job is not None:
             self._job.cancel()

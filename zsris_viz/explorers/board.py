@@ -39,15 +39,15 @@ class PanelBoard(anywidget.AnyWidget):
     Sliders, the mouse over a map, pins and the table are answered in the page; Python is told where the cursor stays.
 
     Args:
-        on_event: called with the name of an event ("token", "save", "code", "cancel") and what came with it.
-        on_cursor: called with the cursor's values that the reader changed.
+        on_event: Called with the name of an event ("token", "save", "code", "cancel") and what came with it.
+        on_cursor: Called with the cursor's values that the reader changed.
 
     Attributes:
-        view: what is shown, as the page reads it.
-        cursor: a value for each axis, `shown` (numbers of masks), `selected`, `truth` and `pins`.
+        view: What is shown, as the page reads it.
+        cursor: A value for each axis, `shown` (numbers of masks), `selected`, `truth` and `pins`.
         message: {"text", "kind"}, where the kind is "", "warning" or "error".
         progress: {"text", "done", "total"}; empty when nothing is computed.
-        badge: a warning that stays beside every result.
+        badge: A warning that stays beside every result.
     """
 
     _esm = script()

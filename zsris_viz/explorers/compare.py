@@ -25,15 +25,15 @@ class CompareExplorer(Explorer):
     side ranks a place higher, blue where the second does. The scale always ends at three standard deviations.
 
     Args:
-        image: anything :func:`zsris_viz.images.open_image` takes.
-        expression: the first text.
-        other_expression: the second text; None for the first.
-        clip: a model, or its name for `load_clip`.
-        method: the first method.
-        other_method: the second method; None for the first.
-        proposals: a name for `load_proposals`, a Proposer, or masks.
+        image: Anything :func:`zsris_viz.images.open_image` takes.
+        expression: The first text.
+        other_expression: The second text; None for the first.
+        clip: A model, or its name for `load_clip`.
+        method: The first method.
+        other_method: The second method; None for the first.
+        proposals: A name for `load_proposals`, a Proposer, or masks.
         truth: (H, W) bool, the ground truth; None if it is not known.
-        parser: for expressions; by default the package's own.
+        parser: For expressions; by default the package's own.
 
     Raises:
         InvalidInputError: An empty expression, an unknown name, or no proposal.

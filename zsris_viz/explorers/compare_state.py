@@ -19,8 +19,8 @@ class Side:
     """One of the two that are compared.
 
     Attributes:
-        expression: the text.
-        method: name of the method.
+        expression: The text.
+        method: Name of the method.
     """
 
     expression: str
@@ -31,20 +31,20 @@ class CompareState(RankingState):
     """Two rankings of the same proposals, and their difference on the image.
 
     Args:
-        image: anything :func:`zsris_viz.images.open_image` takes.
-        expression: the first text.
-        other_expression: the second text; None for the first.
-        clip: a model, or its name for `load_clip`.
-        method: the first method.
-        other_method: the second method; None for the first.
-        proposals: a name for `load_proposals`, a Proposer, or masks.
+        image: Anything :func:`zsris_viz.images.open_image` takes.
+        expression: The first text.
+        other_expression: The second text; None for the first.
+        clip: A model, or its name for `load_clip`.
+        method: The first method.
+        other_method: The second method; None for the first.
+        proposals: A name for `load_proposals`, a Proposer, or masks.
         truth: (H, W) bool, the ground truth; None if it is not known.
-        parser: for expressions; by default the package's own.
+        parser: For expressions; by default the package's own.
 
     Attributes:
-        first: one side; change it with :meth:`set`.
-        second: the other side.
-        rankings: of both sides.
+        first: One side; change it with :meth:`set`.
+        second: The other side.
+        rankings: Of both sides.
     """
 
     def __init__(

@@ -27,10 +27,10 @@ class Example:
     """An image with an expression for it.
 
     Attributes:
-        name: as `load_example` takes it.
+        name: As `load_example` takes it.
         image: RGB.
-        expression: the text.
-        proposals: masks of its objects, or None where they are not known.
+        expression: The text.
+        proposals: Masks of its objects, or None where they are not known.
         truth: (H, W) bool, what the expression means; None where it is not known.
     """
 
@@ -64,7 +64,7 @@ def load_example(name: str) -> Example:
     """Return an example.
 
     Args:
-        name: one of `example_names()`, or "scene-N" for any scene of the split `val`.
+        name: One of `example_names()`, or "scene-N" for any scene of the split `val`.
 
     Raises:
         InvalidInputError: There is no such example.

@@ -21,8 +21,8 @@ class Job:
     """One piece of work.
 
     Args:
-        text: what is computed.
-        report: called with the text, how many parts are done, and how many there are (0 for unknown).
+        text: What is computed.
+        report: Called with the text, how many parts are done, and how many there are (0 for unknown).
     """
 
     def __init__(self, text: str, report: Report) -> None:

@@ -34,15 +34,18 @@ MOST_CLUSTERS = 3
 
 @dataclass(frozen=True)
 class LayerView:
-    """One layer's answer.
+    """Hold the map, the clusters and the measures of one layer.
 
     Attributes:
-        layer: its number. map: (rows, columns) float32 similarity of each patch with the text.
-        clusters: (K, H, W) bool, at most three, in order of peak similarity. delta: the threshold they were found at.
-        cluster_iou: IoU of the first cluster with the truth, on the image.
-        map_iou: IoU of the patches above the middle of the map's range with the truth on the token grid; hit: whether
-            the centre of the most similar patch lies inside the truth: both as the localisation probe measures them.
-            All three None without truth.
+        layer: Number of the layer.
+        map: (rows, columns) float32, the similarity of each patch with the text.
+        clusters: (K, H, W) bool, at most three, in order of peak similarity.
+        delta: Threshold at which the clusters were found.
+        cluster_iou: IoU of the first cluster with the ground truth, on the image; None without a ground truth.
+        map_iou: IoU of the patches above the middle of the map's range with the ground truth on the token grid, as the
+            localisation probe measures it; None without a ground truth.
+        hit: Whether the centre of the most similar patch lies inside the ground truth, as the localisation probe
+            measures it; None without a ground truth.
     """
 
     layer: int
@@ -55,24 +58,32 @@ class LayerView:
 
 
 class LayerState(ExplorerState):
-    """Patch-text similarity of one image and one expression at every layer.
+    """Compute the patch-text similarity of one image and one expression at every layer.
 
-    The image passes the tower once, each expression the text tower once; every layer's view is computed once for each
-    setting and kept.
+    The image passes its tower once, and each expression the text tower once. The view of every layer is computed once
+    for each setting and kept.
 
     Args:
-        image, clip, masks, truth, parser: see :class:`~zsris_viz.explorers.state.ExplorerState`.
-        expression: the text; its own feature is compared, without a noun phrase mixed in.
-        layer: 0 (embeddings) to L; None for CoPatch's exit, three quarters of the way.
-        negate: flip the sign of the patch tokens first.
-        projection: one of `PROJECTIONS`.
+        image: See :class:`~zsris_viz.explorers.state.ExplorerState`.
+        expression: The text; its own feature is compared, without a noun phrase mixed in.
+        clip: See :class:`~zsris_viz.explorers.state.ExplorerState`.
+        masks: See :class:`~zsris_viz.explorers.state.ExplorerState`.
+        truth: See :class:`~zsris_viz.explorers.state.ExplorerState`.
+        layer: Number from 0 (embeddings) to L; None for CoPatch's exit layer, at three quarters of the depth.
+        negate: Whether the sign of the patch tokens is flipped first.
+        projection: One of `PROJECTIONS`.
+        parser: See :class:`~zsris_viz.explorers.state.ExplorerState`.
 
     Attributes:
-        expression, layer, negate, projection: as set last; change them with :meth:`set`.
+        expression: The current text; change it with :meth:`set`.
+        layer: The current layer; change it with :meth:`set`.
+        negate: The current setting; change it with :meth:`set`.
+        projection: The current setting; change it with :meth:`set`.
 
     Raises:
-        UnavailableError: an RN, which has no patch tokens; a model whose weights are gone. InvalidInputError: an empty
-            expression, a layer or projection that does not exist, a truth of another size.
+        UnavailableError: A ResNet, which has no patch tokens, or a model whose weights are not in memory any more.
+        InvalidInputError: An empty expression, a layer or projection that does not exist, or a ground truth of another
+            size.
     """
 
     def __init__(
@@ -102,10 +113,13 @@ class LayerState(ExplorerState):
         self.set(expression=expression, layer=first, negate=negate, projection=projection)
 
     def set(self, **changes: Any) -> None:
-        """Change any of `expression`, `layer`, `negate`, `projection`, `truth`; all of them, or none if one is wrong.
+        """Change any of `expression`, `layer`, `negate`, `projection` and `truth`.
+
+        If one value is wrong, nothing is changed.
 
         Raises:
-            InvalidInputError, InvalidTypeError: a value that is not accepted.
+            InvalidInputError: A value that is not accepted.
+            InvalidTypeError: A value of another type.
         """
         one_of_names = ("expression", "layer", "negate", "projection", "truth")
         for name in changes:
@@ -124,12 +138,19 @@ class LayerState(ExplorerState):
 
     @property
     def layers(self) -> list[int]:
-        """The layers that there are: from 0, or from 1 for the value path, which needs a block; to L."""
+        """Return the numbers of the layers.
+
+        They start at 0, or at 1 for the value path, which needs a block, and end at L.
+        """
         return list(range(first_layer(self.projection), self.layered.num_layers + 1))
 
     @property
     def maps(self) -> Tensor:
-        """(len(layers), rows, columns) float32 on the CPU: similarities with the expression at every layer."""
+        """Return the similarities with the expression at every layer.
+
+        Returns:
+            (layers, rows, columns) float32 on the CPU.
+        """
         key = (self.expression, self.negate, self.projection)
         if key not in self._maps:
             patches = layer_patches(self.scene, self.negate, self.projection)
@@ -141,11 +162,15 @@ class LayerState(ExplorerState):
 
     @property
     def limits(self) -> tuple[float, float]:
-        """Smallest and largest similarity over all layers: the ends of the shared colour scale."""
+        """Return the smallest and the largest similarity over all layers, the ends of the shared colour scale."""
         return finite_range(self.maps)
 
     def view(self, layer: int | None = None) -> LayerView:
-        """Map, clusters and measures of one layer; default the one that is set."""
+        """Return the map, the clusters and the measures of one layer.
+
+        Args:
+            layer: Number of the layer; by default the current one.
+        """
         layers = self.layers  # asks the model, which may be gone, even for a view that is kept
         layer = self.layer if layer is None else check_range(layer, layers[0], layers[-1], "layer")
         key = (self.expression, self.negate, self.projection, layer)
@@ -167,7 +192,7 @@ class LayerState(ExplorerState):
         return LayerView(layer, similarity, clusters, found.delta, self.iou(first), covered, bool(hit))
 
     def curves(self) -> dict[str, list[float | None]]:
-        """IoU by layer, a value for each of `layers`; empty without truth."""
+        """Return the IoU by layer, with a value for each of `layers`; empty without a ground truth."""
         if self.truth is None:
             return {}
         views = [self.view(layer) for layer in self.layers]
@@ -178,19 +203,22 @@ class LayerState(ExplorerState):
 
 
 def first_layer(projection: str) -> int:
-    """The first layer that a projection has: the embeddings were made by no block, so they have no value path."""
+    """Return the first layer that a projection has.
+
+    No block computes the embeddings, so they have no value path.
+    """
     return 1 if projection == "values" else 0
 
 
 def centres_inside(mask: np.ndarray, grid: tuple[int, int]) -> Tensor:
-    """Whether the centre of each patch lies in an (H, W) mask: (1, P) bool."""
+    """Return whether the centre of each patch lies in an (H, W) mask, as a (1, P) bool tensor."""
     rows, columns = ((np.arange(cells) + 0.5) * side / cells for cells, side in zip(grid, mask.shape, strict=True))
     return torch.from_numpy(mask[rows.astype(int)][:, columns.astype(int)].reshape(1, -1))
 
 
 @once_per_scene
 def layer_patches(scene: SceneFeatures, negate: bool, projection: str) -> Tensor:
-    """Compute the patches of every layer in the joint space, (layers, P, D)."""
+    """Compute the patches of every layer in the joint space, as a (layers, P, D) tensor."""
     if projection != "values":
         return projected_patches(scene, negate=negate)
     trace = scene.trace()

@@ -34,15 +34,15 @@ class LayerExplorer(Explorer):
     a click on the first picture makes the mask under it the ground truth, a further click the next larger one.
 
     Args:
-        image: anything :func:`zsris_viz.images.open_image` takes.
-        expression: the text.
-        clip: a ViT, or its name for `load_clip`.
+        image: Anything :func:`zsris_viz.images.open_image` takes.
+        expression: The text.
+        clip: A ViT, or its name for `load_clip`.
         truth: (H, W) bool, the ground truth; without, there is no IoU until a mask is clicked.
-        masks: what a click on the image can choose as the ground truth.
-        layer: the layer that is shown first; None for CoPatch's exit.
-        negate: whether the sign of the patch tokens is flipped first.
-        projection: a key of :data:`~zsris_viz.explorers.layer_state.PROJECTIONS`.
-        parser: for expressions; by default the package's own.
+        masks: What a click on the image can choose as the ground truth.
+        layer: The layer that is shown first; None for CoPatch's exit.
+        negate: Whether the sign of the patch tokens is flipped first.
+        projection: A key of :data:`~zsris_viz.explorers.layer_state.PROJECTIONS`.
+        parser: For expressions; by default the package's own.
 
     Raises:
         InvalidInputError: An empty expression, or a layer or projection that does not exist.

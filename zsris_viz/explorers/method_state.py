@@ -1,4 +1,4 @@
-"""What MethodExplorer and CompareExplorer show, without widgets: rankings by any method, among masks of any source."""
+"""The state of MethodExplorer and CompareExplorer, without widgets: rankings by any method, of masks of any source."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _PARTS = ("base", "coherence", "unrectified")  # scores of proposals whose names
 
 
 def source_names() -> list[str]:
-    """Sources of proposals that need nothing but an image."""
+    """Return the sources of proposals that need nothing but an image."""
     return [name for name in proposal_names() if name not in _NEED_MORE]
 
 
@@ -35,11 +35,14 @@ def methods_for(model: ImageTextModel) -> list[str]:
 
 
 class RankingState(ExplorerState):
-    """Rankings of one image's proposals; each is computed once and kept. Features are shared between them.
+    """Rank the proposals of one image; each ranking is computed once and kept, and all share the features.
 
     Args:
-        image, clip, truth, parser: see :class:`~zsris_viz.explorers.state.ExplorerState`.
-        proposals: a name for `load_proposals`, a Proposer, or masks.
+        image: See :class:`~zsris_viz.explorers.state.ExplorerState`.
+        clip: See :class:`~zsris_viz.explorers.state.ExplorerState`.
+        proposals: A name for `load_proposals`, a Proposer, or masks.
+        truth: See :class:`~zsris_viz.explorers.state.ExplorerState`.
+        parser: See :class:`~zsris_viz.explorers.state.ExplorerState`.
     """
 
     def __init__(
@@ -55,10 +58,11 @@ class RankingState(ExplorerState):
         self._rankings: dict[tuple[str, ...], Ranking] = {}
 
     def scene_of(self, source: str) -> SceneFeatures:
-        """The image with the proposals of a source; text features are shared.
+        """Return the image with the proposals of a source; text features are shared.
 
         Raises:
-            InvalidInputError, UnavailableError: a source that finds nothing or is not there.
+            InvalidInputError: A source that finds no proposal.
+            UnavailableError: A source that is not available.
         """
         check_choice(source, self.sources, "proposals")
         if source not in self._scenes:
@@ -77,7 +81,7 @@ class RankingState(ExplorerState):
         return self._scenes[source]
 
     def ranking_of(self, expression: str, method: str, preset: str = "default") -> Ranking:
-        """The proposals in use, ranked by a method; computed once."""
+        """Return the current proposals ranked by a method; each ranking is computed once."""
         key = (self.source, expression, method, preset)
         scene = self.scene
         if key not in self._rankings:
@@ -99,7 +103,7 @@ class RankingState(ExplorerState):
 
 @dataclass(frozen=True)
 class Place:
-    """One proposal in a ranking: its place from 1, number, score, part scores by name, and IoU with the truth."""
+    """Hold the place from 1, number, score, part scores by name, and IoU with the ground truth of a proposal."""
 
     place: int
     mask: int
@@ -109,19 +113,29 @@ class Place:
 
 
 class MethodState(RankingState):
-    """One method's ranking of the proposals, and which masks are shown on the image.
+    """Compute one method's ranking of the proposals, and which masks are shown on the image.
 
     Args:
-        image, clip, proposals, truth, parser: see :class:`RankingState`.
-        expression: the text. method, preset: names.
+        image: See :class:`RankingState`.
+        expression: The text.
+        clip: See :class:`RankingState`.
+        method: Name of the method.
+        preset: Name of the method's preset.
+        proposals: See :class:`RankingState`.
+        truth: See :class:`RankingState`.
+        parser: See :class:`RankingState`.
 
     Attributes:
-        expression, method, preset, source: as set last; change them with :meth:`set`.
-        ranking: of these. shown: numbers of the masks on the image; the chosen one after every change of ranking.
+        expression: The current text; change it with :meth:`set`.
+        method: The current method; change it with :meth:`set`.
+        preset: The current preset; change it with :meth:`set`.
+        source: The current source of proposals; change it with :meth:`set`.
+        ranking: The ranking under the current settings.
+        shown: Numbers of the masks on the image; the chosen mask after every change of ranking.
 
     Raises:
-        InvalidInputError: an empty expression, an unknown name, no proposal. UnavailableError: a method that cannot
-            use the model, or a model that is not there.
+        InvalidInputError: An empty expression, an unknown name, or no proposal.
+        UnavailableError: A method that cannot use the model, or a model that is not available.
     """
 
     def __init__(
@@ -143,9 +157,9 @@ class MethodState(RankingState):
         self.set(expression=expression)
 
     def set(self, **changes: Any) -> None:
-        """Change any of `expression`, `method`, `preset`, `source`, `truth`; all of them, or none if one is wrong.
+        """Change any of `expression`, `method`, `preset`, `source` and `truth`.
 
-        Another method starts with its preset "default".
+        If one value is wrong, nothing is changed. Another method starts with its preset "default".
         """
         for name in changes:
             check_choice(name, ("expression", "method", "preset", "source", "truth"), "setting")
@@ -167,12 +181,12 @@ class MethodState(RankingState):
 
     @property
     def presets(self) -> list[str]:
-        """The method's presets."""
+        """Return the names of the method's presets."""
         return list(class_of(self.method).presets)
 
     @property
     def chosen(self) -> int | None:
-        """Number of the chosen proposal; None if there is none, or the method draws a mask of its own."""
+        """Return the number of the chosen proposal; None if there is none, or if the method draws its own mask."""
         return self.ranking.chosen
 
     def answer(self) -> Tensor | None:
@@ -180,16 +194,20 @@ class MethodState(RankingState):
         return self.ranking.mask if bool(self.ranking.mask.any()) else None
 
     def show(self, masks: Any) -> None:
-        """Show these masks on the image. Raises InvalidInputError for a number that does not exist."""
+        """Show some masks on the image.
+
+        Raises:
+            InvalidInputError: A number that does not exist.
+        """
         last = len(self.scene) - 1
         self.shown = frozenset(check_range(number, 0, last, "mask") for number in masks)
 
     def toggle(self, mask: int) -> None:
-        """Show a mask that is hidden, and the other way round."""
+        """Show a mask that is hidden, or hide a mask that is shown."""
         self.show(self.shown ^ {mask})
 
     def places(self, count: int = 10) -> list[Place]:
-        """The best `count` proposals, with their part scores."""
+        """Return the best `count` proposals with their part scores."""
         parts = part_scores(self.ranking)
         overlaps = None if self.truth is None else self.scene.masks.iou(self.truth)[:, 0].tolist()
         return [
@@ -205,10 +223,11 @@ class MethodState(RankingState):
 
 
 def part_scores(ranking: Ranking) -> dict[str, Tensor]:
-    """What a score is made of, (N,) each: from the evidence, by name.
+    """Return the parts of a score by name, (N,) each, from the evidence.
 
-    Taken are vectors of one number for each proposal whose names end in "_scores", some others by name, what stands in
-    the evidence under "by_text", and CoPatch's `selection`, which only its candidates have (nan for the others).
+    The parts are the vectors with one number for each proposal whose names end in "_scores", some others by name, the
+    entries of the evidence under "by_text", and CoPatch's `selection`, which only its candidates have (nan for the
+    others).
     """
     count, found = len(ranking.scores), {}
     for name, value in ranking.evidence.items():
@@ -227,11 +246,11 @@ def part_scores(ranking: Ranking) -> dict[str, Tensor]:
 
 
 def painted_scores(ranking: Ranking, masks: Masks) -> np.ndarray:
-    """A ranking as a map, so that two can be subtracted: (H, W) float32.
+    """Paint a ranking as an (H, W) float32 map, so that two rankings can be subtracted.
 
     Scores are standardised over the proposals (mean 0, standard deviation 1), since methods score on different scales.
-    A pixel has the mean of the standardised scores of the masks that cover it, and 0 where there is none. With a
-    single proposal, or equal scores, everything is 0.
+    A pixel has the mean of the standardised scores of the masks that cover it, and 0 if no mask covers it. With a
+    single proposal, or equal scores, the map is 0 everywhere.
     """
     real = ranking.scores.isfinite()
     scores = torch.zeros(len(real))

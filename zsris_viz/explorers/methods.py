@@ -20,14 +20,14 @@ class MethodExplorer(Explorer):
     whatever the expression.
 
     Args:
-        image: anything :func:`zsris_viz.images.open_image` takes.
-        expression: the text.
-        clip: a model, or its name for `load_clip`.
-        method: name of a method that the model can serve.
-        preset: one of the method's presets.
-        proposals: a name for `load_proposals`, a Proposer, or masks.
+        image: Anything :func:`zsris_viz.images.open_image` takes.
+        expression: The text.
+        clip: A model, or its name for `load_clip`.
+        method: Name of a method that the model can serve.
+        preset: One of the method's presets.
+        proposals: A name for `load_proposals`, a Proposer, or masks.
         truth: (H, W) bool, the ground truth; None if it is not known.
-        parser: for expressions; by default the package's own.
+        parser: For expressions; by default the package's own.
 
     Raises:
         InvalidInputError: An empty expression, an unknown name, or no proposal.

@@ -44,13 +44,13 @@ class ExplorerPage(ipywidgets.VBox):
     others work. Another image keeps the expression; an example brings its own.
 
     Args:
-        image: anything :func:`zsris_viz.images.open_image` takes, or the name of an example.
-        expression: the first text; None for the example's.
-        clip: a model, or its name for `load_clip`.
-        proposals: a name for `load_proposals`, a Proposer, or masks; None for the example's masks, or `fallback`.
+        image: Anything :func:`zsris_viz.images.open_image` takes, or the name of an example.
+        expression: The first text; None for the example's.
+        clip: A model, or its name for `load_clip`.
+        proposals: A name for `load_proposals`, a Proposer, or masks; None for the example's masks, or `fallback`.
         truth: (H, W) bool, the ground truth; None if it is not known.
-        fallback: a source of proposals by name, for images whose masks are not known.
-        addressed: whether the state is written into the page's address, so that a view can be shared.
+        fallback: A source of proposals by name, for images whose masks are not known.
+        addressed: Whether the state is written into the page's address, so that a view can be shared.
 
     Raises:
         InvalidInputError: An image, an expression or proposals that cannot be used.
@@ -92,9 +92,9 @@ class ExplorerPage(ipywidgets.VBox):
         """Take another image; the page stays as it was if that fails.
 
         Args:
-            image: an image, or the name of an example.
-            expression: a text; None for the example's, or the one that is shown.
-            proposals: masks or a source; None for the example's masks, or the page's source.
+            image: An image, or the name of an example.
+            expression: A text; None for the example's, or the one that is shown.
+            proposals: Masks or a source; None for the example's masks, or the page's source.
             truth: (H, W) bool; None for the example's, or unknown.
 
         Raises:
@@ -193,7 +193,7 @@ class ExplorerPage(ipywidgets.VBox):
         Settings that the explorer does not have are left out; a view of an uploaded image has its expression only.
 
         Args:
-            address: what stands after "#" in the page's address.
+            address: What stands after "#" in the page's address.
 
         Raises:
             InvalidInputError: The address cannot be read.

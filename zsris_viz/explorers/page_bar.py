@@ -25,15 +25,15 @@ class PageBar(anywidget.AnyWidget):
     Images of more than 1600 pixels a side are made smaller in the browser, before they are sent.
 
     Args:
-        on_event: called with the name of an event ("upload", "example", "examples", "address", "cancel"), what came
+        on_event: Called with the name of an event ("upload", "example", "examples", "address", "cancel"), what came
             with it, and the bytes of an upload.
-        addressed: whether the state is written into the page's address, after "#".
+        addressed: Whether the state is written into the page's address, after "#".
 
     Attributes:
-        examples: name, expression and picture of each; empty until they are requested.
-        message: a text.
+        examples: Name, expression and picture of each; empty until they are requested.
+        message: A text.
         progress: {"text", "done", "total"}; empty when nothing is computed.
-        address: the state, as the address has it.
+        address: The state, as the address has it.
     """
 
     _esm = (SCRIPTS / "bar.js").read_text(encoding="utf-8")

@@ -29,12 +29,12 @@ class VoilaServer:
     """Voila over a copy of a notebook, in a process and a temporary folder of its own.
 
     Args:
-        notebook: what is shown.
-        parameters: values for the names in its cell tagged `parameters`; others are an error.
+        notebook: What is shown.
+        parameters: Values for the names in its cell tagged `parameters`; others are an error.
         port: 0 for a free one.
 
     Attributes:
-        address: where the page is, with its token; known after `start`.
+        address: Where the page is, with its token; known after `start`.
 
     Raises:
         UnavailableError: Voila is not installed. InvalidInputError: no such notebook, an unknown parameter, or a port
@@ -58,7 +58,7 @@ class VoilaServer:
         """Start the server; its address, once it answers.
 
         Raises:
-            UnavailableError: the port is taken, or the server ends or does not answer.
+            UnavailableError: The port is taken, or the server ends or does not answer.
         """
         self.port = _free_port(self.port)
         token = secrets.token_urlsafe(16)
@@ -125,7 +125,7 @@ def with_parameters(notebook: Path, values: Mapping[str, Any]) -> str:
     """The notebook's JSON with a cell of values behind the one tagged `parameters`.
 
     Raises:
-        InvalidInputError: no JSON of a notebook, no such cell, or a name that it does not have.
+        InvalidInputError: No JSON of a notebook, no such cell, or a name that it does not have.
     """
     try:
         content = json.loads(notebook.read_text(encoding="utf-8"))

@@ -32,7 +32,7 @@ def as_model(clip: str | ImageTextModel) -> ImageTextModel:
     """Return a model, loaded if only its name was given.
 
     Args:
-        clip: a model, or a name for `load_clip`.
+        clip: A model, or a name for `load_clip`.
 
     Raises:
         InvalidTypeError: `clip` is neither.
@@ -68,16 +68,16 @@ class ExplorerState:
     """Hold an image under one model, without any widget; the explorers' states build on it.
 
     Args:
-        image: anything :func:`zsris_viz.images.open_image` takes; or SceneFeatures, whose image, masks, model and
+        image: Anything :func:`zsris_viz.images.open_image` takes; or SceneFeatures, whose image, masks, model and
             features are then shared.
-        clip: a model, or a name for `load_clip`.
-        masks: proposals, or masks that the truth can be chosen from by a click: what SceneFeatures takes; may be none.
+        clip: A model, or a name for `load_clip`.
+        masks: Proposals, or masks that the truth can be chosen from by a click: what SceneFeatures takes; may be none.
         truth: (H, W) bool, the ground truth; None if it is not known.
-        parser: for expressions; by default the package's own, loaded when it is needed.
+        parser: For expressions; by default the package's own, loaded when it is needed.
 
     Attributes:
         truth: (H, W) bool, or None.
-        progress: called with a text, how many parts are done and how many there are; None for nobody.
+        progress: Called with a text, how many parts are done and how many there are; None for nobody.
 
     Raises:
         InvalidInputError: A mask or an image that cannot be used.
@@ -202,8 +202,8 @@ def propose(image: Scene, proposals: Any) -> Masks:
     """Return the masks of an image: those that were given, or those that a source finds.
 
     Args:
-        image: an image, or SceneFeatures, whose masks are returned.
-        proposals: a name for `load_proposals`, a Proposer, or masks of the image's size.
+        image: An image, or SceneFeatures, whose masks are returned.
+        proposals: A name for `load_proposals`, a Proposer, or masks of the image's size.
 
     Raises:
         InvalidInputError: An unknown source, masks of another size, or none at all.

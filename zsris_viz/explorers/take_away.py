@@ -30,11 +30,11 @@ def explorer_code(name: str, image: Any, expression: str, clip: str, **settings:
     """Return code that makes an explorer.
 
     Args:
-        name: of the explorer's class.
-        image: the name of an example, or an image in memory, which is written into the code.
-        expression: the text.
-        clip: the model's name.
-        **settings: other arguments; masks are written into the code, None is left out.
+        name: Of the explorer's class.
+        image: The name of an example, or an image in memory, which is written into the code.
+        expression: The text.
+        clip: The model's name.
+        **settings: Other arguments; masks are written into the code, None is left out.
 
     Returns:
         Lines of Python that run as they are.

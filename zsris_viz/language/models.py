@@ -31,12 +31,12 @@ def load_pipeline(name: str | None = None) -> tuple[str, Language]:
     """A spaCy pipeline that parses English, and its name. Loaded once per name and process.
 
     Args:
-        name: an installed ``en_core_web_*`` package, "builtin", or the folder of a pipeline; None for the first of
+        name: An installed `en_core_web_*` package, "builtin", or the folder of a pipeline; None for the first of
             en_core_web_lg, en_core_web_md, en_core_web_sm that is installed and fits the installed spaCy, else
             "builtin".
 
     Raises:
-        InvalidInputError: no such name. UnavailableError: the pipeline is not installed, was made for another version
+        InvalidInputError: No such name. UnavailableError: the pipeline is not installed, was made for another version
             of spaCy, does not parse, or is damaged. For None, an installed pipeline of another version is passed over
             with a ZsrisWarning.
     """

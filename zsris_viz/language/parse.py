@@ -18,23 +18,28 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Parse:
-    """An expression taken apart. Texts are properties; each has its :class:`~zsris_viz.language.spans.Span` beside it.
+    """Hold the parts that the parser found in an expression.
+
+    The texts are properties. Each has its :class:`~zsris_viz.language.spans.Span` beside it.
 
     Attributes:
-        text: the expression as given; all character positions count in it.
-        model: name of the pipeline that parsed it.
-        tokens: the words with parts of speech, labels and heads.
-        noun_phrase_span: the noun phrase that names the referent, without what follows its head; the whole expression
-            where there is none.
-        head_span: its head noun; for an expression without a noun phrase, the root of the tree.
-        context_spans: one word each: prepositions, directions, comparatives, and the nouns that prepositions lead to.
-        direction: "left", "right", "top", "bottom", "middle", or a vertical and a horizontal one, "top left"; None if
-            the referent is not named by its place. direction_spans: the words that say it.
-        relation: a name of :data:`zsris_viz.language.relations.RELATIONS` or None. relation_span: the words that say
-            it.
-            relation_object_span: the noun phrase of the other thing.
-        superlative_spans, ordinal_spans: "biggest", "2nd".
-        other_phrase_spans: noun phrases of other things, things worn included, in order.
+        text: The expression as it was given; all character positions refer to it.
+        model: Name of the pipeline that parsed the expression.
+        tokens: The words with parts of speech, dependency labels and heads.
+        noun_phrase_span: The noun phrase that names the referent, without what follows its head; the whole expression
+            if it has no noun phrase.
+        head_span: The head noun; the root of the tree for an expression without a noun phrase.
+        context_spans: One span for each context word: prepositions, directions, comparatives, and the nouns that
+            prepositions lead to.
+        direction: "left", "right", "top", "bottom", "middle", or a vertical and a horizontal direction such as
+            "top left"; None if the expression does not name the referent by its place.
+        direction_spans: The words of the direction.
+        relation: A name of :data:`zsris_viz.language.relations.RELATIONS`, or None.
+        relation_span: The words of the relation, or None.
+        relation_object_span: The noun phrase of the other thing, or None.
+        superlative_spans: The superlatives, such as "biggest".
+        ordinal_spans: The ordinals, such as "2nd".
+        other_phrase_spans: The noun phrases of other things in order, clothes and accessories included.
     """
 
     text: str
@@ -54,56 +59,57 @@ class Parse:
 
     @property
     def noun_phrase(self) -> str:
-        """Text of the noun phrase that names the referent."""
+        """Return the text of the noun phrase that names the referent."""
         return self.noun_phrase_span.text
 
     @property
     def head(self) -> str:
-        """The head noun."""
+        """Return the head noun."""
         return self.head_span.text
 
     @property
     def context_tokens(self) -> tuple[str, ...]:
-        """The context tokens, in order."""
+        """Return the context tokens in order."""
         return tuple(span.text for span in self.context_spans)
 
     @property
     def directions(self) -> tuple[str, ...]:
-        """The parts of :attr:`direction`: ("top", "left"); () if there is none."""
+        """Return the parts of :attr:`direction`, such as ("top", "left"); () if there is no direction."""
         return tuple(self.direction.split()) if self.direction else ()
 
     @property
     def relation_object(self) -> str | None:
-        """Text of the other thing's noun phrase, or None."""
+        """Return the text of the other thing's noun phrase, or None."""
         return None if self.relation_object_span is None else self.relation_object_span.text
 
     @property
     def superlatives(self) -> tuple[str, ...]:
-        """The superlatives, in order."""
+        """Return the superlatives in order."""
         return tuple(span.text for span in self.superlative_spans)
 
     @property
     def ordinals(self) -> tuple[str, ...]:
-        """The ordinals, in order."""
+        """Return the ordinals in order."""
         return tuple(span.text for span in self.ordinal_spans)
 
     @property
     def other_noun_phrases(self) -> tuple[str, ...]:
-        """Texts of the other noun phrases, in order."""
+        """Return the texts of the other noun phrases in order."""
         return tuple(span.text for span in self.other_phrase_spans)
 
     def words_to_tokens(self, text_tokens: TextTokens, row: int = 0) -> list[list[int]]:
-        """For every word the positions of the CLIP tokens that cover it.
+        """Return for every word the positions of the CLIP tokens that cover it.
 
         Args:
-            text_tokens: what ``clip.tokenize([parse.text])`` returned. row: which of its texts.
+            text_tokens: The result of `clip.tokenize([parse.text])`.
+            row: Number of this text in `text_tokens`.
 
         Returns:
-            one list for each of :attr:`tokens`; empty where CLIP's context length cut the word off. A CLIP token that
-            covers two words is listed with both.
+            One list for each of :attr:`tokens`; empty for a word beyond CLIP's context length. A CLIP token that covers
+            two words is listed with both.
 
         Raises:
-            InvalidInputError: the row holds another text.
+            InvalidInputError: The row holds another text.
         """
         if not 0 <= row < len(text_tokens.texts) or text_tokens.texts[row] != self.text:
             raise InvalidInputError(
@@ -112,8 +118,9 @@ class Parse:
         return [text_tokens.tokens_of(token.start_char, token.end_char, row=row) for token in self.tokens]
 
     def to_dict(self) -> dict[str, Any]:
-        """All of it, ready for JSON. ``spans`` gives token and character positions, end exclusive, under the names of
-        the parts.
+        """Return all parts as plain values for JSON.
+
+        The entry `spans` gives token and character positions, end exclusive, under the names of the parts.
         """
         relation = {"relation": self.relation_span, "relation_object": self.relation_object_span}
         many = {
@@ -146,10 +153,12 @@ class Parse:
 
 
 def read_tree(text: str, tokens: tuple[Token, ...], model: str = "gold") -> Parse:
-    """Apply every rule to a tree, whoever made it.
+    """Apply every rule to a dependency tree of any origin.
 
     Args:
-        text: the expression. tokens: at least one, in order, with positions in ``text``. model: who made the tree.
+        text: The expression.
+        tokens: At least one token, in order, with positions in `text`.
+        model: Name of the pipeline or annotation that made the tree.
     """
     tree = Tree(tokens)
     phrase, head = main_phrase(tree)

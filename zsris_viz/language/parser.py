@@ -1,4 +1,4 @@
-"""The parser: an expression in, its noun phrase, context tokens, direction and relation out."""
+"""The parser: from an expression to its noun phrase, context tokens, direction and relation."""
 
 from __future__ import annotations
 
@@ -25,16 +25,19 @@ _KEPT = 10_000
 
 
 class Parser:
-    """Parses referring expressions with a spaCy pipeline; every distinct text once.
+    """Parse referring expressions with a spaCy pipeline; every distinct text is parsed once.
 
     Args:
-        name: which pipeline, see :func:`zsris_viz.language.models.load_pipeline`. Pipelines are shared between parsers.
+        name: Name of the pipeline, see :func:`zsris_viz.language.models.load_pipeline`. Pipelines are shared between
+            parsers.
 
     Attributes:
-        name: of the pipeline that was loaded. nlp: the pipeline itself.
+        name: Name of the loaded pipeline.
+        nlp: The pipeline itself.
 
     Raises:
-        InvalidInputError, UnavailableError: no such pipeline, or one that cannot be used here.
+        InvalidInputError: There is no such pipeline.
+        UnavailableError: The pipeline cannot be used on this machine.
 
     >>> Parser("builtin").parse("the small dog left of the bus").noun_phrase
     'the small dog'
@@ -48,21 +51,24 @@ class Parser:
         return f"Parser({self.name!r})"
 
     def parse(self, expression: str | Expression) -> Parse:
-        """Take one expression apart.
+        """Parse one expression.
 
-        Words in any script, digits and emoji are parsed as they are: an expression without a noun phrase ("in the
-            middle", "7",
-        "the of") has itself for its noun phrase, and the root of its tree for its head. An expression wholly in
-        capitals is read as if it were in lower case. Length is no obstacle up to 20,000 characters; what CLIP can
-        read of it is CLIP's matter.
+        Words in any script, digits and emoji are parsed as they are. An expression without a noun phrase ("in the
+        middle", "7", "the of") is its own noun phrase, and its head is the root of its tree. An expression in capitals
+        only is parsed in lower case. A text may have up to 20,000 characters; the context length of CLIP is not
+        checked here.
 
         Raises:
-            InvalidTypeError: neither a text nor an Expression. InvalidInputError: nothing but white space, or too long.
+            InvalidTypeError: Neither a text nor an Expression.
+            InvalidInputError: Nothing but white space, or a text that is too long.
         """
         return self.parse_all([expression])[0]
 
     def parse_all(self, expressions: Iterable[str | Expression]) -> list[Parse]:
-        """Many expressions in their order; faster than one by one. Raises as :meth:`parse`."""
+        """Parse many expressions and return the results in their order.
+
+        This is faster than one call for each. The errors are those of :meth:`parse`.
+        """
         texts = [_checked(expression) for expression in expressions]
         missing = [text for text in dict.fromkeys(texts) if text not in self._parses]
         found = dict(zip(missing, self._run(missing), strict=True)) if missing else {}
@@ -81,9 +87,9 @@ class Parser:
 
 @lru_cache(maxsize=4)
 def load_parser(name: str | None = None) -> Parser:
-    """The parser on the pipeline ``name``; the same object for the same name, so that its parses are shared.
+    """Return the parser on the pipeline `name`.
 
-    See :class:`Parser` for names and errors.
+    The same name gives the same object, so that its parses are shared. See :class:`Parser` for names and errors.
     """
     return Parser(name)
 
@@ -104,9 +110,7 @@ def _checked(expression: str | Expression) -> str:
 
 
 def _tidy(text: str) -> tuple[str, list[int]]:
-    """The text with single blanks, in lower case if it is all capitals, and for each of its characters the place in
-    ``text``.
-    """
+    """Return the text with single blanks, in lower case if it is all capitals, and its characters' places in `text`."""
     pieces: list[str] = []
     places: list[int] = []
     for match in re.finditer(r"\S+", text):

@@ -41,9 +41,9 @@ class ParsedRelation:
     """A relation of the referent to another thing.
 
     Attributes:
-        name: one of :data:`RELATIONS`.
-        start, end: tokens that say it, from its first word to its last preposition, end exclusive.
-        object: token index of the noun that it leads to.
+        name: One of :data:`RELATIONS`.
+        start, end: Tokens that say it, from its first word to its last preposition, end exclusive.
+        object: Token index of the noun that it leads to.
     """
 
     name: str

@@ -1,4 +1,4 @@
-"""Words of an expression with the characters they cover, and stretches of such words."""
+"""Words of an expression with the characters they cover, and contiguous spans of such words."""
 
 from __future__ import annotations
 
@@ -8,13 +8,17 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Token:
-    """One word of a parsed expression.
+    """Hold one word of a parsed expression.
 
     Attributes:
-        text: as written. lemma: its dictionary form, lower case.
-        pos: universal part of speech ("NOUN"); tag: Penn Treebank tag ("NNS").
-        dep: label of the arc from its governor ("nsubj", "prep", ...); head: index of the governor, its own for a root.
-        start_char, end_char: characters of the expression that it covers, end exclusive.
+        text: The word as it is written.
+        lemma: Dictionary form in lower case.
+        pos: Universal part of speech, such as "NOUN".
+        tag: Penn Treebank tag, such as "NNS".
+        dep: Label of the arc from the word's governor, such as "nsubj" or "prep".
+        head: Index of the governor; the word's own index for a root.
+        start_char: First character of the expression that the word covers.
+        end_char: One past the last character that the word covers.
     """
 
     text: str
@@ -29,11 +33,14 @@ class Token:
 
 @dataclass(frozen=True)
 class Span:
-    """A stretch of an expression.
+    """Hold a contiguous part of an expression.
 
     Attributes:
-        text: as written in the expression.
-        start, end: first token and one past the last. start_char, end_char: the same in characters.
+        text: The part as it is written in the expression.
+        start: First token.
+        end: One past the last token.
+        start_char: First character.
+        end_char: One past the last character.
     """
 
     text: str
@@ -49,11 +56,11 @@ class Span:
         return isinstance(token, int) and self.start <= token < self.end
 
     def to_dict(self) -> dict[str, object]:
-        """``{"text", "tokens": [start, end], "characters": [start, end]}``, ready for JSON."""
+        """Return `{"text", "tokens": [start, end], "characters": [start, end]}` as plain values for JSON."""
         return {"text": self.text, "tokens": [self.start, self.end], "characters": [self.start_char, self.end_char]}
 
 
 def span_of(text: str, tokens: Sequence[Token], start: int, end: int) -> Span:
-    """The span of tokens ``start`` to ``end`` (exclusive) of ``text``."""
+    """Return the span of the tokens `start` to `end` (exclusive) of `text`."""
     first, last = tokens[start].start_char, tokens[end - 1].end_char
     return Span(text[first:last], start, end, first, last)

@@ -11,12 +11,13 @@ NOUNS = frozenset(("NOUN", "PROPN", "PRON"))
 
 
 class Tree:
-    """Tokens with their children and base noun phrases.
+    """Hold tokens with their children and base noun phrases.
 
     Attributes:
-        tokens: the words; roots: indices of those that are their own head, one for each sentence.
-        chunks: (start, end) of every base noun phrase, end exclusive, by the rule of spaCy's English ``noun_chunks``:
-            a noun in one of the nominal roles with all that hangs to its left.
+        tokens: The words.
+        roots: Indices of the words that are their own head, one for each sentence.
+        chunks: (start, end) of every base noun phrase, end exclusive, by the rule of spaCy's English `noun_chunks`: a
+            noun in one of the nominal roles with all its dependents to the left.
     """
 
     def __init__(self, tokens: Sequence[Token]) -> None:
@@ -35,19 +36,19 @@ class Tree:
         return self.tokens[index]
 
     def word(self, index: int) -> str:
-        """The token in lower case."""
+        """Return the token in lower case."""
         return self.tokens[index].text.lower()
 
     def children(self, index: int) -> list[int]:
-        """Indices of the direct dependents, in order."""
+        """Return the indices of the direct dependents in order."""
         return self._children[index]
 
     def child(self, index: int, *deps: str) -> int | None:
-        """The first child with one of these labels."""
+        """Return the first child with one of the labels `deps`, or None."""
         return next((child for child in self._children[index] if self.tokens[child].dep in deps), None)
 
     def left_edge(self, index: int) -> int:
-        """Index of the first token of the subtree of ``index``."""
+        """Return the index of the first token of the subtree of `index`."""
         edge, stack = index, [index]
         while stack:
             for child in self._children[stack.pop()]:
@@ -56,19 +57,20 @@ class Tree:
         return edge
 
     def path(self, index: int) -> list[int]:
-        """``index``, its head, and so on up to the root."""
+        """Return `index`, its head, and so on up to the root."""
         found = [index]
         while self.tokens[found[-1]].head != found[-1]:
             found.append(self.tokens[found[-1]].head)
         return found
 
     def chunk_of(self, index: int) -> tuple[int, int] | None:
-        """The noun phrase that contains a token."""
+        """Return the noun phrase that contains a token, or None."""
         return next(((start, end) for start, end in self.chunks if start <= index < end), None)
 
     def phrase_at(self, noun: int) -> tuple[int, int]:
-        """The noun phrase that ends with this noun; for a noun in no nominal role, the noun with what hangs to its
-        left.
+        """Return the noun phrase that ends with a noun.
+
+        For a noun in no nominal role it is the noun with its dependents to the left.
         """
         found = self.chunk_of(noun)
         return found if found and found[1] == noun + 1 else self._trimmed(self.left_edge(noun), noun + 1)

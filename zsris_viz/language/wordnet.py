@@ -13,25 +13,28 @@ if TYPE_CHECKING:
 
 
 def available_sources() -> list[str]:
-    """The sources of WordNet that are there, in the order of preference: "nltk_data", "debian", "shipped"."""
+    """Return the available sources of WordNet in the order of preference: "nltk_data", "debian", "shipped"."""
     return [name for name in SOURCES if read_source(name, only_check=True) is not None]
 
 
 @lru_cache(maxsize=4)
 def load_wordnet(source: str | None = None) -> WordNetCorpusReader:
-    """NLTK's WordNet reader over the nouns of WordNet 3.0; read once per source and process, in half a
-    second (and NLTK itself is imported then, which takes longer).
+    """Return NLTK's WordNet reader over the nouns of WordNet 3.0.
+
+    The files are read once for each source and process, in half a second. The first call also imports NLTK, which takes
+    longer.
 
     Args:
         source: "nltk_data" (the corpus "wordnet" on NLTK's data path), "debian" (/usr/share/wordnet), "shipped" (in
-            this package), or None for the first of them that is there. All three hold the same data.
+            this package), or None for the first of them that is available. All three hold the same data.
 
     Returns:
-        a reader whose methods are NLTK's; other parts of speech than nouns have no entries.
+        A reader whose methods are NLTK's; other parts of speech than nouns have no entries.
 
     Raises:
-        InvalidInputError: no such source. UnavailableError: it is not there, or nltk is not installed.
-            CorruptFileError: it is damaged.
+        InvalidInputError: There is no such source.
+        UnavailableError: The source is not available, or nltk is not installed.
+        CorruptFileError: The source is damaged.
     """
     if source is not None and source not in SOURCES:
         raise InvalidInputError(
@@ -56,7 +59,7 @@ def _reader(files: NounFiles) -> WordNetCorpusReader:
 
 
 def lemma(word: str, *, source: str | None = None) -> str:
-    """The singular of a noun as WordNet knows it, in lower case with "_" for blanks; the word itself if unknown.
+    """Return the singular of a noun in WordNet, in lower case with "_" for blanks; the word itself if it is unknown.
 
     >>> lemma("buses"), lemma("women"), lemma("Fire hydrants")
     ('bus', 'woman', 'fire_hydrant')
@@ -70,14 +73,14 @@ def lemma(word: str, *, source: str | None = None) -> str:
 
 
 def synsets(word: str, *, source: str | None = None) -> list[Synset]:
-    """The noun synsets of a word, most frequent sense first; plurals are looked up by their singular too."""
+    """Return the noun synsets of a word, most frequent sense first; plurals are looked up by their singular too."""
     return load_wordnet(source).synsets(_checked(word), pos="n")
 
 
 def path_similarity(a: str, b: str, *, source: str | None = None) -> float:
-    """The highest path similarity between any noun synsets of two words, 0 to 1; 0 if a word is unknown.
+    """Return the highest path similarity between any noun synsets of two words, 0 to 1; 0 if a word is unknown.
 
-    1 / (1 + length of the shortest path over hypernyms); 1 means that the words share a synset.
+    Path similarity is 1 / (1 + length of the shortest path over hypernyms); 1 means that the words share a synset.
     """
     ours = synsets(b, source=source)
     return max(
@@ -86,23 +89,25 @@ def path_similarity(a: str, b: str, *, source: str | None = None) -> float:
 
 
 def are_synonyms(a: str, b: str, *, min_pairs: int = 3, threshold: float = 0.9, source: str | None = None) -> bool:
-    """Whether two nouns are near-synonyms by the rule of TAS: enough pairs of their synsets are similar enough.
+    """Return whether two nouns are near-synonyms by the rule of TAS: enough pairs of their synsets are similar enough.
 
-    A pair is one noun synset of ``a`` with one of ``b``; it counts if its path similarity is *above* ``threshold``.
-    Path similarity is 1 for one and the same synset and at most 0.5 otherwise, so any threshold from 0.5 to below 1
-    counts shared synsets. By the authors' three pairs only words that share three senses are synonyms, ("auto",
-    "car") with one shared sense are not, nor ("man", "guy") or ("cup", "mug") with none; ``min_pairs=1`` accepts the
-    first, ``threshold=0.3, min_pairs=1`` the last too. One rule is added: a word, or its plural, is always its own
-    synonym, though "apple" has but two senses.
+    A pair is one noun synset of `a` with one of `b`; it counts if its path similarity is above `threshold`. Path
+    similarity is 1 for one and the same synset and at most 0.5 otherwise, so any threshold from 0.5 to below 1 counts
+    shared synsets. With the authors' three pairs only words that share three senses are synonyms; ("auto", "car") with
+    one shared sense are not, nor are ("man", "guy") or ("cup", "mug") with none. `min_pairs=1` accepts the first pair,
+    and `threshold=0.3, min_pairs=1` the last too. One rule is added: a word, or its plural, is always its own synonym,
+    though "apple" has only two senses.
 
     Args:
-        a, b: nouns, singular or plural; several words may be joined by blanks ("wine glass").
-        min_pairs: how many pairs must be similar, at least 1. threshold: 0 to 1, exclusive.
-        source: see :func:`load_wordnet`.
+        a: A noun, singular or plural; several words may be joined by blanks ("wine glass").
+        b: The other noun, in the same form.
+        min_pairs: Number of pairs that must be similar, at least 1.
+        threshold: Least path similarity of a pair, between 0 and 1, exclusive.
+        source: See :func:`load_wordnet`.
 
     Raises:
-        InvalidInputError: an empty word, ``min_pairs`` below 1, or a threshold outside 0 to 1. InvalidTypeError: a
-            word that is no text.
+        InvalidInputError: An empty word, `min_pairs` below 1, or a threshold outside 0 to 1.
+        InvalidTypeError: A word that is not a text.
     """
     if not isinstance(min_pairs, int) or min_pairs < 1:
         raise InvalidInputError(f"min_pairs={min_pairs!r} was given; it is a whole number from 1 on, 3 in TAS.")

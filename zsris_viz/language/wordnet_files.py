@@ -1,4 +1,4 @@
-"""Where WordNet's noun files are found, and their contents."""
+"""The places in which WordNet's noun files are looked for, and their contents."""
 
 from __future__ import annotations
 
@@ -19,9 +19,7 @@ _NAMES = ("index.noun", "data.noun", "noun.exc")
 
 @dataclass(frozen=True)
 class NounFiles:
-    """The three files as they are on disk, decompressed: index of lemmas, synsets, irregular plurals. ``origin`` says
-    whence.
-    """
+    """Hold the decompressed index of lemmas, synsets and irregular plurals, and the name of their `origin`."""
 
     origin: str
     index: bytes
@@ -30,13 +28,14 @@ class NounFiles:
 
 
 def read_source(name: str, *, only_check: bool = False) -> NounFiles | None:
-    """The files of one source, or None if it is not there.
+    """Return the files of one source, or None if the source is not available.
 
     Args:
-        name: one of :data:`SOURCES`. only_look: do not read, return empty contents if the source is there.
+        name: One of :data:`SOURCES`.
+        only_check: Whether the files are not read; the contents are then empty if the source is available.
 
     Raises:
-        CorruptFileError: a file is there but cannot be read.
+        CorruptFileError: A file exists but cannot be read.
     """
     found = {"nltk_data": _find_nltk, "debian": lambda: _in_folder(DEBIAN), "shipped": lambda: _in_folder(SHIPPED)}[
         name
@@ -76,7 +75,7 @@ def _decompress(path: Path) -> bytes:
 
 
 def _find_nltk() -> list[Callable[[], bytes]] | None:
-    """The corpus on NLTK's data path, unpacked or as the archive that its downloader leaves."""
+    """Return the corpus on NLTK's data path, unpacked or as the archive that NLTK's downloader saves."""
     try:
         import nltk.data
     except ImportError:

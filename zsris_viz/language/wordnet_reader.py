@@ -45,7 +45,7 @@ class _Index(Mapping[str, dict[str, list[int]]]):
 
 
 class _Lines:
-    """The data file as NLTK reads it: ``seek`` to a synset's offset, ``readline`` from there."""
+    """The data file as NLTK reads it: `seek` to a synset's offset, `readline` from there."""
 
     def __init__(self, contents: bytes) -> None:
         self._contents = contents
@@ -66,7 +66,7 @@ class _Lines:
 
 
 class NounReader(WordNetCorpusReader):
-    """A reader over nouns only. ``origin`` names the source of the files."""
+    """A reader over nouns only. `origin` names the source of the files."""
 
     def __init__(self, files: NounFiles) -> None:
         self.origin = files.origin

@@ -31,14 +31,14 @@ def published(**wanted: str | int | list[str]) -> pd.DataFrame:
     """Published results: Tables 1-3 of Global-Local CLIP, Tables 1-7 of TAS, CoPatch's claim; a row for each number.
 
     Args:
-        **wanted: a value or a list of values for any column but value and note, e.g. `paper="tas", table=4`.
+        **wanted: A value or a list of values for any column but value and note, e.g. `paper="tas", table=4`.
 
     Returns:
         A frame with `COLUMNS`, in the papers' order; `value` is float64 and all else text, empty where the paper says
         nothing. May have no rows.
 
     Raises:
-        InvalidInputError: no such column, or a value that its column nowhere has.
+        InvalidInputError: No such column, or a value that its column nowhere has.
     """
     import pandas as pd
 

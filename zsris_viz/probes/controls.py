@@ -15,10 +15,10 @@ def untrained_tower(clip: LayeredModel, seed: int = 0) -> LayeredModel:
     """A ViT CLIP of the same shape, tokenizer and preprocessing with freshly initialised weights, both towers.
 
     Args:
-        seed: of the weights; the caller's random state stays as it is.
+        seed: Of the weights; the caller's random state stays as it is.
 
     Raises:
-        UnavailableError: an RN.
+        UnavailableError: An RN.
     """
     if not isinstance(clip, VitClip):
         raise UnavailableError(

@@ -1,4 +1,4 @@
-"""Position decodability by layer: how well a ridge regression reads places out of hidden states."""
+"""Position decodability by layer: how well a ridge regression predicts places from hidden states."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ class PositionDecodability(Probe):
         self._places.setdefault(name, []).append(places)
 
     def finish(self) -> None:
-        """Fit and predict."""
+        """Fit the regressions and predict the held-out images."""
         for name, features in self._features.items():
             kind, variant = name.split("/")
             places, counts = self._places[name], [len(part) for part in self._places[name]]
@@ -126,12 +126,18 @@ def profiles(mask: Tensor, cells: int = 16) -> Tensor:
 def ridge_errors(
     inputs: np.ndarray, target: np.ndarray, images: np.ndarray, *, folds: int = FOLDS
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Squared errors of held-out ridge predictions, and squared distances from the mean of what was fitted: (n,) each.
+    """Compute squared errors of held-out ridge predictions, and squared distances from the mean of the fitted targets.
+
+    With fewer than three images no image can be held out; then both are nan.
 
     Args:
-        inputs: (n, C). target: (n, 2). images: (n,) ints; an image is never on both sides. folds: parts of the images.
+        inputs: (n, C), the features.
+        target: (n, 2), the places.
+        images: (n,) int, the image of each row; the rows of an image are all held out, or all fitted.
+        folds: Number of parts into which the images are cut.
 
-    With fewer than three images nothing can be held out; then both are nan.
+    Returns:
+        Two arrays (n,).
     """
     folds = min(folds, int(images.max()) + 1)
     errors, spreads = np.full(len(target), np.nan), np.full(len(target), np.nan)
@@ -151,7 +157,7 @@ def ridge_errors(
 
 
 def _ridge(inputs: np.ndarray, target: np.ndarray, held_out: np.ndarray) -> np.ndarray:
-    """Predictions (strengths, m, 2) on standardised inputs; a strength counts as a share of the mean variance."""
+    """Return predictions (strengths, m, 2) on standardised inputs; strengths are relative to the mean variance."""
     mean, scale = inputs.mean(axis=0), inputs.std(axis=0) + 1e-8
     x, unseen = (inputs - mean) / scale, (held_out - mean) / scale
     centre = target.mean(axis=0)

@@ -1,4 +1,4 @@
-"""One pass over the images of a dataset: what every image probe looks at."""
+"""One pass over the images of a dataset, with everything that the image probes read."""
 
 from __future__ import annotations
 
@@ -67,11 +67,11 @@ class ImageView(ImageTexts):
     others: list[str] = field(default_factory=list)
 
     def projected(self, tokens: Tensor, *, negate: bool = False) -> Tensor:
-        """Tokens of any layers in the joint space, normalised: (..., C) to (..., D)."""
+        """Project tokens of any layers to the joint space and normalise them: (..., C) to (..., D)."""
         return F.normalize(self.clip.project(tokens, negate=negate), dim=-1)
 
     def truth_on_grid(self) -> Tensor:
-        """The references' masks on the token grid as fractions, one for each of `pairs`: (E, P) float32."""
+        """Return the references' masks on the token grid as fractions, (E, P) float32, one for each of `pairs`."""
         masks = Masks.from_arrays([reference.mask for reference, _ in self.pairs], size=self.sample.size)
         return masks.to_grid(*self.grid).flatten(1)
 
@@ -89,11 +89,12 @@ def as_view(image: ImageTexts) -> ImageView:
 
 @dataclass
 class ProbeInputs:
-    """The images and expressions of a run, prepared once for all towers.
+    """Hold the images and expressions of a run, prepared once for all towers.
 
     Attributes:
-        samples: with their expressions and parts. pixels: (n, 3, S, S), the tower's input. other_texts: for every
-            expression one of another image.
+        samples: The samples with their expressions and the parts of these.
+        pixels: (n, 3, S, S), the input of the image tower.
+        other_texts: For every expression a text of another image.
     """
 
     samples: list[Sample]
@@ -109,7 +110,7 @@ def prepare(
     """Read the first `limit` images that have expressions, with the parts of these.
 
     Raises:
-        InvalidInputError: no image with an expression; `parts="gold"` for a dataset that has none.
+        InvalidInputError: No image has an expression, or `parts="gold"` for a dataset without gold parts.
     """
     from zsris_viz.language import load_parser
 
@@ -130,7 +131,7 @@ def prepare(
 
 
 def _other_texts(pairs: list[list[Pair]], seed: int) -> list[list[str]]:
-    """For every expression the text of one of another image, drawn at random; its own if there is no other image."""
+    """Return for every expression the text of another image, drawn at random; its own if there is no other image."""
     generator = torch.Generator().manual_seed(seed)
     flat = [(number, expression.text) for number, group in enumerate(pairs) for _, expression in group]
     chosen: list[list[str]] = []
@@ -156,14 +157,19 @@ def views(
     limit: int | None = None,
     seed: int = 0,
 ) -> Iterator[ImageView]:
-    """The images one by one; each passes the tower once, and its copies in one batch.
+    """Yield the images one by one; each passes the tower once, and its copies in one batch.
 
     Args:
-        layers: which layers; default all. changes: run the changed copies too. limit: only the first so many images.
-        seed: of the patch shuffles.
+        inputs: All images and expressions.
+        clip: The model.
+        layers: The layers to measure; by default all.
+        changes: Whether the changed copies are processed too.
+        limit: Only the first `limit` images; None for all.
+        seed: Seed of the patch shuffles.
 
     Raises:
-        UnavailableError: a tower without patch tokens by layer (an RN). InvalidInputError: a layer out of range.
+        UnavailableError: A tower without patch tokens by layer (a ResNet).
+        InvalidInputError: A layer out of range.
     """
     if clip.kind != "vit":
         raise UnavailableError(
@@ -225,7 +231,7 @@ def _change(view: ImageView, image: Tensor, other: Tensor, before: Tensor | None
 
 
 def _at_input(mask: Any, held: Masks, side: int) -> tuple[Tensor, Tensor]:
-    """An object's mask and all proposals together at the tower's input size: (S, S) bool each."""
+    """Return an object's mask and the union of all proposals at the tower's input size, (S, S) bool each."""
     both = torch.stack([torch.as_tensor(mask), held.data.any(dim=0).cpu()])[:, None].float()
     small = F.interpolate(both, size=(side, side), mode="nearest")[:, 0] > 0.5
     return small[0], small[1]

@@ -22,7 +22,7 @@ class Localisation(Probe):
 
     Args:
         seed: Not used; the probe draws nothing.
-        threshold: for "IoU", from the map's smallest (0) to its largest value (1).
+        threshold: For "IoU", from the map's smallest (0) to its largest value (1).
     """
 
     name = PROBE

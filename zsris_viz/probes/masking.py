@@ -1,4 +1,4 @@
-"""Masking of context tokens: what the score and the choice owe to the words that say where."""
+"""Masking of context tokens: how the score and the choice depend on the words that describe the place."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class ContextMasking(Probe):
 
     Args:
         seed: Seed of the draw of other words.
-        masked_blocks: k of the visual feature.
+        masked_blocks: K of the visual feature.
     """
 
     name = PROBE
@@ -83,7 +83,7 @@ class ContextMasking(Probe):
                 self._add(view.number, differences, "context minus other words", self.control, paired=True)
 
     def _hidden(self, groups: Sequence[str], head: Sequence[int]) -> list[tuple[str, str, list[int]]]:
-        """(kind, control, positions to hide)."""
+        """Return tuples of kind, control and positions to hide."""
         context = positions_of(groups, "context")
         words = positions_of(groups, *WORDS)
         found = []
@@ -122,13 +122,16 @@ def changes(cosines: Tensor, right: int) -> dict[str, Tensor]:
 
 
 def masked_texts(clip: LayeredModel, trace: Trace, rows: Sequence[int], hidden: Sequence[Sequence[int]]) -> Tensor:
-    """Texts with some tokens hidden in every block after layer l, for l = 0 ... L: (B, L + 1, D), normalised, on the
-    CPU.
-
-    Entry L is the unmasked text.
+    """Encode texts with some tokens hidden in every block after layer l, for l = 0 ... L.
 
     Args:
-        trace: of texts. rows: which text, B of them; one may come several times. hidden: the positions hidden in each.
+        clip: The model.
+        trace: Trace of the texts.
+        rows: Numbers of B texts of the trace; a text may come several times.
+        hidden: For each of the B texts, the positions of its hidden tokens.
+
+    Returns:
+        (B, L + 1, D), normalised, on the CPU. Entry L is the unmasked text.
     """
     length = trace.layers[0].shape[1]
     mask = torch.zeros(len(rows), 1, length, length)

@@ -1,6 +1,6 @@
 """Changes of an image that move its content, and changes of the same pixels that replace it.
 
-All work on the tower's own input (3, H, W), so that what is compared differs by the change alone.
+All work on the tower's own input (3, H, W), so that the compared images differ by the change alone.
 """
 
 from __future__ import annotations
@@ -19,18 +19,18 @@ WHOLE = 0.99
 
 
 def flip(pixels: Tensor) -> Tensor:
-    """Left and right exchanged: (3, H, W)."""
+    """Mirror an image horizontally: (3, H, W)."""
     return pixels.flip(-1)
 
 
 def swap_quadrants(pixels: Tensor) -> Tensor:
-    """Each quarter of the picture exchanged with the one across: (3, H, W)."""
+    """Exchange each quadrant of an image with the diagonally opposite one: (3, H, W)."""
     height, width = pixels.shape[-2:]
     return pixels.roll((height // 2, width // 2), dims=(-2, -1))
 
 
 def shuffle_patches(pixels: Tensor, patch: int, generator: torch.Generator) -> Tensor:
-    """The tower's own patches in a random order: (3, H, W), sides multiples of `patch`."""
+    """Put the tower's own patches in a random order: (3, H, W), with sides that are multiples of `patch`."""
     channels, height, width = pixels.shape
     if height % patch or width % patch:
         raise InvalidInputError(f"an image of {height} x {width} does not divide into patches of {patch}.")
@@ -40,14 +40,16 @@ def shuffle_patches(pixels: Tensor, patch: int, generator: torch.Generator) -> T
 
 
 def move_object(pixels: Tensor, mask: Tensor, avoid: Tensor | None = None) -> Tensor:
-    """An object cut out, its hole (a little more than it) filled from around it, and pasted elsewhere: (3, H, W).
+    """Cut out an object, fill the hole from its surroundings, and paste the object elsewhere: (3, H, W).
+
+    The hole is a little larger than the object. Of the places on a grid of eighths of the image that keep the object
+    inside the image, the function takes those that cover least of `avoid` and of the old place, and of these the
+    farthest. An object that fills the image stays where it is.
 
     Args:
-        mask: (H, W) bool, the object. avoid: (H, W) bool, other objects, which the new place covers as little as can
-            be.
-
-    Of the places on a grid of eighths of the image that keep the object whole inside, it takes those that cover least
-    of `avoid` and of the old place, and of these the farthest. An object that fills the image stays where it is.
+        pixels: (3, H, W), the tower's input.
+        mask: (H, W) bool, the object.
+        avoid: (H, W) bool, other objects, which the new place covers as little as possible.
     """
     down, right = _best_shift(mask, torch.zeros_like(mask) if avoid is None else avoid & ~mask)
     # pixels on the border are mixed with the object: they go with the hole, or a ghost would stay behind
@@ -72,13 +74,15 @@ def _best_shift(mask: Tensor, avoid: Tensor) -> tuple[int, int]:
 
 
 def grown(mask: Tensor, pixels: int) -> Tensor:
-    """A mask with a border of so many pixels: (H, W) bool."""
+    """Dilate a mask by a number of pixels: (H, W) bool."""
     return F.max_pool2d(mask[None].float(), 2 * pixels + 1, stride=1, padding=pixels)[0] > 0
 
 
 def fill_hole(pixels: Tensor, hole: Tensor) -> Tensor:
-    """What a mask covers, painted with the nearest pixel around it: (3, H, W). A mask of the whole image changes
-    nothing."""
+    """Fill the pixels under a mask with the nearest pixel outside it: (3, H, W).
+
+    A mask of the whole image changes nothing.
+    """
     from scipy.ndimage import distance_transform_edt
 
     if bool(hole.all()):
@@ -89,10 +93,10 @@ def fill_hole(pixels: Tensor, hole: Tensor) -> Tensor:
 
 
 def content_copy(pixels: Tensor, changed: Tensor, other: Tensor) -> Tensor:
-    """The pixels in which two pictures differ, taken from a third: a change of content of the same area, (3, H, W).
+    """Replace the pixels in which two images differ by those of a third: (3, H, W).
 
-    Where they differ in more than 99 % of the pixels, it is the third picture itself: what is left over by chance is no
-    content.
+    This is a change of content of the same area. If the two images differ in more than 99 % of the pixels, the result
+    is the third image itself, because the few remaining pixels agree by chance only.
     """
     differs = (pixels != changed).any(dim=0)
     return other if float(differs.float().mean()) > WHOLE else torch.where(differs, other, pixels)
@@ -164,11 +168,14 @@ def changed_copies(
     avoid: Tensor | None = None,
     seed: int = 0,
 ) -> dict[str, Tensor]:
-    """The four changes of place of one image; without a mask, all but "object moved".
+    """Return the four changes of place of one image; without a mask, all but "object moved".
 
     Args:
-        pixels: (3, H, W), the tower's input. patch: its patch size. mask, avoid: see :func:`move_object`; (H, W) bool.
-        seed: of the patch shuffle.
+        pixels: (3, H, W), the tower's input.
+        patch: Side of a patch in pixels.
+        mask: (H, W) bool, the object; see :func:`move_object`.
+        avoid: (H, W) bool, other objects; see :func:`move_object`.
+        seed: Seed of the patch shuffle.
 
     Returns:
         Name of the change -> (3, H, W).

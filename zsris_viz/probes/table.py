@@ -1,4 +1,4 @@
-"""The table that every probe fills: sums by image, and what a bootstrap over images makes of them."""
+"""The table that every probe fills: sums by image, and the bootstrap over images."""
 
 from __future__ import annotations
 
@@ -28,10 +28,10 @@ _Key = tuple[str, str, str, int, int | None, str]
 
 
 class Tally:
-    """Numerators and denominators by image; every number of the table is a ratio of their sums.
+    """Hold numerators and denominators by image; every number of the table is a ratio of their sums.
 
     Args:
-        images: how many images there are.
+        images: Number of images.
     """
 
     def __init__(self, images: int) -> None:
@@ -84,11 +84,14 @@ class Tally:
             self.add(image, float(top), layer=int(layer), **key)
 
     def table(self, *, resamples: int = RESAMPLES, seed: int = 0, level: float = 0.95) -> pd.DataFrame:
-        """The numbers with percentile intervals by bootstrap: images are drawn with replacement, the same draws for
-        all.
+        """Return the numbers with percentile intervals by bootstrap over images.
+
+        Images are drawn with replacement, and the draws are the same for all numbers.
 
         Args:
-            resamples: draws. seed: of the draws. level: of confidence.
+            resamples: Number of draws.
+            seed: Seed of the draws.
+            level: Confidence level, between 0 and 1.
 
         Returns:
             A frame with the columns :data:`COLUMNS`, in the order in which the numbers were first added.

@@ -52,7 +52,7 @@ def end_token_attention(trace: Trace, row: int = 0) -> Tensor:
     Layer l of the tower is entry l - 1.
 
     Raises:
-        InvalidInputError: a trace of an image, or without attentions.
+        InvalidInputError: A trace of an image, or without attentions.
     """
     tokens: Any = trace.tokens
     weights = [part for part in trace.attentions[1:] if part is not None]

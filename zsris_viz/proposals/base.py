@@ -19,11 +19,11 @@ class Proposer(ABC):
     """A source of class-agnostic masks.
 
     Attributes:
-        name: as in `load_proposals(name)`; also the `source` of its masks and the column `proposals` of result rows.
-        settings: everything that changes the masks, as plain values; `evaluate` continues a run only with the same.
-        argument: the argument of the class that stands behind a colon in a name, "sam:FILE"; None for none.
-        runs_model: the class takes `device`, and its masks are kept on disk.
-        reads_data_root: the class takes `data_root`, the folder of downloaded files.
+        name: As in `load_proposals(name)`; also the `source` of its masks and the column `proposals` of result rows.
+        settings: Everything that changes the masks, as plain values; `evaluate` continues a run only with the same.
+        argument: The argument of the class that stands behind a colon in a name, "sam:FILE"; None for none.
+        runs_model: The class takes `device`, and its masks are kept on disk.
+        reads_data_root: The class takes `data_root`, the folder of downloaded files.
     """
 
     name: str
@@ -51,7 +51,7 @@ class Proposer(ABC):
         """Masks for any image, of the image's size, best score first, with `scores` and `source`. May be none.
 
         Args:
-            image: anything that :func:`zsris_viz.images.open_image` takes.
+            image: Anything that :func:`zsris_viz.images.open_image` takes.
         """
 
     def propose_for(self, sample: Sample) -> Masks:
@@ -82,7 +82,7 @@ class GroundTruth(Proposer):
         """An image alone has no annotation.
 
         Raises:
-            InvalidInputError: always.
+            InvalidInputError: Always.
         """
         raise InvalidInputError(
             "ground-truth proposals come with the samples of a dataset; a photograph has none. Use another source, "
@@ -93,7 +93,7 @@ class GroundTruth(Proposer):
         """The sample's `instances`.
 
         Raises:
-            InvalidInputError: the dataset has no instances.
+            InvalidInputError: The dataset has no instances.
         """
         if sample.instances is None:
             raise InvalidInputError(

@@ -1,4 +1,4 @@
-"""Proposals that are worked out once: any source with a cache on disk in front of it."""
+"""A cache on disk in front of any source of proposals."""
 
 from __future__ import annotations
 
@@ -18,20 +18,21 @@ PART = "proposals"
 
 
 class CachedProposals(Proposer):
-    """What a source proposes, kept by the content of the image and everything that the source's settings say.
+    """Keep the masks of a source under the content of the image and the settings of the source.
 
-    An entry holds the masks as COCO run-length encodings, their scores and boxes, and where they come from. Name and
-    settings are the source's, so that results do not tell whether they came from the cache. Sources that know the
-    sample (ground truth, precomputed files) are asked each time.
+    An entry holds the masks as COCO run-length encodings, their scores and boxes, and their source. Name and settings
+    are those of the source, so that results do not depend on the cache. Sources that know the sample (ground truth,
+    precomputed files) are called each time.
 
     Args:
-        proposer: the source; its `settings` must hold everything that changes its masks.
-        folder: where entries go; default the package's cache folder, see :func:`zsris_viz.io.cache.cache_folder`. Where
-            that is switched off, nothing is kept.
-        max_bytes: of all entries; when there is more, those that were not used for longest go.
+        proposer: The source; its `settings` must hold everything that changes its masks.
+        folder: Folder of the entries; by default the package's cache folder, see
+            :func:`zsris_viz.io.cache.cache_folder`. If that is switched off, nothing is kept.
+        max_bytes: Largest size of all entries in bytes; beyond it the least recently used entries are removed.
 
     Attributes:
-        proposer: the source. store: the DiskCache, or None.
+        proposer: The source.
+        store: The DiskCache, or None.
     """
 
     def __init__(
@@ -45,16 +46,16 @@ class CachedProposals(Proposer):
 
     @property
     def settings(self) -> dict[str, Any]:
-        """Those of the source."""
+        """Return the settings of the source."""
         return self.proposer.settings
 
     @property
     def knows_samples(self) -> bool:
-        """As the source."""
+        """Return whether the source knows the sample."""
         return self.proposer.knows_samples
 
     def propose(self, image: ImageSource) -> Masks:
-        """The source's masks for an image, from the cache if they are there."""
+        """Return the source's masks for an image, from the cache if they are there."""
         if self.store is None:
             return self.proposer.propose(image)
         picture = open_image(image)
@@ -70,7 +71,7 @@ class CachedProposals(Proposer):
         return masks
 
     def propose_for(self, sample: Sample) -> Masks:
-        """As `propose`, unless the source knows the sample itself."""
+        """Return the masks for a sample: those of `propose`, unless the source knows the sample."""
         return self.proposer.propose_for(sample) if self.knows_samples else self.propose(sample.image)
 
     def _unpacked(self, entry: dict[str, Any]) -> Masks | None:
@@ -85,7 +86,7 @@ class CachedProposals(Proposer):
 
 
 def packed(masks: Masks) -> dict[str, Any]:
-    """Masks in plain values: size [H, W], COCO run-length encodings, scores (or None), boxes XYXY, source."""
+    """Return masks as plain values: size [H, W], COCO run-length encodings, scores (or None), boxes XYXY and source."""
     return {
         "size": list(masks.size),
         "masks": masks.to_rle(),
@@ -96,10 +97,11 @@ def packed(masks: Masks) -> dict[str, Any]:
 
 
 def unpacked(entry: dict[str, Any], *, source: str) -> Masks:
-    """Masks from :func:`packed`.
+    """Return the masks that :func:`packed` encoded.
 
     Raises:
-        InvalidInputError, CorruptFileError: encodings that are not those of masks of this size.
+        InvalidInputError: Encodings of masks of another size.
+        CorruptFileError: Encodings that cannot be decoded.
     """
     height, width = entry["size"]
     return Masks.from_rle(

@@ -27,15 +27,15 @@ class Felzenszwalb(Proposer):
     """Regions of a graph-based segmentation (Felzenszwalb and Huttenlocher, IJCV 2004) and of their mergers.
 
     Args:
-        scales: of the segmentation; larger gives larger regions.
-        sigma: of the blur before it, in pixels of the working size.
-        side: longest side in pixels at which the work is done; larger images are shrunk, and their masks enlarged.
-        min_share, max_share: proposals of a smaller or larger share of the image are dropped; 0-1.
-        max_iou: of two proposals that are more alike, the one with the better score stays; 0-1.
-        max_masks: at most so many, the best.
+        scales: Of the segmentation; larger gives larger regions.
+        sigma: Of the blur before it, in pixels of the working size.
+        side: Longest side in pixels at which the work is done; larger images are shrunk, and their masks enlarged.
+        min_share, max_share: Proposals of a smaller or larger share of the image are dropped; 0-1.
+        max_iou: Of two proposals that are more alike, the one with the better score stays; 0-1.
+        max_masks: At most so many, the best.
 
     Raises:
-        InvalidInputError: a value outside its range.
+        InvalidInputError: A value outside its range.
     """
 
     name = "felzenszwalb"

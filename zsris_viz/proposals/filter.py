@@ -16,7 +16,7 @@ class OverlapFilter:
     """What the filter did with each mask.
 
     Attributes:
-        masks: those that are kept, in their order.
+        masks: Those that are kept, in their order.
         kept: (K,) int64, their numbers.
         too_small: (N,) bool.
         covered_by: (N,) int64, the largest mask that a dropped one overlaps; -1 where it was not dropped for overlap.
@@ -35,12 +35,12 @@ def filter_overlaps(masks: Masks, *, min_area: int = 2000, max_overlap: float = 
     authors do; of two masks of one size the earlier is kept.
 
     Args:
-        masks: proposals.
-        min_area: masks of fewer pixels are dropped first and drop nobody. 2,000 is meant for images of about 640 x 480.
-        max_overlap: of two masks whose intersection is more than this share of the smaller, the larger is kept; 0-1.
+        masks: Proposals.
+        min_area: Masks of fewer pixels are dropped first and drop nobody. 2,000 is meant for images of about 640 x 480.
+        max_overlap: Of two masks whose intersection is more than this share of the smaller, the larger is kept; 0-1.
 
     Raises:
-        InvalidInputError: a threshold outside its range.
+        InvalidInputError: A threshold outside its range.
     """
     check_thresholds(min_area, max_overlap)
     areas = masks.areas.cpu()
@@ -63,7 +63,7 @@ def check_thresholds(min_area: float, max_overlap: float) -> None:
     """Refuse thresholds that the filter cannot use.
 
     Raises:
-        InvalidInputError: a negative area, or a share outside 0-1.
+        InvalidInputError: A negative area, or a share outside 0-1.
     """
     if not min_area >= 0:
         raise InvalidInputError(f"min_area={min_area} was given; a number of pixels from 0 up is accepted.")

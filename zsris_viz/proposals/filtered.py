@@ -19,16 +19,16 @@ class Filtered(Proposer):
     """What another source proposes, without small masks and those that a larger one overlaps (TAS, section 4.1).
 
     Args:
-        proposer: the source.
-        min_area: masks with fewer pixels go; a number below 1 is a share of the image. Default: TAS's 2,000 pixels,
+        proposer: The source.
+        min_area: Masks with fewer pixels go; a number below 1 is a share of the image. Default: TAS's 2,000 pixels,
             on images smaller than 640 x 480 the same share of them.
-        max_overlap: of two masks whose intersection is more than this share of the smaller, the larger stays; 0-1.
+        max_overlap: Of two masks whose intersection is more than this share of the smaller, the larger stays; 0-1.
 
     Attributes:
-        proposer: the source.
+        proposer: The source.
 
     Raises:
-        InvalidInputError: a threshold outside its range.
+        InvalidInputError: A threshold outside its range.
     """
 
     def __init__(self, proposer: Proposer, *, min_area: float | None = None, max_overlap: float = 0.4) -> None:

@@ -46,19 +46,19 @@ class Precomputed(Proposer):
     (own form only), by its file's name, or because the file has one image only.
 
     Args:
-        file: the file.
-        min_score: masks with a lower score are left out; needs scores.
-        max_masks: at most so many of each image, the best.
-        missing: what an image is that the file does not name: "error", or "empty" for files that leave images without
+        file: The file.
+        min_score: Masks with a lower score are left out; needs scores.
+        max_masks: At most so many of each image, the best.
+        missing: What an image is that the file does not name: "error", or "empty" for files that leave images without
             proposals out, as COCO results do.
 
     Attributes:
-        entries: image id -> what the file says of it.
-        problems: one sentence for each entry that cannot be used and is left out.
+        entries: Image id -> what the file says of it.
+        problems: One sentence for each entry that cannot be used and is left out.
 
     Raises:
-        InvalidInputError: a file of another form or of an unknown version, or a value outside its range.
-        UnavailableError: no such file. CorruptFileError: a damaged file.
+        InvalidInputError: A file of another form or of an unknown version, or a value outside its range.
+        UnavailableError: No such file. CorruptFileError: a damaged file.
     """
 
     name = "precomputed"
@@ -114,8 +114,8 @@ class Precomputed(Proposer):
         """The masks of a picture, which is known by its content, by its file's name, or by being the only one.
 
         Raises:
-            InvalidInputError: the file does not have it, or with another size.
-            CorruptFileError: a damaged encoding.
+            InvalidInputError: The file does not have it, or with another size.
+            CorruptFileError: A damaged encoding.
         """
         picture = open_image(image)
         size = (picture.height, picture.width)
@@ -130,8 +130,8 @@ class Precomputed(Proposer):
         """The masks under the sample's image id.
 
         Raises:
-            InvalidInputError: the file does not have it (unless missing="empty"), or with another size.
-            CorruptFileError: a damaged encoding.
+            InvalidInputError: The file does not have it (unless missing="empty"), or with another size.
+            CorruptFileError: A damaged encoding.
         """
         return self._masks(self._find(sample.image_id), sample.size, f"image {sample.image_id!r}")
 
@@ -198,13 +198,13 @@ def save_proposals(
     Each image has "size" [H, W], "sha256" of its content, "masks" (RLEs), "scores" and "boxes" (XYXY).
 
     Args:
-        file: ends in .json or .json.gz; is written whole or not at all.
+        file: Ends in .json or .json.gz; is written whole or not at all.
         images: (image id, image, its masks).
-        source: which model made them.
+        source: Which model made them.
         **settings: Settings and other plain values that are kept in the file.
 
     Raises:
-        InvalidInputError: another suffix, two images of one id, or masks of another size than their image.
+        InvalidInputError: Another suffix, two images of one id, or masks of another size than their image.
     """
     path = Path(file)
     if not path.name.endswith((".json", ".json.gz")):

@@ -1,7 +1,7 @@
-"""Merging the regions of an over-segmented image, step by step: every region on the way may be an object.
+"""Hierarchical merging of the regions of an over-segmented image; every intermediate region may be an object.
 
-Hierarchical grouping in the manner of selective search (Uijlings et al., IJCV 2013, section 3.1-3.2): the two
-neighbours that are most similar in colour, size and fill become one, until one is left.
+The grouping follows selective search (Uijlings et al., IJCV 2013, sections 3.1 and 3.2): the two neighbours that are
+most similar in colour, size and fill are merged, until one region is left.
 """
 
 from __future__ import annotations
@@ -18,10 +18,12 @@ LAB_RANGES = ((0.0, 100.0), (-80.0, 80.0), (-80.0, 80.0))
 
 @dataclass(frozen=True)
 class Similarity:
-    """Weights of the three similarities of two neighbours, each 0-1.
+    """Hold the weights of the three similarities of two neighbours, each in 0-1.
 
     Attributes:
-        colour: shared area of the two Lab histograms. size: small regions first. fill: those that fit into each other.
+        colour: Weight of the shared area of the two Lab histograms.
+        size: Weight of the size similarity, which merges small regions first.
+        fill: Weight of the fill similarity, which merges regions that fit into each other.
     """
 
     colour: float = 1.0
@@ -30,7 +32,7 @@ class Similarity:
 
 
 class _Region:
-    """A region: pixels, bounding box (x1, y1, x2, y2), histogram that sums to 3 pixels, first labels and neighbours."""
+    """Hold pixels, box (x1, y1, x2, y2), histogram that sums to 3 pixels, first labels and neighbours of a region."""
 
     __slots__ = ("box", "histogram", "labels", "neighbours", "pixels")
 
@@ -43,12 +45,12 @@ class _Region:
 
 
 def merge_regions(labels: np.ndarray, lab: np.ndarray, weights: Similarity) -> list[list[int]]:
-    """Every region that comes up while neighbours are merged, the whole image last.
+    """Return every region that arises while neighbours are merged, with the whole image last.
 
     Args:
         labels: (H, W) int, regions numbered from 0 without gaps.
         lab: (H, W, 3) float, the image in CIE Lab.
-        weights: of the similarities.
+        weights: Weights of the similarities.
 
     Returns:
         For each merge the labels that the new region consists of; n - 1 lists for n connected regions.
@@ -92,7 +94,7 @@ def merge_regions(labels: np.ndarray, lab: np.ndarray, weights: Similarity) -> l
 
 
 def _first_regions(labels: np.ndarray, lab: np.ndarray) -> list[_Region]:
-    """The regions before any merge."""
+    """Return the regions before any merge."""
     count = int(labels.max()) + 1
     flat = labels.ravel()
     pixels = np.bincount(flat, minlength=count)
@@ -118,20 +120,21 @@ def _first_regions(labels: np.ndarray, lab: np.ndarray) -> list[_Region]:
 
 
 def _around(a: tuple[int, ...], b: tuple[int, ...]) -> tuple[int, ...]:
-    """The box around two boxes."""
+    """Return the box around two boxes."""
     return min(a[0], b[0]), min(a[1], b[1]), max(a[2], b[2]), max(a[3], b[3])
 
 
 def outline_scores(masks: np.ndarray, lab: np.ndarray) -> np.ndarray:
-    """How much each mask looks like an object: contrast along its outline, roundness and size, multiplied.
+    """Compute an objectness score of each mask: the product of contrast along its outline, roundness and size.
 
     Args:
-        masks: (N, H, W) bool. lab: (H, W, 3) float, the image in CIE Lab.
+        masks: (N, H, W) bool.
+        lab: (H, W, 3) float, the image in CIE Lab.
 
     Returns:
-        (N,) float64, 0 upwards. Contrast is the mean Lab distance across the outline, in which a stretch along the
-        picture's edge counts 0; roundness is 2 sqrt(pi area) / length, 1 for a circle; size is the share of the image
-        to the power `SIZE_POWER`.
+        (N,) float64, 0 upwards. Contrast is the mean Lab distance across the outline, in which a part along the edge of
+        the image counts 0; roundness is 2 sqrt(pi area) / length, 1 for a circle; size is the share of the image to the
+        power `SIZE_POWER`.
     """
     steps = [np.linalg.norm(np.diff(lab, axis=axis), axis=-1) for axis in (0, 1)]
     scores = np.zeros(len(masks))

@@ -55,40 +55,44 @@ WHOLE = {
 
 
 class Sam(Proposer):
-    """Masks at a grid of points, by segment-anything's own SamAutomaticMaskGenerator (Kirillov et al., ICCV 2023).
+    """Propose masks at a grid of points by segment-anything's SamAutomaticMaskGenerator (Kirillov et al., ICCV 2023).
 
     Args:
-        checkpoint: "miniature" (built in, knows drawn scenes only); a manifest's name, such as "sam-vit-h"; or a
+        checkpoint: "miniature" (built in, trained on drawn scenes only); a manifest's name, such as "sam-vit-h"; or a
             checkpoint file of the segment-anything package. See :func:`~.sam_checkpoint.find_weights`.
-        points_per_side: the grid has its square of points. Default 8, as TAS; 16 for the miniature.
-        points_per_batch: points that the decoder sees at once; decides the memory, not the masks. Default: as many as
-            keep their float masks within `BATCH_PIXELS`, at most 64.
-        pred_iou_thresh: least IoU that the model guesses for its own mask, 0-1. Default 0.7, as TAS; 0.6 for the
+        points_per_side: Points along each side of the square grid. Default 8, as TAS; 16 for the miniature.
+        points_per_batch: Points that the decoder processes at once; it changes the memory, not the masks. Default: as
+            many as keep their float masks within `BATCH_PIXELS`, at most 64.
+        pred_iou_thresh: Least IoU that the model predicts for its own mask, 0-1. Default 0.7, as TAS; 0.6 for the
             miniature.
-        stability_score_thresh: least IoU between the mask cut a little higher and a little lower, 0-1. Default 0.7, as
+        stability_score_thresh: Least IoU between the mask cut a little higher and a little lower, 0-1. Default 0.7, as
             TAS; 0.3 for the miniature.
-        stability_score_offset: how much higher and lower, in logits.
-        box_nms_thresh: of two masks whose boxes have a larger IoU, the one with the better guess stays, 0-1.
-        crop_n_layers: how often the picture is cut into halves (4 crops, then 16, ...) that are proposed for, too.
-        crop_nms_thresh, crop_overlap_ratio, crop_n_points_downscale_factor: as in segment-anything.
+        stability_score_offset: Offset of the higher and the lower cut, in logits.
+        box_nms_thresh: Of two masks whose boxes have a larger IoU, the one with the better prediction is kept, 0-1.
+        crop_n_layers: Number of times that the image is cut into halves (4 crops, then 16, ...), which are processed
+            too.
+        crop_nms_thresh: As in segment-anything.
+        crop_overlap_ratio: As in segment-anything.
+        crop_n_points_downscale_factor: As in segment-anything.
         point_grids: (P, 2) points x, y in 0-1, instead of `points_per_side`; one array for each layer of crops.
-        min_mask_region_area: islands and holes with fewer pixels are removed; a number below 1 is a share of the
-            picture. Default 800, as TAS, whose pictures have some 640 x 480 pixels (0.0026 is the same share); 0 for
-            the miniature. It does not drop masks: that is the overlap filter's part.
-        max_masks: at most so many, the best; None for all.
-        max_side: a picture with a longer side is proposed for at this one, and the masks enlarged, since every point
-            of a batch takes three float maps of the picture's size. SAM itself sees 1,024 pixels.
-        device: default CUDA if present. dtype: in which the image encoder computes.
-        data_root: where a manifest's file lies.
+        min_mask_region_area: Islands and holes with fewer pixels are removed; a number below 1 is a share of the
+            image. Default 800, as TAS, whose images have about 640 x 480 pixels (0.0026 is the same share); 0 for the
+            miniature. It does not drop masks, which is the task of the overlap filter.
+        max_masks: Largest number of masks, best first; None for all.
+        max_side: Longest side in pixels at which masks are made; those of larger images are enlarged, since every point
+            of a batch takes three float maps of the image's size. SAM itself processes 1,024 pixels.
+        device: By default CUDA if present.
+        dtype: Type in which the image encoder computes.
+        data_root: Folder of a manifest's files.
 
     Attributes:
         name: "sam" for the miniature, a manifest's name, or "sam:" and the file's name.
 
     Raises:
-        InvalidInputError: an unknown checkpoint or a value outside its range.
-        InvalidTypeError: a value of another type.
-        UnavailableError: a checkpoint that is not there.
-        CorruptFileError: a checkpoint that is damaged or has not the published hash, or weights that are not finite.
+        InvalidInputError: An unknown checkpoint or a value outside its range.
+        InvalidTypeError: A value of another type.
+        UnavailableError: A checkpoint that is not available.
+        CorruptFileError: A checkpoint that is damaged or has not the published hash, or weights that are not finite.
     """
 
     name = "sam"
@@ -159,7 +163,7 @@ class Sam(Proposer):
 
     @property
     def settings(self) -> dict[str, Any]:
-        """All arguments that change the masks, and what the weights are."""
+        """Return all arguments that change the masks, and a description of the weights."""
         grids = None if self._grids is None else [grid.tolist() for grid in self._grids]
         return {
             "checkpoint": self.weights.title,
@@ -172,15 +176,17 @@ class Sam(Proposer):
 
     @property
     def working_side(self) -> int:
-        """The argument `max_side`."""
+        """Return the argument `max_side`."""
         return self.options["max_side"]
 
     def propose(self, image: ImageSource) -> Masks:
-        """Masks of the image's size, the best guess of their own IoU first; scores are these guesses, 0-1 or little
-        more. An image on which SAM finds nothing has none, with a warning.
+        """Return masks of the image's size, best predicted IoU first.
+
+        The scores are the predicted IoUs, from 0 to slightly above 1. If SAM finds nothing, there is no mask, with a
+        warning.
 
         Raises:
-            InvalidInputError: an image that is so narrow that nothing of it is left at SAM's size.
+            InvalidInputError: An image that is so narrow that nothing of it is left at SAM's size.
         """
         picture = open_image(image)
         working = shrink(picture, self.options["max_side"])
@@ -201,7 +207,7 @@ class Sam(Proposer):
         return Masks(enlarge(masks.data, picture.height, picture.width), scores=masks.scores, source=self.name)
 
     def grid(self, layer: int) -> np.ndarray:
-        """(P, 2) points x, y in 0-1 that are asked about in each crop of a layer; layer 0 is the whole picture."""
+        """Return the (P, 2) points x, y in 0-1 in each crop of a layer; layer 0 is the whole image."""
         if self._grids is not None:
             return self._grids[layer]
         from segment_anything.utils.amg import build_point_grid
@@ -211,14 +217,14 @@ class Sam(Proposer):
         )
 
     def batch_of(self, size: tuple[int, int]) -> int:
-        """Return how many points the decoder sees at once on a picture of `size` (W, H)."""
+        """Return how many points the decoder processes at once on an image of `size` (W, H)."""
         if self.points_per_batch is not None:
             return self.points_per_batch
         pixels = max(self.model.image_encoder.img_size**2, size[0] * size[1])
         return max(1, min(64, BATCH_PIXELS // (3 * pixels)))
 
     def _generator(self, working: Image.Image) -> Any:
-        """segment-anything's generator for a picture of this size; it holds no weights of its own."""
+        """Return segment-anything's generator for an image of this size; it holds no weights of its own."""
         options = {name: value for name, value in self.options.items() if name not in ("max_side", "max_masks")}
         area = options["min_mask_region_area"]
         options["min_mask_region_area"] = round(area * working.width * working.height if area < 1 else area)
@@ -242,7 +248,7 @@ class Sam(Proposer):
 
 
 class _Encoder(nn.Module):
-    """The image encoder, computing in a 16-bit type and answering in fp32."""
+    """Run the image encoder in a 16-bit type and return fp32."""
 
     def __init__(self, encoder: nn.Module, device: str, dtype: torch.dtype) -> None:
         super().__init__()
@@ -255,11 +261,11 @@ class _Encoder(nn.Module):
 
 
 def _generator_class() -> type:
-    """segment-anything's generator; imported when it is needed."""
+    """Return segment-anything's generator class; it is imported when it is needed."""
     from segment_anything import SamAutomaticMaskGenerator
 
     class Generator(SamAutomaticMaskGenerator):
-        """Keeps the shape of what a crop without masks gives, which otherwise ends in an IndexError."""
+        """Keep the shape of the result of a crop without masks, which otherwise ends in an IndexError."""
 
         def _process_crop(self, *args: Any) -> Any:
             data = super()._process_crop(*args)
@@ -270,7 +276,7 @@ def _generator_class() -> type:
 
 
 def _grids(point_grids: Sequence[Any], crop_n_layers: int) -> list[np.ndarray]:
-    """Point grids as arrays (P, 2) float in 0-1, one for each layer of crops."""
+    """Return point grids as arrays (P, 2) float in 0-1, one for each layer of crops."""
     one = isinstance(point_grids, (np.ndarray, Tensor)) or (point_grids and np.ndim(point_grids[0]) == 1)
     grids = [np.asarray(grid, dtype=np.float64) for grid in ([point_grids] if one else point_grids)]
     for grid in grids:
@@ -286,7 +292,11 @@ def _grids(point_grids: Sequence[Any], crop_n_layers: int) -> list[np.ndarray]:
 
 
 def check_options(options: dict[str, Any]) -> None:
-    """Refuse values outside `RANGES`."""
+    """Check that all values are inside `RANGES`.
+
+    Raises:
+        InvalidInputError: A value outside its range.
+    """
     for name, value in options.items():
         if value is None:
             continue

@@ -35,8 +35,8 @@ class Weights:
     """A checkpoint that was found and whose hash was checked.
 
     Attributes:
-        title: for people: "miniature", "sam-vit-h", or the file's name.
-        path: of the file. sha256: of its content, hexadecimal.
+        title: For people: "miniature", "sam-vit-h", or the file's name.
+        path: Of the file. sha256: of its content, hexadecimal.
     """
 
     title: str
@@ -55,13 +55,13 @@ def find_weights(checkpoint: str | os.PathLike[str], data_root: str | os.PathLik
     Args:
         checkpoint: "miniature"; a manifest's name ("sam-vit-h", or "vit-h" or "vit_h" for short); or a file. A file
             that has the name of a published one is checked, too.
-        data_root: where `zsris data fetch` put a manifest's files; ./data and the working folder are tried as well.
+        data_root: Where `zsris data fetch` put a manifest's files; ./data and the working folder are tried as well.
 
     Raises:
-        InvalidInputError: an unknown name.
-        InvalidTypeError: neither text nor a path.
-        UnavailableError: a file that is not there.
-        CorruptFileError: a file with another hash than the published one.
+        InvalidInputError: An unknown name.
+        InvalidTypeError: Neither text nor a path.
+        UnavailableError: A file that is not there.
+        CorruptFileError: A file with another hash than the published one.
     """
     if not isinstance(checkpoint, (str, os.PathLike)):
         raise InvalidTypeError(f"A checkpoint is a name or a path; {type(checkpoint).__name__} was given.")
@@ -124,8 +124,8 @@ def read_state(path: Path) -> dict[str, Tensor]:
     """The tensors of a .pth file (read with `weights_only`: anything that could run code is refused) or .safetensors.
 
     Raises:
-        CorruptFileError: truncated, of another format, or refused.
-        InvalidInputError: readable, but no state dict.
+        CorruptFileError: Truncated, of another format, or refused.
+        InvalidInputError: Readable, but no state dict.
     """
     try:
         if path.suffix == ".safetensors":
@@ -154,7 +154,7 @@ def kind_of(state: Mapping[str, Tensor]) -> str:
     """ "vit-h", "vit-l" or "vit-b" by the image encoder's width and depth, else "other".
 
     Raises:
-        InvalidInputError: no tensors of a SAM.
+        InvalidInputError: No tensors of a SAM.
     """
     try:
         width = int(state["image_encoder.patch_embed.proj.weight"].shape[0])
@@ -174,8 +174,8 @@ def build_sam(state: Mapping[str, Tensor]) -> Sam:
     All sizes are read from the tensors' shapes, so that models of any size work (heads of the decoder: 8).
 
     Raises:
-        InvalidInputError: no tensors of a SAM.
-        CorruptFileError: tensors that are missing or do not fit together.
+        InvalidInputError: No tensors of a SAM.
+        CorruptFileError: Tensors that are missing or do not fit together.
     """
     kind_of(state)
     try:

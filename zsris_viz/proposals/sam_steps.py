@@ -29,7 +29,7 @@ class PointMasks:
     """Every mask at every point of the grid, before and after the generator's filters.
 
     Attributes:
-        image: the picture at the size that was worked on, (H, W).
+        image: The picture at the size that was worked on, (H, W).
         points: (P, 2) float32 x, y in its pixels.
         masks: (P, 3, H, W) bool.
         guessed: (P, 3) float32, the IoU that the model guesses for its own mask.
@@ -54,11 +54,11 @@ def point_masks(source: Proposer, image: ImageSource) -> PointMasks:
     """Follow SAM over the grid of points of the whole picture; crops and small regions are left out.
 
     Args:
-        source: a :class:`~.sam.Sam`, or one with a cache or a filter around it.
-        image: anything that `open_image` takes; all P x 3 masks of its working size are held at a time.
+        source: A :class:`~.sam.Sam`, or one with a cache or a filter around it.
+        image: Anything that `open_image` takes; all P x 3 masks of its working size are held at a time.
 
     Raises:
-        InvalidTypeError: another source.
+        InvalidTypeError: Another source.
     """
     while isinstance(source, (CachedProposals, Filtered)):
         source = source.proposer

@@ -27,18 +27,18 @@ def propose_at_working_size(
     12-megapixel photograph take 960 MB, at the working size 60 MB.
 
     Args:
-        image: anything that :func:`zsris_viz.images.open_image` takes.
-        proposals: a Proposer, or masks of the image's size: Masks, an (N, H, W) array or tensor, or a list of (H, W)
+        image: Anything that :func:`zsris_viz.images.open_image` takes.
+        proposals: A Proposer, or masks of the image's size: Masks, an (N, H, W) array or tensor, or a list of (H, W)
             arrays. With masks, and with a source that knows samples (ground truth, precomputed files), the image keeps
             its size.
-        max_side: the longest side in pixels, 16 or more; None keeps every image at its size.
+        max_side: The longest side in pixels, 16 or more; None keeps every image at its size.
 
     Returns:
         The RGB image, with its longest side at most `max_side`, and masks of its size.
 
     Raises:
-        InvalidInputError: masks of another size than the image, or a `max_side` below 16.
-        InvalidTypeError: proposals of another type.
+        InvalidInputError: Masks of another size than the image, or a `max_side` below 16.
+        InvalidTypeError: Proposals of another type.
 
     Example:
         >>> from zsris_viz.proposals import load_proposals

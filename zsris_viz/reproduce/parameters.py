@@ -17,7 +17,7 @@ def read_notebook(path: Path) -> nbformat.NotebookNode:
     """Read a notebook in format 4.
 
     Raises:
-        CorruptFileError: the file is no notebook.
+        CorruptFileError: The file is no notebook.
     """
     try:
         found = nbformat.read(path, as_version=4)
@@ -32,7 +32,7 @@ def read_parameters(path: Path) -> dict[str, Any]:
     """Names and defaults in the notebook's cell tagged `parameters`.
 
     Raises:
-        InvalidInputError: not exactly one such cell, something in it that is no plain literal, or no `output_dir`.
+        InvalidInputError: Not exactly one such cell, something in it that is no plain literal, or no `output_dir`.
     """
     cells = [
         cell
@@ -71,7 +71,7 @@ def check_parameters(path: Path, given: Mapping[str, Any]) -> dict[str, Any]:
         `given` with each value in its default's type (a whole number for a float is turned into one).
 
     Raises:
-        InvalidInputError: a name that the notebook does not have, `output_dir`, or a value of another type.
+        InvalidInputError: A name that the notebook does not have, `output_dir`, or a value of another type.
     """
     if "output_dir" in given:
         raise InvalidInputError("output_dir is set for every notebook by --output DIR; leave the parameter out.")

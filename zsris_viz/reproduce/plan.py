@@ -91,7 +91,7 @@ def find_notebooks(given: str | Path | None = None) -> Path:
     """Folder with `figures.yaml`: the one given, else `notebooks/` here, else that of the clone the package is in.
 
     Raises:
-        UnavailableError: there is none.
+        UnavailableError: There is none.
     """
     here = Path("notebooks")
     clone = Path(__file__).resolve().parents[2] / "notebooks"
@@ -148,7 +148,7 @@ def select(entries: Sequence[FigureEntry], wanted: Iterable[str]) -> list[Figure
     """Entries by id, by notebook ("03_global_local") or by its number ("03"); all when none is named.
 
     Raises:
-        InvalidInputError: a name that stands for nothing; the message lists what exists.
+        InvalidInputError: A name that stands for nothing; the message lists what exists.
     """
     chosen: set[str] = set()
     names = list(wanted)
@@ -179,8 +179,8 @@ def runs_of(entries: Sequence[FigureEntry], notebooks: Path, *, test: bool = Fal
     """Group entries that want the same notebook with the same parameters, in the order of `figures.yaml`.
 
     Args:
-        entries: all entries, not a selection: a run makes the outputs of each of them.
-        notebooks: folder of the notebooks.
+        entries: All entries, not a selection: a run makes the outputs of each of them.
+        notebooks: Folder of the notebooks.
         test: `test_parameters` on top of `parameters`.
     """
     groups: dict[tuple[str, str], tuple[dict[str, Any], list[FigureEntry]]] = {}

@@ -1,4 +1,4 @@
-"""What a run would need, without running anything: files, memory, hours by seconds per image that were measured."""
+"""Estimates of what a run needs, without running anything: files, memory, and hours from measured seconds per image."""
 
 from __future__ import annotations
 
@@ -57,20 +57,20 @@ class Needs:
 
     @property
     def unknown(self) -> list[Resource]:
-        """What may be there or not."""
+        """Return the resources that could not be checked."""
         return [part for part in self.parts if part.there is None]
 
     @property
     def missing(self) -> list[Resource]:
-        """What was not found."""
+        """Return the resources that were not found."""
         return [part for part in self.parts if part.there is False]
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain values."""
+        """Return plain values."""
         return asdict(self) | {"missing": [part.name for part in self.missing]}
 
     def text(self) -> str:
-        """For people, several lines."""
+        """Return a description of several lines for the terminal."""
         counts = [f"{self.images:,} images" if self.images is not None else "an unknown number of images"]
         counts += [f"{self.expressions:,} expressions"] if self.expressions else []
         lines = [f"{self.run}: {', '.join(self.makes)}", f"  data     {self.data}: {', '.join(counts)}"]
@@ -86,10 +86,11 @@ class Needs:
 
 
 def needs_of(run: NotebookRun, output: Path) -> Needs:
-    """What a run needs.
+    """Return what a run needs.
 
     Args:
-        run: with all its parameters. output: where earlier runs have left their state.
+        run: The run with all its parameters.
+        output: Folder in which earlier runs have saved their state.
     """
     values = {**read_parameters(run.notebook), **run.parameters}
     splits = list(splits_of(run, values))
@@ -122,7 +123,7 @@ def needs_of_wanted(
     output: str | Path = "outputs",
     test: bool = False,
 ) -> list[Needs]:
-    """What the runs of some ids would need; arguments as of :func:`zsris_viz.reproduce.reproduce`."""
+    """Return what the runs of some ids need; the arguments are those of :func:`zsris_viz.reproduce.reproduce`."""
     from zsris_viz.reproduce.runner import plan_runs
 
     runs = plan_runs(wanted, parameters=parameters, notebooks=notebooks, test=test)[1]
@@ -149,7 +150,7 @@ def _memory(parts: Sequence[Resource]) -> tuple[float | None, str]:
 def _hours(
     used: Sequence[str], images: int | None, run: NotebookRun, output: Path, values: Mapping[str, Any]
 ) -> tuple[dict[str, float], list[str]]:
-    """Device -> hours, and how they are known."""
+    """Return the hours by device, and how they are known."""
     with COSTS.open(encoding="utf-8", newline="") as file:
         costs = list(csv.DictReader(file))
     hours: dict[str, float] = {}
@@ -173,7 +174,7 @@ def _hours(
 
 
 def _last_run(run: NotebookRun, output: Path, values: Mapping[str, Any]) -> tuple[float, int] | None:
-    """Seconds and images of the last whole run with the same models, if there was one."""
+    """Return seconds and images of the last whole run with the same models, if there was one."""
     best = None
     for path in sorted((output / ".state").glob(f"{run.notebook.stem}*.json")):
         try:

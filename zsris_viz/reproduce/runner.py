@@ -30,10 +30,10 @@ def plan_runs(
     A notebook with a parameter `only` makes no more than the ids that are wanted of it.
 
     Args:
-        wanted, parameters, notebooks, test: as of :func:`reproduce`.
+        wanted, parameters, notebooks, test: As of :func:`reproduce`.
 
     Raises:
-        InvalidInputError: an unknown id or parameter, a wrong figures.yaml. UnavailableError: no figures.yaml.
+        InvalidInputError: An unknown id or parameter, a wrong figures.yaml. UnavailableError: no figures.yaml.
     """
     folder = find_notebooks(notebooks)
     entries = load_entries(folder)
@@ -81,24 +81,24 @@ def reproduce(
     """Run the notebooks that make the wanted figures and tables.
 
     Args:
-        wanted: ids of figures.yaml, notebooks, or their numbers; all when empty.
-        parameters: values for every chosen notebook, over those of figures.yaml.
-        output: folder for `figures/`, `tables/`, `notebooks/` (executed), `failed/` and `index.html`.
-        jobs: notebooks at a time; None: 2, or 1 on a single core.
-        force: run even what is up to date.
-        notebooks: folder with figures.yaml; None: `notebooks/` here or in the clone.
-        timeout: seconds after which a notebook is ended and counts as failed; None: no limit.
-        test: the entries' `test_parameters` on top of their `parameters`.
-        device: device of every model for which a notebook names none; None for CUDA if present, else the CPU.
-        dtype: number format of CLIP where a notebook names none, such as "bfloat16" or "auto"; None for float32.
-        log: called with a line for each thing that happens.
+        wanted: Ids of figures.yaml, notebooks, or their numbers; all when empty.
+        parameters: Values for every chosen notebook, over those of figures.yaml.
+        output: Folder for `figures/`, `tables/`, `notebooks/` (executed), `failed/` and `index.html`.
+        jobs: Notebooks at a time; None: 2, or 1 on a single core.
+        force: Run even what is up to date.
+        notebooks: Folder with figures.yaml; None: `notebooks/` here or in the clone.
+        timeout: Seconds after which a notebook is ended and counts as failed; None: no limit.
+        test: The entries' `test_parameters` on top of their `parameters`.
+        device: Device of every model for which a notebook names none; None for CUDA if present, else the CPU.
+        dtype: Number format of CLIP where a notebook names none, such as "bfloat16" or "auto"; None for float32.
+        log: Called with a line for each thing that happens.
 
     Returns:
         The report; a notebook that fails does not stop the others.
 
     Raises:
-        InvalidInputError: an unknown id or parameter, a wrong figures.yaml; nothing has run then.
-        UnavailableError: no figures.yaml, or another run is writing to `output`.
+        InvalidInputError: An unknown id or parameter, a wrong figures.yaml; nothing has run then.
+        UnavailableError: No figures.yaml, or another run is writing to `output`.
     """
     if jobs is not None and jobs < 1:
         raise InvalidInputError(f"jobs is {jobs}, must be 1 or more")

@@ -1,4 +1,4 @@
-"""Runs one notebook in a process of its own: ``python -m zsris_viz.reproduce.worker REQUEST.json``.
+"""Runs one notebook in a process of its own: `python -m zsris_viz.reproduce.worker REQUEST.json`.
 
 The request says `notebook`, `executed`, `page` (HTML), `result`, `parameters`, `scratch` and `shown`: the text that
 stands for the scratch folder in what a reader sees. The outcome is written to `result`; the process itself ends with 0

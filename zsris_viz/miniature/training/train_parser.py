@@ -1,10 +1,10 @@
-"""Trains the built-in parser: ``python -m zsris_viz.miniature train parser --treebank FOLDER``.
+"""Training of the built-in parser: `python -m zsris_viz.miniature train parser --treebank FOLDER`.
 
 A small spaCy pipeline (shared hash embeddings with a window encoder; tagger, morphologizer for the coarse parts of
 speech, trainable lemmatizer, transition parser) learns from three sources: a treebank in CLEAR style
-(:mod:`.treebank`), fragments such as people type (:mod:`.fragments`), and
-expressions of the drawn world with their gold trees. Treebank sentences are seen again in lower case and without
-their final stop, because that is how referring expressions are written.
+(:mod:`.treebank`), fragments in the style of typed queries (:mod:`.fragments`), and expressions of the drawn world
+with their gold trees. Treebank sentences are repeated in lower case and without their final stop, because referring
+expressions are written in that way.
 """
 
 from __future__ import annotations
@@ -48,16 +48,19 @@ SCENES_SEED = 1_000_000
 
 @dataclass(frozen=True)
 class ParserRecipe:
-    """Every choice of a training run.
+    """Hold every hyperparameter of a training run.
 
     Attributes:
-        width, depth: of the shared encoder; ``rows``: hash rows for the word, its first letter, its last three, its
-            shape.
-        hidden: units of the parser's state. epochs: passes over the treebank. batch: words in the first and the last
-            batches.
-        learn_rate: at the start, after ``warmup`` steps; it falls to nearly nothing by the end along a cosine.
-        lowered: share of treebank sentences seen in lower case and without the final stop.
-        fragments, scenes: made-up fragments and drawn-world expressions mixed into each epoch.
+        width: Width of the shared encoder.
+        depth: Number of layers of the shared encoder.
+        rows: Hash rows for the word, its first letter, its last three letters, and its shape.
+        hidden: Hidden units of the transition parser.
+        epochs: Passes over the treebank.
+        batch: Words in a batch at the start and at the end of the training.
+        learn_rate: Learning rate after `warmup` steps; it then decreases nearly to 0 along a cosine.
+        lowered: Share of treebank sentences that are repeated in lower case and without the final stop.
+        fragments: Number of generated fragments mixed into each epoch.
+        scenes: Number of drawn-world expressions mixed into each epoch.
     """
 
     width: int = 96
@@ -76,7 +79,7 @@ class ParserRecipe:
 
 
 def build_pipeline(recipe: ParserRecipe) -> Language:
-    """The untrained pipeline."""
+    """Return the untrained pipeline."""
     import spacy
 
     nlp = spacy.blank("en")
@@ -129,7 +132,7 @@ def build_pipeline(recipe: ParserRecipe) -> Language:
 
 
 def as_typed(words: Sequence[UdWord]) -> list[UdWord]:
-    """The sentence as a hurried person types it: lower case, no final stop."""
+    """Return the sentence as a user types it, in lower case and without a final stop."""
     words = [replace(word, text=word.text.lower()) for word in words]
     last = words[-1]
     governs = any(word.head == len(words) - 1 for word in words[:-1])
@@ -139,7 +142,7 @@ def as_typed(words: Sequence[UdWord]) -> list[UdWord]:
 
 
 def batches(examples: Sequence[Example], size: int) -> Iterator[list[Example]]:
-    """Consecutive examples of about ``size`` words."""
+    """Yield consecutive examples of about `size` words."""
     batch: list[Example] = []
     words = 0
     for example in examples:
@@ -153,7 +156,7 @@ def batches(examples: Sequence[Example], size: int) -> Iterator[list[Example]]:
 
 
 def expressions(recipe: ParserRecipe, open_nouns: Sequence[str], excluded: set[str], epoch: int) -> list[list[UdWord]]:
-    """The fragments and drawn-world expressions of one epoch, without those whose text is in ``excluded``."""
+    """Return the fragments and drawn-world expressions of one epoch, without those whose text is in `excluded`."""
     from zsris_viz.miniature.world.grammar import gold_examples
 
     seed = recipe.seed * 1000 + epoch
@@ -163,7 +166,7 @@ def expressions(recipe: ParserRecipe, open_nouns: Sequence[str], excluded: set[s
 
 
 def common_nouns(treebank: Sequence[Sequence[UdWord]]) -> list[str]:
-    """Singular nouns that a treebank has more than once, sorted."""
+    """Return the singular nouns that a treebank has more than once, sorted."""
     counts = Counter(
         word.text.lower() for words in treebank for word in words if word.tag == "NN" and word.text.isalpha()
     )
@@ -184,13 +187,17 @@ def train(
     resume: tuple[Path, int] | None = None,
     log: Callable[[str], object] = print,
 ) -> Language:
-    """Train, keep the best epoch by the mean of UAS, LAS and tags on ``dev``, and return it.
+    """Train a pipeline, keep the best epoch by the mean of UAS, LAS and tag accuracy on `dev`, and return it.
 
     Args:
-        extra: from an epoch's number, counted from 0, to further sentences that are shuffled into it.
-        output: written whenever an epoch is the best so far, so that an interrupted run leaves a usable pipeline.
-        resume: a pipeline that such a run left, and how many epochs it had seen; the rest of the schedule follows.
-        log: takes one JSON line an epoch.
+        recipe: The hyperparameters.
+        treebank: Training sentences.
+        dev: Validation sentences.
+        extra: Function from an epoch's number, counted from 0, to further sentences that are shuffled into the epoch.
+        output: Folder of the pipeline; written after every epoch that is the best so far, so that an interrupted run
+            leaves a usable pipeline.
+        resume: A pipeline of an interrupted run, and its number of finished epochs; the rest of the schedule follows.
+        log: Function that takes one line of JSON for each epoch.
     """
     import spacy
     from spacy.util import fix_random_seed
@@ -245,7 +252,7 @@ def train(
 
 
 def excluded_texts(style: Path) -> set[str]:
-    """Texts that training must not see, in lower case: held-out drawn-world expressions and the hand-labelled list."""
+    """Return the texts in lower case that training excludes: held-out drawn-world expressions and the labelled list."""
     from zsris_viz.miniature.world.grammar import gold_examples
 
     held_out = {tree.text.lower() for tree, *_ in gold_examples(*HELD_OUT)}
@@ -253,7 +260,7 @@ def excluded_texts(style: Path) -> set[str]:
 
 
 def main(argv: list[str] | None = None) -> None:
-    """The command ``train parser``: trains, measures, and writes the pipeline with its card."""
+    """Run the command `train parser`: train, measure, and write the pipeline with its card."""
     defaults = ParserRecipe()
     options = argparse.ArgumentParser(prog="python -m zsris_viz.miniature train parser", description=__doc__)
     options.add_argument(

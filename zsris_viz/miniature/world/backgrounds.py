@@ -29,8 +29,8 @@ def background(seed: int, side: int) -> np.ndarray:
     """A background picture.
 
     Args:
-        seed: the same seed gives the same background.
-        side: height and width in pixels.
+        seed: The same seed gives the same background.
+        side: Height and width in pixels.
 
     Returns:
         (side, side, 3) float32, 0-255.

@@ -23,9 +23,9 @@ class SceneCaption:
     """A sentence that is true of the whole scene.
 
     Attributes:
-        text: words joined by blanks.
-        tree: its dependency tree.
-        noun_phrases: its base noun phrases in order, determiners included, as spaCy's `noun_chunks` would find them.
+        text: Words joined by blanks.
+        tree: Its dependency tree.
+        noun_phrases: Its base noun phrases in order, determiners included, as spaCy's `noun_chunks` would find them.
     """
 
     text: str
@@ -69,9 +69,9 @@ def caption(layout: SceneLayout, rng: np.random.Generator, *, grouped: bool | No
     """A sentence that names all objects of a scene.
 
     Args:
-        layout: the scene, with at least one object.
-        rng: source of randomness.
-        grouped: count objects of one noun together ("two cats"); None to draw it.
+        layout: The scene, with at least one object.
+        rng: Source of randomness.
+        grouped: Count objects of one noun together ("two cats"); None to draw it.
 
     Returns:
         The caption; where two objects of different nouns stand in a clear relation it may name the relation.

@@ -25,13 +25,13 @@ class Scenes:
 
     Args:
         split: "train" (20000 scenes), "val", "test", "testA" (of people), "testB" (of other things; 500 each).
-        limit: use only the first `limit` scenes.
-        size: height and width of the images in pixels, at least 16. Expressions do not depend on it.
+        limit: Use only the first `limit` scenes.
+        size: Height and width of the images in pixels, at least 16. Expressions do not depend on it.
         style: "mixed", or "refcoco", "refcoco+" or "refcocog" for expressions in the manner of one benchmark.
 
     Raises:
-        InvalidInputError: an unknown split or style, a limit below 1, or a size below 16.
-        InvalidTypeError: an index that is no whole number.
+        InvalidInputError: An unknown split or style, a limit below 1, or a size below 16.
+        InvalidTypeError: An index that is no whole number.
     """
 
     name = "scenes"

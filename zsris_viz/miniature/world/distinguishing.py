@@ -128,10 +128,10 @@ def distinguishing_facts(
 
     Args:
         semantics: Truth of facts in the scene.
-        target: index of the object.
-        kind: one of `KINDS`.
-        style: one of `STYLES`.
-        visible: for every object the share that is in sight; None for all in full sight. What is hidden by more
+        target: Index of the object.
+        kind: One of `KINDS`.
+        style: One of `STYLES`.
+        visible: For every object the share that is in sight; None for all in full sight. What is hidden by more
             than 60 % is not referred to, and its like are not counted off.
 
     Returns:

@@ -47,20 +47,20 @@ class SceneExpression:
     """A referring expression with all that is known of it.
 
     Attributes:
-        text: words joined by blanks.
-        kind: what is needed to tell the target from other objects of its noun; "noun" if there are none.
+        text: Words joined by blanks.
+        kind: What is needed to tell the target from other objects of its noun; "noun" if there are none.
         style: "refcoco", "refcoco+" or "refcocog".
-        tree: the dependency tree.
-        noun_phrase: the base noun phrase that holds the root, determiner included.
-        head: the root of the tree, a noun.
-        context_tokens: in the order of the text every preposition ("than" and the "next" of "next to" included),
+        tree: The dependency tree.
+        noun_phrase: The base noun phrase that holds the root, determiner included.
+        head: The root of the tree, a noun.
+        context_tokens: In the order of the text every preposition ("than" and the "next" of "next to" included),
             comparative and direction, and the nouns to which prepositions lead.
         direction: "left", "right", "top", "bottom", "middle", or a vertical and a horizontal one ("top left"), if the
             target is named by its place in the picture; None in "2nd dog from left" and "cat left of the bus".
         relation: "left", "right", "above", "below", "near", "bigger" or "smaller", if another object is spoken of.
-        relation_object: the noun phrase of that object, determiner included.
-        form: the meaning.
-        target: index of the object in the layout.
+        relation_object: The noun phrase of that object, determiner included.
+        form: The meaning.
+        target: Index of the object in the layout.
     """
 
     text: str
@@ -90,20 +90,20 @@ def expressions(
     """Unambiguous expressions for one object, one for each kind that is possible.
 
     Args:
-        layout: the scene.
-        target: index of the object in `layout.objects`.
+        layout: The scene.
+        target: Index of the object in `layout.objects`.
         style: "refcoco", "refcoco+" or "refcocog".
-        rng: source of randomness.
-        visible: for every object the share that is in sight, 0-1; None for all in full sight. What is hidden by more
+        rng: Source of randomness.
+        visible: For every object the share that is in sight, 0-1; None for all in full sight. What is hidden by more
             than 60 % is not referred to, and its like are not counted off.
-        kinds: kinds to try; None for all.
+        kinds: Kinds to try; None for all.
         semantics: Truth of facts in this layout, if it is known already.
 
     Returns:
         Expressions in the order of `kinds`; empty if the object cannot be told from its like, or is hardly in sight.
 
     Raises:
-        InvalidInputError: an unknown style or kind, or no such object.
+        InvalidInputError: An unknown style or kind, or no such object.
     """
     if style not in STYLES:
         raise InvalidInputError(f"style {style!r} is unknown; styles are {', '.join(STYLES)}")
@@ -195,15 +195,15 @@ def gold_examples(seed: int, count: int, style: str | None = None) -> Iterator[G
     """Expressions of random scenes without drawing them, to train a parser.
 
     Args:
-        seed: the same seed gives the same expressions.
-        count: how many.
-        style: one style, or None for all three in turn.
+        seed: The same seed gives the same expressions.
+        count: How many.
+        style: One style, or None for all three in turn.
 
     Yields:
         (tree, noun phrase, head, context tokens, direction, relation).
 
     Raises:
-        InvalidInputError: an unknown style.
+        InvalidInputError: An unknown style.
     """
     if style is not None and style not in STYLES:
         raise InvalidInputError(f"style {style!r} is unknown; styles are {', '.join(STYLES)}, or None for all")

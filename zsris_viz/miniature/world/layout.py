@@ -71,9 +71,9 @@ def draw_object(
     """One object at a random place, wholly inside the image; what is not given is drawn.
 
     Args:
-        rng: source of randomness.
-        noun, colour, size: fixed attributes, or None to draw them.
-        nouns: what to draw a noun from.
+        rng: Source of randomness.
+        noun, colour, size: Fixed attributes, or None to draw them.
+        nouns: What to draw a noun from.
     """
     noun = noun or str(rng.choice(nouns))
     size = size or str(rng.choice(tuple(SIZE_RANGES)))
@@ -108,12 +108,12 @@ def sample_layout(
     """A scene of `least` to `most` objects.
 
     Args:
-        seed: the same seed gives the same scene.
-        least, most: number of objects, both included. Where there is no room for an object after 60 tries, fewer stand.
-        same_noun: chance that an object takes the noun of an earlier one, so that expressions have distractors to
+        seed: The same seed gives the same scene.
+        least, most: Number of objects, both included. Where there is no room for an object after 60 tries, fewer stand.
+        same_noun: Chance that an object takes the noun of an earlier one, so that expressions have distractors to
             tell apart.
-        nouns: what may stand in the scene.
-        target_nouns: nouns of which the first object is one (people for testA, other things for testB); None for any.
+        nouns: What may stand in the scene.
+        target_nouns: Nouns of which the first object is one (people for testA, other things for testB); None for any.
     """
     rng = np.random.default_rng(seed)
     count = int(rng.integers(least, most + 1))

@@ -149,10 +149,10 @@ def clothes_phrase(item: SceneObject, rng: np.random.Generator, *, long: bool, p
     """As in "in red", "in a blue shirt", "wearing a pink coat", "(guy) red shirt".
 
     Args:
-        item: a person.
-        rng: source of randomness.
-        long: with articles.
-        plain: never the bare "(guy) red shirt".
+        item: A person.
+        rng: Source of randomness.
+        long: With articles.
+        plain: Never the bare "(guy) red shirt".
     """
     assert item.clothes is not None
     colour_alone = chance(rng, 0.25 if long else 0.4)
@@ -237,10 +237,10 @@ def relative_clause(name: str, complement: Word, rng: np.random.Generator, *, mo
     """As in "that is COMPLEMENT", "who is standing PLACE".
 
     Args:
-        name: the plain noun of what is spoken of; people are "who".
-        complement: an adjective, preposition or adverb with its dependents.
-        rng: source of randomness.
-        moving: put a participle between "is" and a place.
+        name: The plain noun of what is spoken of; people are "who".
+        complement: An adjective, preposition or adverb with its dependents.
+        rng: Source of randomness.
+        moving: Put a participle between "is" and a place.
     """
     person = name in PEOPLE
     # "That" would be taken to speak of the shirt in "the boy with a yellow shirt that is standing on the left".

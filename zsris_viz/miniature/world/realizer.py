@@ -55,10 +55,10 @@ class ExpressionBuilder:
 
     Args:
         semantics: Truth of facts in the scene.
-        target: index of the object.
+        target: Index of the object.
         name: The noun or synonym to use.
         style: "refcoco", "refcoco+" or "refcocog".
-        rng: source of randomness.
+        rng: Source of randomness.
     """
 
     def __init__(self, semantics: SceneSemantics, target: int, name: str, style: str, rng: np.random.Generator) -> None:

@@ -18,11 +18,11 @@ def render_arrays(layout: SceneLayout, side: int = 224) -> tuple[np.ndarray, np.
     """Paints a layout.
 
     Args:
-        layout: what stands where.
-        side: height and width of the picture in pixels, at least 16.
+        layout: What stands where.
+        side: Height and width of the picture in pixels, at least 16.
 
     Returns:
-        picture (side, side, 3) uint8 RGB, and masks (N, side, side) bool of what is visible of each object, in the
+        Picture (side, side, 3) uint8 RGB, and masks (N, side, side) bool of what is visible of each object, in the
         order of `layout.objects`. A pixel belongs to the object that covers more than half of it.
 
     Raises:

@@ -52,11 +52,11 @@ class Plan:
     """A scene before it is drawn.
 
     Attributes:
-        split, index: what it belongs to.
-        layout: what stands where.
+        split, index: What it belongs to.
+        layout: What stands where.
         semantics: Truth of facts in that layout.
-        visible: for every object the share that is in sight, 0-1.
-        targets: indices of the objects of which the split may speak.
+        visible: For every object the share that is in sight, 0-1.
+        targets: Indices of the objects of which the split may speak.
     """
 
     split: str
@@ -81,11 +81,11 @@ def plan_scene(split: str, index: int) -> Plan:
     It does not depend on the style, so that all styles speak of the same pictures.
 
     Args:
-        split: a key of `SPLITS`.
-        index: number of the scene in the split.
+        split: A key of `SPLITS`.
+        index: Number of the scene in the split.
 
     Raises:
-        UnavailableError: no such scene was found, which has never been seen.
+        UnavailableError: No such scene was found, which has never been seen.
     """
     wanted = {"testA": PEOPLE, "testB": _OTHER_THINGS}.get(split)
     kind = _weighted(np.random.default_rng(scene_seed(split, index)), _SCENE_WEIGHTS)
@@ -110,7 +110,7 @@ def generate_expressions(plan: Plan, style: str) -> list[tuple[int, tuple[SceneE
     """Generate the expressions of a planned scene.
 
     Args:
-        plan: the scene.
+        plan: The scene.
         style: "mixed", "refcoco", "refcoco+" or "refcocog".
 
     Returns:

@@ -79,7 +79,7 @@ class SceneSemantics:
     """Evaluate forms on one layout; every fact is evaluated once.
 
     Args:
-        layout: the scene.
+        layout: The scene.
     """
 
     def __init__(self, layout: SceneLayout) -> None:

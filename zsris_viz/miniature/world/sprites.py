@@ -26,7 +26,7 @@ def sprite(noun: str, colour: str, clothes: str | None, variant: int, flipped: b
         RGBA image, longest side 128 pixels, cut close to what is drawn.
 
     Raises:
-        InvalidInputError: the noun or the colour is not of this world.
+        InvalidInputError: The noun or the colour is not of this world.
     """
     if noun not in NOUNS or colour not in COLOURS:
         raise InvalidInputError(
@@ -46,7 +46,7 @@ def sized_sprite(
     """The sprite at the size in which it is painted.
 
     Returns:
-        colours float32 (h, w, 3) in 0-255 and opacity float32 (h, w, 1) in 0-1, the longer side being `side` pixels.
+        Colours float32 (h, w, 3) in 0-255 and opacity float32 (h, w, 1) in 0-1, the longer side being `side` pixels.
     """
     image = sprite(noun, colour, clothes, variant, flipped)
     factor = side / max(image.size)

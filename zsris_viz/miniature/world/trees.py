@@ -19,12 +19,12 @@ class Word:
     """A word with its dependents.
 
     Attributes:
-        text: the word as written.
+        text: The word as written.
         tag: Penn Treebank tag ("NN", "JJ", "IN", ...).
-        pos: universal part of speech ("NOUN", "ADJ", "ADP", ...).
-        dep: label of the arc from its head; "ROOT" for the top of a tree.
-        left, right: dependents before and after the word, in the order in which they are spoken.
-        cue: whether the word is a context token: a preposition, direction or comparative, or a noun to which one leads.
+        pos: Universal part of speech ("NOUN", "ADJ", "ADP", ...).
+        dep: Label of the arc from its head; "ROOT" for the top of a tree.
+        left, right: Dependents before and after the word, in the order in which they are spoken.
+        cue: Whether the word is a context token: a preposition, direction or comparative, or a noun to which one leads.
     """
 
     text: str
@@ -51,8 +51,8 @@ class GoldTree:
     """A flat dependency tree of n words.
 
     Attributes:
-        words, tags, pos, deps: n strings each.
-        heads: index of the head of every word; the root is its own head, as spaCy's `Doc(heads=...)` takes it.
+        words, tags, pos, deps: N strings each.
+        heads: Index of the head of every word; the root is its own head, as spaCy's `Doc(heads=...)` takes it.
     """
 
     words: tuple[str, ...]

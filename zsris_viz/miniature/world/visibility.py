@@ -12,11 +12,11 @@ def visible_shares(layout: SceneLayout, side: int = 112) -> np.ndarray:
     """How much of every object is in sight.
 
     Args:
-        layout: the scene.
-        side: of the grid on which it is counted; fixed, so that the expressions do not depend on the picture's size.
+        layout: The scene.
+        side: Of the grid on which it is counted; fixed, so that the expressions do not depend on the picture's size.
 
     Returns:
-        float (N,), 0 (hidden) to 1.
+        Float (N,), 0 (hidden) to 1.
     """
     boxes = [_box(item) for item in layout.objects]
     shares = np.ones(len(boxes))
