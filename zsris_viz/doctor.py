@@ -1,4 +1,4 @@
-"""Looks at what the package needs: versions, models, WordNet, a browser, disk; and says how to mend what is wanting."""
+"""Checks of what the package needs: versions, models, WordNet, a browser and disk, with advice for each problem."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ OK, WARNING, PROBLEM = "ok", "warning", "problem"
 
 @dataclass(frozen=True)
 class Diagnosis:
-    """One thing looked at: `status` is "ok", "warning" (works, but not as tested or not all of it) or "problem"."""
+    """Hold the result of one check: `status` is "ok", "warning" (works with restrictions, or untested) or "problem"."""
 
     name: str
     status: str
@@ -33,7 +33,7 @@ class Diagnosis:
 
 
 def examine() -> list[Diagnosis]:
-    """Look at everything; no check stops the others, none uses the network."""
+    """Run all checks; a failed check does not stop the others, and none uses the network."""
     checks: list[Diagnosis] = []
     for check in CHECKS:
         try:
@@ -48,7 +48,7 @@ def measure_models() -> Iterator[Diagnosis]:
     """Measure the built-in models on a few held-out scenes.
 
     Yields:
-        A Diagnosis for every row; a warning where even the upper end of the interval is below what was asked for.
+        A Diagnosis for every row; a warning if even the upper end of the interval is below the required value.
 
     Raises:
         UnavailableError: The package was installed from a wheel, which has no trainings and measurements.
@@ -67,7 +67,7 @@ def _python() -> Iterator[Diagnosis]:
 
 
 def _packages() -> Iterator[Diagnosis]:
-    """Installed versions of the package's dependencies against those that were tested together."""
+    """Compare the installed versions of the package's dependencies with those that were tested together."""
     tested = tested_versions()
     wanted = {_normal(re.split(r"[^\w.-]", line)[0]) for line in requires("zsris-viz") or [] if "extra ==" not in line}
     missing, other, same = [], [], 0
@@ -94,7 +94,7 @@ def _packages() -> Iterator[Diagnosis]:
 
 
 def tested_versions() -> dict[str, str]:
-    """Name and version of each line of constraints.txt; empty outside a clone."""
+    """Return name and version of each line of constraints.txt; empty outside a clone."""
     if not CONSTRAINTS.is_file():
         return {}
     pins = re.findall(r"^([\w.-]+)==([^\s;]+)", CONSTRAINTS.read_text(encoding="utf-8"), flags=re.MULTILINE)
@@ -128,7 +128,7 @@ def _torch() -> Iterator[Diagnosis]:
 
 
 def _parser() -> Iterator[Diagnosis]:
-    """Parse one expression with the pipeline that is taken by default."""
+    """Parse one expression with the default pipeline."""
     language = importlib.import_module("zsris_viz.language")
     models = language.available_models()
     try:
@@ -146,7 +146,7 @@ def _parser() -> Iterator[Diagnosis]:
 
 
 def _wordnet() -> Iterator[Diagnosis]:
-    """Read the first source that is there, and look up one noun."""
+    """Read the first available source, and look up one noun."""
     wordnet = importlib.import_module("zsris_viz.language.wordnet")
     sources = wordnet.available_sources()
     senses = len(wordnet.load_wordnet().synsets("dog", "n"))
@@ -154,7 +154,7 @@ def _wordnet() -> Iterator[Diagnosis]:
 
 
 def _miniature() -> Iterator[Diagnosis]:
-    """Each file of weights in the package, against the SHA-256 in a card (.md or .json) beside it."""
+    """Compare each file of weights in the package with the SHA-256 in a card (.md or .json) beside it."""
     weights = sorted(PACKAGE.glob("miniature/*/*.safetensors"))
     if not weights:
         yield Diagnosis("miniature", PROBLEM, "no weights in the package", "reinstall the package")
@@ -174,7 +174,7 @@ def _miniature() -> Iterator[Diagnosis]:
 
 
 def _proposals() -> Iterator[Diagnosis]:
-    """Published SAM checkpoints below ./data, and the folder in which proposals and captions are kept."""
+    """Report published SAM checkpoints below ./data, and the folder in which proposals and captions are kept."""
     checkpoints = importlib.import_module("zsris_viz.proposals.sam_checkpoint")
     there = [name for name, file in checkpoints.published().items() if (Path("data") / file.path).is_file()]
     found = (

@@ -1,5 +1,4 @@
-"""What a notebook leaves behind: figures (PNG, SVG, PDF) and tables (CSV, LaTeX), each with a JSON file on where it
-comes from."""
+"""Outputs of a notebook: figures (PNG, SVG, PDF) and tables (CSV, LaTeX), each with a JSON file on its provenance."""
 
 from __future__ import annotations
 
@@ -194,7 +193,7 @@ def describe(thing: Any) -> str | None:
 
 @functools.lru_cache(maxsize=1)
 def commit() -> str | None:
-    """The package's git commit, with "+" when its files have changed since; None outside a clone or without git."""
+    """Return the package's git commit, with "+" if its files have changed since; None without a clone or git."""
     home = Path(__file__).resolve().parent
     # A status that wants to refresh the index would get in the way of another git command.
     environment = {**os.environ, "GIT_OPTIONAL_LOCKS": "0"}
@@ -214,7 +213,7 @@ def commit() -> str | None:
 
 @functools.lru_cache(maxsize=1)
 def versions() -> dict[str, str]:
-    """Versions of this package and of those whose numbers it reports."""
+    """Return the versions of this package and of the libraries whose versions it reports."""
     found = {}
     for name in VERSIONS_TOLD:
         try:

@@ -1,4 +1,4 @@
-"""Captions of proposals and of whole images, behind one interface; each is worked out once and kept on disk."""
+"""Captions of proposals and of whole images behind one interface; each is computed once and kept on disk."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ __all__ = ["Captioner", "HubCaptioner", "captioner_names", "load_captioner", "re
 
 
 def captioner_names() -> list[str]:
-    """Names that `load_captioner` takes, besides Hugging Face ids and folders; imports no model."""
+    """Return the names that `load_captioner` accepts besides Hugging Face ids and folders; imports no model."""
     return ["miniature", *PUBLISHED]
 
 
@@ -89,7 +89,7 @@ def load_captioner(name: str | os.PathLike[str] | Captioner = "miniature", **set
 
 @lru_cache(maxsize=2)
 def shared_captioner(name: str) -> Captioner:
-    """`load_captioner(name)`, loaded once for all scenes of a process."""
+    """Return `load_captioner(name)`, loaded once for all scenes of a process."""
     return load_captioner(name)
 
 

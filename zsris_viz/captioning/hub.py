@@ -125,7 +125,7 @@ class HubCaptioner(Captioner):
         return [text.strip() for text in self.processor.tokenizer.batch_decode(tokens, skip_special_tokens=True)]
 
     def _prompt_ids(self) -> torch.Tensor:
-        """(1, Q + L): places for the image's query tokens, then the prompt or the start token."""
+        """Return token ids (1, Q + L): placeholders of the image's query tokens, then the prompt or the start token."""
         config = self.model.config
         place = config.image_token_index
         if place is None:  # the first publication of these checkpoints had no token for it: any id holds the place
@@ -135,7 +135,7 @@ class HubCaptioner(Captioner):
 
 
 def _eight_bit(wanted: bool | None, kind: str, device: torch.device) -> bool:
-    """Whether to quantise; None takes it where it can be had and helps."""
+    """Return whether to quantise; None does so if it is supported and useful."""
     if wanted is False:
         return False
     from importlib.util import find_spec

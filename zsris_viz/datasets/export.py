@@ -129,7 +129,7 @@ def _refer_form(split: str, name: str, split_by: str | None, images: str, progre
 
 
 def _write_refer(dataset: Dataset, folder: Path, form: _Form) -> None:
-    """refs(SCHEME).p and instances.json as published, and the images where the refer tools look for them."""
+    """Write refs(SCHEME).p and instances.json as published, and the images in the folders of the refer tools."""
     (folder / REFER_IMAGES).mkdir(parents=True)
     (folder / form.name).mkdir()
     stem, suffix = ("COCO_train2014", "jpg") if form.images == "jpeg" else ("scene", "png")
@@ -203,7 +203,7 @@ def _write_refer(dataset: Dataset, folder: Path, form: _Form) -> None:
 
 
 def _write_phrasecut(dataset: Dataset, folder: Path, form: _Form) -> None:
-    """refer_{split}.json and image_data_split.json as in PhraseCut, a phrase for each expression."""
+    """Write refer_{split}.json and image_data_split.json as in PhraseCut, with a phrase for each expression."""
     folder = folder / PHRASECUT_FOLDER
     (folder / "images").mkdir(parents=True)
     images, tasks = [], []
@@ -259,7 +259,7 @@ LAYOUTS: dict[str, Callable[[Dataset, Path, _Form], None]] = {"refer": _write_re
 
 
 def _samples(dataset: Dataset, progress: bool) -> Iterator[tuple[int, Sample]]:
-    """Every sample with its number from 1."""
+    """Yield every sample with its number from 1."""
     from tqdm.auto import tqdm
 
     for index in tqdm(range(len(dataset)), unit="image", disable=not progress, desc=f"export {dataset.name}"):
@@ -267,14 +267,14 @@ def _samples(dataset: Dataset, progress: bool) -> Iterator[tuple[int, Sample]]:
 
 
 def _masks(sample: Sample) -> tuple[np.ndarray, int, int]:
-    """(N, H, W) bool masks of all instances, and the image's height and width."""
+    """Return (N, H, W) bool masks of all instances, and the image's height and width."""
     if sample.instances is None:
         raise InvalidInputError(f"{sample!r} comes without the masks of its objects; it cannot be exported.")
     return sample.instances.data.numpy(), *sample.size
 
 
 def _place(reference: Reference, masks: np.ndarray, sample: Sample) -> int:
-    """The number of the instance that is the reference."""
+    """Return the number of the instance that is the reference."""
     for place, mask in enumerate(masks):
         if np.array_equal(mask, reference.mask):
             return place
@@ -282,7 +282,7 @@ def _place(reference: Reference, masks: np.ndarray, sample: Sample) -> int:
 
 
 def _box(mask: np.ndarray) -> list[int]:
-    """[x, y, width, height] around a mask; zeros for an empty one."""
+    """Return [x, y, width, height] around a mask; zeros for an empty one."""
     rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
     if not len(rows):
         return [0, 0, 0, 0]

@@ -1,4 +1,4 @@
-"""What AttentionExplorer shows, without widgets: attention of both towers, and scores with tokens masked."""
+"""The state of AttentionExplorer, without widgets: attention of both towers, and scores with tokens masked."""
 
 from __future__ import annotations
 
@@ -24,11 +24,15 @@ SETTINGS = ("expression", "masked", "layer", "image_layer", "image_head", "query
 
 @dataclass(frozen=True)
 class Choice:
-    """The proposals' scores with and without the masked tokens.
+    """Hold the proposals' scores with and without the masked tokens.
 
     Attributes:
-        before, after: (N,) float32, cosine of each proposal's feature with the text's; -inf for an empty mask.
-        chosen_before, chosen_after: The best of each. iou_before, iou_after: with the truth; None without.
+        before: (N,) float32, cosine of each proposal's feature with that of the text; -inf for an empty mask.
+        after: (N,) float32, the same with the masked tokens hidden.
+        chosen_before: Number of the best proposal before masking.
+        chosen_after: Number of the best proposal after masking.
+        iou_before: IoU of `chosen_before` with the ground truth; None without a ground truth.
+        iou_after: IoU of `chosen_after` with the ground truth; None without a ground truth.
     """
 
     before: Tensor
@@ -40,27 +44,35 @@ class Choice:
 
 
 class AttentionState(ExplorerState):
-    """Text attention from the end token, token masking, and image attention from CLS or a patch.
+    """Compute text attention from the end token, token masking, and image attention from CLS or a patch.
 
-    A masked token cannot be looked at by any other, nor by itself, in any block of the text tower: an attention mask of
-    -inf in its column. Its place stays, so the tokens behind it keep their positions. Scores are cosines of each
-    proposal's feature under `method` with the whole expression's feature (no noun phrase is mixed in).
+    No token attends to a masked token in any block of the text tower, not even the masked token itself: its column of
+    the attention mask is -inf. It keeps its place, so the positions of the tokens after it do not change. Scores are
+    cosines of each proposal's feature under `method` with the feature of the whole expression (no noun phrase is mixed
+    in).
 
     Args:
-        image, clip, truth, parser: See :class:`~zsris_viz.explorers.state.ExplorerState`.
+        image: See :class:`~zsris_viz.explorers.state.ExplorerState`.
         expression: The text.
+        clip: See :class:`~zsris_viz.explorers.state.ExplorerState`.
         proposals: A name for `load_proposals`, a Proposer, or masks.
-        method: One that gives each proposal a feature: "global-local", "cropping", "region-token", or a Method.
-        layer: Text layer, 1 to the last (default): the attention of the block that made it.
-        image_layer: The same in the image tower.
+        method: A method with a feature for each proposal: "global-local", "cropping", "region-token", or a Method.
+        truth: See :class:`~zsris_viz.explorers.state.ExplorerState`.
+        layer: Text layer, 1 to the last (default); its attention is that of the block that computes it.
+        image_layer: Layer of the image tower, 1 to the last (default).
         query: (row, column) of the patch whose attention is shown; None for CLS.
+        parser: See :class:`~zsris_viz.explorers.state.ExplorerState`.
 
     Attributes:
-        expression, masked (positions of tokens), layer, image_layer, image_head (None: the mean), query: as set last;
-        change them with :meth:`set`.
+        expression: The current text; change it with :meth:`set`.
+        masked: Positions of the masked tokens; change them with :meth:`set`.
+        layer: The current text layer; change it with :meth:`set`.
+        image_layer: The current image layer; change it with :meth:`set`.
+        image_head: The current head of the image tower, None for the mean; change it with :meth:`set`.
+        query: The current patch, None for CLS; change it with :meth:`set`.
 
     Raises:
-        InvalidInputError: An empty expression, no proposal, a layer that does not exist, a method without features.
+        InvalidInputError: An empty expression, no proposal, a layer that does not exist, or a method without features.
     """
 
     def __init__(
@@ -90,10 +102,13 @@ class AttentionState(ExplorerState):
         self.set(expression=expression, **{name: value for name, value in wanted.items() if value is not None})
 
     def set(self, **changes: Any) -> None:
-        """Change any of `SETTINGS`; all of them, or none if one is wrong. Another expression has no token masked.
+        """Change any of `SETTINGS`.
+
+        If one value is wrong, nothing is changed. A new expression has no token masked.
 
         Raises:
-            InvalidInputError, InvalidTypeError: A value that is not accepted.
+            InvalidInputError: A value that is not accepted.
+            InvalidTypeError: A value of another type.
         """
         for name in changes:
             check_choice(name, SETTINGS, "setting")
@@ -121,7 +136,10 @@ class AttentionState(ExplorerState):
 
     @property
     def groups(self) -> list[str]:
-        """For each token "noun phrase", "context" (words that say where), "other", "start" or "end", by the parser."""
+        """Return the group of each token, by the parser.
+
+        The groups are "noun phrase", "context" (words for the place), "other", "start" and "end".
+        """
         if self.expression not in self._groups:
             held = self._trace(self.expression).tokens
             assert held is not None
@@ -130,7 +148,7 @@ class AttentionState(ExplorerState):
         return self._groups[self.expression]
 
     def toggle(self, place: int) -> None:
-        """Mask a token that is not masked, and the other way round."""
+        """Mask a token that is not masked, or unmask a masked one."""
         self.set(masked=self.masked ^ {place})
 
     # -- the text
@@ -142,7 +160,7 @@ class AttentionState(ExplorerState):
 
     @property
     def tokens(self) -> list[str]:
-        """The expression's tokens, start and end included, without the mark of a word's end."""
+        """Return the expression's tokens, start and end included, without the mark of a word's end."""
         held = self._trace(self.expression).tokens
         assert held is not None
         inner = [piece.replace("</w>", "") for piece in held.pieces[0][1:-1]]
@@ -162,11 +180,11 @@ class AttentionState(ExplorerState):
         return torch.cat([layers.mean(dim=1, keepdim=True), layers], dim=1).transpose(1, 2)
 
     def text_attention(self) -> Tensor:
-        """Return the attention from the end token in the layer that is set: (1 + heads, T), the mean first."""
+        """Return the attention from the end token in the current layer, (1 + heads, T), with the mean first."""
         return self.text_attentions()[self.layer - 1, -1]
 
     def _masked_run(self) -> tuple[Tensor, list[Tensor | None]]:
-        """The text's feature (D,) and every block's attention, with the masked tokens hidden from all."""
+        """Return the text's feature (D,) and every block's attention, with the masked tokens hidden from all."""
         trace, tower = self._trace(self.expression), self.layered.text
         length = trace.layers[0].shape[1]
         hidden_from_all = torch.zeros(1, 1, length, length, device=trace.layers[0].device)
@@ -178,7 +196,7 @@ class AttentionState(ExplorerState):
             return tower.project(last[0, -1]), weights
 
     def text_feature(self) -> Tensor:
-        """(D,) fp32: the expression's feature, with the masked tokens hidden."""
+        """Return the expression's feature, (D,) float32, with the masked tokens hidden."""
         if not self.masked:
             return self.layered.project_text(self._trace(self.expression).layers[-1][0, -1])
         return self._masked_run()[0]
@@ -186,14 +204,14 @@ class AttentionState(ExplorerState):
     # -- the proposals
 
     def features(self) -> Tensor:
-        """(N, D): each proposal's feature under the method; computed once."""
+        """Return each proposal's feature under the method, (N, D); computed once."""
         if self._features is None:
             evidence = self.method.predict(self.scene, self.expression).evidence
             self._features = evidence["visual"] if "visual" in evidence else evidence["features"]
         return self._features
 
     def choice(self) -> Choice:
-        """Scores and chosen proposals with all tokens and with the masked ones hidden."""
+        """Return the scores and the chosen proposals with all tokens and with the masked ones hidden."""
         whole = self.layered.project_text(self._trace(self.expression).layers[-1][0, -1])
         rows = [self._scores(text) for text in (whole, self.text_feature())]
         best = [int(row.argmax()) for row in rows]
@@ -209,11 +227,11 @@ class AttentionState(ExplorerState):
 
     @property
     def has_patches(self) -> bool:
-        """Whether the image tower has attention between patches."""
+        """Return whether the image tower has attention between patches."""
         return self.clip.kind == "vit"
 
     def _attentions(self) -> list[Tensor]:
-        """(heads, 1 + P, 1 + P) float16 of every layer of the image tower, computed once."""
+        """Return the attention of every layer of the image tower, (heads, 1 + P, 1 + P) float16 each; computed once."""
         if not self.has_patches:
             raise UnavailableError(
                 f"{self.clip.name!r} is an RN: its patches do not attend to each other before the pooling. Use a ViT, "
@@ -260,7 +278,10 @@ class AttentionState(ExplorerState):
 
 
 def _with_features(method: str | Method) -> Method:
-    """A method whose evidence has a feature for each proposal; with Global-Local CLIP, the sentence alone is read."""
+    """Return a method whose evidence has a feature for each proposal.
+
+    Global-Local CLIP then reads the sentence alone.
+    """
     if isinstance(method, Method):
         return method
     features = ("global-local", "cropping", "region-token")

@@ -16,7 +16,7 @@ from zsris_viz.models.base import ImageTextModel
 
 @dataclass(frozen=True)
 class Side:
-    """One of the two that are compared.
+    """Hold the expression and the method of one side of the comparison.
 
     Attributes:
         expression: The text.
@@ -28,23 +28,23 @@ class Side:
 
 
 class CompareState(RankingState):
-    """Two rankings of the same proposals, and their difference on the image.
+    """Compute two rankings of the same proposals, and their difference on the image.
 
     Args:
-        image: Anything :func:`zsris_viz.images.open_image` takes.
+        image: Anything that :func:`zsris_viz.images.open_image` takes.
         expression: The first text.
         other_expression: The second text; None for the first.
         clip: A model, or its name for `load_clip`.
-        method: The first method.
-        other_method: The second method; None for the first.
+        method: Name of the first method.
+        other_method: Name of the second method; None for the first.
         proposals: A name for `load_proposals`, a Proposer, or masks.
         truth: (H, W) bool, the ground truth; None if it is not known.
-        parser: For expressions; by default the package's own.
+        parser: Parser for expressions; by default the package's own.
 
     Attributes:
-        first: One side; change it with :meth:`set`.
-        second: The other side.
-        rankings: Of both sides.
+        first: The first side; change it with :meth:`set`.
+        second: The second side; change it with :meth:`set`.
+        rankings: The rankings of both sides.
     """
 
     def __init__(
@@ -68,7 +68,7 @@ class CompareState(RankingState):
 
     @property
     def expression(self) -> str:
-        """The first side's expression."""
+        """Return the first side's expression."""
         return self.first.expression
 
     def set(self, **changes: Side) -> None:

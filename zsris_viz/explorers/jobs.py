@@ -14,7 +14,7 @@ Report = Callable[[str, int, int], None]
 
 
 class Cancelled(Exception):
-    """The reader cancelled the work."""
+    """The exception that ends a job which the reader cancelled."""
 
 
 class Job:
@@ -58,7 +58,7 @@ class Job:
 
 @cache
 def _worker() -> ThreadPoolExecutor:
-    """One thread for all explorers: models and caches are used by one piece of work at a time."""
+    """Return the only worker thread, so that models and caches are used by one job at a time."""
     return ThreadPoolExecutor(max_workers=1, thread_name_prefix="zsris-explorer")
 
 

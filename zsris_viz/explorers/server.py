@@ -26,19 +26,19 @@ STOP = 15.0  # seconds for it to shut its kernels down
 
 
 class VoilaServer:
-    """Voila over a copy of a notebook, in a process and a temporary folder of its own.
+    """Run Voila over a copy of a notebook, in its own process and temporary folder.
 
     Args:
-        notebook: What is shown.
-        parameters: Values for the names in its cell tagged `parameters`; others are an error.
-        port: 0 for a free one.
+        notebook: The notebook to show.
+        parameters: Values for the names in its cell tagged `parameters`; other names are an error.
+        port: Port number; 0 for a free one.
 
     Attributes:
-        address: Where the page is, with its token; known after `start`.
+        address: Address of the page with its token; known after `start`.
 
     Raises:
-        UnavailableError: Voila is not installed. InvalidInputError: no such notebook, an unknown parameter, or a port
-            outside 0-65535.
+        UnavailableError: Voila is not installed.
+        InvalidInputError: There is no such notebook, an unknown parameter, or a port outside 0-65535.
     """
 
     def __init__(self, notebook: Path = PAGE, parameters: Mapping[str, Any] | None = None, *, port: int = 0) -> None:
@@ -55,7 +55,7 @@ class VoilaServer:
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> str:
-        """Start the server; its address, once it answers.
+        """Start the server and return its address, once it answers.
 
         Raises:
             UnavailableError: The port is taken, or the server ends or does not answer.
@@ -94,7 +94,7 @@ class VoilaServer:
         return self.address
 
     def wait(self) -> int:
-        """Return when the server ends by itself; its exit code."""
+        """Wait until the server ends by itself, and return its exit code."""
         assert self._process is not None
         return self._process.wait()
 
@@ -122,7 +122,7 @@ class VoilaServer:
 
 
 def with_parameters(notebook: Path, values: Mapping[str, Any]) -> str:
-    """The notebook's JSON with a cell of values behind the one tagged `parameters`.
+    """Return the notebook's JSON with a cell of values after the cell tagged `parameters`.
 
     Raises:
         InvalidInputError: No JSON of a notebook, no such cell, or a name that it does not have.
@@ -150,7 +150,7 @@ def with_parameters(notebook: Path, values: Mapping[str, Any]) -> str:
 
 
 def _free_port(port: int) -> int:
-    """The port, or a free one for 0; UnavailableError if it is taken."""
+    """Return the port, or a free one for 0; UnavailableError if it is taken."""
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
@@ -163,16 +163,16 @@ def _free_port(port: int) -> int:
 
 
 def _listens(port: int) -> bool:
-    """Whether somebody takes connections; nothing is asked, since Voila starts a kernel for every page."""
+    """Return whether a process accepts connections; no request is sent, since Voila starts a kernel for every page."""
     with socket.socket() as probe:
         probe.settimeout(2)
         return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
 def _write_settings(folder: Path, token: str) -> None:
-    """The token, where Voila looks for its settings first: in the folder that it is started in.
+    """Write the token to the folder in which Voila is started, the first place where it looks for settings.
 
-    Only this user can read the file; the command line could be read by every user of the machine.
+    Only this user can read the file, whereas the command line could be read by every user of the machine.
     """
     path = folder / "voila.json"
     path.touch(mode=0o600)
@@ -180,7 +180,7 @@ def _write_settings(folder: Path, token: str) -> None:
 
 
 def _environment(folder: Path) -> dict[str, str]:
-    """This environment, with a kernel "python3" that is this very interpreter, whatever else is installed."""
+    """Return this environment with a kernel "python3" that is this interpreter, whatever else is installed."""
     kernel = folder / "jupyter" / "kernels" / "python3"
     kernel.mkdir(parents=True)
     words = [sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}"]

@@ -1,4 +1,4 @@
-"""What every explorer computes with: an image, a model whose weights are in memory, proposals, and a ground truth."""
+"""The common state of all explorers: an image, a model whose weights are in memory, proposals, and a ground truth."""
 
 from __future__ import annotations
 
@@ -102,7 +102,7 @@ class ExplorerState:
 
     @property
     def clip(self) -> ImageTextModel:
-        """The model.
+        """Return the model.
 
         Raises:
             UnavailableError: After `close`, or when its weights are not in memory any more.
@@ -113,16 +113,16 @@ class ExplorerState:
 
     @property
     def layered(self) -> LayeredModel:
-        """The model, if its layers are accessible.
+        """Return the model, if its layers are accessible.
 
         Raises:
-            UnavailableError: They are not.
+            UnavailableError: The layers are not accessible.
         """
         return require_layers(self.clip, "This explorer")
 
     @property
     def scene(self) -> SceneFeatures:
-        """Image, masks and features.
+        """Return image, masks and features.
 
         Raises:
             UnavailableError: After `close`, or when the model's weights are not in memory any more.
@@ -133,12 +133,12 @@ class ExplorerState:
 
     @property
     def size(self) -> tuple[int, int]:
-        """Height and width of the image in pixels."""
+        """Return the height and width of the image in pixels."""
         return self.scene.size
 
     @property
     def badge(self) -> str:
-        """A warning that belongs beside every result; empty where there is none.
+        """Return a warning that belongs beside every result; empty where there is none.
 
         The built-in miniature models know drawn scenes only, and answer just as confidently on a photograph.
         """

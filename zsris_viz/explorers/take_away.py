@@ -1,4 +1,4 @@
-"""What a reader takes away from an explorer: a figure as a file, and code that makes the same explorer."""
+"""Export of an explorer: a figure as a file, and code that makes the same explorer."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def explorer_code(name: str, image: Any, expression: str, clip: str, **settings:
     """Return code that makes an explorer.
 
     Args:
-        name: Of the explorer's class.
+        name: Name of the explorer's class.
         image: The name of an example, or an image in memory, which is written into the code.
         expression: The text.
         clip: The model's name.

@@ -1,4 +1,4 @@
-"""The place in the picture by which an expression names its referent: the directions of TAS's spatial rectifier."""
+"""The words by which an expression names the place of its referent in the image, for TAS's spatial rectifier."""
 
 from __future__ import annotations
 
@@ -29,12 +29,12 @@ _MODIFIERS = frozenset(
 
 
 def direction_words(tree: Tree, head: int) -> list[int]:
-    """Direction words among the modifiers of the head noun, in order.
+    """Return the direction words among the modifiers of the head noun, in order.
 
-    Before the noun ("top left pizza"), after it ("man far left"), or as the object of a preposition of place ("on the
-    left side of the picture"), also when a participle or a clause stands between ("sitting on the left"). A direction
-    that counts from a side ("second from left") or towards a thing ("left of the bus", "the bus's left wheel") is none.
-    """
+    They stand before the noun ("top left pizza"), after it ("man far left"), or as the object of a preposition of place
+    ("on the left side of the picture"), also after a participle or a clause ("sitting on the left"). A direction that
+    counts from a side ("second from left") or refers to a thing ("left of the bus", "the bus's left wheel") is left
+    out."""
     return [index for index in range(len(tree)) if tree.word(index) in DIRECTIONS and _places_head(tree, index, head)]
 
 
@@ -71,7 +71,7 @@ def _places_head(tree: Tree, index: int, head: int) -> bool:
 
 
 def _towards_a_thing(tree: Tree, index: int) -> bool:
-    """Whether "of" follows that leads to a thing: "left of the bus", "the right side of the man"."""
+    """Return whether "of" follows and leads to a thing, as in "left of the bus" or "the right side of the man"."""
     places = [index]
     if tree.word(tree[index].head) in REGIONS and tree[index].dep in ("amod", "compound", "nmod", "advmod"):
         places.append(tree[index].head)
@@ -85,9 +85,9 @@ def _towards_a_thing(tree: Tree, index: int) -> bool:
 
 
 def direction_of(tree: Tree, words: list[int]) -> str | None:
-    """One name for the direction words: "left", "top", "middle", or a vertical and a horizontal one: "top left".
+    """Return one name for the direction words: "left", "top", "middle", or two directions such as "top left".
 
-    Of two words for the same axis the first counts; "middle" counts only where no other direction is named.
+    Of two words for the same axis the first counts; "middle" counts only if no other direction is named.
     """
     named = [DIRECTIONS[tree.word(index)] for index in words]
     vertical = next((name for name in named if name in VERTICAL), None)

@@ -100,7 +100,7 @@ _SUPERLATIVES = frozenset(
 
 
 def is_ordinal(word: str) -> bool:
-    """Whether a lower-case word is a place in a row.
+    """Return whether a lower-case word is an ordinal.
 
     >>> is_ordinal("2nd"), is_ordinal("third"), is_ordinal("two")
     (True, True, False)
@@ -109,10 +109,10 @@ def is_ordinal(word: str) -> bool:
 
 
 def is_superlative(word: str, tag: str) -> bool:
-    """Whether a word is a superlative, by its tag or because it is one of "leftmost" and its like."""
+    """Return whether a word is a superlative, by its tag or because it is a word such as "leftmost"."""
     return tag in ("JJS", "RBS") or word in _SUPERLATIVES
 
 
 def comparison(word: str) -> str | None:
-    """ "bigger" or "smaller" for a comparative of size, else None."""
+    """Return "bigger" or "smaller" for a comparative of size, else None."""
     return "bigger" if word in BIGGER else "smaller" if word in SMALLER else None

@@ -1,4 +1,4 @@
-"""Finds and loads the spaCy pipeline that parses: an installed English one, or the one that ships with the package."""
+"""Loading of the spaCy pipeline for the parser: an installed English one, or the one in the package."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ BUILTIN_FOLDER = WEIGHTS / "parser"
 
 
 def available_models() -> list[str]:
-    """Names that :func:`load_pipeline` takes here and now, in the order of preference."""
+    """Return the names that :func:`load_pipeline` accepts on this machine, in the order of preference."""
     import spacy.util
 
     return [name for name in PREFERRED if spacy.util.is_package(name)] + [BUILTIN]
@@ -28,7 +28,9 @@ def available_models() -> list[str]:
 
 @lru_cache(maxsize=4)
 def load_pipeline(name: str | None = None) -> tuple[str, Language]:
-    """A spaCy pipeline that parses English, and its name. Loaded once per name and process.
+    """Return the name of a spaCy pipeline that parses English, and the pipeline.
+
+    Each pipeline is loaded once for each name and process.
 
     Args:
         name: An installed `en_core_web_*` package, "builtin", or the folder of a pipeline; None for the first of
@@ -36,9 +38,9 @@ def load_pipeline(name: str | None = None) -> tuple[str, Language]:
             "builtin".
 
     Raises:
-        InvalidInputError: No such name. UnavailableError: the pipeline is not installed, was made for another version
-            of spaCy, does not parse, or is damaged. For None, an installed pipeline of another version is passed over
-            with a ZsrisWarning.
+        InvalidInputError: There is no such name.
+        UnavailableError: The pipeline is not installed, was made for another version of spaCy, does not parse, or is
+            damaged. With None, an installed pipeline of another version is skipped with a ZsrisWarning.
     """
     if name is None:
         for candidate in available_models():
@@ -84,7 +86,7 @@ def _load(name: str) -> Language:
 
 
 def _check_version(name: str, source: Any) -> None:
-    """Refuse a pipeline of another spaCy before its weights raise something unreadable."""
+    """Check that a pipeline fits the installed spaCy, before its weights raise an error that is hard to understand."""
     import spacy
     import spacy.util
 

@@ -1,4 +1,4 @@
-"""Which noun phrase an expression is about, its context tokens, ranks, and the other noun phrases."""
+"""Rules for the main noun phrase of an expression, its context tokens, its ranks, and the other noun phrases."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from zsris_viz.language.tree import NOUNS, Tree
 
 
 def main_phrase(tree: Tree) -> tuple[tuple[int, int] | None, int]:
-    """The noun phrase that names the referent, and its head word (Global-Local CLIP, section 3.3).
+    """Return the noun phrase that names the referent, and its head word (Global-Local CLIP, section 3.3).
 
-    The noun phrase that contains the root of the dependency parse; where the root is in none, its first child that
-    is. With several sentences, the first one that has such a phrase.
+    It is the noun phrase that contains the root of the dependency parse. If the root is in none, it is that of the
+    first child of the root which is in one. With several sentences, the first one that has such a phrase counts.
 
     Returns:
-        ((start, end), head). Without any such phrase (None, root): the expression as a whole is meant.
+        ((start, end), head); (None, root) if there is no such phrase, which stands for the whole expression.
     """
     for root in tree.roots:
         for candidate in (root, *tree.children(root)):
@@ -24,12 +24,11 @@ def main_phrase(tree: Tree) -> tuple[tuple[int, int] | None, int]:
 
 
 def context_tokens(tree: Tree) -> list[int]:
-    """Words that carry spatial cues (CoPatch): prepositions, directions, comparatives, and the nouns that
-    prepositions lead to.
+    """Return the words that carry spatial cues (CoPatch).
 
-    "next" of "next to" and "than" count as prepositions; of "the left side of the picture" all but the articles are
-    context. Colours and things worn count too where a preposition leads to them ("in red"), as the rule does not look
-    at meaning.
+    These are prepositions, directions, comparatives, and the nouns that prepositions lead to. "next" of "next to" and
+    "than" count as prepositions; of "the left side of the picture" all but the articles are context. Colours and
+    clothes count too if a preposition leads to them ("in red"), as the rule does not consider the meaning.
     """
     found: set[int] = set()
     for index, token in enumerate(tree.tokens):
@@ -54,17 +53,17 @@ def _leads_to(tree: Tree, index: int) -> bool:
 
 
 def superlatives(tree: Tree) -> list[int]:
-    """ "biggest", "closest", "leftmost"."""
+    """Return the superlatives, such as "biggest", "closest" and "leftmost"."""
     return [index for index, token in enumerate(tree.tokens) if is_superlative(tree.word(index), token.tag)]
 
 
 def ordinals(tree: Tree) -> list[int]:
-    """ "second", "3rd", "last"."""
+    """Return the ordinals, such as "second", "3rd" and "last"."""
     return [index for index in range(len(tree)) if is_ordinal(tree.word(index))]
 
 
 def other_phrases(tree: Tree, main: tuple[int, int] | None) -> list[tuple[int, int]]:
-    """Noun phrases for other things than the referent, in order.
+    """Return the noun phrases of other things than the referent, in order.
 
     Besides spaCy's noun chunks these are nouns that follow without a preposition ("guy red shirt"). Phrases that only
     name a place ("the left side", "background") and pronouns for the speaker or the referent are left out.

@@ -1,4 +1,4 @@
-"""The relation to another thing by which an expression tells its referent: "left of the bus", "bigger than the cup"."""
+"""Relations to other things that identify the referent: "left of the bus", "bigger than the cup"."""
 
 from __future__ import annotations
 
@@ -38,12 +38,13 @@ RELATIONS = (
 
 @dataclass(frozen=True)
 class ParsedRelation:
-    """A relation of the referent to another thing.
+    """Hold a relation of the referent to another thing.
 
     Attributes:
         name: One of :data:`RELATIONS`.
-        start, end: Tokens that say it, from its first word to its last preposition, end exclusive.
-        object: Token index of the noun that it leads to.
+        start: First token of the relation's words.
+        end: One past the last preposition of the relation.
+        object: Token index of the noun that the relation leads to.
     """
 
     name: str
@@ -53,10 +54,9 @@ class ParsedRelation:
 
 
 def relations(tree: Tree, head: int) -> list[ParsedRelation]:
-    """Relations of the head noun to other things, those nearest to the head in the tree first, then in order.
+    """Return the relations of the head noun to other things, nearest to the head in the tree first, then in order.
 
-    A preposition that is said of another thing ("the dog on the couch under the window") comes later than those of
-    the head.
+    A preposition that belongs to another thing ("the dog on the couch under the window") comes after those of the head.
     """
     found = list(_find(tree))
     return (
@@ -110,7 +110,7 @@ def _comparison(tree: Tree, prep: int, obj: int) -> ParsedRelation | None:
 
 
 def _of(tree: Tree, prep: int, above: int, obj: int) -> ParsedRelation | None:
-    """ "in front of", "on top of", "to the left of", "on the right side of", "left of"."""
+    """Read relations such as "in front of", "on top of", "to the left of", "on the right side of" and "left of"."""
     word = tree.word(above)
     if tree.word(obj) in PICTURES:
         return None

@@ -1,4 +1,4 @@
-"""Mends one reading that parsers of edited text fall for: two noun phrases that run together, "left guy red shirt"."""
+"""Repair of a typical parsing error of parsers for edited text: adjacent noun phrases, as in "left guy red shirt"."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ _WHAT_COMES_FIRST = frozenset(("amod", "det", "poss", "nummod"))
 
 
 def split_run_together(tokens: Sequence[Token]) -> tuple[Token, ...]:
-    """Make the first of two run-together phrases the head, and the second its apposition.
+    """Make the first of two adjacent noun phrases the head, and the second its apposition.
 
     In English no noun that is part of a compound stands before an adjective or article of the compound's head: "guy
-    red shirt" is not a kind of shirt. Where a tree says so, the noun takes the place of the head, with what stood
-    before it; the former head keeps what follows.
+    red shirt" is not a kind of shirt. If a tree has such a compound, the noun takes the place of the head, with the
+    words before it; the former head keeps the words that follow it.
     """
     found = list(tokens)
     for head in range(len(found)):

@@ -24,7 +24,7 @@ _LEXICOGRAPHER_FILES = """
 
 
 class _Index(Mapping[str, dict[str, list[int]]]):
-    """Lemma -> {"n": synset offsets}; a line is taken apart when its lemma is asked for."""
+    """Map each lemma to {"n": synset offsets}; a line is parsed when its lemma is requested."""
 
     def __init__(self, lines: bytes) -> None:
         rows = (line.partition(" ") for line in lines.decode("ascii").splitlines() if not line.startswith(" "))
@@ -45,7 +45,7 @@ class _Index(Mapping[str, dict[str, list[int]]]):
 
 
 class _Lines:
-    """The data file as NLTK reads it: `seek` to a synset's offset, `readline` from there."""
+    """Read the data file as NLTK does: `seek` goes to a synset's offset, `readline` reads from there."""
 
     def __init__(self, contents: bytes) -> None:
         self._contents = contents
@@ -66,7 +66,7 @@ class _Lines:
 
 
 class NounReader(WordNetCorpusReader):
-    """A reader over nouns only. `origin` names the source of the files."""
+    """Read nouns only; `origin` names the source of the files."""
 
     def __init__(self, files: NounFiles) -> None:
         self.origin = files.origin
@@ -85,7 +85,7 @@ class NounReader(WordNetCorpusReader):
         return f"NounReader({self.origin!r}, {len(self._lemma_pos_offset_map)} lemmas)"
 
     def get_version(self) -> str:
-        """The version of the files, "3.0"."""
+        """Return the version of the files, "3.0"."""
         lines = self._data_file_map["n"]
         lines.seek(0)
         head = next((line for line in lines if "Copyright" in line), "")

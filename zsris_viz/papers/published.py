@@ -28,17 +28,19 @@ FILTERS = tuple(column for column in COLUMNS if column not in ("value", "note"))
 
 
 def published(**wanted: str | int | list[str]) -> pd.DataFrame:
-    """Published results: Tables 1-3 of Global-Local CLIP, Tables 1-7 of TAS, CoPatch's claim; a row for each number.
+    """Return the results that the papers print, a row for each number.
+
+    The tables are 1-3 of Global-Local CLIP, 1-7 of TAS, and CoPatch's claim.
 
     Args:
         **wanted: A value or a list of values for any column but value and note, e.g. `paper="tas", table=4`.
 
     Returns:
-        A frame with `COLUMNS`, in the papers' order; `value` is float64 and all else text, empty where the paper says
-        nothing. May have no rows.
+        A frame with `COLUMNS`, in the papers' order; `value` is float64 and all other columns are text, empty if the
+        paper does not report the entry. It may have no rows.
 
     Raises:
-        InvalidInputError: No such column, or a value that its column nowhere has.
+        InvalidInputError: There is no such column, or its column nowhere has the value.
     """
     import pandas as pd
 

@@ -67,7 +67,7 @@ class ContextAttention(Probe):
                 self._add_heads(image, top, bottom, kind=group, variant=variant, control=control)
 
     def _add_heads(self, image: int, top: np.ndarray, bottom: np.ndarray, **key: Any) -> None:
-        """(L, heads) numbers, each head and the mean over heads."""
+        """Add (L, heads) numbers: each head and the mean over heads."""
         for layer in range(len(top)):
             for head in range(top.shape[1]):
                 ends = (float(top[layer, head]), float(bottom[layer, head]))

@@ -71,7 +71,7 @@ class MinimalPairs(Probe):
         self._before = features
 
     def _features(self, view: ImageView) -> dict[str, Tensor]:
-        """Image features for each expression: name -> (E, layers, D), normalised."""
+        """Return image features for each expression: name -> (E, layers, D), normalised."""
         weights = view.truth_on_grid()
         weights = weights / weights.sum(dim=1, keepdim=True).clamp(min=1e-9)
         found = {"image layer, CLS": view.projected(view.tokens[:, 0]).cpu().expand(len(view.pairs), -1, -1)}
@@ -83,7 +83,7 @@ class MinimalPairs(Probe):
     def _compare(
         self, view: ImageView, kind: str, texts: Tensor, features: dict[str, Tensor], control: str | None = None
     ) -> None:
-        """One pair: texts (text layers, 2, D), the true one first; features name -> (layers, D)."""
+        """Compare one pair: texts (text layers, 2, D), the true one first; features name -> (layers, D)."""
         control = control or self.control
         for name, values in features.items():
             gap = values @ (texts[-1, 0] - texts[-1, 1])
@@ -104,7 +104,7 @@ class MinimalPairs(Probe):
 
 
 def swap_side(text: str) -> str | None:
-    """The text with its first left or right exchanged, or None.
+    """Return the text with its first left or right exchanged, or None.
 
     >>> swap_side("the left cat"), swap_side("the cat")
     ('the right cat', None)
@@ -117,11 +117,11 @@ def swap_side(text: str) -> str | None:
 
 
 def swap_word(text: str, word: str, other: str) -> str | None:
-    """The text with the first `word` exchanged, or None where it does not stand."""
+    """Return the text with the first `word` exchanged, or None if the text does not contain it."""
     (place,) = find_words(text, [word])
     return None if place is None else text[: place[0]] + other + text[place[1] :]
 
 
 def _share(gap: Tensor) -> Tensor:
-    """1 where the true text is nearer, 0 where the false one is, a half where they are equal."""
+    """Return 1 if the true text is nearer, 0 if the false one is, and 0.5 for a tie."""
     return (gap > 0).float() + 0.5 * (gap == 0).float()

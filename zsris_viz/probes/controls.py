@@ -12,13 +12,14 @@ from zsris_viz.models.vit import VitClip
 
 
 def untrained_tower(clip: LayeredModel, seed: int = 0) -> LayeredModel:
-    """A ViT CLIP of the same shape, tokenizer and preprocessing with freshly initialised weights, both towers.
+    """Return a ViT CLIP of the same shape, tokenizer and preprocessing with newly initialised weights in both towers.
 
     Args:
-        seed: Of the weights; the caller's random state stays as it is.
+        clip: The model.
+        seed: Seed of the weights; the global random state does not change.
 
     Raises:
-        UnavailableError: An RN.
+        UnavailableError: The model is a ResNet.
     """
     if not isinstance(clip, VitClip):
         raise UnavailableError(

@@ -63,7 +63,7 @@ class Localisation(Probe):
 
 
 def centres_inside(view: ImageView) -> Tensor:
-    """Whether the centre of each patch lies in the reference's mask: (E, P) bool."""
+    """Return whether the centre of each patch lies in the reference's mask: (E, P) bool."""
     rows, columns = view.grid
     height, width = view.sample.size
     down = ((torch.arange(rows) + 0.5) * height / rows).long()
@@ -72,14 +72,24 @@ def centres_inside(view: ImageView) -> Tensor:
 
 
 def pointing(maps: Tensor, inside: Tensor) -> Tensor:
-    """1 where the highest patch, the first of equals, is inside: maps (L, E, P), inside (E, P) bool -> (L, E)."""
+    """Return (L, E), 1 if the highest patch (the first of equals) is inside, else 0.
+
+    Args:
+        maps: (L, E, P), the similarities.
+        inside: (E, P) bool, whether a patch is inside the object.
+    """
     return inside.expand_as(maps).gather(-1, maps.argmax(dim=-1, keepdim=True))[..., 0].float()
 
 
 def overlap(maps: Tensor, truth: Tensor, threshold: float) -> Tensor:
-    """IoU of the patches above `threshold` of each map's range with the object's fractions (E, P): (L, E).
+    """Return the IoU, (L, E), of the patches above `threshold` with the object.
 
-    A constant map has every patch above it.
+    A constant map has every patch above the threshold.
+
+    Args:
+        maps: (L, E, P), the similarities.
+        truth: (E, P), the share of each patch that the object covers, 0-1.
+        threshold: Share of each map's range, 0-1.
     """
     low, high = maps.amin(dim=-1, keepdim=True), maps.amax(dim=-1, keepdim=True)
     region = (maps >= low + threshold * (high - low)).float()
@@ -88,9 +98,13 @@ def overlap(maps: Tensor, truth: Tensor, threshold: float) -> Tensor:
 
 
 def area_under_curve(maps: Tensor, truth: Tensor) -> Tensor:
-    """Chance that a patch of the object is higher than one outside, ties half: maps (L, E, P), truth (E, P) -> (L, E).
+    """Return the probability, (L, E), that a patch of the object is higher than one outside, with ties counted half.
 
-    A patch that is in by a fraction counts by it on both sides. nan where the object has no patch, or all.
+    A partly covered patch counts by its share on both sides. The result is nan if the object has no patch, or all.
+
+    Args:
+        maps: (L, E, P), the similarities.
+        truth: (E, P), the share of each patch that the object covers, 0-1.
     """
     weight = truth.double().expand_as(maps)
     order = maps.argsort(dim=-1)

@@ -76,7 +76,7 @@ class SpatialSensitivity(Probe):
         self.tally.add_layers(view.number, values.tolist(), view.layers, **key)
 
     def _equivariance(self, view: ImageView, change: str, own: Tensor, moved: Tensor) -> None:
-        """Tokens (layers, P, D) against those at the places to which their content moved."""
+        """Compare tokens (layers, P, D) with those at the places to which their content moved."""
         if change not in view.places:
             return
         old, new = (places.to(own.device) for places in view.places[change])
@@ -87,7 +87,12 @@ class SpatialSensitivity(Probe):
 
 
 def readouts(view: ImageView, tokens: Tensor) -> dict[str, Tensor]:
-    """(layers, 1 + P, C) hidden states as the features that are compared, normalised: (layers, D) or (layers, P, D)."""
+    """Return the normalised features to compare by name, (layers, D) or (layers, P, D).
+
+    Args:
+        view: The image.
+        tokens: (layers, 1 + P, C), the hidden states.
+    """
     projected = view.clip.project(tokens)
     return {
         "CLS": F.normalize(projected[:, 0], dim=-1),
@@ -97,7 +102,7 @@ def readouts(view: ImageView, tokens: Tensor) -> dict[str, Tensor]:
 
 
 def likeness(one: Tensor, other: Tensor) -> Tensor:
-    """Cosine by layer of normalised features, the mean over patches where there are any: (layers,) float32."""
+    """Return the cosine by layer of normalised features, (layers,) float32; the mean over patches if there are any."""
     cosines = (one * other).sum(dim=-1)
     cosines = (cosines if cosines.ndim == 1 else cosines.mean(dim=1)).cpu()
     return torch.where(cosines > 1 - SAME, torch.ones_like(cosines), cosines)

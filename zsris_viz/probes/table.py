@@ -79,7 +79,7 @@ class Tally:
             self._paired.add(key)
 
     def add_layers(self, image: int, tops: Sequence[float], layers: Sequence[int], **key: Any) -> None:
-        """`add` for several layers."""
+        """Call `add` for several layers."""
         for layer, top in zip(layers, tops, strict=True):
             self.add(image, float(top), layer=int(layer), **key)
 

@@ -21,9 +21,9 @@ WORDS = ("noun phrase", "context", "other")
 def token_groups(
     tokens: TextTokens, noun_phrase: str | None, context_tokens: Sequence[str] | None, row: int = 0
 ) -> list[str]:
-    """The group of each token of a text, start and end included: one of :data:`GROUPS` each.
+    """Return the group of each token of a text, start and end included, as one of :data:`GROUPS`.
 
-    A word that is both noun phrase and context counts as context. Parts that the text does not have are passed over.
+    A word that is both noun phrase and context counts as context. Parts that the text does not have are skipped.
     """
     text = tokens.texts[row]
     groups = ["other"] * len(tokens.pieces[row])
@@ -42,17 +42,18 @@ def head_positions(tokens: TextTokens, head: str | None, row: int = 0) -> list[i
 
 
 def positions_of(groups: Sequence[str], *names: str) -> list[int]:
-    """Positions of the tokens in the named groups."""
+    """Return the positions of the tokens in the named groups."""
     return [position for position, group in enumerate(groups) if group in names]
 
 
 def end_token_attention(trace: Trace, row: int = 0) -> Tensor:
-    """Attention from the end token to every token of a text up to itself: (L, heads, T), rows summing to 1.
+    """Return the attention from the end token to every token of a text up to itself.
 
-    Layer l of the tower is entry l - 1.
+    Returns:
+        (L, heads, T), with rows that sum to 1. Layer l of the tower is entry l - 1.
 
     Raises:
-        InvalidInputError: A trace of an image, or without attentions.
+        InvalidInputError: A trace of an image, or a trace without attentions.
     """
     tokens: Any = trace.tokens
     weights = [part for part in trace.attentions[1:] if part is not None]

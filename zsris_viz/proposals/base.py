@@ -16,14 +16,14 @@ WORKING_SIDE = 1024  # longest side in pixels: about one megapixel at most
 
 
 class Proposer(ABC):
-    """A source of class-agnostic masks.
+    """Propose class-agnostic masks for an image.
 
     Attributes:
-        name: As in `load_proposals(name)`; also the `source` of its masks and the column `proposals` of result rows.
+        name: Name in `load_proposals(name)`, also the `source` of its masks and the column `proposals` of result rows.
         settings: Everything that changes the masks, as plain values; `evaluate` continues a run only with the same.
-        argument: The argument of the class that stands behind a colon in a name, "sam:FILE"; None for none.
-        runs_model: The class takes `device`, and its masks are kept on disk.
-        reads_data_root: The class takes `data_root`, the folder of downloaded files.
+        argument: The argument of the class that follows a colon in a name, "sam:FILE"; None if there is none.
+        runs_model: Whether the class takes `device`, and its masks are kept on disk.
+        reads_data_root: Whether the class takes `data_root`, the folder of downloaded files.
     """
 
     name: str
@@ -33,29 +33,29 @@ class Proposer(ABC):
 
     @property
     def working_side(self) -> int:
-        """Longest side in pixels at which masks are filtered and kept on disk; those of larger images are enlarged."""
+        """Return the longest side in pixels at which masks are computed; masks of larger images are enlarged."""
         return WORKING_SIDE
 
     @property
     @abstractmethod
     def settings(self) -> dict[str, Any]:
-        """Everything that changes the masks: names to plain values (text, numbers, lists of these)."""
+        """Return everything that changes the masks: names to plain values (text, numbers, lists of these)."""
 
     @property
     def knows_samples(self) -> bool:
-        """Whether `propose_for` depends on more of a sample than its image."""
+        """Return whether `propose_for` depends on more of a sample than its image."""
         return False
 
     @abstractmethod
     def propose(self, image: ImageSource) -> Masks:
-        """Masks for any image, of the image's size, best score first, with `scores` and `source`. May be none.
+        """Return masks of the image's size, best score first, with `scores` and `source`; there may be none.
 
         Args:
             image: Anything that :func:`zsris_viz.images.open_image` takes.
         """
 
     def propose_for(self, sample: Sample) -> Masks:
-        """Masks for a sample of a dataset; the same as for its image, unless the source knows the sample."""
+        """Return masks for a sample of a dataset; the same as for its image, unless the source knows the sample."""
         return self.propose(sample.image)
 
     def __repr__(self) -> str:
@@ -64,25 +64,25 @@ class Proposer(ABC):
 
 
 class GroundTruth(Proposer):
-    """The masks of all annotated objects of a sample: Tables 2 and 3 of Global-Local CLIP choose among these."""
+    """Return the masks of all annotated objects of a sample, as in Tables 2 and 3 of Global-Local CLIP."""
 
     name = "ground-truth"
 
     @property
     def settings(self) -> dict[str, Any]:
-        """None."""
+        """Return no settings."""
         return {}
 
     @property
     def knows_samples(self) -> bool:
-        """True: the masks belong to the sample."""
+        """Return True, since the masks belong to the sample."""
         return True
 
     def propose(self, image: ImageSource) -> Masks:
-        """An image alone has no annotation.
+        """Refuse an image, which has no annotation.
 
         Raises:
-            InvalidInputError: Always.
+            InvalidInputError: This error is always raised.
         """
         raise InvalidInputError(
             "ground-truth proposals come with the samples of a dataset; a photograph has none. Use another source, "
@@ -90,7 +90,7 @@ class GroundTruth(Proposer):
         )
 
     def propose_for(self, sample: Sample) -> Masks:
-        """The sample's `instances`.
+        """Return the sample's `instances`.
 
         Raises:
             InvalidInputError: The dataset has no instances.
@@ -104,16 +104,16 @@ class GroundTruth(Proposer):
 
 
 class NoProposals(Proposer):
-    """No masks at all: for methods that make their own, such as RISCLIP."""
+    """Propose no masks, for methods that make their own, such as RISCLIP."""
 
     name = "none"
 
     @property
     def settings(self) -> dict[str, Any]:
-        """None."""
+        """Return no settings."""
         return {}
 
     def propose(self, image: ImageSource) -> Masks:
-        """No mask, of the image's size."""
+        """Return zero masks of the image's size."""
         picture = open_image(image)
         return Masks.from_arrays([], size=(picture.height, picture.width), source=self.name)

@@ -1,6 +1,6 @@
 """Proposals without any model: Felzenszwalb's regions at several scales, merged into larger ones.
 
-For those who have no checkpoint. Works on any photograph; knows colour and edges, not objects.
+This source needs no checkpoint and works on any photograph, but it uses colour and edges only, not objects.
 """
 
 from __future__ import annotations
@@ -24,15 +24,16 @@ GROUPINGS = (Similarity(colour=1, size=0.2, fill=0.2), Similarity(colour=0, size
 
 
 class Felzenszwalb(Proposer):
-    """Regions of a graph-based segmentation (Felzenszwalb and Huttenlocher, IJCV 2004) and of their mergers.
+    """Propose regions of a graph-based segmentation (Felzenszwalb and Huttenlocher, IJCV 2004) and their mergers.
 
     Args:
-        scales: Of the segmentation; larger gives larger regions.
-        sigma: Of the blur before it, in pixels of the working size.
-        side: Longest side in pixels at which the work is done; larger images are shrunk, and their masks enlarged.
-        min_share, max_share: Proposals of a smaller or larger share of the image are dropped; 0-1.
-        max_iou: Of two proposals that are more alike, the one with the better score stays; 0-1.
-        max_masks: At most so many, the best.
+        scales: Scales of the segmentation; a larger scale gives larger regions.
+        sigma: Standard deviation of the blur before it, in pixels of the working size.
+        side: Longest side in pixels at which regions are computed; larger images are shrunk, and their masks enlarged.
+        min_share: Smallest share of the image that a proposal may cover, 0-1.
+        max_share: Largest share of the image that a proposal may cover, 0-1.
+        max_iou: IoU above which only the better of two proposals is kept, 0-1.
+        max_masks: Largest number of proposals, best first.
 
     Raises:
         InvalidInputError: A value outside its range.
@@ -69,12 +70,12 @@ class Felzenszwalb(Proposer):
 
     @property
     def settings(self) -> dict[str, Any]:
-        """All arguments."""
+        """Return all arguments."""
         names = ("scales", "sigma", "side", "min_share", "max_share", "max_iou", "max_masks")
         return {name: list(value) if isinstance(value := getattr(self, name), tuple) else value for name in names}
 
     def propose(self, image: ImageSource) -> Masks:
-        """Up to `max_masks` masks of the image's size, best score first; none for an image of one colour.
+        """Return up to `max_masks` masks of the image's size, best score first; none for an image of one colour.
 
         Scores are those of :func:`~zsris_viz.proposals.regions.outline_scores`.
         """
@@ -90,7 +91,7 @@ class Felzenszwalb(Proposer):
         return Masks(enlarge(chosen.data, picture.height, picture.width), scores=chosen.scores, source=self.name)
 
     def _regions(self, image: Image.Image) -> tuple[np.ndarray, np.ndarray]:
-        """(N, h, w) bool regions of the accepted sizes, without exact copies, and their scores (N,)."""
+        """Return (N, h, w) bool regions of the accepted sizes, without exact copies, and their scores (N,)."""
         from skimage.color import rgb2lab
         from skimage.segmentation import felzenszwalb
 
@@ -117,7 +118,13 @@ class Felzenszwalb(Proposer):
 
 
 def _distinct(iou: torch.Tensor, max_iou: float, count: int) -> list[int]:
-    """Numbers of the first `count` masks that are not too much like an earlier one; iou (N, N), best mask first."""
+    """Return the numbers of the first `count` masks that are not too similar to an earlier one.
+
+    Args:
+        iou: (N, N), with the best mask first.
+        max_iou: Largest IoU of two masks that are both kept, 0-1.
+        count: Largest number of masks.
+    """
     kept: list[int] = []
     for index in range(len(iou)):
         if len(kept) == count:

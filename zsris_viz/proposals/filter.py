@@ -31,13 +31,14 @@ class OverlapFilter:
 def filter_overlaps(masks: Masks, *, min_area: int = 2000, max_overlap: float = 0.4) -> OverlapFilter:
     """Drop small masks, and of two that overlap the smaller (TAS, section 4.1, "implementation details").
 
-    Every pair is looked at, whether or not the larger mask is itself dropped because of a still larger one, as the
-    authors do; of two masks of one size the earlier is kept.
+    Every pair is compared, whether or not the larger mask is itself dropped because of a still larger one, as in the
+    authors' code; of two masks of one size the earlier is kept.
 
     Args:
-        masks: Proposals.
-        min_area: Masks of fewer pixels are dropped first and drop nobody. 2,000 is meant for images of about 640 x 480.
-        max_overlap: Of two masks whose intersection is more than this share of the smaller, the larger is kept; 0-1.
+        masks: The proposals.
+        min_area: Masks of fewer pixels are dropped first and have no effect on others; 2,000 is meant for images of
+            about 640 x 480.
+        max_overlap: Share of the smaller mask, 0-1; if an intersection is larger, only the larger mask is kept.
 
     Raises:
         InvalidInputError: A threshold outside its range.
@@ -60,7 +61,7 @@ def filter_overlaps(masks: Masks, *, min_area: int = 2000, max_overlap: float = 
 
 
 def check_thresholds(min_area: float, max_overlap: float) -> None:
-    """Refuse thresholds that the filter cannot use.
+    """Check the thresholds of the filter.
 
     Raises:
         InvalidInputError: A negative area, or a share outside 0-1.

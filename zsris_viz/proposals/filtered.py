@@ -16,13 +16,13 @@ PAPER_PIXELS = 640 * 480  # of the images that this is meant for
 
 
 class Filtered(Proposer):
-    """What another source proposes, without small masks and those that a larger one overlaps (TAS, section 4.1).
+    """Propose the masks of another source without small masks and those that a larger one overlaps (TAS, section 4.1).
 
     Args:
         proposer: The source.
-        min_area: Masks with fewer pixels go; a number below 1 is a share of the image. Default: TAS's 2,000 pixels,
-            on images smaller than 640 x 480 the same share of them.
-        max_overlap: Of two masks whose intersection is more than this share of the smaller, the larger stays; 0-1.
+        min_area: Masks with fewer pixels are dropped; a number below 1 is a share of the image. Default: TAS's 2,000
+            pixels, and the same share of images smaller than 640 x 480.
+        max_overlap: Share of the smaller mask, 0-1; if an intersection is larger, only the larger mask is kept.
 
     Attributes:
         proposer: The source.
@@ -38,12 +38,12 @@ class Filtered(Proposer):
 
     @property
     def settings(self) -> dict[str, Any]:
-        """Those of the source, and the filter's."""
+        """Return the settings of the source and of the filter."""
         return {**self.proposer.settings, "filter_min_area": self.min_area, "filter_max_overlap": self.max_overlap}
 
     @property
     def knows_samples(self) -> bool:
-        """As the source."""
+        """Return whether the source knows the sample."""
         return self.proposer.knows_samples
 
     def propose(self, image: ImageSource) -> Masks:
@@ -61,22 +61,22 @@ class Filtered(Proposer):
 
     @property
     def working_side(self) -> int:
-        """As the source."""
+        """Return the working side of the source in pixels."""
         return self.proposer.working_side
 
     def propose_for(self, sample: Sample) -> Masks:
-        """What is left of the source's masks for a sample, in their order."""
+        """Return the kept masks of a sample, in the source's order."""
         return self._left(self.proposer.propose_for(sample))
 
     def least_area(self, size: tuple[int, int]) -> int:
-        """The area in pixels below which a mask of an image of `size` (H, W) goes."""
+        """Return the area in pixels below which a mask of an image of `size` (H, W) is dropped."""
         pixels = size[0] * size[1]
         if self.min_area is None:
             return min(PAPER_AREA, round(PAPER_AREA / PAPER_PIXELS * pixels))
         return round(self.min_area * pixels if self.min_area < 1 else self.min_area)
 
     def _left(self, masks: Masks, image_size: tuple[int, int] | None = None) -> Masks:
-        """The kept ones of masks of an image of `image_size` (H, W), by default of the masks' own size."""
+        """Return the kept masks of an image of `image_size` (H, W), by default of the masks' own size."""
         full = image_size or masks.size
         share = masks.size[0] * masks.size[1] / (full[0] * full[1])
         min_area = round(self.least_area(full) * share)

@@ -130,7 +130,7 @@ def load_proposals(
 
 
 def _wrap(proposer: Proposer, cache: bool | str | os.PathLike[str], filtered: bool) -> Proposer:
-    """The source with the cache in front of it, then the filter."""
+    """Return the source with the cache in front of it, then the filter."""
     if cache is not False:
         from zsris_viz.proposals.cache import CachedProposals
 

@@ -79,7 +79,7 @@ class Mask2Former(Proposer):
 
     @property
     def settings(self) -> dict[str, Any]:
-        """All arguments that change the masks, and what weights and processor are."""
+        """Return all arguments that change the masks, and a description of the weights and the processor."""
         sides = {name: int(value) for name, value in dict(self.processor.size).items() if value is not None}
         return {
             "model": short_title(self.title),
@@ -112,7 +112,7 @@ class Mask2Former(Proposer):
         return Masks(masks, scores=scores[order], source=self.name).nonempty()
 
     def _panoptic(self, output: Any, height: int, width: int) -> Masks:
-        """The segments of transformers' panoptic post-processing, none of them fused."""
+        """Return the segments of transformers' panoptic post-processing, none of them fused."""
         found = self.processor.post_process_panoptic_segmentation(
             output, threshold=self.threshold, label_ids_to_fuse=set(), target_sizes=[(height, width)]
         )[0]
@@ -123,11 +123,14 @@ class Mask2Former(Proposer):
 
 
 def scores_of(classes: Tensor, logits: Tensor) -> Tensor:
-    """(Q,): probability of the best class times the mean probability inside the mask; 0 for an empty mask.
+    """Return the probability of the best class times the mean probability inside the mask; 0 for an empty mask.
 
     Args:
         classes: (Q, C + 1) logits, the last for "no object".
-        logits: (Q, h, w) of the masks.
+        logits: (Q, h, w) logits of the masks.
+
+    Returns:
+        (Q,), 0-1.
     """
     best = classes.softmax(dim=-1)[:, :-1].amax(dim=-1)
     means = [mask[mask > 0].sigmoid().sum() / max(1, int((mask > 0).sum())) for mask in logits]
@@ -135,7 +138,7 @@ def scores_of(classes: Tensor, logits: Tensor) -> Tensor:
 
 
 def _cut(logits: Tensor, height: int, width: int) -> Tensor:
-    """(N, h, w) logits as (N, height, width) bool masks on the CPU; not all in float at a time."""
+    """Resize (N, h, w) logits and cut them to (N, height, width) bool masks on the CPU, in parts to save memory."""
     masks = torch.empty((len(logits), height, width), dtype=torch.bool)
     step = max(1, FLOAT_PIXELS // (height * width))
     for part, small in zip(masks.split(step), logits[:, None].split(step), strict=True):

@@ -95,7 +95,7 @@ class Precomputed(Proposer):
 
     @property
     def settings(self) -> dict[str, Any]:
-        """The file's name and content, and the arguments."""
+        """Return the file's name, a hash of its content, and the arguments."""
         return {
             "file": self.file.name,
             "sha256": self._sha256[:16],
@@ -107,14 +107,14 @@ class Precomputed(Proposer):
 
     @property
     def knows_samples(self) -> bool:
-        """True: masks are found by the image's id."""
+        """Return True, since masks are found by the image's id."""
         return True
 
     def propose(self, image: ImageSource) -> Masks:
-        """The masks of a picture, which is known by its content, by its file's name, or by being the only one.
+        """Return the masks of an image, which is found by its content, by its file's name, or as the only one.
 
         Raises:
-            InvalidInputError: The file does not have it, or with another size.
+            InvalidInputError: The file does not have the image, or has it with another size.
             CorruptFileError: A damaged encoding.
         """
         picture = open_image(image)
@@ -127,10 +127,10 @@ class Precomputed(Proposer):
         return self._masks(entry, size, "this picture")
 
     def propose_for(self, sample: Sample) -> Masks:
-        """The masks under the sample's image id.
+        """Return the masks under the sample's image id.
 
         Raises:
-            InvalidInputError: The file does not have it (unless missing="empty"), or with another size.
+            InvalidInputError: The file does not have the image (unless missing="empty"), or has it with another size.
             CorruptFileError: A damaged encoding.
         """
         return self._masks(self._find(sample.image_id), sample.size, f"image {sample.image_id!r}")
@@ -144,7 +144,7 @@ class Precomputed(Proposer):
         return near[0] if number and len({id(entry) for entry in near}) == 1 else None
 
     def _decoded(self, entry: PrecomputedImage, size: tuple[int, int], what: str) -> Masks:
-        """The masks of an entry without the damaged ones, which are recorded with a warning."""
+        """Return the masks of an entry without the damaged ones, which are recorded with a warning."""
         arrays, kept, damaged = [], [], []
         for number, rle in enumerate(entry.masks):
             try:
@@ -244,8 +244,10 @@ def _parse(raw: bytes, path: Path) -> Any:
 
 
 def _number(image_id: str) -> tuple[str, str]:
-    """What stands before the number at the end of an id or of a file name without its suffix, and the number without
-    leading zeros; "" where there is none."""
+    """Split an id, or a file name without its suffix, into the text before its final number, and the number.
+
+    The number has no leading zeros; it is "" if there is none.
+    """
     stem = image_id if image_id.isdigit() else Path(image_id).stem
     before = stem.rstrip("0123456789")
     digits = stem[len(before) :]
@@ -253,7 +255,7 @@ def _number(image_id: str) -> tuple[str, str]:
 
 
 def _by_number(entries: dict[str, PrecomputedImage]) -> dict[str, list[tuple[str, PrecomputedImage]]]:
-    """Number -> what stands before it, and the entry; by ids and by file names."""
+    """Map each number to the text before it and the entry, by ids and by file names."""
     found: dict[str, list[tuple[str, PrecomputedImage]]] = {}
     for image_id, entry in entries.items():
         for text in {image_id, entry.file_name} - {None}:

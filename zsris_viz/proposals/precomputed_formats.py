@@ -82,7 +82,7 @@ def read_entries(content: Any, path: Path) -> PrecomputedFile:
 
 
 def _flattened(rows: list[Any], result: PrecomputedFile) -> list[Any]:
-    """detectron2's one entry for an image, as COCO results; other rows as they are."""
+    """Return detectron2's single entry for each image as COCO results; other rows are not changed."""
     flat: list[Any] = []
     for row in rows:
         if isinstance(row, dict) and isinstance(row.get("instances"), list) and "image_id" in row:
@@ -96,7 +96,7 @@ def _flattened(rows: list[Any], result: PrecomputedFile) -> list[Any]:
 
 
 def _add_own(content: dict[str, Any], path: Path, result: PrecomputedFile) -> None:
-    """The form that `save_proposals` writes."""
+    """Read the format that `save_proposals` writes."""
     if content["format"] != "zsris-proposals" or content.get("version") != 1:
         raise InvalidInputError(
             f"{path} has the format {content['format']!r}, version {content.get('version')!r}; this zsris_viz reads "
@@ -138,7 +138,7 @@ def _own_image(entry: Any) -> PrecomputedImage:
 
 
 def _add_image(number: int, row: Any, result: PrecomputedFile) -> None:
-    """An image of a COCO file, without masks yet."""
+    """Add an image of a COCO file, without masks yet."""
     result.found += 1
     if not isinstance(row, dict) or not isinstance(row.get("id"), (int, str)):
         result.problems.append(f"image {number} is {str(row)[:60]!r}, not a dict with an 'id'.")
@@ -152,7 +152,7 @@ def _add_image(number: int, row: Any, result: PrecomputedFile) -> None:
 
 
 def _add_rows(rows: list[Any], result: PrecomputedFile) -> None:
-    """Rows of COCO results, sorted into the images."""
+    """Add rows of COCO results to their images."""
     scored: dict[str, list[float | None]] = {}
     for number, row in enumerate(rows):
         result.found += 1
@@ -173,7 +173,7 @@ def _add_rows(rows: list[Any], result: PrecomputedFile) -> None:
 
 
 def _checked_row(row: Any) -> tuple[str, float | None]:
-    """Image id and score of a row of COCO results."""
+    """Return the image id and the score of a row of COCO results."""
     if not isinstance(row, dict) or "segmentation" not in row or not isinstance(row.get("image_id"), (int, str)):
         raise InvalidInputError(f"{str(row)[:80]!r} is no dict with 'image_id' and 'segmentation'.")
     if not isinstance(row["segmentation"], dict):

@@ -93,12 +93,12 @@ class Sam2(Proposer):
 
     @property
     def settings(self) -> dict[str, Any]:
-        """All arguments that change the masks, and a hash of the weights."""
+        """Return all arguments that change the masks, and a hash of the weights."""
         return {"model": short_title(self.title), "weights": self._weights, **self.options, "dtype": str(self.dtype)}
 
     @property
     def working_side(self) -> int:
-        """The argument `max_side`."""
+        """Return the argument `max_side`."""
         return self.options["max_side"]
 
     @torch.inference_mode()
@@ -119,7 +119,7 @@ class Sam2(Proposer):
         return Masks(enlarge(kept.data, picture.height, picture.width), scores=kept.scores, source=self.name)
 
     def _generate(self, picture: Image.Image) -> tuple[Tensor, Tensor]:
-        """Masks (N, H, W) bool and scores (N,), in the order in which non-maximum suppression keeps them."""
+        """Return masks (N, H, W) bool and scores (N,), in the order in which non-maximum suppression keeps them."""
         size = (picture.height, picture.width)
         pixels = self.processor(images=[np.asarray(picture)], return_tensors="pt")["pixel_values"]
         embeddings = self.model.get_image_embeddings(pixels.to(self.device, self.dtype))

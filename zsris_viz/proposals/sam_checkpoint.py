@@ -1,4 +1,4 @@
-"""SAM checkpoints: found, checked, read without running anything in them, and built from what their tensors say."""
+"""SAM checkpoints: they are found, checked, read without running code in them, and built from their tensors."""
 
 from __future__ import annotations
 
@@ -32,11 +32,12 @@ PIXEL_STD = (58.395, 57.12, 57.375)
 
 @dataclass(frozen=True)
 class Weights:
-    """A checkpoint that was found and whose hash was checked.
+    """Hold a checkpoint that was found and whose hash was checked.
 
     Attributes:
-        title: For people: "miniature", "sam-vit-h", or the file's name.
-        path: Of the file. sha256: of its content, hexadecimal.
+        title: Name for tables: "miniature", "sam-vit-h", or the file's name.
+        path: Path of the file.
+        sha256: SHA-256 of its content, hexadecimal.
     """
 
     title: str
@@ -91,7 +92,7 @@ def find_weights(checkpoint: str | os.PathLike[str], data_root: str | os.PathLik
 
 
 def _below_roots(name: str, file: File, data_root: str | os.PathLike[str] | None) -> Path:
-    """Where a manifest's file lies."""
+    """Return the path of a manifest's file."""
     roots = [Path(root).expanduser() for root in ([data_root] if data_root is not None else ["data", "."])]
     for root in roots:
         for path in (root / file.path, root / Path(file.path).name):
@@ -105,7 +106,7 @@ def _below_roots(name: str, file: File, data_root: str | os.PathLike[str] | None
 
 
 def _checked(path: Path, file: File | None) -> str:
-    """The SHA-256 of a file, which must be the published one."""
+    """Return the SHA-256 of a file, which must be the published one."""
     if file is not None and file.size is not None and path.stat().st_size != file.size:
         raise CorruptFileError(
             f"{path} has {path.stat().st_size:,} bytes and the published file {file.size:,}: it is truncated or "
@@ -121,11 +122,13 @@ def _checked(path: Path, file: File | None) -> str:
 
 
 def read_state(path: Path) -> dict[str, Tensor]:
-    """The tensors of a .pth file (read with `weights_only`: anything that could run code is refused) or .safetensors.
+    """Return the tensors of a .pth or .safetensors file.
+
+    A .pth file is read with `weights_only`, which refuses anything that could run code.
 
     Raises:
-        CorruptFileError: Truncated, of another format, or refused.
-        InvalidInputError: Readable, but no state dict.
+        CorruptFileError: The file is truncated, of another format, or refused.
+        InvalidInputError: The file is readable, but has no state dict.
     """
     try:
         if path.suffix == ".safetensors":
@@ -151,10 +154,10 @@ def read_state(path: Path) -> dict[str, Tensor]:
 
 
 def kind_of(state: Mapping[str, Tensor]) -> str:
-    """ "vit-h", "vit-l" or "vit-b" by the image encoder's width and depth, else "other".
+    """Return "vit-h", "vit-l" or "vit-b" by the image encoder's width and depth, else "other".
 
     Raises:
-        InvalidInputError: No tensors of a SAM.
+        InvalidInputError: The tensors are not those of a SAM.
     """
     try:
         width = int(state["image_encoder.patch_embed.proj.weight"].shape[0])
@@ -169,7 +172,7 @@ def kind_of(state: Mapping[str, Tensor]) -> str:
 
 
 def build_sam(state: Mapping[str, Tensor]) -> Sam:
-    """segment-anything's Sam with these weights, in fp32 on the CPU, in evaluation mode.
+    """Return segment-anything's Sam with these weights, in fp32 on the CPU, in evaluation mode.
 
     All sizes are read from the tensors' shapes, so that models of any size work (heads of the decoder: 8).
 
@@ -192,13 +195,13 @@ def build_sam(state: Mapping[str, Tensor]) -> Sam:
 
 
 def _count(state: Mapping[str, Tensor], prefix: str) -> int:
-    """How many numbered parts a list of modules has."""
+    """Return the number of parts of a numbered list of modules."""
     parts = {name[len(prefix) + 1 :].split(".")[0] for name in state if name.startswith(f"{prefix}.")}
     return sum(part.isdigit() for part in parts)
 
 
 def _skeleton(state: Mapping[str, Tensor]) -> Sam:
-    """A Sam of the sizes that the tensors have."""
+    """Return a Sam of the sizes that the tensors have."""
     from segment_anything.modeling import ImageEncoderViT, MaskDecoder, PromptEncoder, Sam, TwoWayTransformer
 
     encoder, decoder, prompts = "image_encoder", "mask_decoder", "prompt_encoder"

@@ -1,4 +1,4 @@
-"""What SAM's automatic mask generation does on the way: every mask at every point, and why it stayed or went."""
+"""The intermediate results of SAM's automatic mask generation: every mask at every point, and its stage."""
 
 from __future__ import annotations
 
@@ -26,15 +26,15 @@ STAGES = ("low guess", "unstable", "duplicate", "kept")
 
 @dataclass(frozen=True)
 class PointMasks:
-    """Every mask at every point of the grid, before and after the generator's filters.
+    """Hold every mask at every point of the grid, before and after the generator's filters.
 
     Attributes:
-        image: The picture at the size that was worked on, (H, W).
+        image: The image at its working size, (H, W).
         points: (P, 2) float32 x, y in its pixels.
         masks: (P, 3, H, W) bool.
-        guessed: (P, 3) float32, the IoU that the model guesses for its own mask.
+        guessed: (P, 3) float32, the IoU that the model predicts for its own mask.
         stability: (P, 3) float32 in 0-1.
-        stage: (P, 3) int64, what became of each mask: a place in `STAGES`.
+        stage: (P, 3) int64, the stage at which each mask was dropped or kept, as an index into `STAGES`.
     """
 
     image: Image.Image
@@ -45,7 +45,7 @@ class PointMasks:
     stage: Tensor
 
     def counts(self) -> dict[str, int]:
-        """How many masks went at each stage, and how many were kept."""
+        """Return how many masks were dropped at each stage, and how many were kept."""
         return {name: int((self.stage == place).sum()) for place, name in enumerate(STAGES)}
 
 

@@ -1,4 +1,4 @@
-"""Runs the notebooks with papermill and gathers their figures and tables; what is up to date is skipped."""
+"""Execution of the notebooks with papermill, which collects their figures and tables and skips what is up to date."""
 
 from __future__ import annotations
 

@@ -26,7 +26,7 @@ WORKER = (sys.executable, "-m", "zsris_viz.reproduce.worker")
 
 @dataclass(frozen=True)
 class Failure:
-    """Why a run failed; `cell` is the cell's number in the notebook, from 1, None when it was in no cell."""
+    """Hold the reason why a run failed; `cell` is the cell's number in the notebook, from 1, or None."""
 
     message: str
     traceback: str = ""
@@ -43,7 +43,7 @@ class Failure:
 
 @dataclass(frozen=True)
 class Result:
-    """What became of one run: `status` is "done", "skipped" (nothing had changed) or "failed"."""
+    """Hold the outcome of one run: `status` is "done", "skipped" (nothing had changed) or "failed"."""
 
     run: NotebookRun
     status: str
@@ -55,7 +55,7 @@ class Result:
 
 @dataclass
 class _Started:
-    """A notebook that is running."""
+    """Hold a notebook that is running."""
 
     run: NotebookRun
     mark: str
@@ -67,13 +67,13 @@ class _Started:
 
 @dataclass
 class NotebookExecutor:
-    """Runs notebooks in processes of their own and moves what they made to the output folder.
+    """Run notebooks in separate processes and move their outputs to the output folder.
 
     Attributes:
         place: The output folder.
-        jobs: Notebooks at a time.
+        jobs: Number of notebooks that run at a time.
         timeout: Seconds after which a notebook is ended; None for no limit.
-        log: Called with a line for each thing that happens.
+        log: Function that takes one line for each event.
         declared: `figures/NAME` and `tables/NAME` of all entries of figures.yaml.
         variables: Environment variables for the notebooks.
     """
@@ -201,7 +201,7 @@ class NotebookExecutor:
         return Result(run, "done", outcome["seconds"], undeclared=tuple(sorted(left - self.declared)))
 
     def _outcome(self, started: _Started) -> dict[str, Any]:
-        """What the worker wrote, or why it could not."""
+        """Return the result that the worker wrote, or the reason why it wrote none."""
         seconds = round(time.perf_counter() - started.since, 2)
         try:
             return {**json.loads((started.scratch / "result.json").read_text(encoding="utf-8")), "seconds": seconds}

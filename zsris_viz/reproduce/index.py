@@ -44,7 +44,7 @@ def write_index(output: Path, runs: Sequence[NotebookRun]) -> Path:
 
 
 def _notebook(output: Path, run: NotebookRun) -> dict[str, Any]:
-    """The section of one notebook: its state, its pages and its cards."""
+    """Return the section of one notebook: its state, its pages and its cards."""
     state = _read_json(output / ".state" / f"{run.name}.json")
     files = [f"notebooks/{run.name}.html", f"notebooks/{run.name}.ipynb", f"failed/{run.name}.ipynb"]
     return {
@@ -65,7 +65,7 @@ def _page_title(name: str) -> str:
 
 
 def _partial_runs(output: Path, run: NotebookRun) -> list[dict[str, Any]]:
-    """Runs that made a part of the notebook's outputs alone."""
+    """Return the runs that made only a part of the notebook's outputs."""
     found = []
     for path in sorted((output / ".state").glob(f"{run.name}--*.json")):
         state, page = _read_json(path), f"notebooks/{path.stem}.html"
@@ -78,7 +78,7 @@ def _partial_runs(output: Path, run: NotebookRun) -> list[dict[str, Any]]:
 
 
 def _cards(output: Path, run: NotebookRun) -> list[dict[str, Any]]:
-    """One card for each output name of an entry; a figure and a table of the same name share a card."""
+    """Return one card for each output name of an entry; a figure and a table of the same name share a card."""
     cards: dict[tuple[str, str], dict[str, Any]] = {}
     for entry in run.entries:
         for stem in entry.outputs:
@@ -129,7 +129,7 @@ def _add_output(output: Path, card: dict[str, Any], stem: str) -> None:
 
 
 def _provenance(facts: Mapping[str, Any]) -> list[tuple[str, str]]:
-    """Where an output comes from; what a notebook adds of its own comes last."""
+    """Return the provenance of an output; entries that a notebook adds come last."""
     own = [key for key in facts if key not in (*PROVENANCE_FIRST, *PROVENANCE_HIDDEN)]
     rows = []
     for key in (*PROVENANCE_FIRST, *own):
@@ -140,7 +140,7 @@ def _provenance(facts: Mapping[str, Any]) -> list[tuple[str, str]]:
 
 
 def _table(path: Path) -> dict[str, Any] | None:
-    """The first rows of a CSV file, rounded for reading; None if it is empty."""
+    """Return the first rows of a CSV file, rounded for reading; None if it is empty."""
     with path.open(encoding="utf-8", newline="") as file:
         rows = list(csv.reader(file))
     if not rows:
@@ -170,7 +170,7 @@ def _is_number(text: str) -> bool:
 
 
 def _rounded(text: str) -> str:
-    """A number with at most three significant digits after the integer part; the CSV keeps them all."""
+    """Return a number with at most three significant digits after the integer part; the CSV keeps them all."""
     if not text or text.lstrip("-").isdigit():
         return text
     value = float(text)

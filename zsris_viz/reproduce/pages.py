@@ -120,5 +120,5 @@ def _mathml(formula: str, display: str) -> str:
 
 
 def _bold(letter: str) -> str:
-    """The mathematical bold letter, since browsers ignore `mathvariant="bold"`."""
+    """Return the mathematical bold letter, since browsers ignore `mathvariant="bold"`."""
     return chr((0x1D400 - ord("A") if letter.isupper() else 0x1D41A - ord("a")) + ord(letter))

@@ -29,10 +29,10 @@ def read_notebook(path: Path) -> nbformat.NotebookNode:
 
 
 def read_parameters(path: Path) -> dict[str, Any]:
-    """Names and defaults in the notebook's cell tagged `parameters`.
+    """Return the names and defaults in the notebook's cell tagged `parameters`.
 
     Raises:
-        InvalidInputError: Not exactly one such cell, something in it that is no plain literal, or no `output_dir`.
+        InvalidInputError: Not exactly one such cell, a value in it that is no plain literal, or no `output_dir`.
     """
     cells = [
         cell

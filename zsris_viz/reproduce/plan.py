@@ -72,23 +72,26 @@ class NotebookRun:
 
     @property
     def outputs(self) -> tuple[str, ...]:
-        """`figures/NAME` and `tables/NAME` of all entries, in order, each once."""
+        """Return `figures/NAME` and `tables/NAME` of all entries, in order, each once."""
         return tuple(dict.fromkeys(output for entry in self.entries for output in entry.outputs))
 
     @property
     def files(self) -> tuple[str, ...]:
-        """The files that must be there after the run: those of every figure and table."""
+        """Return the files that must be there after the run: those of every figure and table."""
         return tuple(name for output in self.outputs for name in files_of(output))
 
 
 def files_of(output: str) -> tuple[str, ...]:
-    """Files of one output: `figures/a` -> `figures/a.png`, `.svg`, `.pdf`; `tables/a` -> `tables/a.csv`, `.tex`."""
+    """Return the files of one output.
+
+    `figures/a` has `figures/a.png`, `.svg` and `.pdf`; `tables/a` has `tables/a.csv` and `.tex`.
+    """
     folder = output[: output.index("/") + 1]
     return tuple(output + suffix for suffix in SUFFIXES[folder])
 
 
 def find_notebooks(given: str | Path | None = None) -> Path:
-    """Folder with `figures.yaml`: the one given, else `notebooks/` here, else that of the clone the package is in.
+    """Return the folder with `figures.yaml`: the given one, else `notebooks/` here, else that of the package's clone.
 
     Raises:
         UnavailableError: There is none.
@@ -145,10 +148,10 @@ def _check(path: Path, entries: Sequence[FigureEntry]) -> None:
 
 
 def select(entries: Sequence[FigureEntry], wanted: Iterable[str]) -> list[FigureEntry]:
-    """Entries by id, by notebook ("03_global_local") or by its number ("03"); all when none is named.
+    """Return entries by id, by notebook ("03_global_local") or by its number ("03"); all if none is named.
 
     Raises:
-        InvalidInputError: A name that stands for nothing; the message lists what exists.
+        InvalidInputError: A name that matches nothing; the message lists the existing names.
     """
     chosen: set[str] = set()
     names = list(wanted)
@@ -167,7 +170,7 @@ def select(entries: Sequence[FigureEntry], wanted: Iterable[str]) -> list[Figure
 
 
 def part_of(run: NotebookRun, ids: Collection[str]) -> NotebookRun:
-    """The run with the entries among `ids` alone, under a name of its own; the run itself if those are all."""
+    """Return the run with the entries among `ids` alone, under its own name; the run itself if those are all."""
     members = tuple(entry for entry in run.entries if entry.id in ids)
     if members == run.entries:
         return run

@@ -42,7 +42,7 @@ class Resource:
 
 
 def splits_of(run: NotebookRun, values: Mapping[str, Any]) -> Iterator[tuple[str, str, str]]:
-    """(dataset, split, scheme) of everything that is measured."""
+    """Yield (dataset, split, scheme) of every measured split."""
     dataset = str(values.get("dataset", "scenes"))
     tables = _tables(run)
     if tables:
@@ -62,7 +62,7 @@ def splits_of(run: NotebookRun, values: Mapping[str, Any]) -> Iterator[tuple[str
 
 
 def _tables(run: NotebookRun) -> list[Any]:
-    """The papers' tables among what a run makes."""
+    """Return the papers' tables among the outputs of a run."""
     from zsris_viz.papers.tables import find_table
 
     found = []
@@ -75,7 +75,7 @@ def _tables(run: NotebookRun) -> list[Any]:
 
 
 def count_split(values: Mapping[str, Any], dataset: str, split: str, split_by: str) -> tuple[int | None, int | None]:
-    """Images and expressions of a split after `limit`; None where nobody has published them."""
+    """Return the images and expressions of a split after `limit`; None if the numbers are not published."""
     limit = values.get("limit")
     if dataset == "scenes":
         from zsris_viz.miniature.world.dataset import SPLITS
@@ -92,7 +92,7 @@ def count_split(values: Mapping[str, Any], dataset: str, split: str, split_by: s
 
 
 def data_resources(values: Mapping[str, Any], splits: Sequence[tuple[str, str, str]]) -> Iterator[Resource]:
-    """The files of the benchmarks, and of what they need."""
+    """Yield the files of the benchmarks and of the data that they need."""
     names = dict.fromkeys(name for name, _, _ in splits if name != "scenes")
     root = str(values.get("data_root") or "")
     for name in names:
@@ -104,7 +104,7 @@ def data_resources(values: Mapping[str, Any], splits: Sequence[tuple[str, str, s
 
 
 def _file_resources(manifest: Manifest, root: str, kind: str) -> Iterator[Resource]:
-    """The files of a manifest, found by name alone: hashes are for `zsris data verify`."""
+    """Yield the files of a manifest, found by name alone: hashes are for `zsris data verify`."""
     get = f"zsris data fetch {manifest.name} --data-root {root or 'DIR'}"
     for file in (one for one in manifest.files if not one.optional):
         places = [file.path, *file.provides]
@@ -119,7 +119,7 @@ def _file_resources(manifest: Manifest, root: str, kind: str) -> Iterator[Resour
 
 
 def model_resources(values: Mapping[str, Any], run: NotebookRun) -> list[Resource]:
-    """Every model that a parameter names, once; for tables of the papers those that their rows ask for."""
+    """Return every model that a parameter names, once; for tables of the papers the models of their rows."""
     named: list[str] = []
     for parameter in _used_parameters(run):
         value = values.get(parameter)
@@ -129,7 +129,7 @@ def model_resources(values: Mapping[str, Any], run: NotebookRun) -> list[Resourc
 
 
 def _used_parameters(run: NotebookRun) -> list[str]:
-    """The parameters whose models are used."""
+    """Return the parameters whose models are used."""
     tables = _tables(run)
     if not tables or len(tables) < len(run.entries):  # something else is made, too: pictures, for example
         return list(MODELS)
@@ -179,7 +179,7 @@ def _weight_bytes(path: Path) -> int:
 
 
 def _manifest_of(name: str) -> Manifest | None:
-    """The record of a model by its own name, its repository, or OpenAI's name ("RN50", "ViT-B/32")."""
+    """Return the record of a model by its own name, its repository, or OpenAI's name ("RN50", "ViT-B/32")."""
     plain = name.lower().replace("/", "").replace("-", "")
     for manifest in manifests().values():
         called = {manifest.name.lower(), (manifest.hub.repo.lower() if manifest.hub else "")}

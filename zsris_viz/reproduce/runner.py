@@ -1,4 +1,4 @@
-"""The way in: check everything first, then run the notebooks and write the index."""
+"""The entry point: check everything first, then run the notebooks and write the index."""
 
 from __future__ import annotations
 
@@ -25,15 +25,19 @@ def plan_runs(
     notebooks: str | Path | None = None,
     test: bool = False,
 ) -> tuple[list[NotebookRun], list[NotebookRun]]:
-    """All runs of figures.yaml, and those that make what is wanted, with their parameters checked.
+    """Return all runs of figures.yaml, and those that make the wanted outputs, with their parameters checked.
 
-    A notebook with a parameter `only` makes no more than the ids that are wanted of it.
+    A notebook with a parameter `only` makes only its wanted ids.
 
     Args:
-        wanted, parameters, notebooks, test: As of :func:`reproduce`.
+        wanted: See :func:`reproduce`.
+        parameters: See :func:`reproduce`.
+        notebooks: See :func:`reproduce`.
+        test: See :func:`reproduce`.
 
     Raises:
-        InvalidInputError: An unknown id or parameter, a wrong figures.yaml. UnavailableError: no figures.yaml.
+        InvalidInputError: An unknown id or parameter, or a wrong figures.yaml.
+        UnavailableError: There is no figures.yaml.
     """
     folder = find_notebooks(notebooks)
     entries = load_entries(folder)
@@ -53,14 +57,14 @@ def plan_runs(
 
 @dataclass
 class Report:
-    """All results, in the order of the runs, and where they can be read."""
+    """Hold all results in the order of the runs, and the path of the index."""
 
     results: list[Result]
     index: Path
 
     @property
     def ok(self) -> bool:
-        """True when no run failed."""
+        """Return whether no run failed."""
         return all(result.status != "failed" for result in self.results)
 
 

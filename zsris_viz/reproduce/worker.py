@@ -1,7 +1,7 @@
-"""Runs one notebook in a process of its own: `python -m zsris_viz.reproduce.worker REQUEST.json`.
+"""Execution of one notebook in a separate process: `python -m zsris_viz.reproduce.worker REQUEST.json`.
 
-The request says `notebook`, `executed`, `page` (HTML), `result`, `parameters`, `scratch` and `shown`: the text that
-stands for the scratch folder in what a reader sees. The outcome is written to `result`; the process itself ends with 0
+The request has `notebook`, `executed`, `page` (HTML), `result`, `parameters`, `scratch` and `shown`, the text that
+replaces the scratch folder in the executed notebook. The outcome is written to `result`; the process itself ends with 0
 unless it is killed.
 """
 
@@ -39,7 +39,7 @@ def main(request_file: str) -> None:
 
 
 def _execute(request: dict[str, Any]) -> dict[str, Any] | None:
-    """Run with papermill; None, or what went wrong and in which cell of the original notebook (counted from 1)."""
+    """Run with papermill; return None, or the error and its cell in the original notebook (counted from 1)."""
     import papermill
     from papermill.exceptions import PapermillExecutionError
 
@@ -74,7 +74,10 @@ def _execute(request: dict[str, Any]) -> dict[str, Any] | None:
 
 
 def stopped_at(executed: Path) -> dict[str, Any]:
-    """Number and source of the cell in which the run ended, numbered as in the original; empty when none had begun."""
+    """Return the number and source of the cell in which the run ended; empty if none had begun.
+
+    Cells are numbered as in the original notebook.
+    """
     try:
         cells = json.loads(executed.read_text(encoding="utf-8"))["cells"]
     except (OSError, ValueError):  # nothing was saved yet, or the process was killed while it saved

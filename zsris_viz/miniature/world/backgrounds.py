@@ -10,23 +10,23 @@ from PIL import Image
 
 @lru_cache(maxsize=8)
 def _noise_sheet(side: int) -> np.ndarray:
-    """Fine noise, (2 * side, 2 * side, 1) float32 of unit variance, of which every scene cuts its own piece."""
+    """Return fine noise, (2 * side, 2 * side, 1) float32 of unit variance, of which every scene cuts its own piece."""
     return np.random.default_rng(side).standard_normal((2 * side, 2 * side, 1), dtype=np.float32)
 
 
 def _muted(rng: np.random.Generator) -> np.ndarray:
-    """A colour of low saturation, (3,) float32."""
+    """Return a colour of low saturation, (3,) float32."""
     return (rng.uniform(95, 225) + rng.uniform(-18, 18, size=3)).astype(np.float32)
 
 
 def _smooth(rng: np.random.Generator, cells: int, side: int) -> np.ndarray:
-    """Smooth noise in 0-1, (side, side, 1) float32: `cells` x `cells` random values drawn large."""
+    """Return smooth noise in 0-1, (side, side, 1) float32: `cells` x `cells` random values drawn large."""
     small = Image.fromarray(rng.integers(0, 256, (cells, cells), dtype=np.uint8))
     return np.asarray(small.resize((side, side), Image.Resampling.BICUBIC), dtype=np.float32)[..., None] / 255
 
 
 def background(seed: int, side: int) -> np.ndarray:
-    """A background picture.
+    """Return a background picture.
 
     Args:
         seed: The same seed gives the same background.

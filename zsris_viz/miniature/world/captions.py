@@ -34,7 +34,7 @@ class SceneCaption:
 
 
 def _named(item: SceneObject, rng: np.random.Generator, dep: str, *, colour: float = 0.8, size: float = 0.35) -> Word:
-    """One object with an article: "a small red cup", "a man in a blue shirt"."""
+    """Return one object with an article: "a small red cup", "a man in a blue shirt"."""
     word = noun(item.noun, dep)
     if chance(rng, size):
         word.before(adjective(size_word(item.size, rng)))
@@ -47,7 +47,7 @@ def _named(item: SceneObject, rng: np.random.Generator, dep: str, *, colour: flo
 
 
 def _group(items: list[SceneObject], rng: np.random.Generator, dep: str) -> Word:
-    """Several objects of one noun: "three small cats", "two red cups"."""
+    """Return several objects of one noun: "three small cats", "two red cups"."""
     word = noun(plural(items[0].noun), dep, plural=True)
     word.before(Word(_COUNTS[len(items)], "CD", "NUM", "nummod"))
     if len({item.size for item in items}) == 1 and chance(rng, 0.4):
@@ -58,7 +58,7 @@ def _group(items: list[SceneObject], rng: np.random.Generator, dep: str) -> Word
 
 
 def _listed(phrases: list[Word]) -> Word:
-    """As in "a cat and a red car and two dogs"; each phrase hangs on the one before it."""
+    """Return words such as "a cat and a red car and two dogs"; each phrase hangs on the one before it."""
     for first, second in itertools.pairwise(phrases):
         first.right += [Word("and", "CC", "CCONJ", "cc"), second]
         second.dep = "conj"
@@ -66,7 +66,7 @@ def _listed(phrases: list[Word]) -> Word:
 
 
 def caption(layout: SceneLayout, rng: np.random.Generator, *, grouped: bool | None = None) -> SceneCaption:
-    """A sentence that names all objects of a scene.
+    """Return a sentence that names all objects of a scene.
 
     Args:
         layout: The scene, with at least one object.
@@ -99,7 +99,7 @@ def caption(layout: SceneLayout, rng: np.random.Generator, *, grouped: bool | No
 
 
 def _related_pair(layout: SceneLayout, rng: np.random.Generator) -> tuple[SceneObject, SceneObject, Relation] | None:
-    """Two objects of which one clearly stands beside, above or below the other."""
+    """Return two objects of which one clearly stands beside, above or below the other."""
     semantics = SceneSemantics(layout)
     order = [int(index) for index in rng.permutation(len(layout.objects))]
     for first, second in itertools.pairwise(order):

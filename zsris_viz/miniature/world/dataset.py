@@ -84,11 +84,11 @@ class Scenes:
         return index % len(self)
 
     def layout(self, index: int) -> SceneLayout:
-        """What stands where in a scene, without drawing it."""
+        """Return the layout of a scene, without drawing it."""
         return plan_scene(self.split, self._checked(index)).layout
 
     def expressions_of(self, index: int) -> list[tuple[int, tuple[SceneExpression, ...]]]:
-        """The objects of a scene that are referred to, with their expressions and gold trees, without drawing it.
+        """Return the described objects of a scene with their expressions and gold trees, without drawing it.
 
         Returns:
             1 to 3 pairs of an object's index in the layout and its 1 to 3 expressions.
@@ -132,7 +132,7 @@ class SceneIndexError(InvalidInputError, IndexError):
 
 
 def as_expression(described: SceneExpression, sentence_id: str) -> Expression:
-    """The dataset's plain record of an expression of the grammar."""
+    """Return the dataset's plain record of an expression of the grammar."""
     return Expression(
         text=described.text,
         sentence_id=sentence_id,

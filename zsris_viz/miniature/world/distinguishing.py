@@ -44,7 +44,7 @@ def allowed(fact: Fact, style: str) -> bool:
 
 
 def plain_form(semantics: SceneSemantics, index: int) -> Form | None:
-    """The shortest form, of noun, colour and size only, that fits one object alone; None if there is none.
+    """Return the shortest form, of noun, colour and size only, that fits one object alone; None if there is none.
 
     A person's colour is not used, since "the man in red" would need a phrase within the phrase.
     """
@@ -65,7 +65,7 @@ def plain_form(semantics: SceneSemantics, index: int) -> Form | None:
 
 
 def relations_of(semantics: SceneSemantics, target: int) -> list[Relation | Closest]:
-    """Every relation to another object that surely holds of the target, even if it holds of its like too."""
+    """Return every relation to another object that certainly holds of the target, even if it holds of others too."""
     found: list[Relation | Closest] = []
     noun = semantics.layout.objects[target].noun
     rivals = same_noun(semantics.layout, target)
@@ -92,7 +92,7 @@ def relations_of(semantics: SceneSemantics, target: int) -> list[Relation | Clos
 
 
 def _tries(semantics: SceneSemantics, target: int, kind: str) -> list[Fact]:
-    """The facts of a kind that may tell an object from its like."""
+    """Return the facts of a kind that may distinguish an object from others of its noun."""
     item = semantics.layout.objects[target]
     if kind == "colour":
         return [Colour(item.colour)]
@@ -109,7 +109,7 @@ def _tries(semantics: SceneSemantics, target: int, kind: str) -> list[Fact]:
 
 
 def _compute_distinguishing(semantics: SceneSemantics, target: int, kind: str) -> list[Fact]:
-    """The facts of a kind that, each alone with the noun, fit the target and nothing else; found once."""
+    """Return the facts of a kind that, each alone with the noun, fit the target and nothing else; found once."""
     key = (target, kind)
     if key not in semantics.distinguishing:
         noun = semantics.layout.objects[target].noun
@@ -124,18 +124,18 @@ def _compute_distinguishing(semantics: SceneSemantics, target: int, kind: str) -
 def distinguishing_facts(
     semantics: SceneSemantics, target: int, kind: str, style: str, *, visible: Sequence[float] | None = None
 ) -> list[Fact | None]:
-    """The facts of a kind of which each alone, with the noun, fits the target and nothing else.
+    """Return the facts of a kind of which each alone, with the noun, fits the target and nothing else.
 
     Args:
         semantics: Truth of facts in the scene.
         target: Index of the object.
         kind: One of `KINDS`.
         style: One of `STYLES`.
-        visible: For every object the share that is in sight; None for all in full sight. What is hidden by more
-            than 60 % is not referred to, and its like are not counted off.
+        visible: For every object the visible share, 0-1; None if all are fully visible. Objects that are hidden by more
+            than 60 % are not described, and others of their noun are not counted.
 
     Returns:
-        Facts to choose from; [None] for a noun that needs no fact; empty if the object cannot be singled out so.
+        Facts to choose from; [None] for a noun that needs no fact; empty if no fact of the kind is sufficient.
     """
     if visible is not None and visible[target] < LEAST_VISIBLE:
         return []

@@ -1,8 +1,8 @@
-"""Referring expressions for drawn scenes, in the manner of RefCOCO, RefCOCO+ and RefCOCOg, with gold trees.
+"""Referring expressions for drawn scenes, in the style of RefCOCO, RefCOCO+ and RefCOCOg, with gold trees.
 
 An expression has a noun, the main fact that distinguishes the object from others of its noun
-(:mod:`.distinguishing`), and now and then
-more that is true. It fits its target and no other object of the scene; :func:`.facts.denotes` says so.
+(:mod:`.distinguishing`), and sometimes further true facts. It fits its target and no other object of the scene, by
+:func:`.facts.denotes`.
 
 - "refcoco": short, with directions: "left guy red shirt", "2nd dog from left".
 - "refcoco+": short, without directions: "man in red", "bigger cup".
@@ -87,7 +87,7 @@ def expressions(
     kinds: Sequence[str] | None = None,
     semantics: SceneSemantics | None = None,
 ) -> list[SceneExpression]:
-    """Unambiguous expressions for one object, one for each kind that is possible.
+    """Return unambiguous expressions for one object, one for each kind that is possible.
 
     Args:
         layout: The scene.
@@ -122,7 +122,7 @@ def expressions(
 
 
 def _name(layout: SceneLayout, target: int, style: str, rng: np.random.Generator) -> str:
-    """The noun or a synonym that nobody would take for something else in the scene."""
+    """Return the noun or a synonym that does not fit another noun of the scene."""
     item = layout.objects[target]
     present = {other.noun for other in layout.objects}
     names = [name for name in names_of(item.noun) if not present & set(AMBIGUOUS.get(name, ()))]
@@ -176,7 +176,7 @@ def _order(fact: Fact) -> int:
 
 
 def _same_object(first: Fact, second: Fact) -> bool:
-    """Whether both speak of the same other object, which would be named twice."""
+    """Return whether both facts refer to the same other object, which would be named twice."""
     if isinstance(first, Relation | Closest) and isinstance(second, Relation | Closest):
         return first.other == second.other
     return False
@@ -192,7 +192,7 @@ GoldExample = tuple[GoldTree, str, str, tuple[str, ...], str | None, str | None]
 
 
 def gold_examples(seed: int, count: int, style: str | None = None) -> Iterator[GoldExample]:
-    """Expressions of random scenes without drawing them, to train a parser.
+    """Yield expressions of random scenes without drawing them, to train a parser.
 
     Args:
         seed: The same seed gives the same expressions.

@@ -34,7 +34,7 @@ class SceneObject:
 
     @property
     def is_person(self) -> bool:
-        """Whether the colour is that of clothes."""
+        """Return whether the colour is that of clothes."""
         return self.noun in PEOPLE
 
 
@@ -48,7 +48,7 @@ class SceneLayout:
 
 
 def _boxes_overlap(a: SceneObject, b: SceneObject) -> float:
-    """Intersection of the two square boxes as a fraction of the smaller one."""
+    """Return the intersection of the two square boxes as a fraction of the smaller one."""
     width = min(a.centre[0] + a.extent / 2, b.centre[0] + b.extent / 2) - max(
         a.centre[0] - a.extent / 2, b.centre[0] - b.extent / 2
     )
@@ -68,12 +68,14 @@ def draw_object(
     size: str | None = None,
     nouns: tuple[str, ...] = NOUNS,
 ) -> SceneObject:
-    """One object at a random place, wholly inside the image; what is not given is drawn.
+    """Return one object at a random place, wholly inside the image; attributes that are None are drawn.
 
     Args:
         rng: Source of randomness.
-        noun, colour, size: Fixed attributes, or None to draw them.
-        nouns: What to draw a noun from.
+        noun: The noun, or None to draw it.
+        colour: The colour, or None to draw it.
+        size: The size class, or None to draw it.
+        nouns: Nouns to draw from.
     """
     noun = noun or str(rng.choice(nouns))
     size = size or str(rng.choice(tuple(SIZE_RANGES)))
@@ -92,7 +94,7 @@ def draw_object(
 
 
 def place(candidate: SceneObject, placed: list[SceneObject]) -> bool:
-    """Whether the candidate leaves itself and everything placed so far mostly in sight."""
+    """Return whether the candidate and all objects placed so far remain mostly visible."""
     return all(_boxes_overlap(candidate, other) <= MAX_OVERLAP for other in placed)
 
 
@@ -105,15 +107,15 @@ def sample_layout(
     nouns: tuple[str, ...] = NOUNS,
     target_nouns: tuple[str, ...] | None = None,
 ) -> SceneLayout:
-    """A scene of `least` to `most` objects.
+    """Return a scene of `least` to `most` objects.
 
     Args:
         seed: The same seed gives the same scene.
-        least, most: Number of objects, both included. Where there is no room for an object after 60 tries, fewer stand.
-        same_noun: Chance that an object takes the noun of an earlier one, so that expressions have distractors to
-            tell apart.
-        nouns: What may stand in the scene.
-        target_nouns: Nouns of which the first object is one (people for testA, other things for testB); None for any.
+        least: Smallest number of objects.
+        most: Largest number of objects. If there is no room for an object after 60 tries, the scene has fewer.
+        same_noun: Probability that an object takes the noun of an earlier one, so that expressions have distractors.
+        nouns: Nouns of the objects.
+        target_nouns: Nouns of which the first object has one (people for testA, other things for testB); None for any.
     """
     rng = np.random.default_rng(seed)
     count = int(rng.integers(least, most + 1))

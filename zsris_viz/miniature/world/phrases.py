@@ -30,17 +30,17 @@ _VOWELS = "aeiou"
 
 
 def pick(rng: np.random.Generator, options: Sequence[T]) -> T:
-    """One of the options, all equally likely."""
+    """Return one of the options, drawn uniformly."""
     return options[int(rng.integers(len(options)))]
 
 
 def chance(rng: np.random.Generator, probability: float) -> bool:
-    """True with the given probability."""
+    """Return True with the given probability."""
     return bool(rng.random() < probability)
 
 
 def with_article(head: Word, article: str) -> Word:
-    """Puts "the", "a" or nothing ("") before all that stands to the left of a noun; "a" becomes "an" where it must."""
+    """Put "the", "a" or nothing ("") before all words to the left of a noun; "a" becomes "an" before a vowel."""
     if article == "a":
         following = head
         while following.left:
@@ -59,12 +59,12 @@ def _of_picture(rng: np.random.Generator) -> Word:
 
 
 def in_picture(rng: np.random.Generator) -> Word:
-    """As in "in the picture"."""
+    """Return words such as "in the picture"."""
     return preposition("in", with_article(noun(pick(rng, _PICTURE), "pobj"), "the"))
 
 
 def half_phrase(direction: str, rng: np.random.Generator, *, long: bool) -> Word:
-    """As in "on left", "at the top", "on the left side of the picture"."""
+    """Return words such as "on left", "at the top", "on the left side of the picture"."""
     article = "the" if long or chance(rng, 0.5) else ""
     if direction == "middle":
         word = noun(pick(rng, ("middle", "center")), "pobj")
@@ -87,7 +87,7 @@ def half_phrase(direction: str, rng: np.random.Generator, *, long: bool) -> Word
 
 
 def corner_phrase(vertical: str, horizontal: str, rng: np.random.Generator, *, long: bool) -> Word:
-    """As in "in top left", "in the bottom right corner of the image"."""
+    """Return words such as "in top left", "in the bottom right corner of the image"."""
     up = pick(rng, ("upper", "top") if vertical == "top" else ("lower", "bottom"))
     article = "the" if long or chance(rng, 0.5) else ""
     if long or chance(rng, 0.5):
@@ -101,7 +101,7 @@ def corner_phrase(vertical: str, horizontal: str, rng: np.random.Generator, *, l
 
 
 def bare_place(direction: str) -> Word:
-    """As in "(cat) left", "(cup) bottom right", "(bird) far left" without a preposition."""
+    """Return words such as "(cat) left", "(cup) bottom right", "(bird) far left" without a preposition."""
     *before, last = direction.split()
     word = noun(last, "npadvmod")
     word.cue = True
@@ -111,7 +111,7 @@ def bare_place(direction: str) -> Word:
 
 
 def far_phrase(direction: str, rng: np.random.Generator, *, long: bool) -> Word:
-    """As in "on far left", "on the far left of the picture"."""
+    """Return words such as "on far left", "on the far left of the picture"."""
     word = noun(direction, "pobj").before(adjective("far"))
     phrase = preposition("on", with_article(word, "the" if long or chance(rng, 0.4) else ""))
     if long:
@@ -123,12 +123,12 @@ def far_phrase(direction: str, rng: np.random.Generator, *, long: bool) -> Word:
 
 
 def rank_word(rank: int, rng: np.random.Generator, *, long: bool) -> str:
-    """As in "second" or, in short styles, "2nd"."""
+    """Return words such as "second" or, in short styles, "2nd"."""
     return _RANK_WORDS[rank][0] if long else pick(rng, _RANK_WORDS[rank])
 
 
 def from_phrase(side: str, rng: np.random.Generator, *, long: bool) -> Word:
-    """As in "from left", "from the right side of the picture"."""
+    """Return words such as "from left", "from the right side of the picture"."""
     article = "the" if long or chance(rng, 0.5) else ""
     if long and chance(rng, 0.2):
         word = noun("side", "pobj").before(adjective(side, cue=True)).after(_of_picture(rng))
@@ -139,14 +139,14 @@ def from_phrase(side: str, rng: np.random.Generator, *, long: bool) -> Word:
 
 
 def extreme_word(size: str, rng: np.random.Generator, *, of_two: bool) -> Word:
-    """As in "biggest", or "bigger" where there are two."""
+    """Return words such as "biggest", or "bigger" where there are two."""
     if of_two and chance(rng, 0.5):
         return comparative(pick(rng, ("bigger", "larger")) if size == "big" else "smaller")
     return superlative(pick(rng, ("biggest", "largest")) if size == "big" else "smallest")
 
 
 def clothes_phrase(item: SceneObject, rng: np.random.Generator, *, long: bool, plain: bool) -> Word:
-    """As in "in red", "in a blue shirt", "wearing a pink coat", "(guy) red shirt".
+    """Return words such as "in red", "in a blue shirt", "wearing a pink coat", "(guy) red shirt".
 
     Args:
         item: A person.
@@ -176,7 +176,7 @@ def clothes_phrase(item: SceneObject, rng: np.random.Generator, *, long: bool, p
 
 
 def described(form: Form | None, name: str, article: str) -> Word:
-    """The noun phrase of a form with sizes and colours only; None is "the other" object of the noun `name`."""
+    """Return the noun phrase of a form with sizes and colours only; None is "the other" object of the noun `name`."""
     if form is None:
         return with_article(noun(name, "pobj").before(adjective("other")), article and "the")
     word = noun(form.name, "pobj")
@@ -188,7 +188,7 @@ def described(form: Form | None, name: str, article: str) -> Word:
 
 
 def relation_phrase(fact: Relation, obj: Word, rng: np.random.Generator) -> Word:
-    """As in "next to OBJ", "left of OBJ", "on the right side of OBJ", "above OBJ", "bigger than OBJ"."""
+    """Return words such as "next to OBJ", "left of OBJ", "on the right side of OBJ", "above OBJ", "bigger than OBJ"."""
     if fact.name in ("bigger", "smaller"):
         word = comparative(pick(rng, ("bigger", "larger")) if fact.name == "bigger" else "smaller")
         return word.after(preposition("than", obj))
@@ -209,7 +209,7 @@ def relation_phrase(fact: Relation, obj: Word, rng: np.random.Generator) -> Word
 
 
 def closest_phrase(obj: Word, rng: np.random.Generator) -> Word:
-    """As in "closest to OBJ"."""
+    """Return words such as "closest to OBJ"."""
     return superlative(pick(rng, ("closest", "nearest"))).after(preposition("to", obj))
 
 
@@ -217,7 +217,7 @@ def closest_phrase(obj: Word, rng: np.random.Generator) -> Word:
 
 
 def posture(name: str, rng: np.random.Generator) -> tuple[str, str]:
-    """A participle that suits a noun, and its tag."""
+    """Return a participle that suits a noun, and its tag."""
     if name in PEOPLE:
         return "standing", "VBG"
     if name in ANIMALS:
@@ -228,13 +228,13 @@ def posture(name: str, rng: np.random.Generator) -> tuple[str, str]:
 
 
 def participle(name: str, place: Word, rng: np.random.Generator) -> Word:
-    """As in "standing PLACE", "parked PLACE"."""
+    """Return words such as "standing PLACE", "parked PLACE"."""
     text, tag = posture(name, rng)
     return verb(text, tag, "acl", [place])
 
 
 def relative_clause(name: str, complement: Word, rng: np.random.Generator, *, moving: bool = False) -> Word:
-    """As in "that is COMPLEMENT", "who is standing PLACE".
+    """Return words such as "that is COMPLEMENT", "who is standing PLACE".
 
     Args:
         name: The plain noun of what is spoken of; people are "who".
@@ -257,18 +257,18 @@ def relative_clause(name: str, complement: Word, rng: np.random.Generator, *, mo
 
 
 def wearing_clause(item: SceneObject, rng: np.random.Generator) -> Word:
-    """As in "who is wearing a red coat"."""
+    """Return words such as "who is wearing a red coat"."""
     worn = with_article(noun(item.clothes or "shirt", "dobj").before(adjective(item.colour)), "a")
     subject = Word("who", "WP", "PRON", "nsubj")
     return verb("wearing", "VBG", "relcl", [worn]).before(subject, verb("is", "VBZ", "aux"))
 
 
 def joined(first: Word, second: Word) -> Word:
-    """As in "FIRST and SECOND" of two places."""
+    """Return words such as "FIRST and SECOND" of two places."""
     second.dep = "conj"
     return first.after(Word("and", "CC", "CCONJ", "cc"), second)
 
 
 def size_word(size: str, rng: np.random.Generator) -> str:
-    """As in "small" or "little", "big" or "large"."""
+    """Return words such as "small" or "little", "big" or "large"."""
     return pick(rng, SIZES[size])

@@ -83,6 +83,6 @@ class Form:
     facts: tuple[Fact, ...] = ()
 
     def without(self, dropped: Iterable[Fact]) -> Form:
-        """The same form with some facts left out."""
+        """Return the same form with some facts left out."""
         gone = set(dropped)
         return Form(self.name, tuple(fact for fact in self.facts if fact not in gone))

@@ -1,5 +1,4 @@
-"""A drawing pen on a 100 x 100 sheet: shapes in one fill with a darker outline, drawn large and reduced for smooth
-edges."""
+"""A canvas of 100 x 100 units: filled shapes with a darker outline, drawn large and reduced for smooth edges."""
 
 from __future__ import annotations
 
@@ -16,7 +15,7 @@ SUPERSAMPLE = 3
 
 
 def shade(colour: Colour, factor: float) -> Colour:
-    """The colour made darker (factor < 1) or lighter (factor > 1), clipped to 0-255."""
+    """Return the colour made darker (factor < 1) or lighter (factor > 1), clipped to 0-255."""
     red, green, blue = (max(0, min(255, round(channel * factor))) for channel in colour)
     return red, green, blue
 
@@ -34,7 +33,7 @@ class Canvas:
         return [(x * self._scale, y * self._scale) for x, y in points]
 
     def polygon(self, points: Sequence[Point], fill: Colour, *, outline: float = 0.7) -> None:
-        """A filled polygon; `outline` darkens the edge, 1 leaves it in the fill colour."""
+        """Draw a filled polygon; `outline` darkens the edge, 1 leaves it in the fill colour."""
         scaled = self._scaled(points)
         self._draw.polygon(scaled, fill=fill)
         self._draw.line(
@@ -42,7 +41,7 @@ class Canvas:
         )
 
     def ellipse(self, box: tuple[float, float, float, float], fill: Colour, *, outline: float = 0.7) -> None:
-        """A filled ellipse in the box (left, top, right, bottom)."""
+        """Draw a filled ellipse in the box (left, top, right, bottom)."""
         corners = self._scaled([(box[0], box[1]), (box[2], box[3])])
         self._draw.ellipse(
             [*corners[0], *corners[1]], fill=fill, outline=shade(fill, outline), width=round(1.6 * self._scale)
@@ -51,7 +50,7 @@ class Canvas:
     def rectangle(
         self, box: tuple[float, float, float, float], fill: Colour, *, radius: float = 0.0, outline: float = 0.7
     ) -> None:
-        """A filled rectangle, its corners rounded by `radius`."""
+        """Draw a filled rectangle, its corners rounded by `radius`."""
         corners = self._scaled([(box[0], box[1]), (box[2], box[3])])
         self._draw.rounded_rectangle(
             [*corners[0], *corners[1]],
@@ -62,25 +61,25 @@ class Canvas:
         )
 
     def line(self, points: Sequence[Point], colour: Colour, width: float) -> None:
-        """An open line of the given width with round joints."""
+        """Draw an open line of the given width with round joints."""
         self._draw.line(self._scaled(points), fill=colour, width=round(width * self._scale), joint="curve")
 
     def arc(
         self, box: tuple[float, float, float, float], start: float, end: float, colour: Colour, width: float
     ) -> None:
-        """Part of an ellipse's edge, angles in degrees clockwise from three o'clock."""
+        """Draw part of an ellipse's edge, with angles in degrees clockwise from three o'clock."""
         corners = self._scaled([(box[0], box[1]), (box[2], box[3])])
         self._draw.arc([*corners[0], *corners[1]], start, end, fill=colour, width=round(width * self._scale))
 
     def pieslice(self, box: tuple[float, float, float, float], start: float, end: float, fill: Colour) -> None:
-        """A filled sector of an ellipse, angles in degrees clockwise from three o'clock."""
+        """Draw a filled sector of an ellipse, with angles in degrees clockwise from three o'clock."""
         corners = self._scaled([(box[0], box[1]), (box[2], box[3])])
         self._draw.pieslice(
             [*corners[0], *corners[1]], start, end, fill=fill, outline=shade(fill, 0.7), width=round(1.6 * self._scale)
         )
 
     def sprite(self) -> Image.Image:
-        """The sheet cut to what was drawn and scaled so that its longest side is the sprite side."""
+        """Return the sheet cut to what was drawn and scaled so that its longest side is the sprite side."""
         box = self._image.getbbox()
         cut = self._image.crop(box) if box else self._image
         factor = SPRITE_SIDE / max(cut.size)

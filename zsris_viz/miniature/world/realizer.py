@@ -1,4 +1,4 @@
-"""Puts the facts of one expression into words: what goes before the noun, what goes after, and in which order."""
+"""Wording of the facts of one expression: the words before the noun, those after it, and their order."""
 
 from __future__ import annotations
 
@@ -97,7 +97,7 @@ class ExpressionBuilder:
         return self._add_place(fact)
 
     def _bare(self) -> bool:
-        """Whether nothing follows the noun yet, so that words without a preposition cannot be misread."""
+        """Return whether nothing follows the noun yet, so that words without a preposition cannot be misread."""
         return not (self._after or self._places or self._clause)
 
     def _add_colour(self, fact: Colour) -> bool:
@@ -165,7 +165,7 @@ class ExpressionBuilder:
         return True
 
     def _add_outermost(self, direction: str) -> None:
-        """Says "left" or "leftmost" before the noun; only the second where others of the noun stand on the left too."""
+        """Add "left" or "leftmost" before the noun; only "leftmost" if others of the noun are on the left too."""
         words = DIRECTIONS[direction]
         few = len(same_noun(self._semantics.layout, self._target)) < 2
         if (
@@ -215,7 +215,7 @@ class ExpressionBuilder:
         return "the" if chance(self._rng, 0.4) else ""
 
     def _detailed(self, other: Form) -> Form:
-        """The other object's form, in the long style often with more of its size and colour."""
+        """Return the other object's form, in the long style often with more of its size and colour."""
         found = self._semantics.denotes(other)
         item = self._semantics.layout.objects[next(iter(found))]
         facts = list(other.facts)
@@ -228,7 +228,7 @@ class ExpressionBuilder:
     # --- putting it together ----------------------------------------------------------------------------------------
 
     def build(self) -> Word:
-        """The root of the finished expression."""
+        """Return the root of the finished expression."""
         head = noun(self._name, "ROOT")
         for _, word in sorted(self._before, key=lambda entry: entry[0]):
             head.before(word)
@@ -266,5 +266,5 @@ class ExpressionBuilder:
 
 
 def _words(word: Word) -> str:
-    """The words of a phrase in a row."""
+    """Return the words of a phrase in a row."""
     return " ".join([*(_words(child) for child in word.left), word.text, *(_words(child) for child in word.right)])

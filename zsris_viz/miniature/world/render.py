@@ -15,7 +15,7 @@ MIN_SIDE = 16
 
 
 def render_arrays(layout: SceneLayout, side: int = 224) -> tuple[np.ndarray, np.ndarray]:
-    """Paints a layout.
+    """Paint a layout.
 
     Args:
         layout: What stands where.
@@ -50,7 +50,7 @@ DRAWN = "drawn scene"  # in `info` of an image: the miniature models know such i
 
 
 def render(layout: SceneLayout, side: int = 224) -> tuple[Image.Image, np.ndarray]:
-    """As :func:`render_arrays`, with the picture as an RGB image whose `info` says that it was drawn."""
+    """Return the result of :func:`render_arrays`, with an RGB image whose `info` marks it as drawn."""
     picture, masks = render_arrays(layout, side)
     image = Image.fromarray(picture)
     image.info["source"] = DRAWN

@@ -38,7 +38,7 @@ _TRIES = 12
 
 
 def scene_seed(split: str, index: int, purpose: str = "layout") -> int:
-    """A seed that depends on nothing but its arguments and the version of the world; the same in every process.
+    """Return a seed that depends only on its arguments and the version of the world; the same in every process.
 
     Returns:
         A whole number from 0 to 2**63 - 1.
@@ -49,14 +49,15 @@ def scene_seed(split: str, index: int, purpose: str = "layout") -> int:
 
 @dataclass(frozen=True)
 class Plan:
-    """A scene before it is drawn.
+    """Hold a scene before it is drawn.
 
     Attributes:
-        split, index: What it belongs to.
-        layout: What stands where.
+        split: Name of the split.
+        index: Number of the scene in the split.
+        layout: Objects and their places.
         semantics: Truth of facts in that layout.
-        visible: For every object the share that is in sight, 0-1.
-        targets: Indices of the objects of which the split may speak.
+        visible: For every object the visible share, 0-1.
+        targets: Indices of the objects that the split may describe.
     """
 
     split: str
@@ -71,21 +72,21 @@ class Plan:
         return distinguishing_facts(self.semantics, target, kind, style, visible=self.visible)
 
     def possible(self, kind: str, style: str) -> bool:
-        """Whether anything can be singled out by a kind."""
+        """Return whether anything can be singled out by a kind."""
         return any(self.facts_for(target, kind, style) for target in self.targets)
 
 
 def plan_scene(split: str, index: int) -> Plan:
-    """The scene of an index: something in it can be singled out by a drawn kind, and something without directions.
+    """Return the scene of an index, in which a drawn kind of fact and one without directions identify an object.
 
-    It does not depend on the style, so that all styles speak of the same pictures.
+    It does not depend on the style, so that all styles describe the same images.
 
     Args:
         split: A key of `SPLITS`.
         index: Number of the scene in the split.
 
     Raises:
-        UnavailableError: No such scene was found, which has never been seen.
+        UnavailableError: No such scene was found, which has never been observed.
     """
     wanted = {"testA": PEOPLE, "testB": _OTHER_THINGS}.get(split)
     kind = _weighted(np.random.default_rng(scene_seed(split, index)), _SCENE_WEIGHTS)
@@ -132,7 +133,7 @@ def generate_expressions(plan: Plan, style: str) -> list[tuple[int, tuple[SceneE
 def _expressions_for(
     plan: Plan, target: int, kind: str, style: str, first_style: str, rng: np.random.Generator
 ) -> tuple[SceneExpression, ...]:
-    """1 to 3 expressions for one object, the first of the given kind."""
+    """Return 1 to 3 expressions for one object, the first of the given kind."""
     chosen = [(first_style, kind)]
     for _ in range(int(rng.integers(3))):
         drawn_style = _draw_style(style, rng)
@@ -163,7 +164,7 @@ def _draw_style(style: str, rng: np.random.Generator) -> str:
 
 
 def _draw_target(plan: Plan, targets: list[int], style: str, rng: np.random.Generator) -> tuple[int, str] | None:
-    """An object and a kind that singles it out; the kind is drawn among those that are possible."""
+    """Return an object and a kind that singles it out; the kind is drawn among those that are possible."""
     weights = dict(_KIND_WEIGHTS[style])
     while weights:
         kind = _weighted(rng, weights)
@@ -175,7 +176,7 @@ def _draw_target(plan: Plan, targets: list[int], style: str, rng: np.random.Gene
 
 
 def _weighted(rng: np.random.Generator, weights: dict[str, float]) -> str:
-    """A key, drawn by its weight."""
+    """Return a key, drawn by its weight."""
     left = float(rng.random()) * sum(weights.values())
     for key, weight in weights.items():
         left -= weight

@@ -50,13 +50,13 @@ _AXIS = {"left": (0, 1), "right": (0, -1), "top": (1, 1), "bottom": (1, -1), "ab
 
 
 def same_noun(layout: SceneLayout, index: int) -> list[int]:
-    """Indices of the other objects with the noun of object `index`."""
+    """Return indices of the other objects with the noun of object `index`."""
     noun = layout.objects[index].noun
     return [i for i, item in enumerate(layout.objects) if item.noun == noun and i != index]
 
 
 def _threshold(value: float, yes: float, no: float) -> bool | None:
-    """True from `yes` on, False up to `no`, None between."""
+    """Return True from `yes` on, False up to `no`, None between."""
     if value >= yes:
         return True
     return False if value <= no else None
@@ -69,7 +69,7 @@ def _both(first: bool | None, second: bool | None) -> bool | None:
 
 
 def _is_rank(wanted: int, least: int, greatest: int) -> bool | None:
-    """Whether a rank known to lie between two bounds is the wanted one."""
+    """Return whether a rank known to lie between two bounds is the wanted one."""
     if not least <= wanted <= greatest:
         return False
     return True if least == greatest else None
@@ -89,7 +89,7 @@ class SceneSemantics:
         self.distinguishing: dict[tuple[int, str], list[Fact]] = {}
 
     def denotes(self, form: Form) -> frozenset[int]:
-        """The objects that the form surely fits, or nothing if it is not clear of some object whether it fits.
+        """Return the objects that the form surely fits, or nothing if it is not clear of some object whether it fits.
 
         Returns:
             Indices into `layout.objects`.
@@ -106,11 +106,11 @@ class SceneSemantics:
         return frozenset(certain)
 
     def only(self, form: Form, target: int) -> bool:
-        """Whether the form surely fits the target and surely nothing else."""
+        """Return whether the form surely fits the target and surely nothing else."""
         return self.denotes(form) == {target}
 
     def fits(self, facts: Iterable[Fact], index: int) -> bool | None:
-        """Whether all facts hold of an object: True, False, or None where it is too close to call."""
+        """Return whether all facts hold of an object: True, False, or None where it is too close to call."""
         truth: bool | None = True
         for fact in facts:
             truth = _both(truth, self.holds(fact, index))
@@ -119,7 +119,7 @@ class SceneSemantics:
         return truth
 
     def holds(self, fact: Fact, index: int) -> bool | None:
-        """Whether one fact holds of an object."""
+        """Return whether one fact holds of an object."""
         key = (fact, index)
         if key not in self._known:
             self._known[key] = self._evaluate(fact, index)
@@ -148,7 +148,7 @@ class SceneSemantics:
     # --- places -----------------------------------------------------------------------------------------------------
 
     def along(self, direction: str, index: int) -> float:
-        """Distance of a centre from the edge that the direction names."""
+        """Return distance of a centre from the edge that the direction names."""
         axis, sign = _AXIS[direction]
         place = self.layout.objects[index].centre[axis]
         return place if sign > 0 else 1 - place
@@ -166,7 +166,7 @@ class SceneSemantics:
         )
 
     def _ranks(self, direction: str, index: int) -> tuple[int, int, int]:
-        """Least and greatest rank (from 0) of an object among its noun from a side on, and their number."""
+        """Return least and greatest rank (from 0) of an object among its noun from a side on, and their number."""
         own = self.along(direction, index)
         others = [self.along(direction, other) for other in same_noun(self.layout, index)]
         least = sum(place <= own - ROW_MARGIN for place in others)
@@ -198,7 +198,7 @@ class SceneSemantics:
         return False if worst <= 1 / BIGGER[0] else None
 
     def _referent(self, other: Form | None, index: int) -> int | None:
-        """The one object that a relation speaks of, seen from object `index`."""
+        """Return the one object that a relation speaks of, seen from object `index`."""
         if other is None:
             rest = same_noun(self.layout, index)
             return rest[0] if len(rest) == 1 else None
@@ -206,7 +206,7 @@ class SceneSemantics:
         return next(iter(found)) if len(found) == 1 else None
 
     def _gap(self, first: int, second: int) -> float:
-        """Distance between two centres beyond the sum of the objects' half extents."""
+        """Return distance between two centres beyond the sum of the objects' half extents."""
         a, b = self.layout.objects[first], self.layout.objects[second]
         return hypot(a.centre[0] - b.centre[0], a.centre[1] - b.centre[1]) - (a.extent + b.extent) / 2
 
@@ -217,7 +217,7 @@ class SceneSemantics:
         return False if other == index else self.related(fact.name, index, other)
 
     def related(self, name: str, index: int, other: int) -> bool | None:
-        """Whether object `index` stands in a relation ("left", "near", "bigger", ...) to object `other`."""
+        """Return whether object `index` stands in a relation ("left", "near", "bigger", ...) to object `other`."""
         if name == "near":
             return _threshold(-self._gap(index, other), -NEAR[0], -NEAR[1])
         if name in ("bigger", "smaller"):
@@ -241,7 +241,9 @@ class SceneSemantics:
 
 
 def denotes(layout: SceneLayout, form: Form) -> frozenset[int]:
-    """The objects of a scene that a form surely fits; nothing where it is not clear of some object whether it fits.
+    """Return the objects of a scene that a form certainly fits.
+
+    The result is empty if it is unclear for some object whether the form fits.
 
     >>> from zsris_viz.miniature.world.layout import SceneLayout
     >>> from zsris_viz.miniature.world.predicates import Form

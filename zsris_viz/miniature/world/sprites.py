@@ -20,7 +20,7 @@ TONES = (1.0, 0.88, 1.1, 0.95)
 
 @lru_cache(maxsize=2048)
 def sprite(noun: str, colour: str, clothes: str | None, variant: int, flipped: bool) -> Image.Image:
-    """The picture of one thing on a transparent ground.
+    """Return the picture of one thing on a transparent ground.
 
     Returns:
         RGBA image, longest side 128 pixels, cut close to what is drawn.
@@ -43,7 +43,7 @@ def sprite(noun: str, colour: str, clothes: str | None, variant: int, flipped: b
 def sized_sprite(
     noun: str, colour: str, clothes: str | None, variant: int, flipped: bool, side: int
 ) -> tuple[np.ndarray, np.ndarray]:
-    """The sprite at the size in which it is painted.
+    """Return the sprite at the size in which it is painted.
 
     Returns:
         Colours float32 (h, w, 3) in 0-255 and opacity float32 (h, w, 1) in 0-1, the longer side being `side` pixels.
@@ -58,5 +58,5 @@ def sized_sprite(
 
 
 def sprite_of(item: SceneObject, side: int) -> tuple[np.ndarray, np.ndarray]:
-    """The sized sprite of an object; see :func:`sized_sprite`."""
+    """Return the sized sprite of an object; see :func:`sized_sprite`."""
     return sized_sprite(item.noun, item.colour, item.clothes, item.variant, item.flipped, max(4, side))

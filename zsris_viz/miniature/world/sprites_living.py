@@ -19,7 +19,7 @@ def _face(canvas: Canvas, centre: float, top: float, radius: float, skin: Colour
 
 
 def man(canvas: Canvas, colour: Colour, variant: int, clothes: str | None) -> None:
-    """Draws a man."""
+    """Draw a man."""
     skin, hair, trousers = SKINS[variant], HAIRS[variant], TROUSERS[variant]
     hem = 76 if clothes == "coat" else 57
     canvas.rectangle((38, 50, 48, 98), trousers)
@@ -39,7 +39,7 @@ def man(canvas: Canvas, colour: Colour, variant: int, clothes: str | None) -> No
 
 
 def woman(canvas: Canvas, colour: Colour, variant: int, clothes: str | None) -> None:
-    """Draws a woman."""
+    """Draw a woman."""
     skin, hair, skirt = SKINS[variant], HAIRS[(variant + 1) % 4], TROUSERS[(variant + 1) % 4]
     canvas.ellipse((35, 0, 65, 42), hair)
     canvas.rectangle((40, 70, 47, 98), skin)
@@ -59,7 +59,7 @@ def woman(canvas: Canvas, colour: Colour, variant: int, clothes: str | None) -> 
 
 
 def boy(canvas: Canvas, colour: Colour, variant: int, clothes: str | None) -> None:
-    """Draws a boy."""
+    """Draw a boy."""
     skin, cap, shorts = SKINS[variant], TROUSERS[(variant + 2) % 4], TROUSERS[(variant + 3) % 4]
     canvas.rectangle((38, 84, 47, 100), skin)
     canvas.rectangle((53, 84, 62, 100), skin)
@@ -77,7 +77,7 @@ def boy(canvas: Canvas, colour: Colour, variant: int, clothes: str | None) -> No
 
 
 def girl(canvas: Canvas, colour: Colour, variant: int, clothes: str | None) -> None:
-    """Draws a girl."""
+    """Draw a girl."""
     skin, hair = SKINS[variant], HAIRS[variant]
     canvas.ellipse((8, 20, 30, 48), hair)
     canvas.ellipse((70, 20, 92, 48), hair)
@@ -98,7 +98,7 @@ def girl(canvas: Canvas, colour: Colour, variant: int, clothes: str | None) -> N
 
 
 def cat(canvas: Canvas, colour: Colour, variant: int, clothes: str | None) -> None:
-    """Draws a cat."""
+    """Draw a cat."""
     canvas.arc((62, 48, 98, 98), 250, 110, shade(colour, 0.85), 7)
     canvas.ellipse((28, 44, 74, 100), colour)
     canvas.polygon([(28, 30), (30, 2), (48, 20)], colour)
@@ -116,7 +116,7 @@ def cat(canvas: Canvas, colour: Colour, variant: int, clothes: str | None) -> No
 
 
 def dog(canvas: Canvas, colour: Colour, variant: int, clothes: str | None) -> None:
-    """Draws a dog."""
+    """Draw a dog."""
     canvas.line([(88, 46), (98, 24)], colour, 6)
     for x in (30, 42, 72, 84):
         canvas.rectangle((x - 5, 62, x + 5, 96), shade(colour, 0.85), radius=3)
@@ -129,7 +129,7 @@ def dog(canvas: Canvas, colour: Colour, variant: int, clothes: str | None) -> No
 
 
 def bird(canvas: Canvas, colour: Colour, variant: int, clothes: str | None) -> None:
-    """Draws a bird."""
+    """Draw a bird."""
     beak = (205, 170, 95)
     canvas.line([(46, 76), (46, 96)], beak, 3)
     canvas.line([(56, 76), (56, 96)], beak, 3)
@@ -143,7 +143,7 @@ def bird(canvas: Canvas, colour: Colour, variant: int, clothes: str | None) -> N
 
 
 def fish(canvas: Canvas, colour: Colour, variant: int, clothes: str | None) -> None:
-    """Draws a fish."""
+    """Draw a fish."""
     canvas.polygon([(68, 50), (100, 24), (94, 50), (100, 76)], shade(colour, 0.8))
     canvas.polygon([(30, 32), (52, 14), (62, 32)], shade(colour, 0.8))
     canvas.ellipse((0, 26, 78, 74), colour)

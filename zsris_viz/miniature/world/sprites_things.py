@@ -20,7 +20,7 @@ def _wheel(canvas: Canvas, x: float, y: float, radius: float) -> None:
 
 
 def car(canvas: Canvas, colour: Colour, variant: int, clothes: str | None) -> None:
-    """Draws a car."""
+    """Draw a car."""
     canvas.polygon([(22, 46), (34, 26), (68, 26), (82, 46)], colour)
     canvas.polygon([(28, 45), (37, 31), (49, 31), (49, 45)], GLASS)
     canvas.polygon([(53, 45), (53, 31), (66, 31), (75, 45)], GLASS)
@@ -31,7 +31,7 @@ def car(canvas: Canvas, colour: Colour, variant: int, clothes: str | None) -> No
 
 
 def bus(canvas: Canvas, colour: Colour, variant: int, clothes: str | None) -> None:
-    """Draws a bus."""
+    """Draw a bus."""
     canvas.rectangle((0, 18, 100, 72), colour, radius=5)
     for x in (6, 24, 42, 60):
         canvas.rectangle((x, 26, x + 14, 44), GLASS)
@@ -42,7 +42,7 @@ def bus(canvas: Canvas, colour: Colour, variant: int, clothes: str | None) -> No
 
 
 def truck(canvas: Canvas, colour: Colour, variant: int, clothes: str | None) -> None:
-    """Draws a truck."""
+    """Draw a truck."""
     canvas.rectangle((34, 14, 100, 68), colour, radius=1)
     for x in (50, 66, 82):
         canvas.line([(x, 16), (x, 66)], shade(colour, 0.75), 1.5)
@@ -54,7 +54,7 @@ def truck(canvas: Canvas, colour: Colour, variant: int, clothes: str | None) -> 
 
 
 def boat(canvas: Canvas, colour: Colour, variant: int, clothes: str | None) -> None:
-    """Draws a boat."""
+    """Draw a boat."""
     canvas.rectangle((47, 4, 51, 68), WOOD)
     canvas.polygon([(53, 6), (53, 60), (92, 60)], PAPER)
     canvas.polygon([(45, 16), (45, 60), (16, 60)], shade(PAPER, 0.93))
@@ -63,7 +63,7 @@ def boat(canvas: Canvas, colour: Colour, variant: int, clothes: str | None) -> N
 
 
 def apple(canvas: Canvas, colour: Colour, variant: int, clothes: str | None) -> None:
-    """Draws an apple."""
+    """Draw an apple."""
     canvas.ellipse((4, 24, 62, 96), colour)
     canvas.ellipse((38, 24, 96, 96), colour)
     canvas.ellipse((24, 30, 76, 98), colour, outline=1)
@@ -73,7 +73,7 @@ def apple(canvas: Canvas, colour: Colour, variant: int, clothes: str | None) -> 
 
 
 def banana(canvas: Canvas, colour: Colour, variant: int, clothes: str | None) -> None:
-    """Draws a banana."""
+    """Draw a banana."""
     outer = [(6 + 88 * t / 24, 30 + 52 * sin(pi * (t / 24) * 0.92 + 0.1)) for t in range(25)]
     inner = [(94 - 76 * t / 24, 26 + 22 * sin(pi * (1 - t / 24) * 0.9 + 0.1)) for t in range(25)]
     canvas.polygon(outer + inner, colour)
@@ -84,7 +84,7 @@ def banana(canvas: Canvas, colour: Colour, variant: int, clothes: str | None) ->
 
 
 def cup(canvas: Canvas, colour: Colour, variant: int, clothes: str | None) -> None:
-    """Draws a cup."""
+    """Draw a cup."""
     canvas.ellipse((0, 76, 100, 96), PAPER)
     canvas.ellipse((16, 79, 84, 91), shade(PAPER, 0.85))
     canvas.polygon([(16, 30), (84, 30), (66, 84), (34, 84)], colour)
@@ -92,7 +92,7 @@ def cup(canvas: Canvas, colour: Colour, variant: int, clothes: str | None) -> No
 
 
 def mug(canvas: Canvas, colour: Colour, variant: int, clothes: str | None) -> None:
-    """Draws a mug."""
+    """Draw a mug."""
     canvas.arc((58, 26, 100, 76), 270, 90, shade(colour, 0.85), 9)
     canvas.rectangle((8, 10, 76, 96), colour, radius=5)
     canvas.ellipse((8, 4, 76, 20), shade(colour, 0.65))
@@ -100,7 +100,7 @@ def mug(canvas: Canvas, colour: Colour, variant: int, clothes: str | None) -> No
 
 
 def bottle(canvas: Canvas, colour: Colour, variant: int, clothes: str | None) -> None:
-    """Draws a bottle."""
+    """Draw a bottle."""
     canvas.rectangle((42, 0, 58, 10), METAL)
     canvas.rectangle((44, 8, 56, 34), colour)
     canvas.polygon([(44, 28), (56, 28), (68, 46), (32, 46)], colour)
@@ -109,7 +109,7 @@ def bottle(canvas: Canvas, colour: Colour, variant: int, clothes: str | None) ->
 
 
 def chair(canvas: Canvas, colour: Colour, variant: int, clothes: str | None) -> None:
-    """Draws a chair."""
+    """Draw a chair."""
     for x in (20, 72):
         canvas.rectangle((x, 58, x + 8, 100), WOOD)
     canvas.rectangle((20, 0, 28, 60), shade(colour, 0.8))
@@ -120,7 +120,7 @@ def chair(canvas: Canvas, colour: Colour, variant: int, clothes: str | None) -> 
 
 
 def table(canvas: Canvas, colour: Colour, variant: int, clothes: str | None) -> None:
-    """Draws a table."""
+    """Draw a table."""
     for x in (8, 26, 70, 86):
         canvas.rectangle((x, 42, x + 6, 84 if x in (26, 70) else 92), shade(colour, 0.75))
     canvas.polygon([(14, 26), (86, 26), (100, 42), (0, 42)], colour)
@@ -128,7 +128,7 @@ def table(canvas: Canvas, colour: Colour, variant: int, clothes: str | None) -> 
 
 
 def lamp(canvas: Canvas, colour: Colour, variant: int, clothes: str | None) -> None:
-    """Draws a lamp."""
+    """Draw a lamp."""
     canvas.rectangle((47, 42, 53, 92), METAL)
     canvas.ellipse((26, 88, 74, 100), METAL)
     canvas.ellipse((42, 40, 58, 56), (255, 245, 190))
@@ -136,7 +136,7 @@ def lamp(canvas: Canvas, colour: Colour, variant: int, clothes: str | None) -> N
 
 
 def tree(canvas: Canvas, colour: Colour, variant: int, clothes: str | None) -> None:
-    """Draws a tree."""
+    """Draw a tree."""
     canvas.polygon([(43, 52), (57, 52), (60, 100), (40, 100)], WOOD)
     for box in ((8, 24, 52, 66), (48, 24, 92, 66), (24, 0, 76, 46)):
         canvas.ellipse(box, colour)
@@ -146,7 +146,7 @@ def tree(canvas: Canvas, colour: Colour, variant: int, clothes: str | None) -> N
 
 
 def flower(canvas: Canvas, colour: Colour, variant: int, clothes: str | None) -> None:
-    """Draws a flower."""
+    """Draw a flower."""
     canvas.line([(50, 40), (50, 100)], LEAF, 5)
     canvas.polygon([(50, 84), (74, 66), (82, 74), (52, 92)], LEAF)
     canvas.polygon([(50, 76), (26, 58), (18, 68), (48, 86)], LEAF)
@@ -157,7 +157,7 @@ def flower(canvas: Canvas, colour: Colour, variant: int, clothes: str | None) ->
 
 
 def house(canvas: Canvas, colour: Colour, variant: int, clothes: str | None) -> None:
-    """Draws a house."""
+    """Draw a house."""
     canvas.rectangle((12, 42, 88, 100), colour)
     canvas.rectangle((70, 8, 80, 34), (150, 125, 115))
     canvas.polygon([(0, 44), (50, 4), (100, 44)], (150, 125, 115))
@@ -167,7 +167,7 @@ def house(canvas: Canvas, colour: Colour, variant: int, clothes: str | None) -> 
 
 
 def ball(canvas: Canvas, colour: Colour, variant: int, clothes: str | None) -> None:
-    """Draws a ball."""
+    """Draw a ball."""
     canvas.ellipse((0, 0, 100, 100), colour)
     canvas.arc((-46, 0, 34, 100), 290, 70, PAPER, 6)
     canvas.arc((66, 0, 146, 100), 110, 250, PAPER, 6)
@@ -175,7 +175,7 @@ def ball(canvas: Canvas, colour: Colour, variant: int, clothes: str | None) -> N
 
 
 def book(canvas: Canvas, colour: Colour, variant: int, clothes: str | None) -> None:
-    """Draws a book."""
+    """Draw a book."""
     canvas.polygon([(2, 18), (50, 28), (98, 18), (98, 84), (50, 94), (2, 84)], colour)
     canvas.polygon([(8, 12), (50, 24), (50, 86), (8, 76)], PAPER)
     canvas.polygon([(92, 12), (50, 24), (50, 86), (92, 76)], shade(PAPER, 0.94))
@@ -185,7 +185,7 @@ def book(canvas: Canvas, colour: Colour, variant: int, clothes: str | None) -> N
 
 
 def umbrella(canvas: Canvas, colour: Colour, variant: int, clothes: str | None) -> None:
-    """Draws an umbrella."""
+    """Draw an umbrella."""
     canvas.line([(50, 40), (50, 88)], WOOD, 4)
     canvas.arc((50, 76, 70, 98), 0, 180, WOOD, 4)
     canvas.pieslice((0, 2, 100, 94), 180, 360, colour)

@@ -16,14 +16,15 @@ _CHUNK_POS = frozenset(("NOUN", "PROPN", "PRON"))
 
 @dataclass
 class Word:
-    """A word with its dependents.
+    """Hold a word with its dependents.
 
     Attributes:
         text: The word as written.
         tag: Penn Treebank tag ("NN", "JJ", "IN", ...).
         pos: Universal part of speech ("NOUN", "ADJ", "ADP", ...).
-        dep: Label of the arc from its head; "ROOT" for the top of a tree.
-        left, right: Dependents before and after the word, in the order in which they are spoken.
+        dep: Label of the arc from its head; "ROOT" for the root of a tree.
+        left: Dependents before the word, in the order of the text.
+        right: Dependents after the word, in the order of the text.
         cue: Whether the word is a context token: a preposition, direction or comparative, or a noun to which one leads.
     """
 
@@ -36,23 +37,26 @@ class Word:
     cue: bool = False
 
     def before(self, *words: Word) -> Word:
-        """Adds dependents to the left, after those already there; returns the word itself."""
+        """Add dependents to the left, after those already there, and return the word itself."""
         self.left.extend(words)
         return self
 
     def after(self, *words: Word) -> Word:
-        """Adds dependents to the right, after those already there; returns the word itself."""
+        """Add dependents to the right, after those already there, and return the word itself."""
         self.right.extend(words)
         return self
 
 
 @dataclass(frozen=True)
 class GoldTree:
-    """A flat dependency tree of n words.
+    """Hold a flat dependency tree of n words.
 
     Attributes:
-        words, tags, pos, deps: N strings each.
-        heads: Index of the head of every word; the root is its own head, as spaCy's `Doc(heads=...)` takes it.
+        words: The n words.
+        tags: Penn Treebank tag of every word.
+        pos: Universal part of speech of every word.
+        deps: Dependency label of every word.
+        heads: Index of the head of every word; the root is its own head, as in spaCy's `Doc(heads=...)`.
     """
 
     words: tuple[str, ...]
@@ -63,16 +67,16 @@ class GoldTree:
 
     @property
     def text(self) -> str:
-        """The words, joined by blanks."""
+        """Return the words, joined by blanks."""
         return " ".join(self.words)
 
     @property
     def root(self) -> int:
-        """Index of the root."""
+        """Return the index of the root."""
         return self.deps.index("ROOT")
 
     def subtree(self, index: int) -> tuple[int, int]:
-        """First and last-but-one-past index of the words that hang below `index`, itself included."""
+        """Return the first and one past the last index of the subtree of `index`."""
         inside = [i for i in range(len(self.words)) if self._hangs_below(i, index)]
         return inside[0], inside[-1] + 1
 
@@ -84,7 +88,7 @@ class GoldTree:
         return True
 
     def left_edges(self) -> list[int]:
-        """For every word the index of the leftmost word of its subtree."""
+        """Return for every word the index of the leftmost word of its subtree."""
         edges = list(range(len(self.words)))
         for index in range(len(self.words)):
             top = index
@@ -94,7 +98,7 @@ class GoldTree:
         return edges
 
     def noun_chunks(self) -> list[tuple[int, int]]:
-        """Spans (start, end) of base noun phrases, by the rule of spaCy's English `Doc.noun_chunks`."""
+        """Return spans (start, end) of base noun phrases, by the rule of spaCy's English `Doc.noun_chunks`."""
         chunks: list[tuple[int, int]] = []
         last = -1
         edges = self.left_edges()
@@ -110,12 +114,12 @@ class GoldTree:
         return chunks
 
     def phrase(self, span: tuple[int, int]) -> str:
-        """The words of a span, joined by blanks."""
+        """Return the words of a span, joined by blanks."""
         return " ".join(self.words[span[0] : span[1]])
 
 
 def flatten(root: Word) -> tuple[GoldTree, tuple[bool, ...]]:
-    """Lays a tree out in a row.
+    """Convert a tree to a sequence of words.
 
     Returns:
         The tree, and for every word whether it is a context token.
@@ -147,43 +151,43 @@ def flatten(root: Word) -> tuple[GoldTree, tuple[bool, ...]]:
 
 
 def determiner(text: str) -> Word:
-    """An article."""
+    """Return an article."""
     return Word(text, "DT", "DET", "det")
 
 
 def adjective(text: str, dep: str = "amod", *, cue: bool = False) -> Word:
-    """A plain adjective before its noun."""
+    """Return a plain adjective before its noun."""
     return Word(text, "JJ", "ADJ", dep, cue=cue)
 
 
 def comparative(text: str, dep: str = "amod") -> Word:
-    """As in "bigger", "smaller": a context token."""
+    """Return words such as "bigger", "smaller": a context token."""
     return Word(text, "JJR", "ADJ", dep, cue=True)
 
 
 def superlative(text: str, dep: str = "amod") -> Word:
-    """As in "biggest", "closest"."""
+    """Return words such as "biggest", "closest"."""
     return Word(text, "JJS", "ADJ", dep)
 
 
 def noun(text: str, dep: str, *, plural: bool = False) -> Word:
-    """A common noun."""
+    """Return a common noun."""
     return Word(text, "NNS" if plural else "NN", "NOUN", dep)
 
 
 def adverb(text: str, dep: str = "advmod", *, cue: bool = False) -> Word:
-    """As in "far left"."""
+    """Return words such as "far left"."""
     return Word(text, "RB", "ADV", dep, cue=cue)
 
 
 def preposition(text: str, obj: Word) -> Word:
-    """A preposition with its object; both are context tokens."""
+    """Return a preposition with its object; both are context tokens."""
     obj.dep = "pobj"
     obj.cue = True
     return Word(text, "IN", "ADP", "prep", right=[obj], cue=True)
 
 
 def verb(text: str, tag: str, dep: str, after: Iterable[Word] = ()) -> Word:
-    """A verb form; "is" is an auxiliary by part of speech, as in the `en_core_web_*` models."""
+    """Return a verb form; "is" is an auxiliary by part of speech, as in the `en_core_web_*` models."""
     pos = "AUX" if text in ("is", "are") else "VERB"
     return Word(text, tag, pos, dep, right=list(after))

@@ -1,4 +1,4 @@
-"""How much of each object of a layout is in sight."""
+"""The visible share of each object of a layout."""
 
 from __future__ import annotations
 
@@ -9,14 +9,15 @@ from zsris_viz.miniature.world.sprites import sprite_of
 
 
 def visible_shares(layout: SceneLayout, side: int = 112) -> np.ndarray:
-    """How much of every object is in sight.
+    """Return the visible share of every object.
 
     Args:
         layout: The scene.
-        side: Of the grid on which it is counted; fixed, so that the expressions do not depend on the picture's size.
+        side: Side of the grid on which pixels are counted; fixed, so that the expressions do not depend on the size of
+            the image.
 
     Returns:
-        Float (N,), 0 (hidden) to 1.
+        (N,) float, 0 (hidden) to 1.
     """
     boxes = [_box(item) for item in layout.objects]
     shares = np.ones(len(boxes))
@@ -43,7 +44,7 @@ def _meet(a: tuple[float, float, float, float], b: tuple[float, float, float, fl
 
 
 def _stamp(grid: np.ndarray, item: SceneObject, value: bool) -> None:
-    """Sets the pixels of an object, placed as :func:`.render.render` places it."""
+    """Set the pixels of an object, placed as :func:`.render.render` places it."""
     side = len(grid)
     shape = sprite_of(item, round(item.extent * side))[1][..., 0] > 0.5
     height, width = shape.shape

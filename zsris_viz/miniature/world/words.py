@@ -1,8 +1,7 @@
 """Every word of the drawn world: what is drawn, how it is named, and which words are synonyms.
 
-The grammar, the captions on which the miniature models are trained, and their tokenizer all take their words from
-here, so
-that no expression of the benchmark holds a word the miniature CLIP has never seen.
+The grammar, the captions on which the miniature models are trained, and their tokenizer take all their words from
+this module, so that the miniature CLIP knows every word of the benchmark.
 """
 
 from __future__ import annotations
@@ -87,7 +86,7 @@ FUNCTION_WORDS = tuple(_FUNCTION_TEXT.split())
 
 
 def plural(noun: str) -> str:
-    """The plural of a noun of this world.
+    """Return the plural of a noun of this world.
 
     >>> plural("woman"), plural("cat")
     ('women', 'cats')
@@ -98,12 +97,12 @@ def plural(noun: str) -> str:
 
 
 def names_of(noun: str) -> tuple[str, ...]:
-    """The noun and its synonyms, the plain name first."""
+    """Return the noun and its synonyms, the plain name first."""
     return (noun, *SYNONYMS.get(noun, ()))
 
 
 def vocabulary() -> tuple[str, ...]:
-    """Every word that the grammar and the captions may use, sorted and without repeats."""
+    """Return every word that the grammar and the captions may use, sorted and without repeats."""
     words: set[str] = set(FUNCTION_WORDS) | set(COLOURS) | set(CLOTHES) | set(ORDINALS) | set(SUPERLATIVES)
     for noun in NOUNS:
         for name in names_of(noun):
