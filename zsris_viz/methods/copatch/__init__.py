@@ -1,12 +1,13 @@
-"""CoPatch (An et al., 2025), a module for each of its steps; `method.py` joins them.
+"""CoPatch (An et al., 2025), with one module for each of its steps.
 
-- `texts`: the hybrid texts, on the spans of `text_spans`.
-- `patches`: the patch path.
-- `clusters`: CoMap's clusters.
-- `candidates`: the proposals that the clusters point to.
-- `config`: settings and presets.
+- `text_spans` and `texts`: the hybrid text.
+- `patches`: the patch features of an early layer and their similarity map, CoMap.
+- `clusters`: the clusters of CoMap.
+- `candidates`: the proposals that overlap the clusters best.
+- `config`: the settings and the presets.
+- `method`: the method, which joins the steps.
 
-The selection among the candidates is :mod:`zsris_viz.methods.guidance`, which HybridGL shares.
+The selection among the candidates is in :mod:`zsris_viz.methods.guidance`, which HybridGL uses too.
 """
 
 from zsris_viz.methods.copatch.clusters import Clusters, find_clusters

@@ -1,4 +1,4 @@
-"""From CoMap's clusters to candidates: the proposal that overlaps each cluster best, beside the Global-Local choice."""
+"""Candidates of CoPatch: the Global-Local choice and, for each cluster of CoMap, the proposal that overlaps it best."""
 
 from __future__ import annotations
 
@@ -14,13 +14,14 @@ from zsris_viz.methods.map_pooling import upsample
 
 @dataclass(frozen=True)
 class Candidates:
-    """The proposals that the selection chooses among.
+    """The proposals among which the selection chooses.
 
     Attributes:
-        proposals: their indices, the Global-Local choice first, then by cluster.
-        sources: what proposed each: 0 the Global-Local choice, k the k-th cluster; of several, the first.
-        cluster_masks: (K, H, W) bool, the clusters on the image. overlaps: (K, N) float32, IoU of each with each
-            proposal.
+        proposals: Indices of the proposals, the Global-Local choice first, then in the order of the clusters.
+        sources: For each candidate, 0 for the Global-Local choice or k for the k-th cluster; the first source if there
+            are several.
+        cluster_masks: Tensor (K, H, W) of bool, the clusters at the size of the image.
+        overlaps: Tensor (K, N) of float32, the IoU of each cluster with each proposal, 0-1.
     """
 
     proposals: list[int]
@@ -30,10 +31,16 @@ class Candidates:
 
 
 def clusters_on_image(clusters: Tensor, size: tuple[int, int], edge: str = "half") -> Tensor:
-    """Clusters (K, rows, columns) bool, resized bilinearly: (K, H, W) bool.
+    """Resize clusters bilinearly to the size of the image.
 
     Args:
-        edge: "half" keeps what is above 0.5, "any" every positive value, with corners aligned (the authors' code).
+        clusters: Tensor (K, rows, columns) of bool, the clusters on the patch grid.
+        size: Height and width of the image in pixels.
+        edge: "half" keeps pixels above 0.5; "any" keeps every positive pixel and aligns the corners, as in the authors'
+            code.
+
+    Returns:
+        Tensor (K, H, W) of bool.
     """
     if not len(clusters):
         return torch.zeros((0, *size), dtype=torch.bool)
@@ -51,15 +58,21 @@ def find_candidates(
     unique: bool = True,
     most: int | None = None,
 ) -> Candidates:
-    """The Global-Local choice, and for each cluster the proposal with the largest IoU, the first of equals.
+    """Find the candidates: the Global-Local choice, and for each cluster the proposal with the largest IoU.
 
-    A cluster that no proposal overlaps has no candidate; with `edge="any"` it is the first proposal, as in the authors'
-    code.
+    Of proposals with equal IoU, the first one is taken. A cluster that overlaps no proposal has no candidate; with
+    `edge="any"` it has the first proposal, as in the authors' code.
 
     Args:
-        choice: index of the Global-Local choice. clusters: (K, rows, columns) bool, in order. unique: each proposal
-            once.
-        most: how many candidates are kept; None for all.
+        choice: Index of the Global-Local choice.
+        clusters: Tensor (K, rows, columns) of bool, the clusters in order.
+        masks: The N proposals.
+        edge: As in :func:`clusters_on_image`.
+        unique: Whether each proposal is listed only once.
+        most: Largest number of candidates; None for all.
+
+    Returns:
+        The candidates.
     """
     on_image = clusters_on_image(clusters, masks.size, edge)
     overlaps = Masks(on_image).iou(masks) if len(on_image) else torch.zeros(0, len(masks))

@@ -1,4 +1,4 @@
-"""CoMap's clusters: patches above a falling threshold, grown from the most similar one outwards."""
+"""Clusters of CoMap: connected patches above a threshold, which falls until at least one patch exceeds it."""
 
 from __future__ import annotations
 
@@ -14,11 +14,12 @@ NEIGHBOURS = tuple((row, column) for row in (-1, 0, 1) for column in (-1, 0, 1) 
 
 @dataclass(frozen=True)
 class Clusters:
-    """Clusters of a map.
+    """The clusters of a similarity map.
 
     Attributes:
-        labels: (rows, columns) int64 on the CPU: 0 outside, 1, 2, ... in order of peak similarity.
-        delta: the threshold at which they were found, or at which the search was given up.
+        labels: Tensor (rows, columns) of int64 on the CPU: 0 outside all clusters, and 1, 2, ... for the clusters in
+            descending order of their peak similarity.
+        delta: The threshold at which the clusters were found, or the lowest threshold if there are none.
     """
 
     labels: Tensor
@@ -28,7 +29,14 @@ class Clusters:
         return int(self.labels.max()) if self.labels.numel() else 0
 
     def masks(self, count: int | None = None) -> Tensor:
-        """(K, rows, columns) bool: each cluster's patches, the first `count`."""
+        """Return the patches of the first clusters.
+
+        Args:
+            count: Largest number of clusters; None for all.
+
+        Returns:
+            Tensor (K, rows, columns) of bool.
+        """
         numbers = torch.arange(1, min(len(self), len(self) if count is None else count) + 1)
         return self.labels[None] == numbers[:, None, None]
 
@@ -42,19 +50,26 @@ def find_clusters(
     lowest: float | None = None,
     skip_last: bool = False,
 ) -> Clusters:
-    """Clusters of the patches above delta, which falls by `step` until there is one.
+    """Find the clusters of the patches above delta, which falls by `step` until there is at least one.
 
-    Patches are taken in order of similarity. Each joins the cluster of the most similar earlier patch that touches it
-    (8 neighbours), else starts one. Clusters that meet stay apart, except that a cluster of a single patch joins that
-    of its most similar neighbour. A constant map is one cluster of all patches.
+    Patches are processed in descending order of similarity. Each patch joins the cluster of its most similar neighbour
+    among the earlier patches, of at most 8 neighbours, or starts a new cluster if there is none. Clusters that touch
+    each other are not merged, except that a cluster of a single patch joins the cluster of its most similar neighbour.
+    All patches of a constant map form one cluster.
 
     Args:
-        similarity: (rows, columns), finite. falls_first: delta falls before the first try (the authors' code).
-        lowest: delta does not fall below it: then there is no cluster. skip_last: never take the least similar patch.
+        similarity: Tensor (rows, columns), the finite similarities of patches and text.
+        delta: Initial threshold.
+        step: Amount by which the threshold falls.
+        falls_first: Whether delta falls before the first attempt, as in the authors' code.
+        lowest: Lowest threshold, below which there is no cluster; None for no limit.
+        skip_last: Whether the least similar patch is excluded, as in the authors' code.
+
+    Returns:
+        The clusters and the final threshold.
 
     Raises:
-        InvalidInputError: a map without two axes, without a patch (or, with `skip_last`, with one only), or with a
-            value that is not finite.
+        InvalidInputError: The map does not have two axes, has too few patches, or has a value that is not finite.
     """
     if similarity.ndim != 2 or similarity.numel() <= int(skip_last):
         raise InvalidInputError(
@@ -80,12 +95,12 @@ def find_clusters(
 
 
 def _grow(kept: list[int], size: tuple[int, int]) -> Tensor:
-    """Labels of the kept patches, which come in order of similarity."""
+    """Label the kept patches, which are in descending order of similarity."""
     rows, columns = size
     rank = {place: number for number, place in enumerate(kept)}
 
     def touching(place: int) -> list[int]:
-        """Kept patches around one, the most similar first."""
+        """Return the kept neighbours of a patch in descending order of similarity."""
         row, column = divmod(place, columns)
         around = [
             (row + down) * columns + column + right

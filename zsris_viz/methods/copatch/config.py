@@ -1,4 +1,4 @@
-"""Settings of CoPatch, grouped by its steps, and the authors' preset."""
+"""Settings of CoPatch, grouped by its steps, and the preset of the authors' code."""
 
 from __future__ import annotations
 
@@ -21,20 +21,20 @@ HYBRID_TEXTS: tuple[HybridKind, ...] = get_args(HybridKind)
 class HybridTextConfig:
     """Settings of the hybrid text.
 
-    The default takes the context tokens into the fused phrase. Right choices of CoPatch with each kind, in per cent, on
-    40 training scenes with short (n = 143) and long (n = 159) expressions, ground-truth masks, the miniature and
-    `for_dataset("scenes")`: "ensemble" 83 and 74, "context" 84 and 65, "fusion" 81 and 67, "context-fusion" 84 and 69.
-    The 95 % intervals are about 15 points wide, so these figures decide only that context tokens do not harm the fused
-    text; on long expressions the ensemble without them is ahead.
+    By default, the phrase of the fused text includes the context tokens. Share of correct choices of CoPatch with each
+    kind, in per cent, on 40 training scenes with short (n = 143) and long (n = 159) expressions, ground-truth masks,
+    the miniature and `for_dataset("scenes")`: "ensemble" 83 and 74, "context" 84 and 65, "fusion" 81 and 67,
+    "context-fusion" 84 and 69. The 95 % intervals are about 15 points wide. These figures therefore show only that the
+    context tokens do not harm the fused text; on long expressions the ensemble without them has the highest share.
 
     Attributes:
-        kind: "ensemble" mixes the features of sentence and noun phrase; "context" extends the noun phrase by its
-            context tokens first; "fusion" mixes sentence and noun phrase inside the text tower; "context-fusion" does
+        kind: "ensemble" mixes the features of sentence and noun phrase; "context" does so with the noun phrase extended
+            by its context tokens; "fusion" mixes sentence and noun phrase inside the text tower; "context-fusion" does
             so with the extended noun phrase.
         beta: Weight of the sentence, 0-1.
-        fusion_block: The text block, counted from 0, in which texts are fused; None for three quarters of the way (9 of
-            12, 3 of 4).
-        causal: Keep the causal mask in that block (the authors' code drops it there).
+        fusion_block: Text block, counted from 0, in which the texts are mixed; None for three quarters of the blocks (9
+            of 12, 3 of 4).
+        causal: Whether the causal mask applies in that block; the authors' code omits it there.
     """
 
     kind: HybridKind = "context-fusion"
@@ -49,11 +49,11 @@ class BaseConfig:
 
     Attributes:
         alpha: Weight of the global visual feature, 0-1.
-        masked_blocks: The number of last blocks before which patch tokens are masked; None for 3.
-        mixing: "unit" normalises features before mixing; "raw" mixes what comes out of the towers.
-        keep_one: A mask that vanishes on the token grid keeps its largest cell.
-        antialias: Resize masks to the token grid with antialiasing (the authors' code).
-        crop: How the crops are made.
+        masked_blocks: Number of last blocks before which patch tokens are masked; None for 3.
+        mixing: "unit" normalises the features before mixing; "raw" mixes the features without normalisation.
+        keep_one: Whether a mask that vanishes on the token grid keeps its largest cell.
+        antialias: Whether masks are resized to the token grid with antialiasing, as in the authors' code.
+        crop: Settings of the crops.
     """
 
     alpha: Weight = 0.95
@@ -66,15 +66,15 @@ class BaseConfig:
 
 @settings
 class PatchConfig:
-    """Settings of the patch path.
+    """Settings of the patch features.
 
     Attributes:
-        layer: Where it leaves the image tower: the number of a layer (8 blocks counted from 0 are layer 9), "avg" for
-            the mean of the upper half (7 to 12 of 12), None for three quarters of the way: layer 9 of 12, 18 of 24, 4
-            of 6.
-        negate: Flip the sign of the patch tokens before the final LayerNorm.
-        normalise: "features" makes similarities cosines; "patches" divides each channel by its norm over the patches
-            (the authors' code).
+        layer: Layer of the image tower whose patches are projected to the joint space. A number counts the blocks
+            before the layer; "avg" takes the mean of the upper half (7 to 12 of 12); None takes three quarters of the
+            blocks (9 of 12, 18 of 24, 4 of 6).
+        negate: Whether the sign of the patch tokens is flipped before the final LayerNorm.
+        normalise: "features" makes the similarities cosines; "patches" divides each channel by its norm over the
+            patches, as in the authors' code.
     """
 
     layer: Annotated[int, Field(strict=True)] | Literal["avg"] | None = None
@@ -84,15 +84,16 @@ class PatchConfig:
 
 @settings
 class ClusterConfig:
-    """Settings of CoMap's clusters.
+    """Settings of the clusters of CoMap.
 
     Attributes:
-        delta: Similarity above which patches join clusters; it falls by `step` until one does.
-        step: By how much delta falls.
-        lowest: Where delta stops falling; below it there is no cluster and the Global-Local choice stands alone. None
-            for no end.
-        falls_first: Delta falls before the first try too (the authors' code).
-        skip_last: Leave the least similar patch out (the authors' code, which reads patches in pairs).
+        delta: Similarity above which patches belong to clusters; it falls by `step` until at least one patch exceeds
+            it.
+        step: Amount by which delta falls, above 0.
+        lowest: Lowest value of delta, below which there is no cluster and only the Global-Local choice remains; None
+            for no limit.
+        falls_first: Whether delta falls before the first attempt too, as in the authors' code.
+        skip_last: Whether the least similar patch is excluded, as in the authors' code, which reads patches in pairs.
     """
 
     delta: Annotated[float, Field(allow_inf_nan=False)] = 0.3
@@ -107,12 +108,13 @@ class CandidateConfig:
     """Settings of the candidates.
 
     Attributes:
-        top_k: How many clusters propose a candidate.
-        most: How many candidates are kept, the Global-Local choice first; None for all. The authors' code keeps `top_k`
-            in all, so that the last cluster never counts.
-        unique: List each proposal once (the authors' code repeats it).
-        edge: Where a cluster ends on the image: "half" (bilinear, above 0.5) or "any" (the authors' code: corners
-            aligned, any positive value; and a cluster that no proposal overlaps stands for the first proposal).
+        top_k: Number of clusters that contribute a candidate, at least 0.
+        most: Largest number of candidates including the Global-Local choice; None for all. The authors' code keeps
+            `top_k` in all, so that the last cluster never counts.
+        unique: Whether each proposal is listed only once; the authors' code repeats it.
+        edge: Boundary of a cluster on the image: "half" keeps pixels above 0.5 after bilinear resizing; "any" keeps
+            every positive pixel with aligned corners, and gives a cluster without overlap the first proposal, as in the
+            authors' code.
     """
 
     top_k: Annotated[int, Field(ge=0, strict=True)] = 3
@@ -123,17 +125,17 @@ class CandidateConfig:
 
 @settings
 class CoPatchConfig:
-    """Settings of :class:`~zsris_viz.methods.copatch.CoPatch`, a group for each of its steps.
+    """Settings of :class:`~zsris_viz.methods.copatch.CoPatch`, with one group for each of its steps.
 
     Attributes:
-        text: The hybrid text.
-        base: The Global-Local scores.
-        patches: The patch path.
-        clusters: CoMap's clusters.
-        candidates: The candidates.
-        guidance: The selection among the candidates.
-        spaced: Where the noun phrase is parsed, write the sentence in lower case with its words as the parser splits
-            them (the authors' code).
+        text: Settings of the hybrid text.
+        base: Settings of the Global-Local scores.
+        patches: Settings of the patch features.
+        clusters: Settings of the clusters of CoMap.
+        candidates: Settings of the candidates.
+        guidance: Settings of the selection among the candidates.
+        spaced: Whether the sentence is put in lower case with one blank between the parser's tokens where the parser
+            finds the noun phrase, as in the authors' code.
         preprocess: Name of a preprocessing preset; None for the scene's own.
     """
 

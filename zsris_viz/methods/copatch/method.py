@@ -1,4 +1,4 @@
-"""CoPatch (An et al., 2025): hybrid text, patches of an early layer, clusters of their map, and a guided selection."""
+"""CoPatch (An et al., 2025): hybrid text, clusters of an early layer's similarity map, and guided selection."""
 
 from __future__ import annotations
 
@@ -27,31 +27,50 @@ from zsris_viz.methods.texts import ExpressionParts
 
 
 class CoPatch(RankingMethod):
-    """The Global-Local choice, challenged by the proposals that the patches of an early layer point to.
+    """Global-Local CLIP with additional candidates from the patches of an early layer and a guided selection.
 
-    1. Hybrid text t. 2. Patches P of an early layer, negated, in the joint space. 3. CoMap: their similarity to t;
-    patches above delta form clusters, in order of their peaks. 4. Candidates: the Global-Local choice, and for each
-    of the first clusters the proposal that overlaps it best. 5. Selection among them: (1 - w) r / sum(r) + w c, with
-    r the softmax of the Global-Local scores under relation guidance, and c the spatial coherence with a heat map of
-    the noun phrase.
+    The method has five steps:
 
-    The score of a candidate is what the selection gives it. All other proposals come below, in the order of their
-    Global-Local scores.
+    - Hybrid text: the text feature t combines the sentence and the noun phrase.
+    - Patches: the patches of an early layer are negated and projected to the joint space.
+    - CoMap: patches whose similarity to t exceeds delta form clusters, in descending order of their peaks.
+    - Candidates: the Global-Local choice and, for each of the first clusters, the proposal that overlaps it best.
+    - Selection: a candidate's score is (1 - w) r / sum(r) + w c. Here r is the softmax of the Global-Local scores under
+      relation guidance, and c is the spatial coherence with a heat map of the noun phrase.
 
-    Presets: "default", CLIP's own preprocessing, cosines, masks compared by centroid and area; "official", the authors'
-    public code (its version of 2026): see `config.OFFICIAL` and the fields of the configuration. It takes over their
-    computation, not their parser: directions, relations and noun phrases come from this package's, or are given.
+    All other proposals are ranked below the candidates by their Global-Local scores. In an expression without context
+    tokens, the "context" text is the noun phrase itself. If there is only one proposal, it is chosen.
 
-    An expression without context tokens has the noun phrase itself for its "context" text. With one proposal, that
-    one is chosen. A constant map is one cluster of all patches.
+    Presets: "default" uses CLIP's own preprocessing and cosines, and compares masks by centroid and area. "official"
+    follows the authors' public code (its version of 2026), see `config.OFFICIAL` and the attributes of the settings. It
+    reproduces their computation but not their parser: directions, relations and noun phrases come from this package's
+    parser or from the caller.
 
-    Evidence: layer_maps (L + 1, rows, columns), similarities to the hybrid text at every layer, and map, the one in
-    use; layer; delta, where clusters were found; clusters (rows, columns) int64, numbered by peak; cluster_masks
-    (K, H, W) bool and overlaps (K, N); candidates and sources (lists; source 0 is the Global-Local choice, k the k-th
-    cluster); base_scores (N,) Global-Local cosines and base (N,) their softmax; relation, direction and other_phrases
-    as understood, others (list) and other_scores (N,), relation_matrix (candidates, others) or None; guided and
-    guided_share (candidates,), r and its share; heat (H, W) and coherence (N,); selection
-    (candidates,); text_feature (D,), sentence, phrase, hybrid. What a switched-off term would have made is absent.
+    Evidence; the values of a term that is switched off are absent:
+
+    - `sentence`, `phrase`, `hybrid`: the two texts and the kind of the hybrid text.
+    - `text_feature`: (D,), the feature of the hybrid text.
+    - `visual`: (N, D), the Global-Local features of the proposals.
+    - `base_scores`: (N,), the Global-Local cosines.
+    - `base`: (N,), their softmax.
+    - `layer_maps`: (L + 1, rows, columns), the similarity to the hybrid text at every layer.
+    - `map`: (rows, columns), the similarity map in use, CoMap.
+    - `layer`: the layer in use, or "avg".
+    - `delta`: the threshold at which the clusters were found.
+    - `clusters`: (rows, columns) of int64, the numbers of the clusters in the order of their peaks.
+    - `cluster_masks`: (K, H, W) of bool, the clusters on the image.
+    - `overlaps`: (K, N), the IoU of clusters and proposals.
+    - `candidates`: indices of the candidates.
+    - `sources`: 0 for the Global-Local choice, k for the k-th cluster.
+    - `relation`, `direction`, `other_phrases`: the parts of the expression that guide the selection.
+    - `others`: indices of the proposals for the other things.
+    - `other_scores`: (N,), their probabilities, or None without other phrases.
+    - `relation_matrix`: (candidates, others), or None without a relation.
+    - `guided`, `guided_share`: (candidates,), r and its share.
+    - `heat`: (H, W), the shaded heat map.
+    - `side`: the side of the image towards which the heat map is shaded, or None.
+    - `coherence`: (N,), the spatial coherence.
+    - `selection`: (candidates,), the scores of the candidates.
     """
 
     info = MethodInfo(
@@ -93,7 +112,7 @@ class CoPatch(RankingMethod):
     def _candidates(
         self, scene: SceneFeatures, feature: Tensor, base_scores: Tensor
     ) -> tuple[Candidates, dict[str, Any]]:
-        """Find the candidates from the patches (steps 2-4)."""
+        """Find the candidates from the patches of the image."""
         config, clip = self.config, scene.layered
         layer = exit_layer(clip, config.patches.layer)
         preprocess = scene.preprocess(config.preprocess)
@@ -131,7 +150,15 @@ class CoPatch(RankingMethod):
 
 
 def visual_features(scene: SceneFeatures, config: CoPatchConfig) -> Tensor:
-    """Mix alpha f_G + (1 - alpha) f_L of every proposal (Global-Local CLIP, eq. 5): (N, D) fp32, not normalised."""
+    """Compute the visual feature alpha f_G + (1 - alpha) f_L of every proposal (Global-Local CLIP, eq. 5).
+
+    Args:
+        scene: Image, proposals and a ViT.
+        config: The settings.
+
+    Returns:
+        Tensor (N, D) of float32, not normalised.
+    """
     base = config.base
     whole = scene.global_features(
         base.masked_blocks, keep_one=base.keep_one, antialias=base.antialias, preset=config.preprocess

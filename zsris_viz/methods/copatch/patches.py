@@ -1,4 +1,4 @@
-"""The patch path: leave the image tower early, flip the sign of the patch tokens, project them to the joint space."""
+"""Patch features of CoPatch: patch tokens of an early layer, negated and projected to the joint space."""
 
 from __future__ import annotations
 
@@ -16,7 +16,15 @@ AVERAGE = "avg"
 
 
 def exit_layer(clip: LayeredModel, layer: int | str | None = None) -> int | str:
-    """Return where the patch path leaves a tower: as given, or three quarters of the way (9 of 12, 18 of 24, 4 of 6).
+    """Return the layer of the tower whose patches are projected to the joint space.
+
+    Args:
+        clip: The model.
+        layer: A layer, or "avg" for the mean of several; None for three quarters of the blocks (9 of 12, 18 of 24, 4 of
+            6).
+
+    Returns:
+        The layer, or "avg".
 
     Raises:
         InvalidInputError: The tower does not have the layer.
@@ -32,7 +40,14 @@ def exit_layer(clip: LayeredModel, layer: int | str | None = None) -> int | str:
 
 
 def averaged_layers(clip: LayeredModel) -> list[int]:
-    """Return the layers whose mean "avg" takes: those of the upper half, 7 to 12 of 12."""
+    """Return the layers over which "avg" takes the mean: those of the upper half, 7 to 12 of 12.
+
+    Args:
+        clip: The model.
+
+    Returns:
+        Layers in ascending order.
+    """
     return list(range(clip.num_layers // 2 + 1, clip.num_layers + 1))
 
 
@@ -45,7 +60,7 @@ def projected_patches(scene: SceneFeatures, *, negate: bool = True, preset: Prep
         preset: Preprocessing; None for the scene's own.
 
     Returns:
-        (L + 1, P, D) fp32, not normalised.
+        Tensor (L + 1, P, D) of float32, not normalised.
     """
     return _projected_patches(scene, scene.preprocess(preset), negate)
 
@@ -57,23 +72,47 @@ def _projected_patches(scene: SceneFeatures, preprocess: Preprocess, negate: boo
 
 
 def normalised(patches: Tensor, how: str = "features") -> Tensor:
-    """Normalise patches (..., P, D) before they are compared with a text.
+    """Normalise patches before they are compared with a text.
 
     Args:
-        patches: The projected patches.
+        patches: Tensor (..., P, D), the projected patches.
         how: "features" divides each patch by its norm over D, so that similarities are cosines; "patches" divides each
-            channel by its norm over P (the authors' code).
+            channel by its norm over P, as in the authors' code.
+
+    Returns:
+        Tensor (..., P, D).
     """
     return F.normalize(patches, dim=-1 if how == "features" else -2)
 
 
 def layer_maps(patches: Tensor, text: Tensor, grid: tuple[int, int], how: str = "features") -> Tensor:
-    """Compute CoMap at every layer from (L + 1, P, D) patches and a (D,) text: (L + 1, rows, columns)."""
+    """Compute the similarity map of every layer.
+
+    Args:
+        patches: Tensor (L + 1, P, D), the projected patches.
+        text: Tensor (D,), the text feature.
+        grid: Rows and columns of the patch grid.
+        how: As in :func:`normalised`.
+
+    Returns:
+        Tensor (L + 1, rows, columns).
+    """
     return (normalised(patches, how) @ F.normalize(text, dim=-1)).reshape(len(patches), *grid)
 
 
 def similarity_map(
     patches: Tensor, text: Tensor, grid: tuple[int, int], layers: list[int], how: str = "features"
 ) -> Tensor:
-    """Compute CoMap, (rows, columns), of one layer or of the mean of several layers' projected patches."""
+    """Compute CoMap, the similarity map of one layer or of the mean patches of several layers.
+
+    Args:
+        patches: Tensor (L + 1, P, D), the projected patches.
+        text: Tensor (D,), the text feature.
+        grid: Rows and columns of the patch grid.
+        layers: The layers whose mean is taken.
+        how: As in :func:`normalised`.
+
+    Returns:
+        Tensor (rows, columns).
+    """
     return layer_maps(patches[layers].mean(dim=0, keepdim=True), text, grid, how)[0]

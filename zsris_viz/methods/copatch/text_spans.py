@@ -1,4 +1,4 @@
-"""Where the parts of an expression stand in its text."""
+"""Positions of the parts of an expression in its text."""
 
 from __future__ import annotations
 
@@ -9,9 +9,16 @@ Place = tuple[int, int]
 
 
 def find_words(text: str, words: Sequence[str]) -> list[Place | None]:
-    """(first, last + 1) characters of each word, in order: each after the one before it if it can be, else anywhere.
+    """Find the characters of each word in a text, without regard to case.
 
-    Whole words only, whatever their case; None for a word that the text does not have.
+    Only whole words are found. Each word is searched after the previous one first, and then in the whole text.
+
+    Args:
+        text: The text.
+        words: Words or phrases, in the order of the text where possible.
+
+    Returns:
+        For each word its first character and the character after its last, or None if the text does not contain it.
 
     >>> find_words("the left cat", ["left", "dog"])
     [(4, 8), None]
@@ -27,9 +34,15 @@ def find_words(text: str, words: Sequence[str]) -> list[Place | None]:
 
 
 def with_context(text: str, noun_phrase: str, context_tokens: Sequence[str]) -> str:
-    """The noun phrase extended by the context tokens outside it, all in the order of the text.
+    """Extend a noun phrase by the context tokens outside it, in the order of the text.
 
-    A word that the text does not have is added at the end; without context tokens the noun phrase comes back.
+    Args:
+        text: The expression.
+        noun_phrase: The noun phrase.
+        context_tokens: Words that carry spatial cues; a word that the text does not contain is added at the end.
+
+    Returns:
+        The extended noun phrase; without context tokens the noun phrase itself.
 
     >>> with_context("the small cat that is left of the bus", "the small cat", ("left", "of", "bus"))
     'the small cat left of bus'

@@ -1,8 +1,8 @@
-"""The hybrid texts of CoPatch: sentence and noun phrase joined with the context tokens that carry spatial cues.
+"""The hybrid texts of CoPatch, which combine the sentence, the noun phrase and the context tokens with spatial cues.
 
-The paper gives no formula. "ensemble" is the text of Global-Local CLIP; "context" extends the noun phrase by its
-context tokens; "fusion" is the authors' way through the text tower, and "context-fusion" the same with the extended
-noun phrase. Notebook 06 compares them.
+The paper gives no formula. "ensemble" is the text of Global-Local CLIP, "context" extends the noun phrase by its
+context tokens, "fusion" mixes the texts inside the text tower as in the authors' code, and "context-fusion" does so
+with the extended noun phrase. Notebook 06 compares them.
 """
 
 from __future__ import annotations
@@ -25,13 +25,13 @@ from zsris_viz.models.layered import LayeredModel
 
 @dataclass(frozen=True)
 class HybridText:
-    """A hybrid text.
+    """The hybrid text of an expression.
 
     Attributes:
-        feature: (D,) fp32, not normalised.
+        feature: Tensor (D,) of float32, not normalised.
         sentence: The sentence.
         phrase: The noun phrase; with "context" and "context-fusion" the extended one.
-        kind: Which hybrid.
+        kind: The kind of hybrid text.
     """
 
     feature: Tensor
@@ -41,7 +41,15 @@ class HybridText:
 
 
 def strings_of(text: ExpressionParts, kind: HybridKind) -> tuple[str, str]:
-    """Return the sentence and the phrase that a kind of hybrid text mixes."""
+    """Return the sentence and the phrase that a kind of hybrid text combines.
+
+    Args:
+        text: The expression with its parts.
+        kind: The kind of hybrid text.
+
+    Returns:
+        The sentence, and the noun phrase or the extended noun phrase.
+    """
     if kind in ("context", "context-fusion"):
         return text.text, with_context(text.text, text.noun_phrase, text.context_tokens or ())
     return text.text, text.noun_phrase
@@ -57,13 +65,19 @@ def hybrid_text(
 ) -> HybridText:
     """Compute the hybrid text of an expression.
 
-    "ensemble" and "context" are beta E_t(T) + (1 - beta) E_t(phrase).
+    The feature of "ensemble" and "context" is beta E_t(T) + (1 - beta) E_t(phrase).
 
     Args:
         scene: The model, and features of strings that are already known.
         text: The expression with its parts.
         config: The settings.
-        mixing: "unit" normalises each feature before mixing.
+        mixing: "unit" normalises each feature of "ensemble" and "context" before mixing; "raw" does not.
+
+    Returns:
+        The hybrid text.
+
+    Raises:
+        InvalidInputError: The text tower does not have the block of the settings.
     """
     sentence, phrase = strings_of(text, config.kind)
     if is_fused(config.kind):
@@ -82,7 +96,14 @@ def _fused(scene: SceneFeatures, sentence: str, phrase: str, block: int, beta: f
 
 
 def fusion_block(clip: LayeredModel, block: int | None = None) -> int:
-    """Return the text block, counted from 0, in which two texts are fused: as given, or three quarters of the way.
+    """Return the text block, counted from 0, in which two texts are mixed.
+
+    Args:
+        clip: The model.
+        block: The block; None for three quarters of the blocks.
+
+    Returns:
+        Index of the block.
 
     Raises:
         InvalidInputError: The text tower does not have the block.
@@ -99,23 +120,23 @@ def fusion_block(clip: LayeredModel, block: int | None = None) -> int:
 def fused_feature(
     clip: LayeredModel, sentence: str, phrase: str, block: int, *, beta: float = 0.5, causal: bool = True
 ) -> Tensor:
-    """Compute one feature of two texts: both run to a block, whose self-attention outputs are mixed there.
+    """Compute one feature of two texts whose self-attention outputs are mixed in one block.
 
-    With residual streams x_T and x_NP and self-attention A of block b, the rest of the tower runs on
-    (x_T + x_NP) / 2 + beta A(x_T) + (1 - beta) A(x_NP), and is read at the phrase's end token. Token i of the sentence
-    meets token i of the phrase.
+    Both texts run up to block b. With their residual streams x_T and x_NP and the self-attention A of block b, the rest
+    of the tower runs on (x_T + x_NP) / 2 + beta A(x_T) + (1 - beta) A(x_NP), and the feature is read at the end token
+    of the phrase. Token i of the sentence is added to token i of the phrase.
 
     Args:
         clip: The model.
         sentence: The first text.
         phrase: The second text.
         block: b, counted from 0.
-        beta: Weight of the sentence's self-attention.
-        causal: Keep the causal mask in block b; without (the authors' code) the texts are padded to the context length
-            and every token of that block sees all others, padding included.
+        beta: Weight of the sentence's self-attention, 0-1.
+        causal: Whether the causal mask applies in block b. Without it, as in the authors' code, the texts are padded to
+            the context length and every token of that block attends to all others including the padding.
 
     Returns:
-        (D,) fp32, not normalised.
+        Tensor (D,) of float32, not normalised.
     """
     tokens = clip.tokenize([sentence, phrase], length=None if causal else clip.context_length)
     tower = clip.text

@@ -1,7 +1,7 @@
-"""Spatial coherence: how much better a candidate covers the heat map of its noun phrase than what lies around it.
+"""Spatial coherence: how much better a candidate covers the heat map of its noun phrase than its surroundings do.
 
-HybridGL's term (Liu and Li, CVPR 2025), which CoPatch takes over: a GEM map of the noun phrase, stretched to 0-1,
-shaded by a ramp towards the side that the expression names, and divided by its mean.
+HybridGL's term (Liu and Li, CVPR 2025), which CoPatch uses too. The heat map is a GEM map of the noun phrase, rescaled
+to 0-1, multiplied by a ramp towards the side that the expression names, and divided by its mean.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ SIDES = ("left", "right", "middle", "top", "bottom")
 
 
 def heat_map(scene: SceneFeatures, phrase: str, *, size: int | None = None, depth: int | None = None) -> Tensor:
-    """Compute GEM's map of a phrase on the image, cosines.
+    """Compute GEM's map of a phrase on the image.
 
     Args:
         scene: Image and a ViT.
@@ -33,10 +33,10 @@ def heat_map(scene: SceneFeatures, phrase: str, *, size: int | None = None, dept
         depth: As in :func:`~zsris_viz.methods.gem.gem_features`.
 
     Returns:
-        (H, W) float32 on the CPU.
+        Tensor (H, W) of float32 on the CPU, cosines.
 
     Raises:
-        InvalidInputError: The size does not divide into patches.
+        InvalidInputError: The size is not a multiple of the patch size.
     """
     clip = scene.layered
     size = 2 * clip.image_size if size is None else size
@@ -55,21 +55,30 @@ def heat_map(scene: SceneFeatures, phrase: str, *, size: int | None = None, dept
 
 @once_per_scene
 def heat_patches(scene: SceneFeatures, size: int, depth: int | None) -> tuple[Tensor, tuple[int, int]]:
-    """Compute GEM's patch features, (rows * columns, D) of norm 1, and (rows, columns)."""
+    """Compute GEM's patch features.
+
+    Args:
+        scene: Image and a ViT.
+        size: Side of GEM's input in pixels, a multiple of the patch size.
+        depth: As in :func:`~zsris_viz.methods.gem.gem_features`.
+
+    Returns:
+        Tensor (rows * columns, D) of unit features, and rows and columns of the grid.
+    """
     patches, grid = gem_features(scene.layered, scene.pixels("clip", size), depth=depth)
     return F.normalize(patches[0], dim=-1), grid
 
 
 def ramp(side: str | None, size: tuple[int, int]) -> Tensor:
-    """Compute a ramp: 1 at the named side and 0 at the other, linear between them.
+    """Compute a ramp that falls linearly from 1 at the named side to 0 at the opposite side.
 
     Args:
         side: One of `SIDES`, or two of them, such as "top left", whose ramps are multiplied; "middle" is 1 in the
             middle columns and 0 at the left and right border; None is 1 everywhere.
-        size: (H, W), pixels.
+        size: Height and width in pixels.
 
     Returns:
-        (H, W) float32, 0-1.
+        Tensor (H, W) of float32, 0-1.
 
     Raises:
         InvalidInputError: The side is unknown.
@@ -90,7 +99,18 @@ def ramp(side: str | None, size: tuple[int, int]) -> Tensor:
 
 
 def shaded(heat: Tensor, side: str | None) -> Tensor:
-    """Return an (H, W) map stretched to 0-1, times the ramp, divided by its mean; zeros for a constant map."""
+    """Rescale a map to 0-1, multiply it by the ramp of a side, and divide it by its mean.
+
+    Args:
+        heat: Tensor (H, W), the map.
+        side: As in :func:`ramp`.
+
+    Returns:
+        Tensor (H, W); zeros for a constant map.
+
+    Raises:
+        InvalidInputError: The side is unknown.
+    """
     low, high = heat.min(), heat.max()
     if float(high - low) < CONSTANT:
         return torch.zeros_like(heat)
@@ -99,17 +119,18 @@ def shaded(heat: Tensor, side: str | None) -> Tensor:
 
 
 def coherence(heat: Tensor, masks: Masks, relation: str | None = None) -> Tensor:
-    """Compute (2 - b) times the mean of a shaded map inside each mask, minus b times its mean outside.
+    """Compute the spatial coherence of each mask with a shaded map.
 
-    b is 1.8; 1.95 for "bigger" and 1.5 for "smaller". A mask without pixels inside (outside) has mean 0 there.
+    It is (2 - b) times the mean of the map inside the mask, minus b times the mean outside. The weight b is 1.95 for
+    the relation "bigger", 1.5 for "smaller" and 1.8 otherwise. A mean over no pixels is 0.
 
     Args:
-        heat: (H, W) map.
-        masks: The proposals.
+        heat: Tensor (H, W), the shaded map.
+        masks: The N proposals.
         relation: The relation that the expression names, or None.
 
     Returns:
-        (N,) float64.
+        Tensor (N,) of float64.
     """
     outside = OUTSIDE.get(relation or "", 1.8)
     flat, data = heat.double().flatten(), masks.data.flatten(1).cpu()

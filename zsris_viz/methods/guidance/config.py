@@ -14,15 +14,15 @@ class AuthorsGuidance:
     """Settings that only reproduce the authors' public code.
 
     Attributes:
-        geometry: What relations are checked on. "masks": centroids and areas of masks; "boxes": centres and areas of
-            bounding boxes as Segment Anything reports them (HybridGL's code); "corners": corners of boxes read as if
-            they were x, y, width and height (CoPatch's code).
-        sharing: How the guided scores of the candidates become shares of 1. "share" divides by their sum; "softmax"
-            takes the softmax of what is a probability already, which makes all nearly equal (both codes).
-        count_others: Without a relation the score of a candidate counts once for each of the other proposals, so that
-            the softmax of the shares is steeper (both codes).
-        relation_ramp: Left and right of another thing shade the heat map too (CoPatch's code, which reads the word
-            alone).
+        geometry: Quantities by which relations are checked: "masks" for centroids and areas of masks; "boxes" for
+            centres and areas of bounding boxes as Segment Anything gives them (HybridGL's code); "corners" for corners
+            of boxes read as x, y, width and height (CoPatch's code).
+        sharing: Normalisation of the guided scores of the candidates: "share" divides them by their sum; "softmax"
+            takes their softmax, although they are probabilities already, which makes them nearly equal (both codes).
+        count_others: Whether, without a relation, the score of a candidate is multiplied by the number of the other
+            proposals, which makes the softmax of the shares steeper (both codes).
+        relation_ramp: Whether the relations "left" and "right" to another thing shade the heat map too (CoPatch's code,
+            which considers only the word).
     """
 
     geometry: Literal["masks", "boxes", "corners"] = "masks"
@@ -36,15 +36,16 @@ class GuidanceConfig:
     """Settings of :func:`~zsris_viz.methods.guidance.selection.select`.
 
     Attributes:
-        use_base: Whether the base method's probabilities count; all proposals are equal otherwise.
+        use_base: Whether the base method's probabilities count; without them all proposals are equal.
         use_relation: Whether the relation to other things counts.
-        use_coherence: Whether the heat map of the noun phrase counts.
-        weight: Weight of the coherence, 0-1; the relation term has the rest.
+        use_coherence: Whether the spatial coherence with the heat map of the noun phrase counts.
+        weight: Weight w of the spatial coherence, 0-1; the relation term has weight 1 - w.
         temperature: Factor of the cosines in the softmax over the proposals; None for the model's logit scale.
-        others: How many of the proposals that fit the other noun phrases best the relation is checked against.
-        vertical_ramp: "top" and "bottom" shade the heat map too; the authors' codes know left, right and middle.
+        others: Number of the proposals most similar to the other noun phrases against which the relation is checked.
+        vertical_ramp: Whether "top" and "bottom" shade the heat map too; the authors' codes use only left, right and
+            middle.
         heat_size: Side of GEM's input in pixels, a multiple of the patch size; None for twice the model's.
-        heat_depth: How many blocks GEM's path replaces, see :func:`~zsris_viz.methods.gem.gem_features`.
+        heat_depth: Number of last blocks that GEM's path replaces, see :func:`~zsris_viz.methods.gem.gem_features`.
         authors: Settings that only reproduce the authors' codes.
     """
 

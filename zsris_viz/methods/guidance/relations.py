@@ -1,7 +1,8 @@
-"""Relation guidance: how well each candidate stands to other things as the expression says (Liu and Li, CVPR 2025).
+"""Relation guidance: whether each candidate has the expression's relation to other things (Liu and Li, CVPR 2025).
 
-HybridGL's term, which CoPatch takes over: the base method's probability of a candidate, times the probability of each
-proposal to be the other thing, summed over those proposals to which the candidate stands in the relation.
+This term of HybridGL, which CoPatch uses too, multiplies the base method's probability of a candidate by a sum over the
+proposals to which the candidate has the relation. The summands are the probabilities that these proposals show the
+other thing.
 """
 
 from __future__ import annotations
@@ -29,10 +30,18 @@ OF_SIZE = {
 
 
 def relation_of(relation: str | None, direction: str | None, noun_phrase: str = "") -> tuple[str | None, bool]:
-    """Return the relation to check, or None, and whether it singles a thing out among its like.
+    """Return the relation to check and whether it distinguishes things of the same kind.
 
-    "left of the bus" is a relation to the bus; "the left cat" and "the smallest cat" single out one of several cats. Of
-    "top left" the horizontal word is checked.
+    "left of the bus" is a relation to the bus. "the left cat" and "the smallest cat" distinguish one of several cats.
+    In "top left" the horizontal word is used.
+
+    Args:
+        relation: The relation of the expression, or None.
+        direction: The direction of the expression, such as "left" or "top left", or None.
+        noun_phrase: The noun phrase, in which adjectives of size are found.
+
+    Returns:
+        One of `GUIDED` or None, and whether the relation is one to things of the same kind.
 
     >>> relation_of(None, "top left")
     ('left', True)
@@ -47,18 +56,19 @@ def relation_of(relation: str | None, direction: str | None, noun_phrase: str = 
 def relation_matrix(
     masks: Masks, relation: str, rows: Sequence[int], columns: Sequence[int], geometry: str = "masks"
 ) -> Tensor:
-    """Compute whether (0, 1), or for "inside" by which share of its area, proposal rows[i] stands so to columns[j].
+    """Compute whether proposals have a relation to other proposals.
 
     Args:
         masks: The proposals.
         relation: One of `GUIDED`.
-        rows: Indices of proposals.
-        columns: Indices of proposals.
-        geometry: As in :class:`~zsris_viz.methods.guidance.config.AuthorsGuidance`. With "masks" a proposal never
-            stands so to itself.
+        rows: Indices of the proposals that may have the relation.
+        columns: Indices of the proposals to which they may have it.
+        geometry: As in :class:`~zsris_viz.methods.guidance.config.AuthorsGuidance`. With "masks" no proposal has a
+            relation to itself.
 
     Returns:
-        (rows, columns) float64. An empty mask stands in no relation.
+        Tensor (rows, columns) of float64: 0 or 1; for "inside" the share of the first proposal's area, 0-1. With
+        "masks" an empty mask has no relation.
 
     Raises:
         InvalidInputError: The relation is unknown.
@@ -111,18 +121,18 @@ def guided_scores(
     *,
     times: int = 1,
 ) -> Tensor:
-    """Compute the candidates' scores after relation guidance: s_i times the sum over others j of s'_j R(i, j).
+    """Compute the scores under relation guidance: s_i times the sum over others j of s'_j R(i, j).
 
     Args:
-        base: (N,) softmax of the base method's scores.
-        candidates: Indices of proposals.
-        others: Indices of proposals that may be the other thing.
-        other_scores: (N,) softmax of their scores for it.
-        held: R, (candidates, others), or None without a relation.
-        times: How often s_i counts without a relation.
+        base: Tensor (N,), the softmax s of the base method's scores.
+        candidates: Indices i of the candidates.
+        others: Indices j of the proposals that may show the other thing.
+        other_scores: Tensor (N,), the softmax s' of the similarities to the other thing.
+        held: Tensor (candidates, others), R; None without a relation.
+        times: Factor of s_i without a relation.
 
     Returns:
-        (candidates,) float64.
+        Tensor (candidates,) of float64.
     """
     own = base[list(candidates)].double().cpu()
     if held is None:

@@ -1,4 +1,4 @@
-"""Guided selection: candidates scored by the base method, by their relation to other things, and by a heat map."""
+"""Guided selection of a candidate by the base method's score, the relation to other things and a heat map."""
 
 from __future__ import annotations
 
@@ -19,13 +19,29 @@ OTHER_PROMPT = "a photo of {}"
 
 
 def guidance_texts(text: ExpressionParts, config: GuidanceConfig) -> list[str]:
-    """Return the strings whose features the guided selection needs."""
+    """Return the strings whose features the guided selection needs.
+
+    Args:
+        text: The expression with its parts.
+        config: The settings.
+
+    Returns:
+        The strings.
+    """
     wanted = [PROMPT.format(text.noun_phrase)] if config.use_coherence else []
     return wanted + [OTHER_PROMPT.format(phrase) for phrase in other_phrases(text, config)]
 
 
 def other_phrases(text: ExpressionParts, config: GuidanceConfig) -> list[str]:
-    """Return the noun phrases of other things, if the relation guidance needs them."""
+    """Return the noun phrases of other things if the relation guidance needs them.
+
+    Args:
+        text: The expression with its parts.
+        config: The settings.
+
+    Returns:
+        The noun phrases; an empty list if they are not needed.
+    """
     if not config.use_relation:
         return []
     if not config.authors.count_others and relation_of(text.relation, None)[0] is None:
@@ -43,20 +59,20 @@ def select(
     base_scores: Tensor,
     visual: Tensor,
 ) -> tuple[Tensor, dict[str, Any]]:
-    """Score candidates: (1 - w) r / sum(r) + w c, with the relation term r and the spatial coherence c.
+    """Score candidates by (1 - w) r / sum(r) + w c, with the relation term r and the spatial coherence c.
 
     Args:
         scene: Image, proposals and a ViT.
         text: The expression with its parts.
-        config: The settings; w is its weight.
+        config: The settings, with w as `weight`.
         candidates: Indices of proposals.
-        base_scores: (N,) cosines of the base method; -inf for an empty mask.
-        visual: (N, D) features of the proposals, which are compared with the other noun phrases.
+        base_scores: Tensor (N,), the cosines of the base method; -inf for an empty mask.
+        visual: Tensor (N, D), the features of the proposals, which are compared with the other noun phrases.
 
     Returns:
-        (candidates,) scores, and the evidence: base (N,), relation, direction, other_phrases, others, other_scores,
-        relation_matrix, guided and guided_share (candidates,), heat (H, W), side, coherence (N,). What a term that is
-        switched off would have made is absent.
+        Tensor (candidates,) of scores, and the evidence: `base` (N,), `relation`, `direction`, `other_phrases`,
+        `others`, `other_scores`, `relation_matrix`, `guided` and `guided_share` (candidates,), `heat` (H, W), `side`,
+        and `coherence` (N,). The values of a term that is switched off are absent.
     """
     probabilities = _softmax(scene, base_scores, config)
     base = probabilities if config.use_base else torch.ones_like(probabilities)
@@ -79,17 +95,18 @@ def select(
 
 
 def all_scores(base_scores: Tensor, candidates: Sequence[int], selection: Tensor) -> Tensor:
-    """Return the selection's scores for candidates, and below them the other proposals by their base scores.
+    """Combine the scores of the candidates with lower scores for all other proposals in the order of their base scores.
 
-    Of equal candidates the first stays first; one that is listed several times keeps its first score.
+    Of candidates with equal scores, the first one stays first. A candidate that is listed several times keeps its first
+    score.
 
     Args:
-        base_scores: (N,) cosines; -inf for an empty mask.
+        base_scores: Tensor (N,), cosines; -inf for an empty mask.
         candidates: Indices of proposals.
-        selection: (candidates,) scores.
+        selection: Tensor (candidates,), their scores.
 
     Returns:
-        (N,) float32.
+        Tensor (N,) of float32.
     """
     cosines = base_scores.double().clamp(min=-2)  # an empty mask is -inf
     scores = (float(selection.min()) - 1 + (cosines - cosines.max()) / 4).float()
@@ -114,7 +131,7 @@ def _related(
     visual: Tensor,
     relation: str | None,
 ) -> tuple[Tensor, dict[str, Any]]:
-    """Guide by the relation to the best masks of the other phrases, or without any to the candidates themselves."""
+    """Apply relation guidance with the best proposals for the other phrases, or else with the candidates."""
     phrases = other_phrases(text, config)
     others, other_scores = candidates, base
     if phrases:
@@ -138,7 +155,7 @@ def _related(
 
 
 def _softmax(scene: SceneFeatures, cosines: Tensor, config: GuidanceConfig) -> Tensor:
-    """Return probabilities of the proposals, (N,) float64; 0 for an empty mask."""
+    """Return the probabilities of the proposals, (N,) of float64, 0 for an empty mask."""
     temperature = scene.layered.logit_scale if config.temperature is None else config.temperature
     return (cosines.double() * temperature).softmax(dim=0)
 
