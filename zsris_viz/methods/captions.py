@@ -1,4 +1,4 @@
-"""Captions as TAS and Text-only use them: given or computed, one for each proposal, none of them empty."""
+"""Captions for TAS and Text-only, given by the caller or computed: one for each proposal, none of them empty."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ FALLBACK = "object"
 
 @settings
 class CaptionVariant:
-    """What the captioner is shown of a proposal, see :func:`~zsris_viz.captioning.regions.region_images`.
+    """Settings of the image of a proposal for the captioner, see :func:`~zsris_viz.captioning.regions.region_images`.
 
     Attributes:
-        style: The background: "blur", "black", or "none" for the image as it is.
-        square: "pad" pads the box with black to a square; "none" leaves it as it is.
-        sigma: Standard deviation of the blur in pixels of the image.
+        style: Background outside the mask: "blur", "black", or "none" for the unchanged image.
+        square: "pad" pads the bounding box with black to a square; "none" does not.
+        sigma: Standard deviation of the blur in pixels of the image, above 0.
     """
 
     style: Literal["blur", "black", "none"] = "blur"
@@ -33,11 +33,11 @@ class CaptionVariant:
 
 @dataclass(frozen=True)
 class RegionCaptions:
-    """Captions of all proposals.
+    """Captions of all N proposals.
 
     Attributes:
-        texts: N texts, `FALLBACK` where a caption has no words.
-        empty: Indices of proposals with pixels whose caption has no words.
+        texts: N texts, with `FALLBACK` in place of captions without words.
+        empty: Indices of the proposals that have pixels but whose caption has no words.
     """
 
     texts: tuple[str, ...]
@@ -45,15 +45,18 @@ class RegionCaptions:
 
 
 def region_captions(scene: SceneFeatures, text: ExpressionParts, variant: CaptionVariant) -> RegionCaptions:
-    """Return the given captions, or the scene's, with `FALLBACK` in place of empty ones.
+    """Return the captions of all proposals, with `FALLBACK` in place of empty ones.
 
     Args:
-        scene: The scene.
-        text: The expression; captions may be given with it.
-        variant: What the captioner is shown.
+        scene: Image and proposals.
+        text: The expression; captions that are given with it replace those of the scene.
+        variant: Settings of the images for the captioner.
+
+    Returns:
+        The captions.
 
     Raises:
-        InvalidInputError: Another number of captions than proposals was given.
+        InvalidInputError: The number of given captions differs from the number of proposals.
     """
     given = text.extras.get("captions")
     if given is not None and len(given) != len(scene):
@@ -67,6 +70,14 @@ def region_captions(scene: SceneFeatures, text: ExpressionParts, variant: Captio
 
 
 def image_caption(scene: SceneFeatures, text: ExpressionParts) -> str:
-    """Return the given caption of the whole image, or the scene's."""
+    """Return the caption of the whole image.
+
+    Args:
+        scene: The image.
+        text: The expression; a caption that is given with it replaces that of the scene.
+
+    Returns:
+        The caption.
+    """
     caption = text.extras.get("image_caption")
     return scene.image_caption() if caption is None else caption

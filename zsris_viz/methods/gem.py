@@ -1,6 +1,6 @@
 """GEM, grounding everything (Bousselham et al., CVPR 2024): patch-text maps by self-self attention.
 
-A function, not a method of the registry: later methods use its heatmap, and notebooks draw it.
+These are functions rather than a method of the registry, because other methods and the notebooks use the heat map.
 """
 
 from __future__ import annotations
@@ -22,24 +22,28 @@ def gem_features(
     iterations: int = 1,
     temperature: float | None = None,
 ) -> tuple[Tensor, tuple[int, int]]:
-    """Patch features of the self-self attention path, in the joint space.
+    """Compute the patch features of the self-self attention path in the joint space.
 
-    In each of the last `depth` blocks, queries, keys and values each attend to themselves: normalised, averaged by
-    their own similarity `iterations` times, and then used to mix the values; the mean of the three goes on (sections
-    3.2-3.3). The feed-forward part is skipped.
+    In each of the last `depth` blocks, the queries, keys and values each attend to themselves: they are normalised,
+    averaged by their own similarity `iterations` times, and then used to mix the values. The output is the mean of the
+    three results (sections 3.2 and 3.3). The feed-forward part is skipped.
 
     Args:
-        pixels: (B, 3, H, W), normalised; the authors use 448 x 448, twice the side that the model was trained with.
-            Position embeddings are interpolated, bicubic and antialiased.
-        depth: None for 6, or all blocks of a tower with fewer, see :func:`~zsris_viz.methods.vit_forward.second_path`.
-        temperature: multiplies the similarities; by default the mean norm of the block's normalised input over the
+        clip: A ViT.
+        pixels: Tensor (B, 3, H, W), normalised. The authors use 448 x 448 pixels, twice the side that the model was
+            trained with. Position embeddings are interpolated bicubically with antialiasing.
+        depth: Number of last blocks; None for 6, or for all blocks of a tower with fewer, see
+            :func:`~zsris_viz.methods.vit_forward.second_path`.
+        iterations: Number of times that the vectors are averaged by their similarity.
+        temperature: Factor of the similarities; None for the mean norm of the block's normalised input divided by the
             square root of the head's width (section 3.4).
 
     Returns:
-        ((B, rows * columns, D) fp32 not normalised, (rows, columns)).
+        Tensor (B, rows * columns, D) of float32, not normalised, and rows and columns of the grid.
 
     Raises:
-        UnavailableError: an RN. InvalidInputError: a depth beyond the tower.
+        UnavailableError: The model is not a ViT.
+        InvalidInputError: The depth is larger than the number of blocks.
     """
     clip = require_vit(clip, "GEM")
     layers = layers_of(clip, pixels, positions="bicubic-antialiased", last=False)
@@ -72,14 +76,26 @@ def gem_map(
     temperature: float | None = None,
     stretch: bool = False,
 ) -> Tensor:
-    """Cosine of every patch with every text: (n, rows, columns) fp32 for one image, (B, n, rows, columns) for several.
+    """Compute the cosine of every patch with every text.
 
-    The authors embed "a photo of a {phrase}.", upsample bilinearly, and stretch each map to 0-1.
+    The authors embed "a photo of a {phrase}.", upsample the maps bilinearly, and rescale each map to 0-1.
 
     Args:
-        pixels: (1, 3, H, W) or (B, 3, H, W). text_features: (n, D) or (D,), any norm.
-        depth, iterations, temperature: see :func:`gem_features`.
-        stretch: each map to 0-1, after which an absent object looks like a present one; not by default.
+        clip: A ViT.
+        pixels: Tensor (B, 3, H, W), normalised.
+        text_features: Tensor (n, D) or (D,), of any norm.
+        depth: As in :func:`gem_features`.
+        iterations: As in :func:`gem_features`.
+        temperature: As in :func:`gem_features`.
+        stretch: Whether each map is rescaled to 0-1, after which the map of an absent object resembles that of a
+            present one.
+
+    Returns:
+        Tensor of float32, (n, rows, columns) for one image and (B, n, rows, columns) for several.
+
+    Raises:
+        UnavailableError: The model is not a ViT.
+        InvalidInputError: The depth is larger than the number of blocks.
     """
     features, grid = gem_features(clip, pixels, depth=depth, iterations=iterations, temperature=temperature)
     texts = F.normalize(text_features.reshape(-1, text_features.shape[-1]).to(features), dim=-1)

@@ -1,4 +1,4 @@
-"""From a map over the token grid to one score per proposal: the mean of the upsampled map inside each mask."""
+"""Pooling of a map on the token grid to one score for each proposal: the mean of the upsampled map inside its mask."""
 
 from __future__ import annotations
 
@@ -11,7 +11,15 @@ from zsris_viz.methods.scene_cache import once_per_scene
 
 
 def upsample(grid_map: Tensor, size: tuple[int, int]) -> Tensor:
-    """Bilinear, as all methods here bring maps to the image: (rows, columns) -> (H, W); any leading axes are kept."""
+    """Upsample maps bilinearly to the size of the image, without aligned corners.
+
+    Args:
+        grid_map: Tensor (..., rows, columns), with any leading axes.
+        size: Height and width of the image in pixels.
+
+    Returns:
+        Tensor (..., H, W).
+    """
     flat = grid_map.reshape(-1, 1, *grid_map.shape[-2:])
     large = F.interpolate(flat, size=size, mode="bilinear", align_corners=False)
     return large.reshape(*grid_map.shape[:-2], *size)
@@ -19,12 +27,17 @@ def upsample(grid_map: Tensor, size: tuple[int, int]) -> Tensor:
 
 @once_per_scene
 def mean_weights(scene: SceneFeatures, grid: tuple[int, int]) -> Tensor:
-    """Return how much each grid cell counts in the mean of the upsampled map inside each mask.
+    """Compute the weight of each grid cell in the mean of the upsampled map inside each mask.
 
-    The result is (N, rows * columns) float64.
+    Upsampling and averaging are both linear. The mean inside mask n of a map M that is upsampled to the image is
+    therefore entry n of `mean_weights @ M`, and scoring does not need the map at full size.
 
-    Upsampling and averaging are both linear, so the mean inside mask n of a map M upsampled to the image is
-    `mean_weights[n] @ M`: the full-size map is never made for scoring. Rows sum to 1; zero for an empty mask.
+    Args:
+        scene: The proposals.
+        grid: Rows and columns of the map.
+
+    Returns:
+        Tensor (N, rows * columns) of float64, whose rows sum to 1, or to 0 for an empty mask.
     """
 
     (rows, columns), (height, width) = grid, scene.size
@@ -35,11 +48,16 @@ def mean_weights(scene: SceneFeatures, grid: tuple[int, int]) -> Tensor:
 
 
 def mean_inside(scene: SceneFeatures, grid_map: Tensor, *, stretch: bool = False) -> Tensor:
-    """(N,) float32: the mean inside each mask of a (rows, columns) map upsampled to the image.
+    """Compute the mean of an upsampled map inside each mask.
 
     Args:
-        stretch: first stretch the upsampled map to 0-1, as several authors do before drawing. It does not change
-            which mask is best, but makes the map of an absent object look like that of a present one.
+        scene: The proposals.
+        grid_map: Tensor (rows, columns), the map.
+        stretch: Whether the upsampled map is first rescaled to 0-1, as several authors do for drawing. This does not
+            change which mask is best, but makes the map of an absent object resemble that of a present one.
+
+    Returns:
+        Tensor (N,) of float32.
     """
     means = mean_weights(scene, (grid_map.shape[-2], grid_map.shape[-1])) @ grid_map.detach().double().cpu().flatten()
     if stretch:
@@ -50,7 +68,7 @@ def mean_inside(scene: SceneFeatures, grid_map: Tensor, *, stretch: bool = False
 
 
 def _interpolation_matrix(cells: int, pixels: int) -> Tensor:
-    """(pixels, cells) float64: bilinear interpolation along one axis, without aligned corners."""
+    """Compute the (pixels, cells) float64 matrix of bilinear interpolation along one axis without aligned corners."""
     return F.interpolate(
         torch.eye(cells, dtype=torch.float64)[:, None], size=pixels, mode="linear", align_corners=False
     )[:, 0].T

@@ -1,4 +1,4 @@
-"""Negative phrases for TAS's N-score: what else the caption of the image names (Suo et al., 2023, section 3.3)."""
+"""Negative phrases for TAS's N-score: the caption's noun phrases for other things (Suo et al., 2023, section 3.3)."""
 
 from __future__ import annotations
 
@@ -19,16 +19,16 @@ if TYPE_CHECKING:
 
 @settings
 class Synonymy:
-    """When a phrase names the referent.
+    """Settings of the test whether a phrase names the referent.
 
     Attributes:
-        min_pairs: How many pairs of WordNet synsets have to be alike; 3 in TAS. With 1, words with one sense in common
-            count as synonyms.
-        threshold: Path similarity above which two synsets are alike, 0-1; 0.9 in TAS.
-        same_word: A word is its own synonym however few senses it has. False: the authors' code, by which "apple",
-            with two senses, does not name an apple.
-        noun: Which noun of a phrase is compared: its "head", or the "first" one (authors' code: of "wine glass",
-            "wine").
+        min_pairs: Smallest number of pairs of similar WordNet synsets; 3 in TAS. With 1, words with one sense in common
+            are synonyms.
+        threshold: Path similarity above which two synsets are similar, 0-1; 0.9 in TAS.
+        same_word: Whether a word is a synonym of itself even if it has few senses. In the authors' code it is not:
+            "apple", with two senses, is no synonym of "apple".
+        noun: Noun of a phrase that is compared: its "head", or the "first" noun as in the authors' code ("wine" of
+            "wine glass").
     """
 
     min_pairs: Annotated[int, Field(ge=1, strict=True)] = 3
@@ -37,7 +37,15 @@ class Synonymy:
     noun: Literal["head", "first"] = "head"
 
     def holds(self, a: str, b: str) -> bool:
-        """Return whether two nouns name the same kind of thing."""
+        """Return whether two nouns name the same kind of thing.
+
+        Args:
+            a: The first noun.
+            b: The second noun.
+
+        Returns:
+            Whether the nouns are synonyms by these settings.
+        """
         if self.same_word:
             return are_synonyms(a, b, min_pairs=self.min_pairs, threshold=self.threshold)
         ours = synsets(b)
@@ -47,11 +55,11 @@ class Synonymy:
 
 @dataclass(frozen=True)
 class Negatives:
-    """Noun phrases of a caption, with and without those that name the referent.
+    """The noun phrases of a caption, divided into negatives and others.
 
     Attributes:
-        kept: Those that serve as negatives, as they stand in the caption.
-        dropped: Phrase -> why it does not serve.
+        kept: The negatives, as they are written in the caption.
+        dropped: Each other phrase with the reason why it is not a negative.
     """
 
     kept: tuple[str, ...]
@@ -61,15 +69,17 @@ class Negatives:
 def mine_negatives(caption: str, referent: str, parser: Parser, rule: Synonymy | None = None) -> Negatives:
     """Find the noun phrases of a caption that do not name the referent.
 
+    With `rule.noun="head"`, the default, phrases without a noun ("it") are dropped, and each phrase is kept once. With
+    "first", as in the authors' code, only phrases that name the referent are dropped.
+
     Args:
-        caption: Of the whole image; without words there are no negatives.
-        referent: A noun or noun phrase; its noun by `rule.noun` is compared.
-        parser: Parses the caption.
-        rule: When a phrase names the referent; None for TAS's rule.
+        caption: Caption of the whole image; without words there are no negatives.
+        referent: Noun or noun phrase of the referent, whose noun by `rule.noun` is compared.
+        parser: Parser for the caption.
+        rule: The test whether a phrase names the referent; None for TAS's settings.
 
     Returns:
-        With `rule.noun="head"`, the default: phrases without a noun ("it") are dropped and equal ones count once. With
-        "first", the authors' code: all are kept that the rule does not drop.
+        The negatives and the dropped phrases.
     """
     rule = rule or Synonymy()
     if not caption.strip():
@@ -94,7 +104,16 @@ def mine_negatives(caption: str, referent: str, parser: Parser, rule: Synonymy |
 
 
 def referent_noun(referent: str, parser: Parser, noun: str) -> str | None:
-    """Return the noun of a phrase that is compared, or None if it has none."""
+    """Return the noun of a phrase that is compared.
+
+    Args:
+        referent: Noun or noun phrase.
+        parser: Parser for the phrase.
+        noun: "head" or "first", as in :class:`Synonymy`.
+
+    Returns:
+        The noun; a phrase of one token is returned as it is. None if a longer phrase has no noun.
+    """
     tokens = parser.parse(referent).tokens
     if len(tokens) == 1:
         return tokens[0].text

@@ -1,4 +1,4 @@
-"""The spatial rectifier of TAS (Suo et al., 2023, section 3.4): only masks in the named half or quadrant may win."""
+"""The spatial rectifier of TAS (Suo et al., 2023, section 3.4), which excludes masks outside the named image part."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ HALVES = ("shared", "official")
 
 @dataclass(frozen=True)
 class Rectification:
-    """What the rectifier made of a direction.
+    """The result of the rectifier for N masks.
 
     Attributes:
-        direction: the words for sides that it used, "left" or "top left"; None if there was none to use.
-        centres: (N, 2) float64, x and y of each mask in pixels; nan for an empty mask.
-        medians: (x, y) at which the halves are split; nan without a mask.
-        halves: name of a side -> (N,) bool, the masks in it.
-        inside: (N,) bool, the masks that may win; None for no rectification.
+        direction: The sides that were used, such as "left" or "top left"; None if the rectifier does not apply.
+        centres: Tensor (N, 2) of float64, x and y of the centre of each mask in pixels; nan for an empty mask.
+        medians: x and y of the lines between the halves in pixels; nan if all masks are empty.
+        halves: For each side a tensor (N,) of bool, the masks in that half.
+        inside: Tensor (N,) of bool, the masks that remain eligible; None if the rectifier does not apply.
     """
 
     direction: str | None
@@ -34,26 +34,36 @@ class Rectification:
     inside: Tensor | None
 
     def apply(self, scores: Tensor) -> Tensor:
-        """Scores with -inf for every mask outside the named part."""
+        """Set the score of every mask outside the named part to -inf.
+
+        Args:
+            scores: Tensor (N,), the scores.
+
+        Returns:
+            Tensor (N,).
+        """
         return scores if self.inside is None else scores.masked_fill(~self.inside.to(scores.device), -torch.inf)
 
 
 def rectify(masks: Masks, direction: str | None, *, halves: str = "shared") -> Rectification:
-    """Which masks lie where a direction says.
+    """Find the masks that lie in the half or quadrant that a direction names.
 
-    The centre of a mask is the mean of its pixels' coordinates; the halves are split at the median of all centres. A
-    direction of two sides names a quadrant. There is no rectification without a side ("middle" is none), with fewer
-    than two masks, or where no mask lies in the named part.
+    The centre of a mask is the mean of its pixels' coordinates. The halves are separated at the median of all centres.
+    A direction with two sides names a quadrant. The rectifier does not apply without a side ("middle" is not one), with
+    fewer than two masks, or if no mask lies in the named part.
 
     Args:
-        masks: the proposals; empty ones count nowhere.
+        masks: The proposals; empty ones are ignored.
         direction: "left", "right", "top", "bottom", two of them ("top left"), "middle" or None.
-        halves: "shared", a mask on the median lies in both halves, so that left and right are mirror images;
-            "official", it lies in the right or bottom one, and centres are truncated to whole pixels, as in the
-            authors' code.
+        halves: "shared" assigns a mask on the median to both halves, so that left and right are mirror images.
+            "official" assigns it to the right or bottom half and truncates centres to whole pixels, as in the authors'
+            code.
+
+    Returns:
+        The eligible masks with the centres and medians.
 
     Raises:
-        InvalidInputError: an unknown direction, or an unknown way of halving.
+        InvalidInputError: The direction or the value of `halves` is unknown.
     """
     if halves not in HALVES:
         raise InvalidInputError(f"halves={halves!r} is unknown; use one of {', '.join(HALVES)}.")
@@ -85,10 +95,16 @@ def rectify(masks: Masks, direction: str | None, *, halves: str = "shared") -> R
 
 
 def sides_of(direction: str | None) -> list[str]:
-    """The sides that a direction names: [] for None and "middle", ["top", "left"] for "top left".
+    """Return the sides that a direction names, such as ["top", "left"] for "top left".
+
+    Args:
+        direction: The direction, or None.
+
+    Returns:
+        The sides; an empty list for None and for "middle".
 
     Raises:
-        InvalidInputError: a word that is none of them.
+        InvalidInputError: The direction contains an unknown word.
     """
     words = (direction or "").lower().split()
     unknown = [word for word in words if word not in (*SIDES, "middle")]

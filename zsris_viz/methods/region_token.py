@@ -1,4 +1,4 @@
-"""Region token (Adapting CLIP, Li et al. 2022; baseline of Global-Local CLIP): a CLS-like token for each proposal."""
+"""Region token (Adapting CLIP, Li et al., 2022; baseline of Global-Local CLIP): a CLS-like token for each proposal."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ class RegionTokenConfig:
     """Settings of :class:`RegionToken`.
 
     Attributes:
-        membership: Which patches are inside a mask. "half": at least half of the patch by bilinear resize, and if
-            that is none, the fullest one; "nearest": the mask's pixel at the patch's corner, as nearest-neighbour
-            resize takes it (official).
-        stem_padding: Pad the image by (patch - 1) // 2 zero pixels before cutting patches, which moves it by about
-            half a patch against the masks, and round position embeddings to 16 bits (both are side effects of the
-            authors' upsampling option).
+        membership: Criterion by which a patch is inside a mask. "half": the mask covers at least half of the patch
+            after bilinear resizing, or the patch has the largest share if no patch reaches half. "nearest": the mask
+            contains the pixel at the patch's corner, as in nearest-neighbour resizing (the authors' code).
+        stem_padding: Whether the image is padded by (patch - 1) // 2 zero pixels before it is cut into patches, which
+            shifts it by about half a patch against the masks, and position embeddings are rounded to 16 bits. Both are
+            side effects of the authors' upsampling option.
         preprocess: Name of a preprocessing preset; None for the scene's own.
     """
 
@@ -39,14 +39,14 @@ class RegionTokenConfig:
 
 
 class RegionToken(RankingMethod):
-    """cos(region token, E_t(T)): from block 0 on, a token for each mask attends to the patches inside and to itself.
+    """Score cos(region token, E_t(T)) with a token for each mask that attends to the patches inside and to itself.
 
-    Patches are untouched by the region tokens, which do not see CLS or each other; so all masks are computed in one
-    pass.
+    The region tokens run from block 0 on. The patches do not attend to them, and they attend neither to CLS nor to each
+    other. All masks are therefore computed in one pass.
 
-    Presets: "default"; "official", as in the baseline of GL-CLIP's code.
+    Presets: "default"; "official" as in the baseline of GL-CLIP's code.
 
-    Evidence: features (N, D), text_feature (D,), grid_masks (N, g, g) bool.
+    Evidence: `features` (N, D), `text_feature` (D,) and `grid_masks` (N, g, g) of bool.
     """
 
     info = MethodInfo(
@@ -71,18 +71,40 @@ class RegionToken(RankingMethod):
         return scores, {"features": features, "text_feature": text_feature, "grid_masks": self.inside(scene)}
 
     def inside(self, scene: SceneFeatures) -> Tensor:
-        """Return which patches each region token sees, (N, g, g) bool."""
+        """Return the patches to which each region token attends.
+
+        Args:
+            scene: Image, proposals and a ViT.
+
+        Returns:
+            Tensor (N, g, g) of bool.
+        """
         return patches_inside(scene, self.config.membership)
 
     def features(self, scene: SceneFeatures) -> Tensor:
-        """Return the region tokens in the joint space, (N, D) fp32, not normalised; computed once for each image."""
+        """Return the region tokens in the joint space, computed once for each image.
+
+        Args:
+            scene: Image, proposals and a ViT.
+
+        Returns:
+            Tensor (N, D) of float32, not normalised.
+        """
         config = self.config
         return region_features(scene, scene.preprocess(config.preprocess), config.membership, config.stem_padding)
 
 
 @once_per_scene
 def patches_inside(scene: SceneFeatures, membership: str) -> Tensor:
-    """Compute which patches are inside each mask, (N, g, g) bool; see :class:`RegionTokenConfig`."""
+    """Compute which patches are inside each mask.
+
+    Args:
+        scene: Proposals and a ViT.
+        membership: As in :class:`RegionTokenConfig`.
+
+    Returns:
+        Tensor (N, g, g) of bool.
+    """
     if membership == "nearest":
         floats = scene.masks.data[:, None].float()
         return F.interpolate(floats, size=scene.layered.grid, mode="nearest")[:, 0] > 0
@@ -93,7 +115,20 @@ def patches_inside(scene: SceneFeatures, membership: str) -> Tensor:
 
 @once_per_scene
 def region_features(scene: SceneFeatures, preprocess: Preprocess, membership: str, stem_padding: bool) -> Tensor:
-    """Compute the region tokens in the joint space, (N, D) fp32, not normalised; see :class:`RegionTokenConfig`."""
+    """Compute the region tokens of all proposals in the joint space.
+
+    Args:
+        scene: Image, proposals and a ViT.
+        preprocess: The preprocessing.
+        membership: As in :class:`RegionTokenConfig`.
+        stem_padding: As in :class:`RegionTokenConfig`.
+
+    Returns:
+        Tensor (N, D) of float32, not normalised.
+
+    Raises:
+        UnavailableError: The model is not a ViT.
+    """
     clip = require_vit(scene.clip, "Region token")
     if stem_padding:
         pixels = scene.pixels(preprocess)
@@ -104,10 +139,15 @@ def region_features(scene: SceneFeatures, preprocess: Preprocess, membership: st
 
 
 def region_tokens(clip: VitClip, layers: list[Tensor], inside: Tensor) -> Tensor:
-    """(N, D) fp32: region tokens after all blocks, projected.
+    """Compute the region tokens after all blocks and project them to the joint space.
 
     Args:
-        layers: the tower's L + 1 layers for one image, (1, 1 + P, C) each. inside: (N, P) bool.
+        clip: A ViT.
+        layers: L + 1 tensors (1, 1 + P, C), the layers of the image tower for one image.
+        inside: Tensor (N, P) of bool, the patches inside each mask.
+
+    Returns:
+        Tensor (N, D) of float32, not normalised.
     """
     inside = inside.to(clip.device)
     with autograd_mode(False):

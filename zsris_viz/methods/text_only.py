@@ -1,4 +1,4 @@
-"""Text-only: a mask's caption against the expression, both as texts (baseline in Suo et al., 2023, section 4.3)."""
+"""Text-only: the caption of each mask is compared with the expression (baseline in Suo et al., 2023, section 4.3)."""
 
 from __future__ import annotations
 
@@ -19,20 +19,20 @@ class TextOnlyConfig:
     """Settings of :class:`TextOnly`.
 
     Attributes:
-        caption: What the captioner is shown of a proposal.
+        caption: Settings of the images for the captioner.
     """
 
     caption: CaptionVariant = CaptionVariant()
 
 
 class TextOnly(RankingMethod):
-    """cos(E_t(caption of the mask), E_t(T)): how much an expression says of what a captioner sees.
+    """Score cos(E_t(caption of the mask), E_t(T)), the similarity of a proposal's caption and the expression.
 
-    Presets: "default"; "official", captions of crops padded with black to a square, as in TAS's code. Captions can be
-    given: `predict(scene, text, captions=[...])`. An empty caption counts as "object".
+    Presets: "default"; "official" with captions of crops padded with black to a square, as in TAS's code. Captions can
+    be given: `predict(scene, text, captions=[...])`. An empty caption is replaced by "object".
 
-    Evidence: captions (N texts), empty_captions (indices of those that were empty), caption_features (N, D),
-    text_feature (D,).
+    Evidence: `captions` (N texts), `empty_captions` (indices of those that were empty), `caption_features` (N, D) and
+    `text_feature` (D,).
     """
 
     info = MethodInfo(

@@ -1,4 +1,4 @@
-"""The texts of an expression: features that are computed once per string, and parts that are given or parsed."""
+"""Features of texts, computed once for each string, and parts of expressions, given by the caller or parsed."""
 
 from __future__ import annotations
 
@@ -21,10 +21,11 @@ SOURCES = ("parser", "gold")
 
 
 class TextCache:
-    """Text features of one CLIP model, each distinct string embedded once.
+    """Text features of one model, which embeds each distinct string once.
 
     Args:
-        clip: the model. batch_size: texts at once.
+        clip: The model.
+        batch_size: Largest number of texts that are embedded at once.
     """
 
     def __init__(self, clip: ImageTextModel, *, batch_size: int = 256) -> None:
@@ -39,7 +40,14 @@ class TextCache:
         return text in self._features
 
     def features(self, texts: Sequence[str]) -> Tensor:
-        """(n, D) fp32, not normalised, in the order given; only new strings pass the tower. "" is allowed."""
+        """Return the features of texts; only new strings are embedded.
+
+        Args:
+            texts: n texts; the empty text is allowed.
+
+        Returns:
+            Tensor (n, D) of float32, not normalised, in the order of the texts.
+        """
         missing = [text for text in dict.fromkeys(texts) if text not in self._features]
         if missing:
             features = self.clip.embed_texts(missing, batch_size=self.batch_size, allow_empty=True)
@@ -50,19 +58,21 @@ class TextCache:
 
 
 class ExpressionParts:
-    """An expression's text with its parts, each either given or found by the parser when it is first asked for.
+    """An expression with its parts, each of which is either given or found by the parser on first access.
 
     Args:
-        expression: the text, or an Expression.
-        given: parts that are known; a part given as None counts as known to be absent, except the noun phrase, for
-            which None means "not given". Also captions (one text for each proposal), image_caption (a text) and
-            negatives (a list of texts, which may be empty), of which None means "not given".
-        source: "parser" leaves the gold parts of an Expression alone; "gold" takes them.
-        parser: a function that returns the parser; called only when a part has to be found.
+        expression: A text, or an Expression.
+        given: Values of parts by name. None means that the expression does not have the part; for the noun phrase it
+            means that it is not given. "captions" (one text for each proposal), "image_caption" (a text) and
+            "negatives" (a list of texts, which may be empty) can be given too; for these None means that they are not
+            given.
+        source: "parser" ignores the gold parts of an Expression; "gold" uses them.
+        parser: Function that returns the parser; it is called only when a part has to be found.
 
     Raises:
-        InvalidInputError: an expression without visible characters, an unknown source, "gold" for a plain string.
-        InvalidTypeError: an expression that is no text, or an unknown part.
+        InvalidInputError: The expression has no visible characters, the source is unknown, or "gold" is used with a
+            text.
+        InvalidTypeError: The expression is not a text or an Expression, or a part is unknown.
     """
 
     def __init__(
@@ -111,7 +121,11 @@ class ExpressionParts:
 
     @property
     def parse(self) -> Any:
-        """The parser's reading of the whole text; made on first use."""
+        """Return the parse of the whole text; the text is parsed on first access.
+
+        Raises:
+            InvalidInputError: There is no parser.
+        """
         if self._parse is None:
             if self._parser is None:
                 raise InvalidInputError(
@@ -121,9 +135,10 @@ class ExpressionParts:
         return self._parse
 
     def spaced(self) -> ExpressionParts:
-        """The expression as GL-CLIP's code reads it: in lower case, split by the parser, one blank between words.
+        """Return the expression in lower case with one blank between the parser's tokens, as GL-CLIP's code reads it.
 
-        Of use only where the parser is asked at all: with a noun phrase that is known, the same object comes back.
+        Returns:
+            The new expression; this object itself if the noun phrase is known, because the parser is not needed then.
         """
         if "noun_phrase" in self._known:
             return self
@@ -133,7 +148,7 @@ class ExpressionParts:
 
     @property
     def known(self) -> dict[str, Any]:
-        """The parts that were given or are gold; the others come from the parser."""
+        """Return the parts that were given or are gold; the parser finds the others."""
         return dict(self._known)
 
     def __getattr__(self, name: str) -> Any:
@@ -145,7 +160,7 @@ class ExpressionParts:
 
 
 def _checked_extras(given: dict[str, Any]) -> dict[str, Any]:
-    """Captions and negatives as tuples of texts, the image's caption as a text; what is None is left out."""
+    """Return captions and negatives as tuples of texts and the image's caption as a text, without None values."""
     found: dict[str, Any] = {}
     for name, value in given.items():
         if value is None:
@@ -162,6 +177,13 @@ def _checked_extras(given: dict[str, Any]) -> dict[str, Any]:
 
 
 def mean_feature(features: Iterable[Tensor]) -> Tensor:
-    """Mean of normalised features, normalised again: an ensemble of prompts as one text, (D,)."""
+    """Compute the normalised mean of normalised features, for an ensemble of prompts.
+
+    Args:
+        features: Tensors (D,), at least one.
+
+    Returns:
+        Tensor (D,) of unit length.
+    """
     stacked = torch.nn.functional.normalize(torch.stack(list(features)), dim=-1)
     return torch.nn.functional.normalize(stacked.mean(dim=0), dim=-1)

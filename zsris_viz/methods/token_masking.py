@@ -1,4 +1,4 @@
-"""Token masking for many proposals at once, without computing tokens that are masked away."""
+"""Token masking of many proposals at once, without computing the tokens that are masked out."""
 
 from __future__ import annotations
 
@@ -19,20 +19,24 @@ def masked_features(
     batch_size: int = 64,
     advance: Callable[[str, int, int], None] | None = None,
 ) -> Tensor:
-    """CLS features, patch tokens multiplied by each mask before every remaining block (Global-Local CLIP, eq. 3).
+    """Compute CLS features with the patch tokens multiplied by each mask before every remaining block.
 
-    The same numbers as `clip.resume(hidden, layer, token_mask=masks)` up to rounding, for a fraction of the work. A
-    token whose mask value is 0 is zero before every block, whatever the block before made of it. So nobody needs what
-    blocks make of it, and as a key all such tokens are one and the same: one zero token stands for z of them, with
-    log z added to its attention logits. Proposals that keep about the same number of tokens run together.
+    This is token masking of Global-Local CLIP (Yu et al., CVPR 2023, eq. 3). The result equals `clip.resume(hidden,
+    layer, token_mask=masks)` up to rounding and needs less computation. A token whose mask value is 0 is zero before
+    every block, so its output is not needed, and as keys all such tokens are identical. One zero token therefore stands
+    for z of them, with log z added to its attention logits. Proposals that keep a similar number of tokens are computed
+    together.
 
     Args:
-        clip: a ViT. hidden: (1, 1 + P, C), the state of one image after `layer` blocks.
-        masks: (N, P) float, 0-1. batch_size: proposals at once.
-        advance: called with a text, how many proposals are done and how many there are.
+        clip: A ViT.
+        hidden: Tensor (1, 1 + P, C), the state of one image after `layer` blocks.
+        layer: Number of blocks before `hidden`.
+        masks: Tensor (N, P) of floats, the weights of the patches, 0-1.
+        batch_size: Largest number of proposals that are computed at once.
+        advance: Function that is called with the name of the work, the number of proposals done and their total.
 
     Returns:
-        (N, D) fp32, not normalised.
+        Tensor (N, D) of float32, not normalised.
     """
     counts = (masks > 0).sum(dim=1)
     features = torch.zeros(len(masks), clip.embed_dim, device=hidden.device)
@@ -62,7 +66,7 @@ def masked_features(
 
 
 def _groups(counts: Tensor, batch_size: int) -> Iterator[Tensor]:
-    """Row numbers of proposals with like counts, at most `batch_size` together, a quarter of a row padding."""
+    """Yield indices of at most `batch_size` proposals with similar counts, so that padding stays small."""
     order = counts.argsort(descending=True, stable=True)
     sizes = counts[order].tolist()
     start = 0
