@@ -118,7 +118,7 @@ class Sample:
         size: tuple[int, int] | None = None,
         captions: Sequence[str] = (),
     ) -> None:
-        self.image_id = storable(image_id)
+        self.image_id = storable(str(image_id))
         self.references = tuple(references)
         self.captions = tuple(captions)
         self._source = image

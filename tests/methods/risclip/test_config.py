@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from zsris_viz.errors import InvalidInputError, UnavailableError
+from zsris_viz.errors import CorruptFileError, InvalidInputError, UnavailableError
 from zsris_viz.methods.risclip.config import Architecture, Training, checked, read_training
 
 
@@ -37,7 +37,7 @@ def test_what_a_file_leaves_out_is_default(tmp_path: Path) -> None:
 def test_bad_settings_are_named(tmp_path: Path, text: str, said: str) -> None:
     file = tmp_path / "a.yaml"
     file.write_text(text)
-    with pytest.raises(InvalidInputError, match=said):
+    with pytest.raises(CorruptFileError if text == "a: [" else InvalidInputError, match=said):
         read_training(file)
 
 
