@@ -22,7 +22,7 @@ class Rectification:
     Attributes:
         direction: The sides that were used, such as "left" or "top left"; None if the rectifier does not apply.
         centres: Tensor (N, 2) of float64, x and y of the centre of each mask in pixels; nan for an empty mask.
-        medians: x and y of the lines between the halves in pixels; nan if all masks are empty.
+        medians: Positions x and y of the lines between the halves in pixels; nan if all masks are empty.
         halves: For each side a tensor (N,) of bool, the masks in that half.
         inside: Tensor (N,) of bool, the masks that remain eligible; None if the rectifier does not apply.
     """

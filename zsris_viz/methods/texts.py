@@ -43,7 +43,7 @@ class TextCache:
         """Return the features of texts; only new strings are embedded.
 
         Args:
-            texts: n texts; the empty text is allowed.
+            texts: List of n texts; the empty text is allowed.
 
         Returns:
             Tensor (n, D) of float32, not normalised, in the order of the texts.

@@ -56,7 +56,14 @@ def strings_of(text: ExpressionParts, kind: HybridKind) -> tuple[str, str]:
 
 
 def is_fused(kind: HybridKind) -> bool:
-    """Return whether a kind of hybrid text is mixed inside the text tower."""
+    """Return whether a kind of hybrid text is mixed inside the text tower.
+
+    Args:
+        kind: The kind of hybrid text.
+
+    Returns:
+        True for "fusion" and "context-fusion".
+    """
     return kind in ("fusion", "context-fusion")
 
 
@@ -130,7 +137,7 @@ def fused_feature(
         clip: The model.
         sentence: The first text.
         phrase: The second text.
-        block: b, counted from 0.
+        block: Index b of the block, counted from 0.
         beta: Weight of the sentence's self-attention, 0-1.
         causal: Whether the causal mask applies in block b. Without it, as in the authors' code, the texts are padded to
             the context length and every token of that block attends to all others including the padding.

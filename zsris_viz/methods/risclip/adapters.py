@@ -53,7 +53,7 @@ class Adapter(nn.Module):
 
     Args:
         width: C, the number of channels of the adapter's own tower.
-        bottleneck: r, the number of channels inside the adapter, a multiple of `heads`.
+        bottleneck: Number r of channels inside the adapter, a multiple of `heads`.
         heads: Number of heads of the cross-attention.
     """
 
@@ -98,7 +98,7 @@ class AdapterPair(nn.Module):
     Args:
         image_width: Cv, the number of channels of the image tower.
         text_width: Ct, the number of channels of the text tower.
-        bottleneck: r, the number of channels inside both adapters, a multiple of `heads`.
+        bottleneck: Number r of channels inside both adapters, a multiple of `heads`.
         heads: Number of heads of each cross-attention.
     """
 

@@ -21,7 +21,7 @@ class Decoder(nn.Module):
         dim: D, the number of channels of the joint space.
         early: Number of channels of each early layer.
         width: Number of channels of the convolutions.
-        cells: c, the number of cells along the side of a patch in the mask.
+        cells: Number c of cells along the side of a patch in the mask.
     """
 
     def __init__(self, dim: int, early: Sequence[int], width: int, cells: int) -> None:

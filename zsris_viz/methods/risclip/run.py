@@ -157,7 +157,8 @@ class TrainingRun:
     def finish(self) -> Trained:
         """Return the trained model; a finished run also writes it to `model.safetensors`.
 
-        A run that is not finished returns the model with its current weights.
+        Returns:
+            The result of the run; if it is not finished, the model has its current weights.
         """
         done = self.progress
         if done.finished and self.accelerator.is_main_process:
