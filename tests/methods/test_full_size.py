@@ -32,7 +32,7 @@ def test_official_vit(name, image, masks, present):
         )
         layers = plain.vit_layers(model, plain.clip_pixels(image, 224))
         tokens = plain.surgery(model, layers, 6)
-        tokens = tokens / tokens.norm(dim=0, keepdim=True)
+        tokens = plain.unit(tokens)
         texts = [
             plain.unit(plain.text(model, lambda one: clip.tokenize(one, length=77, allow_empty=True).ids, words))
             for words in (SENTENCE, "")
