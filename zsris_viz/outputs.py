@@ -57,7 +57,7 @@ class Outputs:
             notebook: Name of the notebook, without `.ipynb`.
             model: The model behind the numbers: a text, or an object with `name` (what `load_clip` gives).
             data: The data behind them: a text, or an object with `name` and `split` (what `load_dataset` gives).
-            parameters: What the notebook was run with; plain values only.
+            parameters: Parameters of the notebook; plain values only.
         """
         self.output_dir = Path(output_dir)
         self.notebook = notebook

@@ -1,4 +1,4 @@
-"""AttentionExplorer: what the tokens of text and image attend to, and how hidden words move the choice."""
+"""AttentionExplorer: the attention of text and image tokens, and the effect of hidden words on the choice."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class AttentionExplorer(Explorer):
         expression: The text.
         clip: A model, or its name for `load_clip`.
         proposals: A name for `load_proposals`, a Proposer, or masks.
-        method: One that gives every proposal a feature: "global-local", "cropping", "region-token", or a Method.
+        method: A method with a feature for every proposal: "global-local", "cropping", "region-token", or a Method.
         truth: (H, W) bool, the ground truth; None if it is not known.
         layer: Text layer that is shown first, 1 to the last (default).
         image_layer: The same in the image tower.

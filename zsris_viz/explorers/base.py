@@ -1,4 +1,4 @@
-"""What all explorers share: controls above a board, messages, work that can be cancelled, and what one takes away."""
+"""The common base of all explorers: controls above a board, messages, jobs that can be cancelled, and exports."""
 
 from __future__ import annotations
 
@@ -30,9 +30,9 @@ class Explorer(ipywidgets.VBox):
     appear there too.
 
     Attributes:
-        state: What is computed, without widgets.
+        state: The computed results, without widgets.
         board: The panels in the page.
-        image_source: What `code` writes for the image: the name of an example, or the image itself.
+        image_source: The image in the result of `code`: the name of an example, or the image itself.
         on_change: Called with the explorer after its state has changed; None for nobody.
         restorable: Names of the settings that a page's address may set.
     """
@@ -81,10 +81,10 @@ class Explorer(ipywidgets.VBox):
         )
 
     def follow(self, changed: Mapping[str, Any]) -> None:
-        """Bring the state in line with the cursor's values that the reader changed."""
+        """Update the state with the cursor's values that the reader changed."""
 
     def redraw(self) -> None:
-        """Bring controls and board in line with the state."""
+        """Update controls and board to the state."""
         self._show()
         self.match_texts()
 
@@ -116,8 +116,8 @@ class Explorer(ipywidgets.VBox):
         it is done at once.
 
         Args:
-            change: What to do.
-            busy: What is computed, shown with a count while it takes its time.
+            change: Function that changes the state.
+            busy: Description of the computation, shown with a count while it runs.
         """
         if self._job is not None:
             self._job.cancel()
@@ -206,7 +206,7 @@ class Explorer(ipywidgets.VBox):
         self.board.send({"kind": "file", "name": f"{self.name}.{kind}", "type": FORMATS[kind]}, [data])
 
     def close(self) -> None:
-        """Take the widget off the page and let go of model, image and features."""
+        """Remove the widget from the page and release model, image and features."""
         if hasattr(self, "state"):  # not if it was never finished
             if self._job is not None:
                 self._job.cancel()

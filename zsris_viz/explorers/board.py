@@ -1,4 +1,4 @@
-"""The widget that shows a view in the page: panels drawn by JavaScript from what is sent once."""
+"""The widget that shows a view in the page: panels drawn by JavaScript from data that is sent once."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class PanelBoard(anywidget.AnyWidget):
         on_cursor: Called with the cursor's values that the reader changed.
 
     Attributes:
-        view: What is shown, as the page reads it.
+        view: The panels as plain values for the page.
         cursor: A value for each axis, `shown` (numbers of masks), `selected`, `truth` and `pins`.
         message: {"text", "kind"}, where the kind is "", "warning" or "error".
         progress: {"text", "done", "total"}; empty when nothing is computed.

@@ -1,4 +1,4 @@
-"""What CompareExplorer computes: two rankings of the same proposals, and where they differ."""
+"""The state of CompareExplorer, without widgets: two rankings of the same proposals, and their difference."""
 
 from __future__ import annotations
 

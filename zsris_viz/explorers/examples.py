@@ -27,11 +27,11 @@ class Example:
     """An image with an expression for it.
 
     Attributes:
-        name: As `load_example` takes it.
+        name: Name for `load_example`.
         image: RGB.
         expression: The text.
-        proposals: Masks of its objects, or None where they are not known.
-        truth: (H, W) bool, what the expression means; None where it is not known.
+        proposals: Masks of its objects, or None if they are not known.
+        truth: (H, W) bool, the mask of the referent; None if it is not known.
     """
 
     name: str

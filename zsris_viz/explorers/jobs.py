@@ -1,4 +1,4 @@
-"""Work of an explorer that reports how far it is and can be cancelled."""
+"""Jobs of an explorer that report their progress and can be cancelled."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ class Cancelled(Exception):
 
 
 class Job:
-    """One piece of work.
+    """Run one job that reports its progress and can be cancelled.
 
     Args:
-        text: What is computed.
-        report: Called with the text, how many parts are done, and how many there are (0 for unknown).
+        text: Description of the computation.
+        report: Function that takes the text, the number of finished parts, and the number of all parts (0 if unknown).
     """
 
     def __init__(self, text: str, report: Report) -> None:
@@ -31,14 +31,14 @@ class Job:
         self._stop = threading.Event()
 
     def cancel(self) -> None:
-        """Let the work end at its next part."""
+        """Cancel the job; it ends at its next part."""
         self._stop.set()
 
     def advance(self, text: str, done: int, total: int) -> None:
-        """Report a part of the work.
+        """Report a finished part of the job.
 
         Raises:
-            Cancelled: The reader cancelled it.
+            Cancelled: The reader cancelled the job.
         """
         if self._stop.is_set():
             raise Cancelled

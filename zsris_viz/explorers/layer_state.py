@@ -1,4 +1,4 @@
-"""What LayerExplorer shows, without widgets: patch-text maps of every layer, their clusters, and IoU by layer."""
+"""The state of LayerExplorer, without widgets: patch-text maps of every layer, their clusters, and IoU by layer."""
 
 from __future__ import annotations
 

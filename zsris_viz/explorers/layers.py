@@ -1,4 +1,4 @@
-"""LayerExplorer: what each layer of the image tower shows of the place that an expression names."""
+"""LayerExplorer: the similarity of every layer of the image tower with an expression."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class LayerExplorer(Explorer):
         expression: The text.
         clip: A ViT, or its name for `load_clip`.
         truth: (H, W) bool, the ground truth; without, there is no IoU until a mask is clicked.
-        masks: What a click on the image can choose as the ground truth.
+        masks: Masks that a click on the image can choose as the ground truth.
         layer: The layer that is shown first; None for CoPatch's exit.
         negate: Whether the sign of the patch tokens is flipped first.
         projection: A key of :data:`~zsris_viz.explorers.layer_state.PROJECTIONS`.
@@ -164,7 +164,7 @@ class LayerExplorer(Explorer):
 
 
 def measures(state: LayerState, layer: int) -> str:
-    """Return what a layer's map and clusters are worth against the ground truth, in words."""
+    """Return a description of the measures of a layer's map and clusters against the ground truth."""
     view = state.view(layer)
     found = f"{len(view.clusters)} clusters above {view.delta:.2f}" if len(view.clusters) else "no cluster"
     if view.cluster_iou is None or view.map_iou is None:

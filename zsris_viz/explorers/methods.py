@@ -1,4 +1,4 @@
-"""MethodExplorer: what a method chooses for an expression, and what each score consists of."""
+"""MethodExplorer: the choice of a method for an expression, and the parts of each score."""
 
 from __future__ import annotations
 

@@ -193,7 +193,7 @@ class ExplorerPage(ipywidgets.VBox):
         Settings that the explorer does not have are left out; a view of an uploaded image has its expression only.
 
         Args:
-            address: What stands after "#" in the page's address.
+            address: The part of the page's address after "#".
 
         Raises:
             InvalidInputError: The address cannot be read.

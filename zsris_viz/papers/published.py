@@ -1,4 +1,4 @@
-"""The numbers that the papers print, to stand beside measured ones."""
+"""The numbers that the papers print, for comparison with measured ones."""
 
 from __future__ import annotations
 

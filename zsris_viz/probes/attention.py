@@ -1,4 +1,4 @@
-"""Context-token attention: how much the end token, where a text is read, looks at the words that say where."""
+"""Context-token attention: how much the end token attends to the words that describe a place."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The contract of a probe: it is prepared for a tower, sees every image once, and answers with a tidy table."""
+"""The interface of a probe: it is prepared for a tower, reads every image once, and returns a tidy table."""
 
 from __future__ import annotations
 

@@ -73,7 +73,7 @@ def run_probes(
         dataset: A dataset with references, or a list of samples.
         probes: Names from :func:`probe_names`; None for all.
         limit: Only the first `limit` images.
-        parts: Where noun phrases and context tokens come from, "parser" or "gold".
+        parts: Source of noun phrases and context tokens, "parser" or "gold".
         layers: Image layers to measure; by default all. Probes of texts always measure all.
         controls: "untrained" runs everything again with :func:`untrained_tower`; the others are added by the probes
             that declare them.

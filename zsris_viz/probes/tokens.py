@@ -1,4 +1,4 @@
-"""Which words of an expression are noun phrase, context and neither, token by token."""
+"""The group of each token of an expression: noun phrase, context or neither."""
 
 from __future__ import annotations
 

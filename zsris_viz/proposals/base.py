@@ -1,4 +1,4 @@
-"""What every source of mask proposals is: a name, its settings, and `propose(image) -> Masks`."""
+"""The interface of a source of mask proposals: a name, its settings, and `propose(image) -> Masks`."""
 
 from __future__ import annotations
 

@@ -16,9 +16,9 @@ class OverlapFilter:
     """What the filter did with each mask.
 
     Attributes:
-        masks: Those that are kept, in their order.
-        kept: (K,) int64, their numbers.
-        too_small: (N,) bool.
+        masks: The kept masks, in their order.
+        kept: (K,) int64, numbers of the kept masks.
+        too_small: (N,) bool, whether a mask was dropped for its area.
         covered_by: (N,) int64, the largest mask that a dropped one overlaps; -1 where it was not dropped for overlap.
     """
 

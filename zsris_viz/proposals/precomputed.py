@@ -46,14 +46,14 @@ class Precomputed(Proposer):
     (own form only), by its file's name, or because the file has one image only.
 
     Args:
-        file: The file.
-        min_score: Masks with a lower score are left out; needs scores.
-        max_masks: At most so many of each image, the best.
-        missing: What an image is that the file does not name: "error", or "empty" for files that leave images without
+        file: Path of the file.
+        min_score: Least score of a mask; the file must have scores.
+        max_masks: Largest number of masks of each image, best first; None for all.
+        missing: Treatment of images that are not in the file: "error", or "empty" for files that leave images without
             proposals out, as COCO results do.
 
     Attributes:
-        entries: Image id -> what the file says of it.
+        entries: Image id -> its entry in the file.
         problems: One sentence for each entry that cannot be used and is left out.
 
     Raises:
@@ -198,9 +198,9 @@ def save_proposals(
     Each image has "size" [H, W], "sha256" of its content, "masks" (RLEs), "scores" and "boxes" (XYXY).
 
     Args:
-        file: Ends in .json or .json.gz; is written whole or not at all.
-        images: (image id, image, its masks).
-        source: Which model made them.
+        file: Path that ends in .json or .json.gz; the file is written completely or not at all.
+        images: Tuples of image id, image and its masks.
+        source: Name of the model that made the masks.
         **settings: Settings and other plain values that are kept in the file.
 
     Raises:

@@ -1,4 +1,4 @@
-"""The forms in which proposals come in files, read into one; entries that cannot be used are recorded, not used."""
+"""Reading of the file formats of proposals into one form; unusable entries are recorded and skipped."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class PrecomputedImage:
 
     Attributes:
         masks: Run-length encodings as they are in the file.
-        scores: One for each mask, or None.
+        scores: One score for each mask, or None.
         size: Height and width of the image in pixels, if the file gives them.
         file_name: File name of the image, if the file gives it.
         content: The `image_fingerprint` of the image, if the file gives it.

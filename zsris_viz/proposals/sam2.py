@@ -39,7 +39,7 @@ class Sam2(Proposer):
         points_per_batch: Points that the decoder processes at once; by default as many as fit into memory, at most 64.
         pred_iou_thresh: Least IoU that the model predicts for its own mask, 0-1.
         stability_score_thresh: Least IoU between the mask cut a little higher and a little lower, 0-1.
-        stability_score_offset: How much higher and lower, in logits.
+        stability_score_offset: Offset of the higher and the lower cut, in logits.
         box_nms_thresh: Of two masks whose boxes have a larger IoU, the one with the better prediction is kept, 0-1.
         max_masks: Largest number of masks, best first; None for all.
         max_side: Longest side in pixels at which masks are made; those of larger images are enlarged.

@@ -23,7 +23,7 @@ def propose_at_working_size(
 ) -> tuple[Image.Image, Masks]:
     """Return an image at its working size and the proposals of that size.
 
-    Everything that follows should work on these two, and enlarge only the chosen mask (:func:`enlarge`): 80 masks of a
+    All later steps should use these two, and enlarge only the chosen mask (:func:`enlarge`): 80 masks of a
     12-megapixel photograph take 960 MB, at the working size 60 MB.
 
     Args:

@@ -1,4 +1,4 @@
-"""The processes that run notebooks, and the output folder that gets what they made only when they are through."""
+"""The processes that run notebooks, and the output folder, which gets their outputs only when they have finished."""
 
 from __future__ import annotations
 
@@ -90,7 +90,7 @@ class NotebookExecutor:
 
         Args:
             runs: Notebooks with their parameters.
-            package: What the results of all notebooks depend on, as for `fingerprint`.
+            package: Hash of the package, on which all results depend, as for `fingerprint`.
             force: Whether to run even what is up to date.
 
         Returns:

@@ -48,7 +48,7 @@ def write_page(executed: Path, page: Path) -> None:
 
     Args:
         executed: The executed notebook, `.ipynb`.
-        page: Where the page goes.
+        page: Path of the page to write.
     """
     import nbformat
     from nbconvert import HTMLExporter

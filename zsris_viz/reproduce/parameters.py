@@ -1,4 +1,4 @@
-"""The one cell tagged `parameters` of a notebook: what it offers, and whether given values fit it."""
+"""The cell tagged `parameters` of a notebook: its names and defaults, and the check of given values."""
 
 from __future__ import annotations
 

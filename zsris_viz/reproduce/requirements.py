@@ -34,14 +34,14 @@ class Needs:
     Attributes:
         run: Name of the run.
         makes: Ids of figures.yaml.
-        data: What it is measured on.
+        data: Names of the measured data.
         images: Number of images in all splits; None if unknown.
         expressions: Number of expressions in all splits; None if unknown.
-        parts: What must be there.
+        parts: The required resources.
         memory_gb: Memory of a GPU for weights and activations, in GB; None if unknown.
-        memory_note: How the memory is known.
+        memory_note: Source of the number for the memory.
         hours: Device -> hours.
-        basis: How the hours are known, or why they are not.
+        basis: Source of the hours, or the reason why they are unknown.
     """
 
     run: str

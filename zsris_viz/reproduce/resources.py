@@ -1,4 +1,4 @@
-"""What a notebook's parameters name: splits of datasets, their files, models; found by name, nothing is opened."""
+"""Resources that a notebook's parameters name: splits of datasets, their files and models; no file is opened."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ SPEAKERS = {"blip-2": "captioner", "git": "captioner_2"}
 
 @dataclass(frozen=True)
 class Resource:
-    """Something that must be there: a dataset's file, a checkpoint, a model.
+    """Hold a required resource: a dataset's file, a checkpoint or a model.
 
     Attributes:
         name: Name of a manifest or file.
         kind: "data" or "model".
         there: Whether it was found; None if unknown.
         size: Bytes; None if unknown.
-        detail: Where it was looked for, or how to get it.
+        detail: The searched place, or how to get the resource.
     """
 
     name: str

@@ -1,4 +1,4 @@
-"""Backgrounds of drawn scenes: muted colours in four textures, so that no object is told by what lies behind it."""
+"""Backgrounds of drawn scenes: muted colours in four textures, which carry no information about the objects."""
 
 from __future__ import annotations
 

@@ -20,7 +20,7 @@ _COUNTS = {2: "two", 3: "three", 4: "four", 5: "five", 6: "six"}
 
 @dataclass(frozen=True)
 class SceneCaption:
-    """A sentence that is true of the whole scene.
+    """Hold a sentence that describes the whole scene.
 
     Attributes:
         text: Words joined by blanks.

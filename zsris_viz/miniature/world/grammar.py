@@ -44,11 +44,11 @@ _EXTRA_CHANCE = {"refcoco": 0.3, "refcoco+": 0.35, "refcocog": 0.9}
 
 @dataclass(frozen=True)
 class SceneExpression:
-    """A referring expression with all that is known of it.
+    """Hold a referring expression with its annotations.
 
     Attributes:
         text: Words joined by blanks.
-        kind: What is needed to tell the target from other objects of its noun; "noun" if there are none.
+        kind: Kind of the main fact that distinguishes the target; "noun" if no other object has its noun.
         style: "refcoco", "refcoco+" or "refcocog".
         tree: The dependency tree.
         noun_phrase: The base noun phrase that holds the root, determiner included.
@@ -94,13 +94,13 @@ def expressions(
         target: Index of the object in `layout.objects`.
         style: "refcoco", "refcoco+" or "refcocog".
         rng: Source of randomness.
-        visible: For every object the share that is in sight, 0-1; None for all in full sight. What is hidden by more
-            than 60 % is not referred to, and its like are not counted off.
+        visible: For every object the visible share, 0-1; None if all are fully visible. Objects that are hidden by more
+            than 60 % are not described, and others of their noun are not counted.
         kinds: Kinds to try; None for all.
-        semantics: Truth of facts in this layout, if it is known already.
+        semantics: Truth of facts in this layout, if it has been computed already.
 
     Returns:
-        Expressions in the order of `kinds`; empty if the object cannot be told from its like, or is hardly in sight.
+        Expressions in the order of `kinds`; empty if no fact distinguishes the object, or if it is hardly visible.
 
     Raises:
         InvalidInputError: An unknown style or kind, or no such object.
@@ -196,7 +196,7 @@ def gold_examples(seed: int, count: int, style: str | None = None) -> Iterator[G
 
     Args:
         seed: The same seed gives the same expressions.
-        count: How many.
+        count: Number of expressions.
         style: One style, or None for all three in turn.
 
     Yields:

@@ -1,4 +1,4 @@
-"""What stands where in a drawn scene: objects, their colours, sizes and places, before anything is drawn."""
+"""The layout of a drawn scene: objects with their colours, sizes and places, before anything is drawn."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ MAX_OVERLAP = 0.30
 
 @dataclass(frozen=True)
 class SceneObject:
-    """One object. Lengths and places are fractions of the image side, x to the right and y downwards."""
+    """Hold one object; lengths and places are fractions of the image side, x to the right and y downwards."""
 
     noun: str
     colour: str
@@ -40,7 +40,7 @@ class SceneObject:
 
 @dataclass(frozen=True)
 class SceneLayout:
-    """A scene before it is drawn; objects are painted in order, so later ones hide earlier ones."""
+    """Hold a scene before it is drawn; objects are painted in order, so later ones hide earlier ones."""
 
     objects: tuple[SceneObject, ...]
     background: int

@@ -151,8 +151,8 @@ def clothes_phrase(item: SceneObject, rng: np.random.Generator, *, long: bool, p
     Args:
         item: A person.
         rng: Source of randomness.
-        long: With articles.
-        plain: Never the bare "(guy) red shirt".
+        long: Whether articles are used.
+        plain: Whether the form without a preposition, "(guy) red shirt", is excluded.
     """
     assert item.clothes is not None
     colour_alone = chance(rng, 0.25 if long else 0.4)

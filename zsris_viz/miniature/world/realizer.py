@@ -51,7 +51,7 @@ _FAR = 0.3
 
 
 class ExpressionBuilder:
-    """An expression in the making.
+    """Build an expression from facts.
 
     Args:
         semantics: Truth of facts in the scene.

@@ -1,4 +1,4 @@
-"""From a layout to a picture and the mask of every object."""
+"""Rendering of a layout to an image and the mask of every object."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def render_arrays(layout: SceneLayout, side: int = 224) -> tuple[np.ndarray, np.
     """Paint a layout.
 
     Args:
-        layout: What stands where.
+        layout: Objects and their places.
         side: Height and width of the picture in pixels, at least 16.
 
     Returns:

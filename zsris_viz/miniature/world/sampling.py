@@ -1,4 +1,4 @@
-"""Which scene and which expressions belong to a split and an index; nothing is drawn here."""
+"""The choice of scene and expressions for a split and an index, without drawing."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is true of a drawn scene, with margins: an expression uses only facts that nobody would dispute.
+"""The truth of facts in a drawn scene, with margins: an expression uses only facts that are clearly true.
 
 Every fact of a form is True, False or None (too close to call), so that "the left cat" is used only where it is
 clear which cat is meant.
