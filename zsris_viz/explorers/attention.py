@@ -33,7 +33,7 @@ CLS = -1  # the class token, in place of a patch
 
 
 class AttentionExplorer(Explorer):
-    """Attention between text tokens and between patches by layer and head, and scores that follow hidden tokens.
+    """Show the attention between text tokens and between patches by layer and head, and scores with hidden tokens.
 
     The mouse over a token or a patch shows what it attends to; a click on a token hides it from the text tower. The
     dots show every proposal's score before and after, and the picture both choices. A click on the image keeps the

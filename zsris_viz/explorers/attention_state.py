@@ -246,7 +246,7 @@ class AttentionState(ExplorerState):
             (layers, 1 + P, rows, columns) float32; what CLS gets is left out.
 
         Raises:
-            UnavailableError: An RN, whose tower has no attention between patches.
+            UnavailableError: A ResNet, whose tower has no attention between patches.
         """
         held = [weights[:, :, 1:].float() for weights in self._attentions()]
         chosen = [weights.mean(dim=0) if self.image_head is None else weights[self.image_head] for weights in held]
@@ -259,7 +259,7 @@ class AttentionState(ExplorerState):
             (layers, 1 + heads, rows, columns) float32, the mean of all heads first.
 
         Raises:
-            UnavailableError: An RN, whose tower has no attention between patches.
+            UnavailableError: A ResNet, whose tower has no attention between patches.
         """
         place = 0 if self.query is None else 1 + self.query[0] * self.layered.grid[1] + self.query[1]
         held = torch.stack([weights[:, place, 1:].float() for weights in self._attentions()])
@@ -272,7 +272,7 @@ class AttentionState(ExplorerState):
             (rows, columns) float32; what CLS gets is left out.
 
         Raises:
-            UnavailableError: An RN, whose tower has no attention between patches.
+            UnavailableError: A ResNet, whose tower has no attention between patches.
         """
         return self.head_attentions()[self.image_layer - 1, 0 if self.image_head is None else 1 + self.image_head]
 

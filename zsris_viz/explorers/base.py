@@ -33,7 +33,7 @@ class Explorer(ipywidgets.VBox):
         state: The computed results, without widgets.
         board: The panels in the page.
         image_source: The image in the result of `code`: the name of an example, or the image itself.
-        on_change: Called with the explorer after its state has changed; None for nobody.
+        on_change: Function that takes the explorer after its state has changed, or None.
         restorable: Names of the settings that a page's address may set.
     """
 

@@ -34,7 +34,7 @@ def script() -> str:
 
 
 class PanelBoard(anywidget.AnyWidget):
-    """A view in the page.
+    """Show a view in the page.
 
     Sliders, the mouse over a map, pins and the table are answered in the page; Python is told where the cursor stays.
 

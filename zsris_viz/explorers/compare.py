@@ -19,7 +19,7 @@ LONGEST_MAP = 96  # cells of the longest side of the map of differences in the p
 
 
 class CompareExplorer(Explorer):
-    """Two choices side by side and the map of their difference.
+    """Show two choices side by side and the map of their difference.
 
     Scores of each side are standardised over the proposals, painted on the masks and subtracted: red where the first
     side ranks a place higher, blue where the second does. The scale always ends at three standard deviations.

@@ -24,7 +24,7 @@ PHOTOGRAPHS = {
 
 @dataclass(frozen=True)
 class Example:
-    """An image with an expression for it.
+    """Hold an image with an expression for it.
 
     Attributes:
         name: Name for `load_example`.

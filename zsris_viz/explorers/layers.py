@@ -28,7 +28,7 @@ CLUSTER_ROLES = ("first cluster", "second cluster", "third cluster")
 
 
 class LayerExplorer(Explorer):
-    """Patch-text map, clusters and ground truth of one layer side by side, all layers in small, and IoU by layer.
+    """Show the patch-text map, clusters and ground truth of one layer, small maps of all layers, and IoU by layer.
 
     The slider, a click on the curve and the small maps move through the layers without asking the kernel. With `masks`,
     a click on the first picture makes the mask under it the ground truth, a further click the next larger one.

@@ -13,7 +13,7 @@ from zsris_viz.models.base import ImageTextModel
 
 
 class MethodExplorer(Explorer):
-    """An expression, a method and a source of proposals; the ranking with its part scores, and masks on the image.
+    """Show a method's ranking of proposals for an expression with its part scores, and masks on the image.
 
     The mouse over a line of the table shows its mask, a click keeps it shown. A click on the image selects the smallest
     mask there, a further click at the same place the next larger one. With a single proposal, that one is chosen

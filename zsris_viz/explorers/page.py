@@ -38,10 +38,10 @@ DEFAULTS: Mapping[str, Mapping[str, Any]] = {"compare": {"other_method": "croppi
 
 
 class ExplorerPage(ipywidgets.VBox):
-    """The four explorers in tabs, over one image, one expression and one model that they share.
+    """Show the four explorers in tabs, over one shared image, expression and model.
 
-    An explorer is made when its tab is opened. What one of them cannot do (layers of an RN) is said in its tab, and the
-    others work. Another image keeps the expression; an example brings its own.
+    An explorer is made when its tab is opened. If one of them cannot be made (layers of a ResNet), its tab says so, and
+    the others work. Another image keeps the expression; an example brings its own.
 
     Args:
         image: Anything :func:`zsris_viz.images.open_image` takes, or the name of an example.

@@ -77,7 +77,7 @@ class ExplorerState:
 
     Attributes:
         truth: (H, W) bool, or None.
-        progress: Called with a text, how many parts are done and how many there are; None for nobody.
+        progress: Function that takes a text, the number of finished parts and that of all parts, or None.
 
     Raises:
         InvalidInputError: A mask or an image that cannot be used.
@@ -146,7 +146,7 @@ class ExplorerState:
         return "" if drawn or not self.clip.name.startswith("miniature") else MINIATURE
 
     def report_to(self, progress: Callable[[str, int, int], None] | None) -> None:
-        """Let computations over the proposals report to `progress`; None for nobody."""
+        """Let computations over the proposals report to `progress`; None ends the reports."""
         self.progress = progress
         if self._scene is not None:
             self._scene.progress = self._advance

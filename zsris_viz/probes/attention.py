@@ -14,14 +14,14 @@ PROBE = "context-token attention"
 
 
 class ContextAttention(Probe):
-    """Attention from the end token to groups of tokens, by layer and head.
+    """Measure the attention from the end token to groups of tokens, by layer and head.
 
     Kinds: "noun phrase" (without its context words), "context", "other", "start", "end". Variants: "share" of all
-    attention; "share of words", of what goes to words at all; "per token", that share divided by the share of the words
+    attention; "share of words", of the attention to words; "per token", that share divided by the share of the words
     that are in the group: 1 is what a group gets by its size. Expressions without a word of a group do not count for
     it.
 
-    Shuffled control: the words' groups dealt out anew within each expression.
+    Shuffled control: the words' groups are permuted within each expression.
     """
 
     name = PROBE
@@ -35,7 +35,7 @@ class ContextAttention(Probe):
         self._rng = np.random.default_rng(self.seed)
 
     def update(self, image: ImageTexts) -> None:
-        """Take in all expressions of one image."""
+        """Add all expressions of one image."""
         trace = image.clip.trace_texts([part.text for part in image.parts])
         for row, part in enumerate(image.parts):
             assert trace.tokens is not None  # a trace of texts has tokens

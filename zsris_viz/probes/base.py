@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 class Probe(ABC):
-    """A measurement of a tower, layer by layer, with its controls.
+    """Measure a tower layer by layer, with controls.
 
     :func:`~zsris_viz.probes.run.run_probes` makes one instance for each tower, calls `prepare`, then `update` for every
     image, then `result`. A subclass adds its numbers to `self.tally` under `self.control`, and under the names of its
@@ -63,7 +63,7 @@ class Probe(ABC):
 
     @abstractmethod
     def update(self, image: ImageTexts) -> None:
-        """Take in one image.
+        """Add one image.
 
         Args:
             image: The image with its expressions; a `ImageView` if the probe reads images.

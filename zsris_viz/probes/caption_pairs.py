@@ -17,7 +17,7 @@ SWAPS = {"left": "right", "right": "left", "leftmost": "rightmost", "rightmost":
 
 
 class MinimalPairs(Probe):
-    """The share of expressions that are nearer to their object than the same with one word exchanged (chance 0.5).
+    """Measure how often an expression is nearer to its object than the same with one word exchanged (chance 0.5).
 
     Kinds: "left/right", the first such word exchanged; "noun", the head noun exchanged for one of an earlier image,
     which shows what a difference that CLIP knows looks like. Variants: "image layer, object" and "image layer, object,
@@ -41,7 +41,7 @@ class MinimalPairs(Probe):
         self._before: dict[str, Tensor] | None = None
 
     def update(self, image: ImageTexts) -> None:
-        """Take in one image."""
+        """Add one image."""
         view = as_view(image)
         nouns = set().union(*self._nouns[:-1])  # not of the image before, which is the shuffled control
         self._nouns.append({part.head for part in view.parts if part.head})

@@ -17,7 +17,7 @@ FOLDS = 5
 
 
 class PositionDecodability(Probe):
-    """R^2 of a ridge regression on images that it has not seen, by layer.
+    """Measure R^2 of a ridge regression on held-out images, by layer.
 
     Kinds: "place of a patch" from its own hidden state, and "place of the largest object" from the CLS token and from
     the mean patch. Places are centres as fractions of the image's width and height; R^2 is over both together.
@@ -51,7 +51,7 @@ class PositionDecodability(Probe):
         self._positive: list[np.ndarray] = []
 
     def update(self, image: ImageTexts) -> None:
-        """Take in one image."""
+        """Add one image."""
         view = as_view(image)
         self._layers = view.layers
         rows, columns = view.grid

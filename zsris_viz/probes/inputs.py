@@ -23,7 +23,7 @@ Pair = tuple[Reference, Expression]
 
 @dataclass
 class ImageTexts:
-    """One image with its expressions.
+    """Hold one image with its expressions.
 
     Attributes:
         number: Place among the images.
@@ -42,7 +42,7 @@ class ImageTexts:
 
 @dataclass
 class ImageView(ImageTexts):
-    """One image with its hidden states at all layers, and those of its changed copies.
+    """Hold one image with its hidden states at all layers, and those of its changed copies.
 
     Attributes:
         scene: Proposals and features of the image.

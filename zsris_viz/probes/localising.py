@@ -14,7 +14,7 @@ SIGNS = {"as it is": False, "negated": True}
 
 
 class Localisation(Probe):
-    """Measures of the patch-text map at every layer, its tokens as they are and negated.
+    """Measure the patch-text map at every layer, with original and with negated tokens.
 
     Kinds: "pointing game", whether the centre of the most similar patch lies in the object; "IoU" of the object with
     the patches above a threshold; "AUC", the chance that a patch of the object is more similar than one outside (0.5
@@ -32,7 +32,7 @@ class Localisation(Probe):
         self.threshold = threshold
 
     def update(self, image: ImageTexts) -> None:
-        """Take in one image."""
+        """Add one image."""
         view = as_view(image)
         truth = view.truth_on_grid()
         centre = centres_inside(view)

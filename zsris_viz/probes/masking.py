@@ -20,7 +20,7 @@ PROBE = "context masking"
 
 
 class ContextMasking(Probe):
-    """What changes when no token may look at a group of words, from a text layer on.
+    """Measure the changes if no token attends to a group of words, from a text layer on.
 
     The score of a proposal is the cosine of its global visual feature (Global-Local CLIP, eq. 3) with the sentence.
     Layer l: the words are hidden in every block after layer l; the last layer is the unmasked text. Kinds: "context"
@@ -52,7 +52,7 @@ class ContextMasking(Probe):
         self._rng = np.random.default_rng(self.seed)
 
     def update(self, image: ImageTexts) -> None:
-        """Take in one image."""
+        """Add one image."""
         view = as_view(image)
         blocks = min(self.masked_blocks, view.clip.num_layers)
         visual = F.normalize(view.scene.global_features(blocks), dim=-1).cpu()

@@ -15,7 +15,7 @@ SAME = 1e-6  # below this, 1 - cos is rounding: CLS of layer 0 has seen no image
 
 
 class SpatialSensitivity(Probe):
-    """cos between an image's feature and that of its changed copy, in the joint space, at every layer.
+    """Measure the cosine between the features of an image and of its changed copy in the joint space, at every layer.
 
     Variants: "CLS", the pooled feature; "mean patch", the mean of the projected patch tokens; "patch by patch", the
     mean cosine between tokens at the same place; "equivariance", the mean cosine between a token and the token at the
@@ -40,7 +40,7 @@ class SpatialSensitivity(Probe):
         self._generator = torch.Generator().manual_seed(self.seed)
 
     def update(self, image: ImageTexts) -> None:
-        """Take in one image."""
+        """Add one image."""
         view = as_view(image)
         own = readouts(view, view.tokens)
         changed: dict[str, dict[str, Tensor]] = {}

@@ -13,7 +13,7 @@ from zsris_viz.masks import Masks
 
 @dataclass(frozen=True)
 class OverlapFilter:
-    """What the filter did with each mask.
+    """Hold the result of the filter for each mask.
 
     Attributes:
         masks: The kept masks, in their order.

@@ -24,7 +24,7 @@ Mode = Literal["queries", "panoptic"]
 
 
 class Mask2Former(Proposer):
-    """The masks of a universal segmentation model, without their classes.
+    """Propose the masks of a universal segmentation model, without their classes.
 
     With mode "queries" each query gives one mask (its logits, enlarged bilinearly to the image and cut at 0) and one
     score: the probability of its best class, "no object" left out, times the mean probability inside the mask, as in

@@ -30,7 +30,7 @@ FORMAT, VERSION = "zsris-proposals", 1
 
 
 class Precomputed(Proposer):
-    """Masks from a file: FreeSOLO's, Mask2Former's, CutLER's, or anyone's.
+    """Read masks from a file, such as those of FreeSOLO, Mask2Former or CutLER.
 
     Four forms are read; the first three as .json or .json.gz:
 

@@ -19,7 +19,7 @@ FORMS = (
 
 @dataclass
 class PrecomputedImage:
-    """The proposals of one image in a file.
+    """Hold the proposals of one image in a file.
 
     Attributes:
         masks: Run-length encodings as they are in the file.
@@ -38,7 +38,7 @@ class PrecomputedImage:
 
 @dataclass
 class PrecomputedFile:
-    """What a file of proposals holds.
+    """Hold the content of a file of proposals.
 
     Attributes:
         images: Image id -> its proposals.

@@ -26,7 +26,7 @@ MODEL_TYPES = ("sam2", "sam2_video")  # the published repositories hold the vide
 
 
 class Sam2(Proposer):
-    """Masks at a grid of points by SAM 2, filtered as the mask-generation pipeline of transformers filters them.
+    """Propose masks at a grid of points by SAM 2, with the filters of the mask-generation pipeline of transformers.
 
     The defaults are those of the pipeline. For the settings of TAS give `points_per_side=8`, `pred_iou_thresh=0.7` and
     `stability_score_thresh=0.7`. On square images the masks are those of the pipeline. SAM 2 squashes other images to

@@ -1,7 +1,7 @@
 """Turn an executed notebook into one HTML page that needs no network.
 
 The page holds equations as MathML, which browsers draw themselves, so no script has to be bundled or fetched. An
-interactive output, which needs a kernel or a script, gives way to a line that says so; the notebooks draw a static
+interactive output, which needs a kernel or a script, is replaced by a line that says so; the notebooks draw a static
 figure beside each. Cells tagged `hide-input` are folded.
 """
 

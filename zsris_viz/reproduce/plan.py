@@ -20,7 +20,7 @@ SUFFIXES = {"figures/": tuple(PICTURES), "tables/": TABLES}
 
 
 class FigureEntry(BaseModel):
-    """One figure, table or whole notebook of `figures.yaml`; an unknown key is an error."""
+    """Hold one figure, table or whole notebook of `figures.yaml`; an unknown key is an error."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -62,7 +62,7 @@ class FigureEntry(BaseModel):
 
 @dataclass(frozen=True)
 class NotebookRun:
-    """One execution of a notebook; it makes the outputs of every entry with this notebook and these parameters."""
+    """Hold one execution of a notebook; it makes the outputs of every entry with this notebook and these parameters."""
 
     name: str
     """Names the executed notebook; the notebook's own name unless it runs more than once."""

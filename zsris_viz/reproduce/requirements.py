@@ -29,7 +29,7 @@ GB = 1e9
 
 @dataclass(frozen=True)
 class Needs:
-    """What one run needs.
+    """Hold the requirements of one run.
 
     Attributes:
         run: Name of the run.

@@ -58,7 +58,7 @@ def _group(items: list[SceneObject], rng: np.random.Generator, dep: str) -> Word
 
 
 def _listed(phrases: list[Word]) -> Word:
-    """Return words such as "a cat and a red car and two dogs"; each phrase hangs on the one before it."""
+    """Return words such as "a cat and a red car and two dogs"; each phrase depends on the one before it."""
     for first, second in itertools.pairwise(phrases):
         first.right += [Word("and", "CC", "CCONJ", "cc"), second]
         second.dep = "conj"
@@ -74,7 +74,7 @@ def caption(layout: SceneLayout, rng: np.random.Generator, *, grouped: bool | No
         grouped: Count objects of one noun together ("two cats"); None to draw it.
 
     Returns:
-        The caption; where two objects of different nouns stand in a clear relation it may name the relation.
+        The caption; if two objects of different nouns have a clear relation, it may name the relation.
     """
     items = [layout.objects[int(index)] for index in rng.permutation(len(layout.objects))]
     grouped = chance(rng, 0.4) if grouped is None else grouped

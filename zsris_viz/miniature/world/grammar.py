@@ -57,7 +57,7 @@ class SceneExpression:
             comparative and direction, and the nouns to which prepositions lead.
         direction: "left", "right", "top", "bottom", "middle", or a vertical and a horizontal one ("top left"), if the
             target is named by its place in the picture; None in "2nd dog from left" and "cat left of the bus".
-        relation: "left", "right", "above", "below", "near", "bigger" or "smaller", if another object is spoken of.
+        relation: "left", "right", "above", "below", "near", "bigger" or "smaller", if another object is named.
         relation_object: The noun phrase of that object, determiner included.
         form: The meaning.
         target: Index of the object in the layout.

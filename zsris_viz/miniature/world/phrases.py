@@ -237,7 +237,7 @@ def relative_clause(name: str, complement: Word, rng: np.random.Generator, *, mo
     """Return words such as "that is COMPLEMENT", "who is standing PLACE".
 
     Args:
-        name: The plain noun of what is spoken of; people are "who".
+        name: The plain noun of the object; people are "who".
         complement: An adjective, preposition or adverb with its dependents.
         rng: Source of randomness.
         moving: Put a participle between "is" and a place.

@@ -29,14 +29,14 @@ class Extent:
 
 @dataclass(frozen=True)
 class Half:
-    """The object stands in the "left", "right", "top" or "bottom" half of the picture, or in its "middle"."""
+    """The object is in the "left", "right", "top" or "bottom" half of the picture, or in its "middle"."""
 
     value: str
 
 
 @dataclass(frozen=True)
 class Corner:
-    """The object stands in the corner of a vertical and a horizontal direction."""
+    """The object is in the corner of a vertical and a horizontal direction."""
 
     vertical: str
     horizontal: str
@@ -59,7 +59,7 @@ class Ordinal:
 
 @dataclass(frozen=True)
 class Relation:
-    """The object stands in a relation to another one; `other` is None for "the other one" of its noun."""
+    """The object has a relation to another one; `other` is None for "the other one" of its noun."""
 
     name: str
     other: Form | None

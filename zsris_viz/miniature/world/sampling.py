@@ -72,7 +72,7 @@ class Plan:
         return distinguishing_facts(self.semantics, target, kind, style, visible=self.visible)
 
     def possible(self, kind: str, style: str) -> bool:
-        """Return whether anything can be singled out by a kind."""
+        """Return whether a fact of the kind identifies any object."""
         return any(self.facts_for(target, kind, style) for target in self.targets)
 
 

@@ -89,7 +89,7 @@ class SceneSemantics:
         self.distinguishing: dict[tuple[int, str], list[Fact]] = {}
 
     def denotes(self, form: Form) -> frozenset[int]:
-        """Return the objects that the form surely fits, or nothing if it is not clear of some object whether it fits.
+        """Return the objects that the form certainly fits, or none if it is unclear for some object whether it fits.
 
         Returns:
             Indices into `layout.objects`.
@@ -106,7 +106,7 @@ class SceneSemantics:
         return frozenset(certain)
 
     def only(self, form: Form, target: int) -> bool:
-        """Return whether the form surely fits the target and surely nothing else."""
+        """Return whether the form certainly fits the target and certainly no other object."""
         return self.denotes(form) == {target}
 
     def fits(self, facts: Iterable[Fact], index: int) -> bool | None:
@@ -198,7 +198,7 @@ class SceneSemantics:
         return False if worst <= 1 / BIGGER[0] else None
 
     def _referent(self, other: Form | None, index: int) -> int | None:
-        """Return the one object that a relation speaks of, seen from object `index`."""
+        """Return the only object to which a relation of object `index` refers, or None."""
         if other is None:
             rest = same_noun(self.layout, index)
             return rest[0] if len(rest) == 1 else None
@@ -217,7 +217,7 @@ class SceneSemantics:
         return False if other == index else self.related(fact.name, index, other)
 
     def related(self, name: str, index: int, other: int) -> bool | None:
-        """Return whether object `index` stands in a relation ("left", "near", "bigger", ...) to object `other`."""
+        """Return whether object `index` has a relation ("left", "near", "bigger", ...) to object `other`."""
         if name == "near":
             return _threshold(-self._gap(index, other), -NEAR[0], -NEAR[1])
         if name in ("bigger", "smaller"):

@@ -1,6 +1,6 @@
 """Dependency trees for expressions that the grammar makes, in the label scheme of spaCy's `en_core_web_*` models.
 
-A :class:`Word` holds its dependents to the left and to the right, as they are spoken; :func:`flatten` lays the
+A :class:`Word` holds its dependents to the left and to the right in text order; :func:`flatten` lays the
 words out in a row and gives every one its head. Such trees are projective by construction.
 """
 
