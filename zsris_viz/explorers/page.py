@@ -17,7 +17,7 @@ from zsris_viz.explorers.attention import AttentionExplorer
 from zsris_viz.explorers.base import Explorer, message_of
 from zsris_viz.explorers.compare import CompareExplorer
 from zsris_viz.explorers.examples import example_names, load_example
-from zsris_viz.explorers.jobs import Cancelled, Job, run_job
+from zsris_viz.explorers.jobs import Cancelled, Job, in_kernel, run_job
 from zsris_viz.explorers.layers import LayerExplorer
 from zsris_viz.explorers.methods import MethodExplorer
 from zsris_viz.explorers.page_bar import PageBar
@@ -74,6 +74,8 @@ class ExplorerPage(ipywidgets.VBox):
         self.expression, self.truth, self.example = "", truth, ""
         self._scene: SceneFeatures
         self._job: Job | None = None
+        # In a served page, widgets that are made before the browser listens would never reach it.
+        self._waits = addressed and in_kernel()
         self.bar = PageBar(self._event, addressed=addressed)
         boxes = [ipywidgets.VBox(layout={"min_height": "600px"}) for _ in EXPLORERS]
         self.tabs = ipywidgets.Tab(boxes, titles=[title for title, _ in EXPLORERS], selected_index=0)
@@ -116,7 +118,8 @@ class ExplorerPage(ipywidgets.VBox):
         self.example, self.truth, self.expression = name, truth, expression or text
         texts = self._scene.texts if hasattr(self, "_scene") else None
         self._scene = SceneFeatures(picture, masks, self.clip, batch_size=BATCH, texts=texts)
-        self._fill(self.tabs.selected_index or 0)
+        if not self._waits:
+            self._fill(self.tabs.selected_index or 0)
         self._write_address()
 
     def _close_explorers(self) -> None:
@@ -225,7 +228,10 @@ class ExplorerPage(ipywidgets.VBox):
 
     def _event(self, event: str, content: Mapping[str, Any], buffer: bytes | None) -> None:
         name = str(content.get("name", ""))
-        if event == "cancel" and self._job is not None:
+        if event == "ready" and self._waits:
+            self._waits = False
+            self._fill(self.tabs.selected_index or 0)
+        elif event == "cancel" and self._job is not None:
             self._job.cancel()
         elif event == "upload" and buffer is not None:
             note = str(content.get("note") or "")

@@ -25,8 +25,8 @@ class PageBar(anywidget.AnyWidget):
     Images of more than 1600 pixels a side are made smaller in the browser, before they are sent.
 
     Args:
-        on_event: Called with the name of an event ("upload", "example", "examples", "address", "cancel"), what came
-            with it, and the bytes of an upload.
+        on_event: Called with the name of an event ("ready", "upload", "example", "examples", "address", "cancel"),
+            what came with it, and the bytes of an upload.
         addressed: Whether the state is written into the page's address, after "#".
 
     Attributes:

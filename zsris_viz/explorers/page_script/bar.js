@@ -99,6 +99,7 @@ function render({ model, el }) {
   };
   for (const name of ["progress", "message", "examples"]) model.on(`change:${name}`, draw);
   draw();
+  model.send({ event: "ready" }); // from here on, what the kernel makes reaches the page
 
   if (model.get("addressed")) {
     const write = () => history.replaceState(null, "", `#${model.get("address")}`);
