@@ -45,9 +45,20 @@ def imports(path: Path, known: dict[str, Path], *, at_import: bool) -> Iterator[
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names if alias.name in known)
         elif isinstance(node, ast.ImportFrom) and node.module and node.module.split(".")[0] == PACKAGE:
+            homes = lazy_names(node.module, known)
             for alias in node.names:
                 inner = f"{node.module}.{alias.name}"
-                yield inner if inner in known else node.module
+                yield homes.get(alias.name) or (inner if inner in known else node.module)
+
+
+def lazy_names(package: str, known: dict[str, Path]) -> dict[str, str]:
+    """Return name -> module for the names that a package imports on first use, as its stub lists them."""
+    stub = known[package].with_suffix(".pyi")
+    if not stub.is_file():
+        return {}
+    steps = [node for node in ast.parse(stub.read_text()).body if isinstance(node, ast.ImportFrom)]
+    found = {alias.name: f"{package}.{node.module}" for node in steps for alias in node.names}
+    return {name: lazy_names(home, known).get(name, home) for name, home in found.items()}
 
 
 def _statements(node: ast.AST, at_import: bool) -> Iterator[ast.stmt]:

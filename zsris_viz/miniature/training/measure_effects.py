@@ -85,6 +85,7 @@ def layer_areas(clip: LayeredModel, split: str, scenes: int) -> dict[tuple[int, 
     sums = {kind: np.zeros((len(data), 2)) for kind in kinds}
     for index in range(len(data)):
         sample = data[index]
+        assert sample.instances is not None  # scenes have them
         scene = SceneFeatures(sample.image, sample.instances, clip)
         pairs = list(sample.pairs())
         masks = torch.stack([torch.as_tensor(reference.mask) for reference, _ in pairs]).float()

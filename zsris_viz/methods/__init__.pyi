@@ -1,0 +1,26 @@
+# The public names. lazy_loader reads this file when the package is imported; it knows relative imports only.
+from .base import Method as Method
+from .base import MethodInfo as MethodInfo
+from .base import RankingMethod as RankingMethod
+from .clip_surgery import ClipSurgery as ClipSurgery
+from .copatch import CoPatch as CoPatch
+from .cropping import Cropping as Cropping
+from .crops import CropVariant as CropVariant
+from .features import SceneFeatures as SceneFeatures
+from .gem import gem_map as gem_map
+from .global_local import GlobalLocal as GlobalLocal
+from .grad_cam import GradCam as GradCam
+from .hybridgl import HybridGl as HybridGl
+from .loading import get_method as get_method
+from .loading import list_methods as list_methods
+from .loading import method_class as method_class
+from .loading import method_names as method_names
+from .loading import register_method as register_method
+from .prediction import Prediction as Prediction
+from .prediction import Ranking as Ranking
+from .region_token import RegionToken as RegionToken
+from .risclip.method import RisClip as RisClip
+from .score_map import ScoreMap as ScoreMap
+from .tas import Tas as Tas
+from .text_only import TextOnly as TextOnly
+from .texts import TextCache as TextCache

@@ -1,0 +1,22 @@
+# The public names. lazy_loader reads this file when the package is imported; it knows relative imports only.
+from .base import ImageTextModel as ImageTextModel
+from .blip import BlipModel as BlipModel
+from .blip import load_blip as load_blip
+from .layered import LayeredModel as LayeredModel
+from .layered import require_layers as require_layers
+from .loading import load_clip as load_clip
+from .open_clip_hub import OpenClipModel as OpenClipModel
+from .open_clip_hub import load_open_clip as load_open_clip
+from .preprocessing import PRESETS as PRESETS
+from .preprocessing import Preprocess as Preprocess
+from .preprocessing import get_preprocess as get_preprocess
+from .resnet import ResNetClip as ResNetClip
+from .resnet_modules import RNModel as RNModel
+from .resnet_modules import save_clip_rn as save_clip_rn
+from .siglip import Siglip as Siglip
+from .siglip import load_siglip as load_siglip
+from .tokenizer import ClipTokenizer as ClipTokenizer
+from .tokenizer import TextTokens as TextTokens
+from .trace import ClipCounter as ClipCounter
+from .trace import Trace as Trace
+from .vit import VitClip as VitClip
