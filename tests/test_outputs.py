@@ -13,7 +13,8 @@ from matplotlib.figure import Figure
 
 from zsris_viz.errors import InvalidInputError, InvalidTypeError, ZsrisError
 from zsris_viz.io.json_files import plain, write_json
-from zsris_viz.outputs import Outputs, describe
+from zsris_viz.outputs import Outputs
+from zsris_viz.provenance import describe
 
 
 def drawing() -> Figure:

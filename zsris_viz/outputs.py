@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-import functools
-import os
-import subprocess
 import time
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
 from zsris_viz.errors import InvalidInputError, InvalidTypeError
+from zsris_viz.figures.checks import alt_text
+from zsris_viz.figures.layout import note_source
 from zsris_viz.io.atomic import atomic_path, write_text
 from zsris_viz.io.json_files import write_json
 from zsris_viz.latex import latex_table
+from zsris_viz.notebook_display import readable_table, show_picture
+from zsris_viz.provenance import commit, describe, versions
 
 DPI = 150
 PADDING = 0.1  # inches around a figure
@@ -26,7 +26,6 @@ PICTURES: dict[str, dict[str, Any]] = {
     ".pdf": {"CreationDate": None, "Creator": None, "Producer": None},
 }
 TABLES = (".csv", ".tex")
-VERSIONS_TOLD = ("zsris-viz", "torch", "transformers")
 
 
 class Outputs:
@@ -37,8 +36,8 @@ class Outputs:
     Example::
 
         out = Outputs(output_dir, notebook="03_global_local", model=clip, data=dataset, parameters={"limit": limit})
-        out.figure(fig, "masked-blocks")
-        out.table(frame, "table-3")
+        out.show(fig, "masked-blocks", title="How many of the last blocks are masked")
+        out.show(frame, "global-local-k", title="The k study")
     """
 
     def __init__(
@@ -66,8 +65,59 @@ class Outputs:
         self.parameters = dict(parameters or {})
         self._since = time.perf_counter()
 
+    def show(
+        self,
+        thing: Any,
+        name: str,
+        *,
+        title: str | None = None,
+        alt: str | None = None,
+        model: Any = None,
+        data: Any = None,
+        digits: int = 2,
+        **extra: Any,
+    ) -> None:
+        """Write a figure or a table, and display it in the notebook.
+
+        A line below a figure names its model and its data, and its picture has a description for readers who cannot
+        see it. A table is displayed with rounded numbers; a value and its interval share a column.
+
+        Args:
+            thing: A matplotlib Figure, or anything that has one (Axes, a seaborn grid), or a pandas DataFrame.
+            name: File name without suffix; letters, digits, `-`, `_` and `.`.
+            title: One line for the index page; it is also the caption of a table.
+            alt: Description of a figure; None describes its titles, axes and legends.
+            model: Model of this output in place of the notebook's.
+            data: Data of this output in place of the notebook's.
+            digits: Number of decimals of a table in the notebook; its file has six significant digits.
+            **extra: Further plain values for the provenance.
+
+        Raises:
+            InvalidInputError: If `name` cannot be a file name.
+            InvalidTypeError: If `thing` is neither a figure nor a table.
+        """
+        from IPython.display import display
+
+        if hasattr(thing, "to_frame") or hasattr(thing, "to_csv"):
+            self.table(thing, name, title=title, model=model, data=data, **extra)
+            display(readable_table(thing, digits=digits, caption=title))
+            return
+        figure = getattr(thing, "figure", thing)
+        if hasattr(figure, "savefig") and not figure.get_supxlabel():
+            note_source(figure, self.model if model is None else model, self.data if data is None else data)
+        path = self.figure(figure, name, title=title, alt=alt, model=model, data=data, **extra)
+        show_picture(path, describe_figure(figure, title, alt), DPI)
+
     def figure(
-        self, fig: Any, name: str, *, title: str | None = None, model: Any = None, data: Any = None, **extra: Any
+        self,
+        fig: Any,
+        name: str,
+        *,
+        title: str | None = None,
+        alt: str | None = None,
+        model: Any = None,
+        data: Any = None,
+        **extra: Any,
     ) -> Path:
         """Write `figures/NAME.png` (150 dots per inch), `.svg`, `.pdf` (vectors, fonts embedded) and `.json`.
 
@@ -75,16 +125,17 @@ class Outputs:
             fig: A matplotlib Figure, or anything that has one (Axes, a seaborn grid).
             name: File name without suffix; letters, digits, `-`, `_` and `.`.
             title: One line for the index page.
-            model: Stands in for the notebook's model, for this output; `data` likewise.
-            data: See `model`.
+            alt: Description for readers who cannot see the figure; None describes its titles, axes and legends.
+            model: Model of this output in place of the notebook's.
+            data: Data of this output in place of the notebook's.
             **extra: Further plain values for the provenance.
 
         Returns:
             The path of the PNG.
 
         Raises:
-            InvalidInputError: `name` cannot be a file name.
-            InvalidTypeError: `fig` is no matplotlib figure.
+            InvalidInputError: If `name` cannot be a file name.
+            InvalidTypeError: If `fig` is no matplotlib figure.
         """
         figure = getattr(fig, "figure", fig)
         if not hasattr(figure, "savefig"):
@@ -108,6 +159,7 @@ class Outputs:
                         )
             finally:
                 figure.set_layout_engine(layout)
+        extra = {"alt": describe_figure(figure, title, alt), **extra}
         self._sidecar(stem, "figure", list(PICTURES), title, model, data, extra)
         return _with(stem, ".png")
 
@@ -179,48 +231,12 @@ class Outputs:
         write_json(_with(stem, ".json"), provenance)
 
 
-def describe(thing: Any) -> str | None:
-    """Name a model or a data set in one line: a text as it is, else its `name`, `split` and number of items."""
-    if thing is None or isinstance(thing, str):
-        return thing
-    name = str(getattr(thing, "name", type(thing).__name__))
-    split = getattr(thing, "split", None)
-    words = [name] if not isinstance(split, str) else [name, split]
-    if split is not None and hasattr(thing, "__len__"):
-        words.append(f"({len(thing)} images)")
-    return " ".join(words)
-
-
-@functools.lru_cache(maxsize=1)
-def commit() -> str | None:
-    """Return the package's git commit, with "+" if its files have changed since; None without a clone or git."""
-    home = Path(__file__).resolve().parent
-    # A status that wants to refresh the index would get in the way of another git command.
-    environment = {**os.environ, "GIT_OPTIONAL_LOCKS": "0"}
-
-    def git(*words: str) -> str:
-        return subprocess.run(
-            ["git", "-C", str(home), *words], capture_output=True, text=True, check=True, timeout=20, env=environment
-        ).stdout.strip()
-
-    try:
-        if not git("ls-files", "--", "__init__.py"):  # installed into somebody else's repository
-            return None
-        return git("rev-parse", "--short=12", "HEAD") + ("+" if git("status", "--porcelain", "--", ".") else "")
-    except (OSError, subprocess.SubprocessError):
-        return None
-
-
-@functools.lru_cache(maxsize=1)
-def versions() -> dict[str, str]:
-    """Return the versions of this package and of the libraries whose versions it reports."""
-    found = {}
-    for name in VERSIONS_TOLD:
-        try:
-            found[name] = version(name)
-        except PackageNotFoundError:
-            continue
-    return found
+def describe_figure(figure: Any, title: str | None, alt: str | None) -> str:
+    """Return the description of a figure: `alt`, or its title followed by what the figure itself says."""
+    if alt is not None:
+        return alt
+    found = alt_text(figure)
+    return found if title is None or found.startswith(title) else f"{title}. {found}"
 
 
 def _with(stem: Path, suffix: str) -> Path:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from zsris_viz.errors import InvalidInputError
-from zsris_viz.evaluation.metrics import Metric, find_metrics, terms
+from zsris_viz.evaluation.metrics import METRICS, Metric, find_metrics, terms
 from zsris_viz.resampling import (
     MIN_IMAGES,
     RESAMPLES,
@@ -104,6 +104,24 @@ class Comparison:
             f"{self.metric}: {self.a} - {self.b} = {100 * self.difference:+.1f} points {ends}, "
             f"p = {self.p_value:.3g}, {self.n} expressions on {self.images} images"
         )
+
+    def sentence(self, a: str | None = None, b: str | None = None) -> str:
+        """Say in one sentence what the comparison shows, and no more than its interval allows.
+
+        Args:
+            a: Name of the first method in the sentence; None for its label.
+            b: Name of the second.
+        """
+        points = 100 * self.difference
+        place = "above" if points > 0 else "below"
+        names = f"{a or self.a} is {abs(points):.1f} points of {METRICS[self.metric].title} {place} {b or self.b}"
+        sample = f"{self.n} expressions on {self.images} images"
+        if not np.isfinite(self.low):
+            return f"{names} ({sample}, too few images for an interval)."
+        ends = f"95 % interval {100 * self.low:+.1f} to {100 * self.high:+.1f}, {sample}"
+        if self.low <= 0 <= self.high:
+            return f"{names} ({ends}); the interval contains 0, so this sample does not show a difference."
+        return f"{names} ({ends})."
 
 
 def compare_methods(

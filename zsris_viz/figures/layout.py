@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from zsris_viz.errors import InvalidInputError
 from zsris_viz.figures.roles import PALETTE, ROLES
-from zsris_viz.outputs import describe
+from zsris_viz.provenance import describe
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from zsris_viz.io.atomic import write_text
-from zsris_viz.outputs import PICTURES, TABLES, commit, versions
+from zsris_viz.outputs import PICTURES, TABLES
+from zsris_viz.provenance import commit, versions
 from zsris_viz.reproduce.plan import FigureEntry, NotebookRun
 
 ROWS_SHOWN = 30

@@ -1,0 +1,63 @@
+"""Examples that a rule picks from the rows of an evaluation."""
+
+from __future__ import annotations
+
+import pandas as pd
+import pytest
+
+from zsris_viz import load_dataset
+from zsris_viz.errors import InvalidInputError
+from zsris_viz.evaluation import find_example, find_examples
+
+DATA = load_dataset("scenes", "train", limit=6)
+CROWDED = [index for index in range(len(DATA)) if len(list(DATA[index].pairs())) > 2]
+
+
+def rows() -> pd.DataFrame:
+    """Method a is right on every second expression of an image, method b on all others."""
+    lines = []
+    for index in range(len(DATA)):
+        sample = DATA[index]
+        for place, (_, expression) in enumerate(sample.pairs()):
+            common = {
+                "image_id": sample.image_id,
+                "sentence_id": expression.sentence_id,
+                "kind": expression.kind,
+                "distractors": place,
+                "upper_bound_iou": 0.3 if index == CROWDED[0] else 1.0,
+            }
+            lines += [
+                {**common, "method": "a", "iou": 0.9 * (place % 2)},
+                {**common, "method": "b", "iou": 0.9 * (1 - place % 2)},
+            ]
+    return pd.DataFrame(lines)
+
+
+def test_examples_are_right_for_some_methods_and_wrong_for_others() -> None:
+    table = rows()
+    found = find_examples(table, DATA, right=["a"], wrong=["b"], count=5)
+    expected = [i for i in range(len(DATA)) if len(list(DATA[i].pairs())) > 1 and i != CROWDED[0]][:5]
+    assert [example.sample.image_id for example in found] == [DATA[i].image_id for i in expected] != []
+    for example in found:
+        mine = table[table.sentence_id == example.expression.sentence_id].set_index("method").iou
+        assert mine["a"] > 0.5 >= mine["b"]
+        assert any(example.expression is other for other in example.reference.expressions)
+
+
+def test_rules_leave_expressions_out() -> None:
+    ids = {example.sample.image_id for example in find_examples(rows(), DATA, right=["a"], count=9, found=False)}
+    assert DATA[CROWDED[0]].image_id in ids
+    assert find_examples(rows(), DATA, right=["a"], kinds=["no such kind"]) == []
+    (example,) = find_examples(rows(), DATA, right=["a"], min_distractors=2)
+    places = [expression.sentence_id for _, expression in example.sample.pairs()]
+    assert places.index(example.expression.sentence_id) >= 2
+    assert find_examples(rows(), DATA, right=["a", "b"]) == []
+
+
+def test_unknown_methods_and_expressions_are_errors() -> None:
+    with pytest.raises(InvalidInputError, match=r"no rows of 'c'.*a, b"):
+        find_examples(rows(), DATA, right=["c"])
+    with pytest.raises(InvalidInputError, match="no method was named"):
+        find_examples(rows(), DATA)
+    with pytest.raises(InvalidInputError, match="no expression 'x'"):
+        find_example(DATA[0], "x")

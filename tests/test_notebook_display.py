@@ -1,0 +1,77 @@
+"""What a notebook displays: pictures with descriptions, rounded tables, remarks."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from IPython.utils.capture import capture_output
+from matplotlib.figure import Figure
+
+from zsris_viz.errors import InvalidTypeError
+from zsris_viz.notebook_display import merge_intervals, readable_table, what_we_see
+from zsris_viz.outputs import Outputs
+
+
+@pytest.fixture(autouse=True)
+def shell() -> Any:
+    from IPython.core.interactiveshell import InteractiveShell
+
+    yield InteractiveShell.instance()
+    InteractiveShell.clear_instance()
+
+
+def drawing() -> Figure:
+    figure = Figure(figsize=(2, 1), layout="constrained")
+    figure.subplots().set(xlabel="x", ylabel="y", title="A line")
+    return figure
+
+
+def test_show_writes_a_figure_and_displays_it_with_a_description(tmp_path: Path) -> None:
+    out = Outputs(tmp_path, "00_a", model="miniature", data="scenes val")
+    figure = drawing()
+    with capture_output() as captured:
+        out.show(figure, "f", title="A drawn line")
+    (shown,) = captured.outputs
+    assert (tmp_path / "figures/f.svg").is_file()
+    assert shown.metadata["image/png"]["alt"].startswith("A drawn line. ")
+    assert "y against x" in shown.metadata["image/png"]["alt"] and 100 < shown.metadata["image/png"]["width"] < 300
+    assert figure.get_supxlabel() == "model: built-in miniature · data: built-in drawn scenes val"
+
+
+def test_show_keeps_a_given_source_and_a_given_description(tmp_path: Path) -> None:
+    figure = drawing()
+    figure.supxlabel("by hand")
+    with capture_output() as captured:
+        Outputs(tmp_path, "00_a", model="miniature").show(figure, "f", alt="One line rises.")
+    assert captured.outputs[0].metadata["image/png"]["alt"] == "One line rises."
+    assert figure.get_supxlabel() == "by hand"
+
+
+def test_show_writes_and_displays_a_table(tmp_path: Path) -> None:
+    frame = pd.DataFrame({"method": ["a<b"], "miou": [46.912345], "miou_low": [42.1], "miou_high": [51.8]})
+    with capture_output() as captured:
+        Outputs(tmp_path, "00_a").show(frame, "t", title="A table", digits=1)
+    html = captured.outputs[0].data["text/html"]
+    assert "46.9 [42.1, 51.8]" in html and "A table" in html and "a&lt;b" in html and "miou_low" not in html
+    assert "46.9123" in (tmp_path / "tables/t.csv").read_text()
+
+
+def test_show_refuses_other_things(tmp_path: Path) -> None:
+    with pytest.raises(InvalidTypeError, match="matplotlib"):
+        Outputs(tmp_path, "00_a").show(object(), "f")
+
+
+def test_values_without_an_interval_stand_alone_and_unknown_ones_are_dashes() -> None:
+    frame = pd.DataFrame({"v": [1.0, np.nan, 2.0], "v_low": [np.nan, np.nan, 1.5], "v_high": [np.nan, np.nan, 2.5]})
+    assert merge_intervals(frame, 1)["v"].tolist() == ["1.0", "–", "2.0 [1.5, 2.5]"]
+    assert "–" in readable_table(pd.Series([np.nan, 1.0], name="x")).to_html()
+
+
+def test_remarks_leave_out_what_is_empty() -> None:
+    with capture_output() as captured:
+        what_we_see("The map is sharp.", "", " It fits. ")
+    assert captured.outputs[0].data["text/markdown"] == "**What we see.** The map is sharp. It fits."
