@@ -10,11 +10,12 @@ ROOT = Path(__file__).resolve().parent.parent
 PACKAGE = "zsris_viz"
 # From the ground up; a module may import from its own floor and from those below.
 FLOORS = (
-    ("errors", "registry", "io", "masks", "mask_io", "images", "latex", "resampling"),
+    ("errors", "registry", "io", "masks", "mask_io", "images", "latex", "notebook_display", "provenance", "resampling"),
     ("models", "language"),
-    ("datasets", "proposals", "captioning", "outputs"),
+    ("datasets", "proposals", "captioning"),
     ("methods", "probes"),
     ("figures",),
+    ("outputs",),
     ("evaluation", "segmentation"),
     ("papers",),
     ("explorers", "reproduce", "testing", "doctor"),
