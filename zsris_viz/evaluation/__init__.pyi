@@ -3,10 +3,10 @@ from .config import EvaluationConfig as EvaluationConfig
 from .dask_engine import DaskEngine as DaskEngine
 from .error_analysis import example_page as example_page
 from .error_analysis import outcome_table as outcome_table
-from .matching import OUTCOMES as OUTCOMES
 from .examples import LocatedExpression as LocatedExpression
 from .examples import find_example as find_example
 from .examples import find_examples as find_examples
+from .matching import OUTCOMES as OUTCOMES
 from .metrics import METRICS as METRICS
 from .metrics import Metric as Metric
 from .metrics import mask_iou as mask_iou
