@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -218,6 +219,25 @@ def test_stand_ins_are_named_and_refused_on_benchmarks() -> None:
     found = comparison_table(Benchmark(**parts, allow_stand_ins=True), table, resamples=10)
     assert set(found["stand_ins"]) == {"felzenszwalb for FreeSOLO; miniature for ViT-B/32"}
     assert set(wide_table(found)["stand_ins"]) == set(found["stand_ins"]) and found["measured"].notna().all()
+
+
+def test_rows_of_another_tower_take_their_own_model_or_name_the_stand_in() -> None:
+    (row,) = (line for line in find_table("hybridgl-table-main").lines if line.title == "HybridGL")
+    alone = {"vit": "openai/clip-vit-base-patch32"}
+    assert Experiment(models=alone).stand_ins(row) == "openai/clip-vit-base-patch32 for ViT-B/16"
+    both = alone | {"vit-b16": "openai/clip-vit-base-patch16"}
+    assert Experiment(models=both).stand_ins(row) == ""
+    place = Experiment(models={"vit": "miniature"})
+    assert place.model("vit-b16") is place.model("vit")
+
+
+def test_a_table_without_published_numbers_says_so() -> None:
+    table = replace(find_table("hybridgl-table-guidance"), columns=(VAL,))
+    lines = tuple(replace(line, proposals="ground-truth", tower="vit") for line in table.lines)
+    found = comparison_table(Small(), replace(table, lines=lines), resamples=10)
+    cells = found[~found["line"].isin([CHANCE, BOUND])]
+    assert cells["published"].isna().all() and cells["measured"].notna().all() and len(cells) == 2 * 4
+    assert set(cells["note"]) == {"the paper's printed number is not available here"}
 
 
 def test_presets_and_filters_follow_the_dataset() -> None:

@@ -21,6 +21,7 @@ dataset = "scenes"  # data
 data_root = ""  # files
 limit = 2  # images
 clip = "miniature"  # tower
+clip_b16 = ""  # tower
 clip_rn = "miniature-rn"  # tower
 itc = {}  # others
 freesolo = "felzenszwalb"  # masks
@@ -37,7 +38,7 @@ REAL = {"dataset": "refcoco", "clip": "openai/clip-vit-base-patch32", "clip_rn":
 @pytest.fixture
 def tables(world: World) -> World:
     world.notebook("11_paper_figures", [], PARAMETERS)
-    for id in ("gl-table1", "gl-table2", "tas-table1", "picture"):
+    for id in ("gl-table1", "gl-table2", "tas-table1", "hybridgl-table-fusion", "picture"):
         world.entry("11_paper_figures", id=id, outputs=[f"tables/{id}"])
     return world
 
@@ -62,6 +63,8 @@ def test_the_built_in_world_needs_nothing(tables: World) -> None:
 def test_only_what_the_rows_ask_for(tables: World) -> None:
     assert names(need(tables, "gl-table2")) == ["miniature"]  # ground-truth masks, ViT alone
     assert set(names(need(tables, "tas-table1"))) == {"miniature", "miniature-rn", "sam", "felzenszwalb"}
+    assert names(need(tables, "hybridgl-table-fusion")) == ["miniature"]
+    assert names(need(tables, "hybridgl-table-fusion", clip_b16="ViT-B/16")) == ["clip-vit-b16"]
     everything = need(tables, "11")
     assert everything.run == "11_paper_figures" and set(names(everything)) >= {"miniature", "sam", "felzenszwalb"}
 

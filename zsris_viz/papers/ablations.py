@@ -6,15 +6,38 @@ from collections.abc import Mapping
 from typing import Any
 
 from zsris_viz.methods.copatch.config import HYBRID_TEXTS
-from zsris_viz.papers.table_spec import Column, PaperTable, TableRow, with_baselines
+from zsris_viz.methods.hybrid_features import Fusion
+from zsris_viz.papers.table_spec import B16, HYBRIDGL_REMARK, UNGUIDED, Column, PaperTable, TableRow, with_baselines
 
 SHORT: Column = ("refcoco", "val", "unc")  # expressions as in RefCOCO
 LONG: Column = ("refcocog", "val", "umd")
+FUSIONS: Mapping[str, Fusion] = {
+    "crop": "crop",
+    "token masking": "token-masking",
+    "attention masking": "attention-masking",
+    "G2L": "g2l",
+    "L2G": "l2g",
+    "G2L and L2G": "both",
+}
+GUIDANCE: Mapping[str, Mapping[str, bool]] = {
+    "none": UNGUIDED,
+    "relation": {"use_coherence": False},
+    "coherence": {"use_relation": False},
+    "relation and coherence": {},
+}
 TERMS = {"use_base": "Global-Local", "use_relation": "relation", "use_coherence": "coherence"}
 
 
 def sweep(
-    id: str, title: str, method: str, settings: Mapping[str, Mapping[str, Any]], column: Column, varied: str
+    id: str,
+    title: str,
+    method: str,
+    settings: Mapping[str, Mapping[str, Any]],
+    column: Column,
+    varied: str,
+    *,
+    tower: str = "vit",
+    remark: str = "",
 ) -> PaperTable:
     """Return a table in which one setting is varied, with ground-truth masks.
 
@@ -25,9 +48,14 @@ def sweep(
         settings: Label and settings of the method, over those for the dataset.
         column: Where it is measured.
         varied: What the labels are values of.
+        tower: Role of the tower.
+        remark: What to know of the published numbers.
     """
-    lines = (TableRow(label, method, settings=given, proposals="ground-truth") for label, given in settings.items())
-    return with_baselines(PaperTable(id, title, tuple(lines), columns=(column,), varied=varied))
+    lines = (
+        TableRow(label, method, settings=given, tower=tower, proposals="ground-truth")
+        for label, given in settings.items()
+    )
+    return with_baselines(PaperTable(id, title, tuple(lines), columns=(column,), varied=varied, remark=remark))
 
 
 def sweeps(layers: int) -> dict[str, PaperTable]:
@@ -76,6 +104,7 @@ def sweeps(layers: int) -> dict[str, PaperTable]:
             },
             SHORT,
             "layer",
+            tower=B16,
         ),
         sweep(
             "copatch-delta",
@@ -84,6 +113,7 @@ def sweeps(layers: int) -> dict[str, PaperTable]:
             {f"{delta:g}": {"clusters": {"delta": delta}} for delta in (0.1, 0.2, 0.3, 0.4, 0.5)},
             SHORT,
             "delta",
+            tower=B16,
         ),
         sweep(
             "copatch-top-k",
@@ -92,6 +122,7 @@ def sweeps(layers: int) -> dict[str, PaperTable]:
             {str(count): {"candidates": {"top_k": count}} for count in (0, 1, 2, 3, 5)},
             SHORT,
             "clusters",
+            tower=B16,
         ),
         sweep(
             "copatch-terms",
@@ -104,6 +135,7 @@ def sweeps(layers: int) -> dict[str, PaperTable]:
             },
             SHORT,
             "terms",
+            tower=B16,
         ),
         sweep(
             "copatch-text",
@@ -112,6 +144,27 @@ def sweeps(layers: int) -> dict[str, PaperTable]:
             {text: {"text": {"kind": text}} for text in HYBRID_TEXTS},
             LONG,
             "text",
+            tower=B16,
+        ),
+        sweep(
+            "hybridgl-table-fusion",
+            "The fusion of the local and the global stream, without guidance",
+            "hybridgl",
+            {title: {"fusion": fusion, "guidance": UNGUIDED} for title, fusion in FUSIONS.items()},
+            LONG,
+            "fusion",
+            tower=B16,
+            remark=HYBRIDGL_REMARK,
+        ),
+        sweep(
+            "hybridgl-table-guidance",
+            "The spatial guidance among the best three proposals",
+            "hybridgl",
+            {title: {"guidance": given} for title, given in GUIDANCE.items()},
+            SHORT,
+            "guidance",
+            tower=B16,
+            remark=HYBRIDGL_REMARK,
         ),
     )
     return {table.id: table for table in found}

@@ -54,7 +54,7 @@ def comparison_table(experiment: Experiment, table: PaperTable, *, resamples: in
                 entry |= {
                     "measured_on": experiment.measured_on(column),
                     "stand_ins": experiment.stand_ins(line) if measured else "",
-                    "note": rows if isinstance(rows, str) else note,
+                    "note": rows if isinstance(rows, str) else note or ("" if line.is_baseline else table.remark),
                 }
                 lines.append(entry)
     order = ["line", "dataset", "split", "split_by", "metric", "measured", "low", "high", "published", "difference"]

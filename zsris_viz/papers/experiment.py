@@ -20,7 +20,7 @@ from zsris_viz.evaluation.settings import method_settings
 from zsris_viz.methods import method_class, method_names
 from zsris_viz.methods.dataset_settings import dataset_settings
 from zsris_viz.papers.published import published
-from zsris_viz.papers.roles import ROLES, stand_in
+from zsris_viz.papers.roles import FALLBACK, ROLES, stand_in
 from zsris_viz.papers.table_spec import CHANCE, FILTERED, Column, PaperTable, TableRow
 from zsris_viz.proposals import load_proposals
 from zsris_viz.proposals.filtered import Filtered
@@ -48,7 +48,8 @@ class Experiment:
         dataset: "scenes", whose drawn images stand in for every benchmark (the same split, expressions in its
             manner); a benchmark, whose columns alone are measured; or "all", every column on its own benchmark.
         limit: Number of images of each split; None for all.
-        models: Role ("vit", "rn", "blip-2", "albef") and a name for `load_clip`; an empty name leaves its rows out.
+        models: Role ("vit", "vit-b16", "rn", "blip-2", "albef") and a name for `load_clip`; an empty name leaves its
+            rows out, and without a name for "vit-b16" its rows take the model of "vit".
         proposals: Role ("freesolo", "sam", "mask2former", "ground-truth") and a name for `load_proposals`, or a
             Proposer.
         captioners: Role ("blip-2", "git") and a name for `load_captioner`.
@@ -126,7 +127,7 @@ class Experiment:
         source = self.proposals.get(role, "")
         found = [stand_in(role, source if isinstance(source, str) else source.name)]
         if not line.is_baseline:
-            found.append(stand_in(line.tower, self.models.get(line.tower, "")))
+            found.append(stand_in(line.tower, self.models.get(self._tower(line.tower), "")))
             if self._needs_captions(line.method):
                 found.append(stand_in(f"captioner {line.captioner}", self.captioners.get(line.captioner, "")))
         return "; ".join(filter(None, found))
@@ -140,6 +141,7 @@ class Experiment:
         Raises:
             UnavailableError: If there is none.
         """
+        role = self._tower(role)
         if role not in self._models:
             from zsris_viz.models import load_clip
 
@@ -273,6 +275,10 @@ class Experiment:
             f"{'; '.join(remedies)}. Or set allow_stand_ins=true: the rows then name their stand-ins."
         )
 
+    def _tower(self, role: str) -> str:
+        """Return the role whose model a tower takes."""
+        return role if self.models.get(role) else FALLBACK.get(role, role)
+
     def _needs_captions(self, method: str) -> bool:
         return method in method_names() and "captions" in method_class(method).info.needs
 
@@ -292,7 +298,7 @@ class Experiment:
             return ("", "", "", ""), _short(error)
         captions = "captions" in method.info.needs
         settings = json.dumps(method_settings(method), sort_keys=True)
-        return (line.tower, line.proposals, line.captioner if captions else "", settings), method
+        return (self._tower(line.tower), line.proposals, line.captioner if captions else "", settings), method
 
     def _answers(
         self, column: Column, tower: str, proposals: str, captioner: str, methods: Mapping[str, Method]

@@ -43,6 +43,11 @@ ROLES: Mapping[str, ModelRole] = {
         ("openai/clip-vit-base-patch32", "vit-b-32", "vit-b/32", "open_clip:vit-b-32", *_FILES),
         "clip=openai/clip-vit-base-patch32",
     ),
+    "vit-b16": ModelRole(
+        "ViT-B/16",
+        ("openai/clip-vit-base-patch16", "vit-b-16", "vit-b/16", "open_clip:vit-b-16", *_FILES),
+        "clip_b16=openai/clip-vit-base-patch16",
+    ),
     "rn": ModelRole(
         "RN50", ("rn50", "open_clip:rn50", *_FILES), "clip_rn=RN50, or an empty name to leave its rows out"
     ),
@@ -64,6 +69,8 @@ ROLES: Mapping[str, ModelRole] = {
     ),
     "captioner git": ModelRole("GIT-base", ("git-base", "microsoft/git-base", *_FILES), "captioner_2=git-base"),
 }
+#: Role of a tower whose model is taken where a role has none of its own.
+FALLBACK: Mapping[str, str] = {"vit-b16": "vit"}
 
 
 def stand_in(role: str, name: str) -> str:

@@ -8,6 +8,9 @@ from typing import Any
 
 BOUND = "upper bound"  # not a method: always the best proposal
 CHANCE = "chance"  # not a method: a proposal drawn uniformly
+B16 = "vit-b16"  # role of the tower of HybridGL and CoPatch
+UNGUIDED: Mapping[str, bool] = {"use_relation": False, "use_coherence": False}  # HybridGL's cosines alone
+HYBRIDGL_REMARK = "the paper's printed number is not available here"
 FILTERED = "+filter"  # behind a role of proposals: TAS's overlap filter
 Column = tuple[str, str, str]  # dataset, split, scheme
 TITLES = {"freesolo": "FreeSOLO", "sam": "SAM", "ground-truth": "ground-truth masks", "mask2former": "Mask2Former"}
@@ -22,7 +25,7 @@ class TableRow:
         method: Name in the registry, `BOUND`, `CHANCE`, or None if nothing here can compute it.
         published: Filters of :func:`~zsris_viz.papers.published.published` that find the row's numbers; None without.
         settings: Settings of the method, over those for the dataset.
-        tower: Role "vit", "rn", "blip-2" or "albef".
+        tower: Role "vit" (ViT-B/32), "vit-b16", "rn", "blip-2" or "albef".
         proposals: Role "freesolo", "sam", "sam+filter" (with TAS's overlap filter), "mask2former", "ground-truth" or
             "none".
         captioner: Role "blip-2" or "git".
@@ -59,6 +62,7 @@ class PaperTable:
         columns: Columns where the published numbers do not say.
         metrics: "oIoU", "mIoU" or both.
         varied: What an ablation varies.
+        remark: What to know of the cells without a published number.
     """
 
     id: str
@@ -68,7 +72,8 @@ class PaperTable:
     number: str = ""
     columns: tuple[Column, ...] = ()
     metrics: tuple[str, ...] = ("oIoU", "mIoU")
-    varied: str = field(default="method")
+    varied: str = "method"
+    remark: str = ""
 
 
 def with_baselines(table: PaperTable) -> PaperTable:
@@ -77,13 +82,18 @@ def with_baselines(table: PaperTable) -> PaperTable:
     Args:
         table: Table of methods.
     """
-    sources = dict.fromkeys(row.proposals for row in table.lines if row.method and row.proposals != "none")
+    sources: dict[str, list[str]] = {}
+    for row in table.lines:
+        if row.method and row.proposals != "none":
+            sources.setdefault(row.proposals, []).append(row.tower)
     known = {(row.method, row.proposals) for row in table.lines}
     added = []
-    for source in sources:
+    for source, towers in sources.items():
+        tower = "vit" if "vit" in towers else towers[0]  # any tower will do, so one that the table needs anyway
         role = source.removesuffix(FILTERED)
-        suffix = f", {TITLES.get(role, role)}" if len(sources) > 1 else ""
+        title = TITLES.get(role, role) + (" filtered" if source != role else "")
+        suffix = f", {title}" if len(sources) > 1 else ""
         for method in (CHANCE, BOUND):
             if (method, source) not in known:
-                added.append(TableRow(f"{method}{suffix}", method, proposals=source))
+                added.append(TableRow(f"{method}{suffix}", method, tower=tower, proposals=source))
     return replace(table, lines=(*table.lines, *added))

@@ -12,7 +12,17 @@ from collections.abc import Mapping
 from typing import Any
 
 from zsris_viz.errors import InvalidInputError
-from zsris_viz.papers.table_spec import BOUND, CHANCE, Column, PaperTable, TableRow, with_baselines
+from zsris_viz.papers.table_spec import (
+    B16,
+    BOUND,
+    CHANCE,
+    HYBRIDGL_REMARK,
+    UNGUIDED,
+    Column,
+    PaperTable,
+    TableRow,
+    with_baselines,
+)
 
 __all__ = ["BOUND", "CHANCE", "TABLES", "Column", "PaperTable", "TableRow", "find_table", "table_ids"]
 
@@ -228,6 +238,7 @@ COPATCH = PaperTable(
         TableRow(
             f"{title}{suffix}",
             method,
+            tower=B16,
             proposals=source,
             base=None if method == "global-local" else f"Global-Local CLIP{suffix}",
         )
@@ -248,10 +259,38 @@ RISCLIP = PaperTable(
     ),
     columns=_MAIN[:3],
 )
-#: Tables with published numbers, the claim of CoPatch's abstract, and RISCLIP beside zero-shot methods.
+HYBRIDGL = PaperTable(
+    "hybridgl-table-main",
+    "HybridGL beside other zero-shot methods, SAM's proposals",
+    (
+        TableRow("Cropping", "cropping", tower=B16),
+        TableRow("Global-Local CLIP", "global-local", tower=B16),
+        TableRow("TAS", "tas", tower=B16, proposals=TAS_SAM),
+        TableRow(
+            "HybridGL without guidance",
+            "hybridgl",
+            settings={"guidance": UNGUIDED},
+            tower=B16,
+            base="Global-Local CLIP",
+        ),
+        TableRow("HybridGL", "hybridgl", tower=B16, base="HybridGL without guidance"),
+    ),
+    columns=tuple(
+        (name, split, scheme)
+        for name, scheme, splits in (
+            ("refcoco", "unc", ("val", "testA", "testB")),
+            ("refcoco+", "unc", ("val", "testA", "testB")),
+            ("refcocog", "umd", ("val", "test")),
+            ("phrasecut", "", ("test",)),
+        )
+        for split in splits
+    ),
+    remark=HYBRIDGL_REMARK,
+)
+#: Tables with published numbers, the claim of CoPatch's abstract, and HybridGL and RISCLIP beside zero-shot methods.
 TABLES: Mapping[str, PaperTable] = {
     table.id: with_baselines(table)
-    for table in (GL_1, GL_2, GL_3, TAS_1, TAS_2, TAS_3, TAS_4, TAS_5, TAS_6, TAS_7, COPATCH, RISCLIP)
+    for table in (GL_1, GL_2, GL_3, TAS_1, TAS_2, TAS_3, TAS_4, TAS_5, TAS_6, TAS_7, COPATCH, HYBRIDGL, RISCLIP)
 }
 
 

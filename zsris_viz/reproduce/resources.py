@@ -10,15 +10,21 @@ from typing import Any
 from zsris_viz.datasets.manifests import Manifest, manifests
 from zsris_viz.errors import InvalidInputError
 from zsris_viz.methods import method_class, method_names
+from zsris_viz.papers.roles import FALLBACK
 from zsris_viz.papers.table_spec import FILTERED
 from zsris_viz.reproduce.plan import NotebookRun
 
 BUILT_IN = ("miniature", "miniature-rn", "sam", "felzenszwalb", "ground-truth", "none")
 WEIGHT_SUFFIXES = (".safetensors", ".bin", ".pt", ".pth")
 # parameters of notebooks that name a model, or several
-MODELS = ("clip", "clip_rn", "itc", "proposals", "freesolo", "sam", "captioner", "captioner_2")
+MODELS = (
+    "clip", "clip_b16", "clip_rn", "itc", "proposals", "freesolo", "sam", "mask2former", "captioner", "captioner_2",
+)  # fmt: skip
 # roles in the papers' tables -> parameter
-ROLES = {"vit": "clip", "rn": "clip_rn", "blip-2": "itc", "albef": "itc", "freesolo": "freesolo", "sam": "sam"}
+ROLES = {
+    "vit": "clip", "vit-b16": "clip_b16", "rn": "clip_rn", "blip-2": "itc", "albef": "itc", "freesolo": "freesolo",
+    "sam": "sam", "mask2former": "mask2former",
+}  # fmt: skip
 SPEAKERS = {"blip-2": "captioner", "git": "captioner_2"}
 
 
@@ -121,21 +127,26 @@ def _file_resources(manifest: Manifest, root: str, kind: str) -> Iterator[Resour
 def model_resources(values: Mapping[str, Any], run: NotebookRun) -> list[Resource]:
     """Return every model that a parameter names, once; for tables of the papers the models of their rows."""
     named: list[str] = []
-    for parameter in _used_parameters(run):
+    for parameter in _used_parameters(run, values):
         value = values.get(parameter)
         many = value.values() if isinstance(value, Mapping) else value if isinstance(value, (list, tuple)) else [value]
         named += [str(one).removesuffix("+filter") for one in many if isinstance(one, str) and one]
     return [_model(name, str(values.get("data_root") or "")) for name in dict.fromkeys(named)]
 
 
-def _used_parameters(run: NotebookRun) -> list[str]:
+def _parameter(role: str, values: Mapping[str, Any]) -> str:
+    """Return the parameter that names the model of a role."""
+    return ROLES[role] if values.get(ROLES[role]) else ROLES[FALLBACK.get(role, role)]
+
+
+def _used_parameters(run: NotebookRun, values: Mapping[str, Any]) -> list[str]:
     """Return the parameters whose models are used."""
     tables = _tables(run)
     if not tables or len(tables) < len(run.entries):  # something else is made, too: pictures, for example
         return list(MODELS)
     lines = [line for table in tables for line in table.lines if line.method is not None]
     roles = {line.tower for line in lines} | {line.proposals.removesuffix(FILTERED) for line in lines}
-    wanted = [name for role, name in ROLES.items() if role in roles]
+    wanted = [_parameter(role, values) for role in ROLES if role in roles]
     methods = {line.method for line in lines if line.method in method_names()}  # others are chance and upper bound
     if any("captions" in method_class(name).info.needs for name in methods):
         wanted += [name for role, name in SPEAKERS.items() if any(line.captioner == role for line in lines)]
