@@ -206,7 +206,7 @@ def test_grid_is_bilinear_and_keeps_one_cell() -> None:
 def test_grid_in_parts_equals_the_whole(monkeypatch: pytest.MonkeyPatch) -> None:
     masks = Masks(torch.rand(7, 30, 40, generator=torch.Generator().manual_seed(0)) > 0.7)
     whole = masks.to_grid(5, 6)
-    monkeypatch.setattr("zsris_viz.masks.FLOAT_PIXELS", 2 * 30 * 40)
+    monkeypatch.setattr("zsris_viz.mask_arrays.FLOAT_PIXELS", 2 * 30 * 40)
     assert torch.equal(masks.to_grid(5, 6), whole)
 
 

@@ -58,10 +58,10 @@ def as_bool(data: Any, *, ndim: int) -> Tensor:
 
 
 def _readable(data: Tensor) -> Tensor:
-    """The tensor, dequantised and without a gradient; refuse tensors whose values cannot be compared.
+    """Return the tensor dequantised and without a gradient.
 
     Raises:
-        InvalidTypeError: sparse, nested, complex, or on the device "meta", which holds no values.
+        InvalidTypeError: The tensor is sparse, nested, complex, or on the device "meta", which holds no values.
     """
     kinds = {"meta": data.is_meta, "sparse": data.layout != torch.strided, "complex": data.is_complex()}
     kinds["nested"] = bool(data.is_nested)
@@ -147,9 +147,9 @@ def _is_whole(value: Any) -> bool:
 def _read_runs(text: bytes) -> np.ndarray | None:
     """Return the runs in COCO's compressed text, or None if it is none.
 
-    Each run is base 32, low digits first, 48 added to each, with bit 32 for "more follows" and bit 16 of the last as
-    sign; from the fourth on a run is stored as the difference to the one before the last. pycocotools' own reader does
-    not check that damaged text stays inside the image, so it is not used.
+    Each run is base 32, low digits first, 48 added to each, with bit 32 set if more digits follow and bit 16 of the
+    last digit as the sign. From the fourth on, a run is stored as its difference to the run two before it. The reader
+    of pycocotools does not check that damaged text stays inside the image, so it is not used.
     """
     codes = np.frombuffer(text, dtype=np.uint8).astype(np.int64) - 48
     if not len(codes) or codes.min() < 0 or codes.max() > 63 or codes[-1] & 32:

@@ -1,4 +1,4 @@
-"""Masks: a stack of boolean masks of one image and everything that can be derived from them.
+"""`Masks`, a stack of boolean masks of one image, and the quantities that are derived from them.
 
 Boxes are XYXY in pixels, exclusive on the right and bottom. Points are (x, y). Areas and intersections are exact.
 """
@@ -13,27 +13,24 @@ import numpy as np
 import torch
 from PIL import Image
 from torch import Tensor
-from torch.nn import functional as F
 
 from zsris_viz.errors import InvalidInputError, InvalidTypeError
+from zsris_viz.mask_arrays import as_slice, counts, first_and_after, intersections, token_fractions
 from zsris_viz.mask_io import as_bool, decode_rle, encode_rle
-
-FLOAT_PIXELS = 2**24  # mask pixels that are held as float32 at a time: 64 MiB
-TILE = 64  # side in pixels of the tiles in which masks are intersected
 
 
 class Masks:
     """A stack of N boolean masks over one image of H x W pixels.
 
     Args:
-        data: (N, H, W) bool; numbers are accepted if they are all 0 or 1, or all 0 or 255. Tensor or array.
-            A bool tensor is not copied: treat it as read-only.
-        scores: (N,) float, the source's own confidence, if it has any.
-        source: where the masks come from, for example "felzenszwalb"; travels into the result rows.
+        data: Tensor or array (N, H, W) of bool, or of numbers that are all 0 or 1, or all 0 or 255. A bool tensor is
+            not copied, so it must not be changed afterwards.
+        scores: (N,) floats, the confidence of the source in each mask; None if the source gives none.
+        source: Name of the source of the masks, for example "felzenszwalb"; result rows contain it.
 
     Raises:
-        InvalidTypeError: not a tensor or array.
-        InvalidInputError: another shape, or values that are not those of a mask.
+        InvalidTypeError: `data` is no tensor or array.
+        InvalidInputError: `data` has another shape, or values that are not those of a mask.
     """
 
     def __init__(
@@ -62,15 +59,18 @@ class Masks:
         scores: Sequence[float] | Tensor | None = None,
         source: str = "",
     ) -> Masks:
-        """Masks from one (H, W) array, one (N, H, W) array, or a list of (H, W) arrays of one size.
+        """Make masks from one (H, W) array, one (N, H, W) array, or a list of (H, W) arrays of one size.
 
         Args:
-            arrays: the masks; bool, or numbers all 0/1 or all 0/255.
-            size: (H, W), only needed when the list may be empty.
+            arrays: The masks as bool, or as numbers that are all 0 or 1, or all 0 or 255.
+            size: (H, W); needed only if the list may be empty.
+            scores: (N,) floats, the confidence in each mask.
+            source: Name of the source of the masks.
 
         Raises:
-            InvalidTypeError: neither arrays nor tensors.
-            InvalidInputError: arrays of different sizes, no array and no size, or values that are not those of a mask.
+            InvalidTypeError: `arrays` holds neither arrays nor tensors.
+            InvalidInputError: The arrays have different sizes or values that are not those of a mask, or there is
+                neither an array nor a size.
         """
         if isinstance(arrays, (np.ndarray, Tensor)):
             stacked = arrays[None] if arrays.ndim == 2 else arrays
@@ -84,7 +84,7 @@ class Masks:
         if not parts:
             if size is None:
                 raise InvalidInputError(
-                    "An empty list of masks does not tell the image's size; call Masks.from_arrays([], size=(H, W))."
+                    "An empty list of masks does not show the image's size; call Masks.from_arrays([], size=(H, W))."
                 )
             return cls(torch.zeros((0, *size), dtype=torch.bool), scores=scores, source=source)
         shapes = sorted({tuple(part.shape) for part in parts})
@@ -104,24 +104,26 @@ class Masks:
         scores: Sequence[float] | None = None,
         source: str = "",
     ) -> Masks:
-        """Masks from COCO run-length encodings.
+        """Make masks from COCO run-length encodings.
 
         Args:
-            rles: dicts with `size` [H, W], the same in all, and `counts` (compressed text or bytes, or a list of runs).
-            size: (H, W), only needed when the list may be empty.
+            rles: Dicts with `size` [H, W], the same in all, and `counts` (compressed text or bytes, or a list of runs).
+            size: (H, W); needed only if the list may be empty.
+            scores: (N,) floats, the confidence in each mask.
+            source: Name of the source of the masks.
 
         Raises:
-            InvalidInputError: not such a dict, runs that do not fill the size, or different sizes.
-            CorruptFileError: compressed counts that do not decode to the size they claim.
+            InvalidInputError: An entry is no such dict, its runs do not fill its size, or the sizes differ.
+            CorruptFileError: Compressed counts do not decode to the size that they state.
         """
         return cls.from_arrays([decode_rle(rle) for rle in rles], size=size, scores=scores, source=source)
 
     def to_rle(self) -> list[dict[str, Any]]:
-        """Compressed COCO run-length encodings, one dict per mask; `counts` is text, so the list can go into JSON."""
+        """Return compressed COCO run-length encodings, one dict per mask; `counts` is text, as JSON needs it."""
         return [encode_rle(mask) for mask in self.data.cpu().numpy()]
 
     def to(self, device: torch.device | str) -> Masks:
-        """The same masks on another device."""
+        """Return the same masks on another device."""
         return (
             self
             if self.data.device == torch.device(device)
@@ -129,7 +131,14 @@ class Masks:
         )
 
     def select(self, index: int | slice | Sequence[int] | Sequence[bool] | Tensor | np.ndarray) -> Masks:
-        """The masks at `index` (one number, a slice, numbers, or N booleans) with their scores."""
+        """Return some of the masks, with their scores.
+
+        Args:
+            index: One index, a slice, several indices, or N booleans.
+
+        Raises:
+            InvalidInputError: An index is out of range, or there are not N booleans.
+        """
         if isinstance(index, int):
             index = [index]
         if not isinstance(index, (slice, Tensor)):
@@ -139,7 +148,7 @@ class Masks:
                 f"A boolean index of shape {tuple(index.shape)} was given for {len(self)} masks; "
                 "it needs one value per mask."
             )
-        index = _as_slice(index, len(self))
+        index = as_slice(index, len(self))
         try:
             data = self.data[index if isinstance(index, slice) else index.to(self.data.device)]
         except IndexError as error:
@@ -150,7 +159,7 @@ class Masks:
         return Masks(data, scores=scores, source=self.source)
 
     def nonempty(self) -> Masks:
-        """Only the masks with at least one pixel, in their order."""
+        """Return the masks with at least one pixel, in their order."""
         return self.select(self.areas > 0)
 
     # -- as a sequence
@@ -159,10 +168,10 @@ class Masks:
         return len(self.data)
 
     def __getitem__(self, index: Any) -> Any:
-        """`masks[3]` is one (H, W) bool tensor; a slice, list or boolean index gives Masks."""
+        """Return one (H, W) bool tensor for an integer, and Masks for a slice, a list or booleans."""
         if isinstance(index, (int, np.integer)):
             if not -len(self) <= index < len(self):
-                raise IndexError(f"mask {index} was asked for; there are {len(self)}")
+                raise IndexError(f"mask {index} does not exist; there are {len(self)} masks")
             return self.data[int(index)]
         return self.select(index)
 
@@ -178,36 +187,29 @@ class Masks:
 
     @property
     def size(self) -> tuple[int, int]:
-        """(H, W)"""
+        """(H, W) in pixels."""
         return int(self.data.shape[1]), int(self.data.shape[2])
 
     @cached_property
     def _profiles(self) -> tuple[Tensor, Tensor]:
-        """Pixels per column (N, W) and per row (N, H), int64: boxes, areas and centroids need no more."""
-        return self._sums(1), self._sums(2)
-
-    def _sums(self, axis: int) -> Tensor:
-        """Sum over one axis in 32 bits, int64. On the CPU `torch.sum` would first copy all masks to the wider type."""
-        if self.data.device.type != "cpu":
-            return self.data.sum(dim=axis, dtype=torch.int32).long()
-        counts = self.data.numpy().sum(axis=axis, dtype=np.int32)
-        return torch.from_numpy(counts).long()
+        """Pixels per column (N, W) and per row (N, H), int64, from which boxes, areas and centroids follow."""
+        return counts(self.data, 1), counts(self.data, 2)
 
     @cached_property
     def coverage(self) -> Tensor:
         """(H, W) int64: number of masks that contain each pixel."""
-        return self._sums(0)
+        return counts(self.data, 0)
 
     @cached_property
     def areas(self) -> Tensor:
-        """(N,) int64: pixels in each mask."""
+        """(N,) int64: number of pixels in each mask."""
         return self._profiles[1].sum(dim=1)
 
     @cached_property
     def boxes(self) -> Tensor:
         """(N, 4) int64 XYXY, exclusive on the right and bottom; zeros for an empty mask."""
         columns, rows = self._profiles
-        edges = [*_first_and_after(columns), *_first_and_after(rows)]
+        edges = [*first_and_after(columns), *first_and_after(rows)]
         return torch.stack([edges[0], edges[2], edges[1], edges[3]], dim=1)
 
     @cached_property
@@ -220,42 +222,36 @@ class Masks:
         return (torch.stack(sums, dim=1) / self.areas[:, None]).float()
 
     def intersections(self, other: Masks | Tensor | np.ndarray | None = None) -> Tensor:
-        """(N, M) int64: pixels shared with each of `other` (default: these masks themselves), exact.
-
-        The image is cut into tiles; in each tile the flattened masks whose boxes reach it are multiplied as float32
-        matrices. That bounds the memory, keeps the sums exact and spares the many pairs of masks that are far apart.
+        """Return the number of pixels that each mask shares with each of others, exact.
 
         Args:
-            other: Masks, or one (H, W) or several (M, H, W) masks, of the same size.
+            other: Masks, or one (H, W) or several (M, H, W) masks, of the same size; None for these masks themselves.
+
+        Returns:
+            Tensor (N, M) of int64.
 
         Raises:
             InvalidInputError: `other` has another size.
         """
         others = self if other is None else self._same_size(other).to(self.data.device)
-        result = torch.zeros((len(self), len(others)), dtype=torch.int64, device=self.data.device)
-        height, width = self.size
-        for top in range(0, height, TILE):
-            for left in range(0, width, TILE):
-                tile = (slice(None), slice(top, top + TILE), slice(left, left + TILE))
-                rows = self._reaching(top, left)
-                columns = rows if others is self else others._reaching(top, left)
-                if len(rows) and len(columns):
-                    mine = self.data[tile][rows].flatten(1).float()
-                    theirs = mine if others is self else others.data[tile][columns].flatten(1).float()
-                    result[rows[:, None], columns] += (mine @ theirs.T).long()
-        return result
-
-    def _reaching(self, top: int, left: int) -> Tensor:
-        """Numbers of the masks whose boxes reach the tile at (top, left)."""
-        x1, y1, x2, y2 = self.boxes.unbind(dim=1)
-        return ((x1 < left + TILE) & (x2 > left) & (y1 < top + TILE) & (y2 > top)).nonzero()[:, 0]
+        return intersections(self.data, self.boxes, others.data, others.boxes)
 
     def _same_size(self, other: Masks | Tensor | np.ndarray) -> Masks:
-        """`other` as Masks of this size."""
+        """Return `other` as Masks of this size."""
         return (other if isinstance(other, Masks) else Masks.from_arrays(other)).validate(self.size)
 
     def iou(self, other: Masks | Tensor | np.ndarray | None = None) -> Tensor:
-        """(N, M) float32 in 0-1: intersection over union with `other` (default: these masks); 0 if both are empty."""
+        """Return the intersection over union of each mask with each of others.
+
+        Args:
+            other: Masks, or one (H, W) or several (M, H, W) masks, of the same size; None for these masks themselves.
+
+        Returns:
+            Tensor (N, M) of float32, 0-1; 0 where both masks are empty.
+
+        Raises:
+            InvalidInputError: `other` has another size.
+        """
         others = self if other is None else self._same_size(other)
         intersections = self.intersections(None if other is None else others)
         other_areas = others.areas.to(self.areas.device)
@@ -263,37 +259,47 @@ class Masks:
         return (intersections.double() / unions.clamp(min=1)).float()
 
     def overlap_of_smaller(self) -> Tensor:
-        """(N, N) float32 in 0-1: intersection over the area of the smaller mask (TAS's filter); 0 if that is empty."""
+        """Return the intersection of each two masks over the area of the smaller one, as in the filter of TAS.
+
+        Returns:
+            Tensor (N, N) of float32, 0-1; 0 where the smaller mask is empty.
+        """
         smaller = torch.minimum(self.areas[:, None], self.areas[None, :])
         return (self.intersections().double() / smaller.clamp(min=1)).float()
 
     def to_grid(self, h: int, w: int, *, keep_one: bool = True, antialias: bool = False) -> Tensor:
-        """The masks on a token grid, as fractions: (N, h, w) float32 in 0-1, resized bilinearly.
+        """Resize the masks bilinearly to a token grid.
 
-        Without `antialias` (as in the authors' codes) a mask that falls between the sampling points vanishes. With
-        `keep_one` such a mask keeps the cell that holds most of its pixels, at 1; without, it stays zero. A mask
-        without pixels is zero either way.
-        """
-        if h < 1 or w < 1:
-            raise InvalidInputError(f"A grid of {h} x {w} was asked for; both sides must be at least 1.")
-        grid = torch.zeros((len(self), 1, h, w), device=self.data.device)
-        if not len(self):
-            return grid[:, 0]
-        step = max(1, FLOAT_PIXELS // max(1, self.data[0].numel()))
-        for part, masks in zip(grid.split(step), self.data[:, None].split(step), strict=True):
-            part[:] = F.interpolate(masks.float(), size=(h, w), mode="bilinear", antialias=antialias).clamp(0, 1)
-        grid = grid[:, 0]
-        if keep_one:
-            for index in ((grid.sum(dim=(1, 2)) == 0) & (self.areas > 0)).nonzero()[:, 0].tolist():
-                cell = int(F.adaptive_avg_pool2d(self.data[index][None].float(), (h, w)).argmax())
-                grid[index, cell // w, cell % w] = 1.0
-        return grid
-
-    def mean_of(self, values: Tensor | np.ndarray) -> Tensor:
-        """(N,) float32: the mean of a map inside each mask; -inf for an empty mask, so that it is never chosen.
+        A mask without pixels is zero on the grid.
 
         Args:
-            values: (H, W) float map of the masks' size.
+            h: Rows of the grid, at least 1.
+            w: Columns of the grid, at least 1.
+            keep_one: Whether a mask that falls between the sampling points keeps the cell that holds most of its
+                pixels, at 1; otherwise it vanishes.
+            antialias: Whether masks are resized with antialiasing; the authors' codes do without.
+
+        Returns:
+            Tensor (N, h, w) of float32, 0-1: the fraction of each cell that a mask covers.
+
+        Raises:
+            InvalidInputError: The grid has no cells.
+        """
+        if h < 1 or w < 1:
+            raise InvalidInputError(f"A grid of {h} x {w} was given; both sides must be at least 1.")
+        return token_fractions(self.data, self.areas, h, w, keep_one=keep_one, antialias=antialias)
+
+    def mean_of(self, values: Tensor | np.ndarray) -> Tensor:
+        """Return the mean of a map inside each mask.
+
+        Args:
+            values: (H, W) floats, a map of the masks' size.
+
+        Returns:
+            Tensor (N,) of float32; -inf for an empty mask, so that it is never chosen.
+
+        Raises:
+            InvalidInputError: The map has another size.
         """
         if values.ndim != 2 or tuple(values.shape) != self.size:
             raise InvalidInputError(
@@ -308,10 +314,10 @@ class Masks:
         """Return self if the masks have the image's size.
 
         Args:
-            image_size: (H, W), or the image.
+            image_size: (H, W) in pixels, or the image.
 
         Raises:
-            InvalidInputError: another size.
+            InvalidInputError: The masks have another size.
         """
         wanted = (
             (image_size.height, image_size.width)
@@ -326,27 +332,3 @@ class Masks:
                 "image that they were made on."
             )
         return self
-
-
-def _as_slice(index: slice | Tensor, count: int) -> slice | Tensor:
-    """Return a slice for an index that means one run of masks in their order, so that their pixels are not copied."""
-    if isinstance(index, slice) or not len(index):
-        return index
-    places = index.nonzero()[:, 0] if index.dtype == torch.bool else index
-    if not len(places) or places.ndim != 1 or places.dtype.is_floating_point:
-        return index
-    first, last = int(places[0]), int(places[-1])
-    one_run = last - first + 1 == len(places) and first >= 0 and last < count
-    return slice(first, last + 1) if one_run and bool((places.diff() == 1).all()) else index
-
-
-def _first_and_after(profile: Tensor) -> tuple[Tensor, Tensor]:
-    """First occupied position and the one after the last, per row of counts (N, K); zeros where nothing is occupied."""
-    if not profile.shape[0] or not profile.shape[1]:
-        zeros = profile.new_zeros(len(profile))
-        return zeros, zeros
-    some = (profile > 0).any(dim=1)
-    occupied = (profile > 0).to(torch.uint8)
-    first = occupied.argmax(dim=1)
-    after = profile.shape[1] - occupied.flip(1).argmax(dim=1)
-    return torch.where(some, first, 0), torch.where(some, after, 0)

@@ -14,11 +14,11 @@ from zsris_viz.errors import InvalidInputError, InvalidTypeError, UnavailableErr
 from zsris_viz.images import ImageSource, open_image
 from zsris_viz.masks import Masks
 from zsris_viz.methods.crops import CropVariant, build_crops
+from zsris_viz.methods.masked_features import masked_pooling, masked_tokens
 from zsris_viz.methods.scene_cache import once_per_scene
 from zsris_viz.methods.texts import TextCache
-from zsris_viz.methods.token_masking import masked_features
-from zsris_viz.methods.vit_forward import require_rn, require_vit
-from zsris_viz.models.base import ImageTextModel
+from zsris_viz.methods.vit_forward import require_rn
+from zsris_viz.models.base import ImageTextModel, check_batch_size
 from zsris_viz.models.layered import LayeredModel, require_layers
 from zsris_viz.models.preprocessing import Preprocess, get_preprocess
 from zsris_viz.models.trace import Trace
@@ -54,10 +54,10 @@ class SceneFeatures:
         clip: The model.
         parser: The parser, or None.
         captioner: The captioner, its name, or None.
-        batch_size: As given.
+        batch_size: Number of crops, or of masked copies of the image, that pass the tower at once.
         texts: The TextCache.
-        progress: Function that is called with a text, the number of proposals that are done and their total; None
-            without a listener.
+        progress: Function that is called with a text, the number of finished proposals and their total; None for no
+            reports.
         results: What functions decorated with `once_per_scene` have computed.
 
     Raises:
@@ -82,8 +82,6 @@ class SceneFeatures:
             )
         if texts is not None and texts.clip is not clip:
             raise InvalidInputError("texts is the cache of another model; make one with TextCache(clip).")
-        if batch_size < 1:
-            raise InvalidInputError(f"batch_size={batch_size} was given; it is at least 1.")
         self.image = open_image(image)
         self.size = (self.image.height, self.image.width)
         held = masks if isinstance(masks, Masks) else Masks.from_arrays(masks, size=self.size)
@@ -91,14 +89,14 @@ class SceneFeatures:
         self.clip = clip
         self.parser = parser
         self.captioner = captioner
-        self.batch_size = batch_size
+        self.batch_size = check_batch_size(batch_size)
         self.texts = TextCache(clip) if texts is None else texts
         self.progress: Callable[[str, int, int], None] | None = None
         self._preprocess = clip.preprocess if preprocess is None else get_preprocess(preprocess, clip.image_size)
         self.results: dict[Hashable, Any] = {}
 
     def __len__(self) -> int:
-        """How many proposals."""
+        """Return the number of proposals."""
         return len(self.masks)
 
     def __repr__(self) -> str:
@@ -110,13 +108,13 @@ class SceneFeatures:
         """(N,) bool: proposals without a pixel."""
         return self.masks.areas == 0
 
-    def _advance(self, text: str, done: int, total: int) -> None:
-        """Report how far a computation over the proposals is; the listener may end it by raising."""
+    def report_progress(self, text: str, done: int, total: int) -> None:
+        """Report the progress of a computation over the proposals; the function may end it by raising."""
         if self.progress is not None:
             self.progress(text, done, total)
 
     def load_parser(self) -> Any:
-        """The scene's parser; without one, the package's own, loaded now and kept."""
+        """Return the scene's parser; without one, load the package's own and keep it."""
         if self.parser is None:
             from zsris_viz.language import load_parser
 
@@ -131,17 +129,17 @@ class SceneFeatures:
     # -- captions
 
     def load_captioner(self) -> Captioner:
-        """The scene's captioner; without one, the miniature's, loaded now and kept.
+        """Return the scene's captioner; without one, load the miniature captioner and keep it.
 
-        The miniature captioner knows drawn scenes only: with another CLIP than the miniature's there is a warning.
+        The miniature captioner was trained on drawn scenes only, so that it warns when the model is another CLIP.
         """
         from zsris_viz.captioning import load_captioner, shared_captioner
 
         if self.captioner is None:
             if not self.clip.name.startswith("miniature"):
                 warnings.warn(
-                    "No captioner was given: the miniature one is used, which knows nothing but drawn scenes. For "
-                    'photographs: captioner=load_captioner("blip2-opt-2.7b").',
+                    "No captioner was given, so the miniature one is used, which was trained on drawn scenes only. "
+                    'For photographs give captioner=load_captioner("blip2-opt-2.7b").',
                     ZsrisWarning,
                     stacklevel=3,
                 )
@@ -216,7 +214,7 @@ class SceneFeatures:
     @once_per_scene
     def _image_feature(self, preprocess: Preprocess) -> Tensor:
         if self.clip.kind == "rn":
-            return self._pool(self.feature_map(preprocess))
+            return require_rn(self.clip, "A map before attention pooling").pool(self.feature_map(preprocess))
         return self.layered.project(self.trace(preprocess).cls(-1))
 
     def feature_map(self, preset: PreprocessLike = None) -> Tensor:
@@ -263,7 +261,7 @@ class SceneFeatures:
         present = (~self.empty).nonzero()[:, 0]
         done = 0
         for rows in present.split(self.batch_size):  # pixels of one batch at a time
-            self._advance("crops", done, len(present))
+            self.report_progress("crops", done, len(present))
             crops = build_crops(self.image, self.masks.select(rows), variant, preprocess)
             features[rows] = self.clip.embed_images(crops, batch_size=self.batch_size, crops=True)
             done += len(rows)
@@ -302,53 +300,20 @@ class SceneFeatures:
                     f"{self.clip.name!r} is an RN: it has no blocks whose tokens could be masked. Leave "
                     "masked_blocks=None: its feature map is masked before attention pooling instead."
                 )
-            return self._masked_pooling(keep_one, antialias, unit_map, preprocess)
+            return masked_pooling(self, keep_one, antialias, unit_map, preprocess)
         blocks = 3 if masked_blocks is None else masked_blocks
         if not 0 <= blocks <= self.layered.num_layers:
             raise InvalidInputError(
                 f"masked_blocks={blocks} was given; {self.layered.name!r} has 0 to {self.layered.num_layers}."
             )
-        return self._masked_tokens(blocks, keep_one, antialias, preprocess)
-
-    @once_per_scene
-    def _masked_tokens(self, blocks: int, keep_one: bool, antialias: bool, preprocess: Preprocess) -> Tensor:
-        if not len(self):
-            return torch.zeros(0, self.clip.embed_dim, device=self.clip.device)
-        if not blocks:
-            return self.image_feature(preprocess).repeat(len(self), 1)
-        layer = self.layered.num_layers - blocks
-        trace = self.trace(preprocess)
-        masks = self.grid_masks(keep_one=keep_one, antialias=antialias, grid=trace.grid).flatten(1)
-        return masked_features(
-            require_vit(self.clip, "Token masking"),
-            trace.layers[layer],
-            layer,
-            masks,
-            batch_size=self.batch_size,
-            advance=self._advance,
-        )
-
-    @once_per_scene
-    def _masked_pooling(self, keep_one: bool, antialias: bool, unit_map: bool, preprocess: Preprocess) -> Tensor:
-        feature_map = self.feature_map(preprocess)
-        if unit_map:
-            feature_map = feature_map / feature_map.norm(dim=1, keepdim=True).clamp_min(1e-12)
-        grid = (feature_map.shape[-2], feature_map.shape[-1])
-        masks = self.grid_masks(keep_one=keep_one, antialias=antialias, grid=grid)
-        chunks = [
-            self._pool(feature_map * chunk[:, None].to(feature_map.dtype)) for chunk in masks.split(self.batch_size)
-        ]
-        return torch.cat(chunks) if len(self) else torch.zeros(0, self.clip.embed_dim, device=self.clip.device)
-
-    def _pool(self, feature_map: Tensor) -> Tensor:
-        return require_rn(self.clip, "A map before attention pooling").pool(feature_map)
+        return masked_tokens(self, blocks, keep_one, antialias, preprocess)
 
     # -- texts
 
     def text(self, text: str) -> Tensor:
-        """One text in the joint space: (D,) fp32, not normalised."""
+        """Return a text in the joint space, (D,) fp32, not normalised."""
         return self.texts.features([text])[0]
 
     def text_features(self, texts: Sequence[str]) -> Tensor:
-        """Texts in the joint space: (n, D) fp32, not normalised; each distinct one is embedded once."""
+        """Return texts in the joint space, (n, D) fp32, not normalised; each distinct text is embedded once."""
         return self.texts.features(texts)

@@ -13,7 +13,8 @@ from torch.nn import functional as F
 from zsris_viz.errors import InvalidInputError
 from zsris_viz.images import ImageSource, open_image
 from zsris_viz.io.hashing import weights_hash
-from zsris_viz.masks import FLOAT_PIXELS, Masks
+from zsris_viz.mask_arrays import FLOAT_PIXELS
+from zsris_viz.masks import Masks
 from zsris_viz.models.devices import resolve_device
 from zsris_viz.proposals.base import Proposer
 from zsris_viz.proposals.hub import read_segmenter, short_title

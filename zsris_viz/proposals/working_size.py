@@ -12,7 +12,8 @@ from torch.nn import functional as F
 
 from zsris_viz.errors import InvalidInputError
 from zsris_viz.images import ImageSource, open_image
-from zsris_viz.masks import FLOAT_PIXELS, Masks
+from zsris_viz.mask_arrays import FLOAT_PIXELS
+from zsris_viz.masks import Masks
 from zsris_viz.proposals.base import WORKING_SIDE, Proposer
 
 Proposals = Proposer | Masks | np.ndarray | torch.Tensor | Sequence[np.ndarray]

@@ -10,5 +10,5 @@ from .config import read_training as read_training
 from .method import RisClip as RisClip
 from .model import Grounding as Grounding
 from .model import RisClipModel as RisClipModel
-from .train import Trained as Trained
+from .progress import Trained as Trained
 from .train import train_risclip as train_risclip

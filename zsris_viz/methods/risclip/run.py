@@ -6,7 +6,6 @@ import contextlib
 import json
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -15,61 +14,19 @@ from torch import Tensor
 
 from zsris_viz.errors import InvalidInputError, UnavailableError
 from zsris_viz.io.training_state import load_state, save_state
-from zsris_viz.methods.risclip.batches import Batch, StepBatches, make_batch
+from zsris_viz.methods.risclip.batches import Batch, StepBatches
 from zsris_viz.methods.risclip.checkpoint import load_model, save_model, tower_hash
 from zsris_viz.methods.risclip.config import Training, checked
 from zsris_viz.methods.risclip.examples import Pictures, TrainingImage
 from zsris_viz.methods.risclip.log import TrainingLog
 from zsris_viz.methods.risclip.model import RisClipModel
-from zsris_viz.methods.risclip.optim import Stage, ious, learning_rate, loss_of, stages_of, start_stage
+from zsris_viz.methods.risclip.optim import Stage, learning_rate, loss_of, stages_of, start_stage
+from zsris_viz.methods.risclip.progress import Progress, Trained
+from zsris_viz.methods.risclip.validation import validate
 
 #: Settings that a run may be continued with when they changed: they do not decide the weights. Of the tower not its
 #: name counts but its hash.
 FREE = ("clip", "device", "workers", "threads", "checkpoint_minutes", "log_every")
-
-
-@dataclass
-class Progress:
-    """The progress of a training run.
-
-    Attributes:
-        stage: Index of the current stage.
-        step: Number of steps done in the current stage.
-        total: Number of steps done in all stages.
-        batches: Number of batches done in all stages.
-        expressions: Number of expressions that this process has trained on.
-        seconds: Training time in seconds.
-        best: Best validation mIoU of the current stage in per cent; -1 before the first validation.
-        stale: Number of validations since the best one.
-        finished: Whether all stages are done.
-    """
-
-    stage: int = 0
-    step: int = 0
-    total: int = 0
-    batches: int = 0
-    expressions: int = 0
-    seconds: float = 0.0
-    best: float = -1.0
-    stale: int = 0
-    finished: bool = False
-
-
-@dataclass
-class Trained:
-    """The result of a training run.
-
-    Attributes:
-        path: Path of `model.safetensors` in the run's folder.
-        model: The model on its tower, in evaluation mode.
-        rows: Rows of the log.
-        progress: Progress of the run; `finished` is false if `stop_after` ended the call.
-    """
-
-    path: Path
-    model: RisClipModel
-    rows: list[dict[str, Any]] = field(default_factory=list)
-    progress: Progress = field(default_factory=Progress)
 
 
 class TrainingRun:
@@ -178,12 +135,12 @@ class TrainingRun:
     # -- the work
 
     def work(
-        self, spoken: StepBatches, validation: Pictures | None, stop_after: int | None, report: Callable[[str], None]
+        self, batches: StepBatches, validation: Pictures | None, stop_after: int | None, report: Callable[[str], None]
     ) -> None:
         """Run all stages that are not done yet.
 
         Args:
-            spoken: The training batches.
+            batches: The training batches.
             validation: The validation images; None for no validation.
             stop_after: Number of steps after which the call ends; None for no limit.
             report: Function that is called with a line of text on progress.
@@ -194,7 +151,7 @@ class TrainingRun:
         while self.progress.stage < len(stages):
             stage = stages[self.progress.stage]
             report(f"stage {stage.name}: {stage.steps} steps, from {self.progress.step}")
-            left = self.stage(stage, spoken, held, left, report)
+            left = self.stage(stage, batches, held, left, report)
             if left is not None and left <= 0:
                 return
         self.progress.finished = True
@@ -203,7 +160,7 @@ class TrainingRun:
     def stage(
         self,
         stage: Stage,
-        spoken: StepBatches,
+        batches: StepBatches,
         validation: list[TrainingImage] | None,
         left: int | None,
         report: Callable[[str], None],
@@ -212,7 +169,7 @@ class TrainingRun:
 
         Args:
             stage: The stage.
-            spoken: The training batches.
+            batches: The training batches.
             validation: The validation images; None for no validation.
             left: Number of steps that this call may still do; None for no limit.
             report: Function that is called with a line of text on progress.
@@ -233,14 +190,14 @@ class TrainingRun:
         self._optimizer_state = self._scaler_state = None
         self.model.train()
         needed = (stage.steps - done.step) * settings.accumulate
-        batches = spoken.run(done.batches, done.batches + needed, settings.workers)
+        coming = batches.run(done.batches, done.batches + needed, settings.workers)
         over = done.step >= stage.steps
         while not over:
             if left is not None and left <= 0:
                 self.save(optimizer)
                 return left
             started = time.monotonic()
-            row = self.step(stage, model, optimizer, batches)
+            row = self.step(stage, model, optimizer, coming)
             done.seconds += time.monotonic() - started
             over = done.step >= stage.steps
             if (done.total % settings.validate_every == 0 or over) and validation is not None:
@@ -329,37 +286,3 @@ class TrainingRun:
         else:
             done.stale += 1
         return self.settings.patience is not None and done.stale >= self.settings.patience
-
-
-def validate(
-    model: RisClipModel, pictures: list[TrainingImage], batch: int, accelerator: Any = None
-) -> dict[str, float]:
-    """Compute the mIoU of the map and of the mask over all expressions of images.
-
-    Args:
-        model: The model.
-        pictures: The images; those without expressions are skipped.
-        batch: Number of images in a batch.
-        accelerator: An `accelerate.Accelerator`; None for a single process in full precision.
-
-    Returns:
-        "val_map_miou" and "val_miou", in per cent.
-    """
-    device = model.clip.device
-    maps, masks = [], []
-    was_training = model.training
-    model.eval()
-    with torch.no_grad(), contextlib.nullcontext() if accelerator is None else accelerator.autocast():
-        spoken = [picture for picture in pictures if picture.texts]
-        for first in range(0, len(spoken), batch):
-            some = make_batch(spoken[first : first + batch], model.clip.preprocess, model.clip.tokenizer).to(device)
-            found = model(some.pixels, some.owner, some.ids, some.end)
-            maps.append(ious(found.map_logits.view(-1, *model.grid), some.masks))
-            masks.append(ious(found.logits, some.masks))
-    model.train(was_training)
-    values = [100 * float(torch.cat(parts).double().mean()) for parts in (maps, masks)]
-    if accelerator is not None and accelerator.num_processes > 1:
-        from accelerate.utils import broadcast_object_list
-
-        broadcast_object_list(values)
-    return {"val_map_miou": values[0], "val_miou": values[1]}

@@ -16,7 +16,8 @@ from zsris_viz.methods.risclip.checkpoint import tower_hash
 from zsris_viz.methods.risclip.config import Data, Training
 from zsris_viz.methods.risclip.examples import Pictures
 from zsris_viz.methods.risclip.model import RisClipModel
-from zsris_viz.methods.risclip.run import Trained, TrainingRun
+from zsris_viz.methods.risclip.progress import Trained
+from zsris_viz.methods.risclip.run import TrainingRun
 from zsris_viz.models.base import ImageTextModel
 
 __all__ = ["Trained", "pictures_of", "train_risclip"]
