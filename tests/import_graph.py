@@ -10,8 +10,19 @@ ROOT = Path(__file__).resolve().parent.parent
 PACKAGE = "zsris_viz"
 # From the ground up; a module may import from its own floor and from those below.
 FLOORS = (
-    ("errors", "registry", "provenance", "io", "masks", "mask_arrays", "mask_io", "images", "latex", "resampling")
-    + ("notebook_display",),
+    (
+        "errors",
+        "registry",
+        "io",
+        "masks",
+        "mask_arrays",
+        "mask_io",
+        "images",
+        "resampling",
+        "latex",
+        "notebook_display",
+        "provenance",
+    ),
     ("models", "language"),
     ("datasets", "proposals", "captioning"),
     ("methods", "probes"),
