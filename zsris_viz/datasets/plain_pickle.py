@@ -10,7 +10,8 @@ import struct
 from pathlib import Path
 from typing import Any
 
-from zsris_viz.datasets.pickle_reader import MAX_DEPTH, SCALARS, DamagedPickleError, PickleReader, RefusedPickleError
+from zsris_viz.datasets.pickle_reader import PickleReader
+from zsris_viz.datasets.pickle_values import MAX_DEPTH, SCALARS, DamagedPickleError, RefusedPickleError
 from zsris_viz.errors import CorruptFileError
 from zsris_viz.io.plain_data import TooLargeError, check_plain
 

@@ -24,11 +24,10 @@ from zsris_viz.datasets.files import (
     warn_of,
 )
 from zsris_viz.datasets.outlines import coco_mask
-from zsris_viz.datasets.plain_pickle import load_plain
+from zsris_viz.datasets.refer_files import read_annotations, read_references
 from zsris_viz.datasets.refer_rows import Entry, extra_entry, problems_of, refer_expressions, unusable_sample
 from zsris_viz.datasets.types import Reference, Sample, check_limit
 from zsris_viz.errors import CorruptFileError, InvalidInputError
-from zsris_viz.io.json_files import read_json
 from zsris_viz.masks import Masks
 
 # Where people keep COCO's training images, below data_root; the first is the place that the refer tools prescribe.
@@ -103,7 +102,7 @@ class Refer(FileDataset):
         names = self.reference_files(self.split_by)
         places = [self.root / folder / name for name in names for folder in (self.folder, ".")]
         refs_path = need_file(self.name, places, self.root)
-        refs = self._usable(load_plain(refs_path) if refs_path.suffix == ".p" else read_json(refs_path), refs_path)
+        refs = read_references(refs_path, self._malformed)
         found = dict.fromkeys(ref["split"] for ref in refs)
         if self.split not in found:
             raise InvalidInputError(self._no_split(tuple(found)))
@@ -115,49 +114,17 @@ class Refer(FileDataset):
         self._refs = {image_id: by_image[image_id] for image_id in self._ids}
 
         path = need_file(self.name, [refs_path.parent / "instances.json"], self.root)
-        content = read_json(path)
-        try:
-            listed = {key: _entries(content[key]) for key in ("images", "annotations", "categories")}
-        except (KeyError, TypeError) as error:
-            raise CorruptFileError(f"{path} is no COCO annotation file ({error!r}); fetch it again.") from error
-        images, categories = (self._with(listed[key], "id", path) for key in ("images", "categories"))
+        images, categories, annotations = read_annotations(path, self._malformed)
         self._images = {entry["id"]: entry for entry in images if entry["id"] in self._refs}
         self._categories = {entry["id"]: str(entry.get("name")) for entry in categories}
         self._annotations: dict[Any, list[Entry]] = {image_id: [] for image_id in self._ids}
-        for annotation in self._with(listed["annotations"], "image_id", path):
+        for annotation in annotations:
             if annotation["image_id"] in self._annotations:
                 self._annotations[annotation["image_id"]].append(annotation)
         self._path = path
         sources = {extra_entry(image).get("dataset", self.name) for image in self._images.values()}
         if len(sources) == 1:
-            self.name = sources.pop()  # an export says what it is an export of
-
-    def _usable(self, refs: Any, path: Path) -> list[Entry]:
-        """Return the references that name a split and an image and have sentences; note the others."""
-        if not isinstance(refs, list):
-            raise CorruptFileError(f"{path} holds a {type(refs).__name__}, not a list of references; fetch it again.")
-        usable = []
-        for number, ref in enumerate(refs):
-            if (
-                isinstance(ref, dict)
-                and isinstance(ref.get("split"), str)
-                and isinstance(ref.get("image_id"), (int, str))
-                and isinstance(ref.get("sentences"), list)
-            ):
-                usable.append(ref)
-            else:
-                self._malformed.append(f"reference {number} of {path.name} has no split, image_id or list of sentences")
-        if not usable:
-            raise CorruptFileError(f"{path} holds no reference that can be used; fetch it again.")
-        return usable
-
-    def _with(self, entries: list[Any], key: str, path: Path) -> Iterator[Entry]:
-        """Yield the entries that have an id; note the others."""
-        for number, entry in enumerate(entries):
-            if isinstance(entry, dict) and isinstance(entry.get(key), (int, str)):
-                yield entry
-            else:
-                self._malformed.append(f"entry {number} of {path.name} has no {key}")
+            self.name = sources.pop()  # an export contains the name of its dataset
 
     def _no_split(self, splits: tuple[str, ...]) -> str:
         return f"split={self.split!r} is unknown; {self.name} split by {self.split_by!r} has {', '.join(splits)}."
@@ -321,12 +288,6 @@ class RefCOCOg(Refer):
 
     folder = "refcocog"
     schemes: ClassVar = {"umd": ("train", "val", "test"), "google": ("train", "val")}
-
-
-def _entries(value: Any) -> list[Any]:
-    if not isinstance(value, list):
-        raise TypeError(f"{type(value).__name__} in place of a list")
-    return value
 
 
 def _category_id(entry: Entry) -> int | str:
