@@ -10,13 +10,13 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from PIL import Image, ImageDraw
+from PIL import Image, ImageDraw, ImageFilter
 
 from tests.evaluation.small_world import ByHash, NoClip
 from tests.factories import tiny_vit_clip
 from zsris_viz.errors import CorruptFileError, InvalidInputError, InvalidTypeError, ZsrisWarning
 from zsris_viz.masks import Masks
-from zsris_viz.segmentation import Segmentation, segment
+from zsris_viz.segmentation import COLOUR, Segmentation, segment
 
 LONG = "the cat that sits on the mat " * 80
 
@@ -154,6 +154,8 @@ def test_pictures(photo: Image.Image, tmp_path: Path) -> None:
     overlay = np.asarray(found.overlay())
     assert np.array_equal(overlay[found.mask], np.asarray(photo)[found.mask])
     assert not np.array_equal(overlay, np.asarray(photo))
+    grown = np.asarray(Image.fromarray(found.mask).convert("L").filter(ImageFilter.MaxFilter(3))) > 0
+    assert np.array_equal((overlay == COLOUR).all(axis=2) & ~found.mask, grown & ~found.mask)  # the outline
     assert Image.open(io.BytesIO(found._repr_png_())).size == (120, 90)
     assert '<b>"cat"' not in found._repr_html_() and "&lt;b&gt;" in found._repr_html_()
     assert Image.open(found.save(tmp_path / "overlay.png")).size == (120, 90)
