@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 from PIL import Image
 from typer.testing import CliRunner, Result
 
@@ -57,7 +58,9 @@ def parser_that_raises(monkeypatch: pytest.MonkeyPatch) -> list[Exception]:
 OS_ERRORS = ("ENOSPC", "EDQUOT", "EFBIG", "EROFS", "EACCES", "EPERM", "ENAMETOOLONG", "ENOTDIR", "EISDIR", "EEXIST")
 
 
-@pytest.mark.parametrize("number", [*(getattr(errno, name) for name in OS_ERRORS), 9999])
+@pytest.mark.parametrize(
+    "number", [*(getattr(errno, name) for name in OS_ERRORS), 9999], ids=lambda number: errno.errorcode.get(number, "")
+)
 def test_every_error_of_the_system_is_one_line_and_exit_code_1(
     parser_that_raises: list[Exception], number: int
 ) -> None:
@@ -82,6 +85,7 @@ def test_debug_shows_the_traceback_of_anything(parser_that_raises: list[Exceptio
         (KeyError("gone"), 1, "unexpected KeyError: 'gone'"),
         (RuntimeError("\x1b[2Jcleared"), 1, r"\x1b[2Jcleared"),
     ],
+    ids=["own error of two lines", "MemoryError", "KeyError", "escape in an error"],
 )
 def test_other_errors_are_one_line(
     parser_that_raises: list[Exception], error: Exception, code: int, words: str
@@ -100,7 +104,7 @@ def test_memory_of_an_accelerator_is_told_apart_by_its_class() -> None:
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="the system has no /dev/full")
-@pytest.mark.parametrize("words", [["--help"], ["--version"]])
+@pytest.mark.parametrize("words", [["--help"], ["--version"]], ids=" ".join)
 def test_a_full_standard_output_is_one_line(words: list[str]) -> None:
     with open("/dev/full", "w") as full:
         run = subprocess.run([*ZSRIS, *words], stdout=full, stderr=subprocess.PIPE, text=True)
@@ -125,7 +129,7 @@ def test_a_closed_pipe_is_silent() -> None:
         (["explore", "--image", LONG], 1),
         (["segment", "photo.png", "a cat", "--save", f"{LONG}.png"], 1),
     ],
-    ids=lambda value: " ".join(value)[:20] if isinstance(value, list) else str(value),
+    ids=["segment", "data verify", "reproduce", "explore", "segment --save"],
 )
 def test_a_name_of_300_characters_is_one_line(
     words: list[str], code: int, photo: Path, monkeypatch: pytest.MonkeyPatch
@@ -163,6 +167,26 @@ def test_save_into_a_read_only_folder_is_refused_before_the_model_runs(photo: Pa
     assert_one_line(zsris("segment", photo, "a cat", "--save", folder / "overlay.png"), 1)
 
 
+@pytest.mark.parametrize("command", ["segment", "evaluate"])
+@pytest.mark.parametrize(("device", "words"), [("cuda", "CUDA"), ("nope", "'nope'")], ids=["cuda", "nope"])
+def test_a_device_that_is_not_there_is_one_line(command: str, device: str, words: str, photo: Path) -> None:
+    if device == "cuda" and torch.cuda.is_available():
+        pytest.skip("this machine has a CUDA device")
+    options = {"segment": [photo, "a cat"], "evaluate": ["--limit", "1", "--methods", "cropping"]}[command]
+    result = zsris(command, *options, "--device", device)
+    assert_one_line(result, 2)
+    assert words in result.stderr
+
+
+@pytest.mark.parametrize("command", ["segment", "explore"])
+def test_an_image_of_too_many_pixels_is_one_line(command: str, photo: Path, monkeypatch: Any) -> None:
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 100)  # 40 x 30 pixels are more than twice as many
+    words = {"segment": [photo, "a cat"], "explore": ["--image", photo, "--no-browser"]}[command]
+    result = zsris(command, *words)
+    assert_one_line(result, 2)
+    assert "pixels" in result.stderr
+
+
 @pytest.mark.parametrize("command", ["parse", "segment", "explore"])
 def test_bytes_that_are_no_text_are_refused(command: str, photo: Path) -> None:
     text = os.fsdecode(b"\xff cat")
@@ -187,14 +211,14 @@ def test_a_terminal_gets_no_control_characters(monkeypatch: pytest.MonkeyPatch) 
     assert json.loads(zsris("parse", "x", "--json").stdout)["noun_phrase"] == "\x1b[31mred\x07 cat\u009b"
 
 
-@pytest.mark.parametrize("options", [["--list"], ["--dry-run"], []])
+@pytest.mark.parametrize("options", [["--list"], ["--dry-run"], []], ids=["--list", "--dry-run", "run"])
 def test_reproduce_refuses_a_parameter_that_would_be_ignored(tmp_path: Path, options: list[str]) -> None:
     result = zsris("reproduce", *options, "-p", "output_dir=elsewhere", "--output", tmp_path)
     assert_one_line(result, 2)
     assert not list(tmp_path.iterdir())
 
 
-@pytest.mark.parametrize("option", [["--force"], ["--jobs", "2"], ["--timeout", "3"]])
+@pytest.mark.parametrize("option", [["--force"], ["--jobs", "2"], ["--timeout", "3"]], ids=" ".join)
 @pytest.mark.parametrize("mode", ["--list", "--dry-run"])
 def test_reproduce_refuses_options_that_would_be_ignored(mode: str, option: list[str]) -> None:
     result = zsris("reproduce", mode, *option)

@@ -248,6 +248,7 @@ def test_a_thousand_masks_are_intersected_quickly() -> None:
         ("masks", "str"),
         (3, "int"),
     ],
+    ids=["meta", "sparse", "complex", "None", "text", "number"],
 )
 def test_tensors_without_comparable_values(data: object, words: str) -> None:
     with pytest.raises(InvalidTypeError, match=words):
@@ -278,7 +279,7 @@ def test_a_run_of_masks_is_no_copy() -> None:
         assert torch.equal(masks.select(index).data, masks.data[index])
 
 
-@pytest.mark.parametrize("size", [None, [5], ["a", 1], [10**6, 10**6], [-1, 5], [float("inf"), 2]])
+@pytest.mark.parametrize("size", [None, [5], ["a", 1], [10**6, 10**6], [-1, 5], [float("inf"), 2]], ids=str)
 def test_sizes_of_encodings(size: object) -> None:
     with pytest.raises(InvalidInputError, match="has the size"):
         Masks.from_rle([{"size": size, "counts": [5]}])

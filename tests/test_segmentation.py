@@ -141,6 +141,10 @@ def test_wrong_arguments(photo: Image.Image, tmp_path: Path) -> None:
         quick(tmp_path / "cut.png")
     with pytest.raises(InvalidTypeError, match="colour"):
         quick(photo, colour="red")
+    for proposals in (None, 3, "meta"):
+        given = torch.zeros(1, photo.height, photo.width, device="meta") if proposals == "meta" else proposals
+        with pytest.raises(InvalidTypeError, match="asks"):
+            quick(photo, proposals=given)
 
 
 def test_the_note_says_which_model_was_used(photo: Image.Image) -> None:

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import io
 import os
-import warnings
 from pathlib import Path
 
 import numpy as np
 import torch
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image, ImageOps
 
 from zsris_viz.errors import CorruptFileError, InvalidInputError, InvalidTypeError, ZsrisError
+from zsris_viz.io.image_files import MAX_PIXELS, check_pixels, existing_file, open_header
 
-MAX_PIXELS = 50_000_000
 ImageSource = str | os.PathLike | bytes | Image.Image | np.ndarray | torch.Tensor
 
 
@@ -41,9 +40,9 @@ def open_image(source: ImageSource, *, max_pixels: int = MAX_PIXELS, upright: bo
     if isinstance(source, Image.Image):
         image, name = source, "the given PIL image"
     elif isinstance(source, (str, os.PathLike)):
-        image, name = _open_file(_existing(source)), f"{Path(source)}"
+        image, name = open_header(existing_file(source)), f"{Path(source)}"
     elif isinstance(source, bytes):
-        image, name = _open_file(io.BytesIO(source)), "the given image file"
+        image, name = open_header(io.BytesIO(source)), "the given image file"
     elif isinstance(source, (np.ndarray, torch.Tensor)):
         image, name = _from_array(source), "the given array"
     else:
@@ -53,11 +52,7 @@ def open_image(source: ImageSource, *, max_pixels: int = MAX_PIXELS, upright: bo
     width, height = image.size
     if width < 1 or height < 1:
         raise InvalidInputError(f"{name} has no pixels ({width} x {height}); give an image of at least 1 x 1.")
-    if width * height > max_pixels:
-        raise InvalidInputError(
-            f"{name} has {width} x {height} = {width * height:,} pixels; the limit is max_pixels={max_pixels:,}. "
-            f"Make it smaller, or call open_image(..., max_pixels={width * height})."
-        )
+    check_pixels(image, name, max_pixels)
     try:
         stored = ImageOps.exif_transpose(image) if upright else image
         stored.load()
@@ -74,38 +69,6 @@ def open_image(source: ImageSource, *, max_pixels: int = MAX_PIXELS, upright: bo
     finally:
         if image is not source and isinstance(source, (str, os.PathLike)):
             image.close()
-
-
-def _existing(source: str | os.PathLike) -> Path:
-    """Return the path of a file that exists."""
-    path = Path(source)
-    if str(source).startswith(("http://", "https://")):
-        raise InvalidInputError(
-            f"{source} is an address; the package downloads no images. Save the image and give its path."
-        )
-    if not os.path.isfile(path):  # unlike the method of Path, it takes any name
-        what = "is a folder" if os.path.isdir(path) else "does not exist"
-        raise InvalidInputError(
-            f"The image file {path} {what}; give the path of an image file (JPEG, PNG, WebP, TIFF, ...)."
-        )
-    return path
-
-
-def _open_file(file: Path | io.BytesIO) -> Image.Image:
-    """Read the header of a file, with the errors of this package."""
-    name = str(file) if isinstance(file, Path) else "the given image file"
-    try:
-        with warnings.catch_warnings():  # the limit that counts is `max_pixels` of `open_image`
-            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
-            return Image.open(file)
-    except Image.DecompressionBombError as error:
-        raise InvalidInputError(f"{name} has too many pixels ({error}); make it smaller.") from error
-    except UnidentifiedImageError as error:
-        raise CorruptFileError(
-            f"{name} is no image that Pillow can read (or its header is damaged); save it as JPEG or PNG."
-        ) from error
-    except Exception as error:  # Pillow's readers have no common error for a damaged header
-        raise CorruptFileError(f"{name} cannot be opened ({error}); fetch or save it again.") from error
 
 
 def _to_rgb(image: Image.Image) -> Image.Image:

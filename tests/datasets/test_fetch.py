@@ -6,6 +6,7 @@ import contextlib
 import hashlib
 import io
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -32,6 +33,7 @@ class Server(ThreadingHTTPServer):
 
     Attributes:
         files: Content by path.
+        redirections: Other addresses by path.
         ranges: The ranges that were asked for.
         cut: Bytes after which answers break off.
         shift: By how many bytes an answer misses the range that was asked for.
@@ -42,6 +44,7 @@ class Server(ThreadingHTTPServer):
 
     files: dict[str, bytes]
     ranges: list[str | None]
+    redirections: dict[str, str]
     cut: int | None = None
     shift = 0
     announce = True
@@ -50,7 +53,7 @@ class Server(ThreadingHTTPServer):
 
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), Handler)
-        self.files, self.ranges = {}, []
+        self.files, self.ranges, self.redirections = {}, [], {}
 
     def url(self, path: str) -> str:
         return f"http://127.0.0.1:{self.server_address[1]}/{path}"
@@ -63,6 +66,11 @@ class Handler(BaseHTTPRequestHandler):
         content = self.server.files.get(self.path.strip("/"))
         asked = self.headers.get("Range")
         self.server.ranges.append(asked)
+        if (other := self.server.redirections.get(self.path.strip("/"))) is not None:
+            self.send_response(302)
+            self.send_header("Location", other)
+            self.end_headers()
+            return
         if content is None:
             self.send_error(404)
             return
@@ -172,6 +180,28 @@ def test_a_second_source_follows_a_wrong_hash(tmp_path: Path, server: Server) ->
     one = manifest({"url": server.url("wrong.bin")}, {"url": server.url("data.bin")})
     assert get(one, tmp_path) == ["sub/data.bin: fetched"]
     assert (tmp_path / "sub/data.bin").read_bytes() == CONTENT
+
+
+def test_a_server_that_does_not_answer_costs_no_file(tmp_path: Path, server: Server) -> None:
+    target = tmp_path / "sub/data.bin"
+    target.parent.mkdir()
+    target.write_bytes(b"an old file")
+    with socket.socket() as closed:  # a port on which nobody listens
+        closed.bind(("127.0.0.1", 0))
+        url = f"http://127.0.0.1:{closed.getsockname()[1]}/data.bin"
+        with pytest.raises(UnavailableError, match="refused"):
+            get(manifest({"url": url}), tmp_path)
+    assert target.read_bytes() == b"an old file" and [path.name for path in target.parent.iterdir()] == ["data.bin"]
+
+
+def test_a_redirection_to_a_local_file_is_not_followed(tmp_path: Path, server: Server) -> None:
+    (tmp_path / "secret").write_bytes(CONTENT)
+    server.redirections["data.bin"] = (tmp_path / "secret").as_uri()
+    with pytest.raises(UnavailableError, match=r"Redirection to url .* is not allowed"):
+        get(manifest({"url": server.url("data.bin")}), tmp_path / "in")
+    assert not list((tmp_path / "in/sub").iterdir())
+    server.redirections["data.bin"], server.files["there.bin"] = server.url("there.bin"), CONTENT
+    assert get(manifest({"url": server.url("data.bin")}), tmp_path / "in") == ["sub/data.bin: fetched"]
 
 
 @pytest.mark.parametrize("trouble", ["another range", "the whole", "beyond the end", "other content"])

@@ -150,6 +150,7 @@ def test_refcoco_m(tmp_path: Path) -> None:
         ({"mask": None}, "neither polygons nor"),
         ({"sentences": [None]}, "has no text"),
     ],
+    ids=["RLE cut off", "RLE of 10^12 pixels", "mask null", "sentence null"],
 )
 def test_malformed_objects_are_recorded(tmp_path: Path, change: dict[str, Any], words: str) -> None:
     rows = [image_row(9, thing(1, square(), "cat") | change, thing(2, square(), "b"))]
@@ -158,7 +159,11 @@ def test_malformed_objects_are_recorded(tmp_path: Path, change: dict[str, Any], 
     assert words in wrong.error and right.error is None
 
 
-@pytest.mark.parametrize("image", [{"bytes": None, "path": "x"}, {"bytes": b"no image", "path": "x"}, None])
+@pytest.mark.parametrize(
+    "image",
+    [{"bytes": None, "path": "x"}, {"bytes": b"no image", "path": "x"}, None],
+    ids=["bytes null", "text for an image", "image null"],
+)
 def test_images_that_are_not_there(tmp_path: Path, image: Any) -> None:
     path = tmp_path / "refcoco-m/validation-0.parquet"
     write(path, [image_row(9, thing(1, square(), "cat"), image=image)], REFCOCO_M)

@@ -111,6 +111,14 @@ def test_unseen_categories(tmp_path: Path) -> None:
         ({"Polygons": [[[1, 2], [3, 4]]]}, "corners"),
         ({"Polygons": [["text"]]}, "no list of polygons"),
     ],
+    ids=[
+        "phrase null",
+        "coordinate NaN",
+        "coordinate 1e9",
+        "no polygons",
+        "corners of one number",
+        "text for a polygon",
+    ],
 )
 def test_a_malformed_phrase_is_recorded(tmp_path: Path, change: dict, words: str) -> None:
     folder = make_phrasecut(tmp_path)

@@ -186,7 +186,9 @@ def test_pickles_of_python_2_and_of_every_protocol(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "content", [b"", b"not a pickle", pickle.dumps(REFS)[:200], pickle.dumps({"a": 1}), b"]q\x00h\x00a."]
+    "content",
+    [b"", b"not a pickle", pickle.dumps(REFS)[:200], pickle.dumps({"a": 1}), b"]q\x00h\x00a."],
+    ids=["empty", "text", "cut off", "no list", "contains itself"],
 )
 def test_damaged_references(root: Path, content: bytes) -> None:
     (root / "refcoco/refs(unc).p").write_bytes(content)
@@ -219,6 +221,7 @@ SENTENCES = [{"sent": None, "sent_id": 10}, {"sent": "the cat", "sent_id": 11}]
         ({"annotation": polygon(float("nan"))}, "annotation 11 of image 9: .*no numbers or far outside", 1),
         ({"annotation": polygon(float("inf"))}, "annotation 11 of image 9: .*no numbers or far outside", 1),
         ({"annotation": polygon(1e9)}, "annotation 11 of image 9: .*no numbers or far outside", 1),
+        ({"annotation": polygon(1e6)}, "annotation 11 of image 9: .*no numbers or far outside", 1),
         ({"annotation": polygon(-200)}, "annotation 11 of image 9: .*no numbers or far outside", 1),
         ({"annotation": {"segmentation": [[0, 0, 30, 20] * 50_000]}}, "goes around the image too often", 1),
         ({"annotation": {"segmentation": [[1, 2, 3, 4, 5, 6, 7]]}}, "no list of corners", 1),
@@ -236,6 +239,29 @@ SENTENCES = [{"sent": None, "sent_id": 10}, {"sent": "the cat", "sent_id": 11}]
         ({"image": {"height": 10**9}}, "height 1000000000", 0),
         ({"image": {"id": 99}}, "lacks the image 9", 0),
         ({"content": {"annotations": []}}, "names the object 11", 0),
+    ],
+    ids=[
+        "coordinate NaN",
+        "coordinate inf",
+        "coordinate 1e9",
+        "coordinate 1e6",
+        "coordinate -200",
+        "200,000 corners",
+        "seven coordinates",
+        "no segmentation",
+        "run lengths of text",
+        "RLE of 10^12 pixels",
+        "RLE size null",
+        "RLE counts 5",
+        "annotation id null",
+        "annotation of another image",
+        "list for an id",
+        "sentence null",
+        "sentence text",
+        "image height null",
+        "image height 10^9",
+        "image id unknown",
+        "no annotations",
     ],
 )
 def test_malformed_annotations_are_recorded(root: Path, changes: dict[str, Any], words: str, sound: int) -> None:
@@ -291,7 +317,9 @@ def test_verify_names_malformed_annotations(root: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["../secret.jpg", "/etc/secret.jpg", "a/../../secret.jpg", "..\\secret.jpg", "C:\\s.jpg", "a\0b"]
+    "name",
+    ["../secret.jpg", "/etc/secret.jpg", "a/../../secret.jpg", "..\\secret.jpg", "C:\\s.jpg", "a\0b"],
+    ids=["up", "absolute", "up in the middle", "backslashes", "drive", "null byte"],
 )
 def test_images_outside_the_folder_are_not_opened(root: Path, name: str) -> None:
     Image.new("RGB", SIZE[::-1]).save(root / "images/mscoco/images/secret.jpg")

@@ -81,6 +81,7 @@ def test_a_large_image_is_made_smaller_with_a_word(page):
         (encoded((90, 60))[:200], CorruptFileError, "damaged"),
         (encoded((90, 60), "jpeg")[:300], CorruptFileError, "damaged|no image"),
     ],
+    ids=["empty", "PNG cut off", "JPEG cut off"],
 )
 def test_uploads_that_cannot_be_used(content: bytes, error: type[Exception], words: str) -> None:
     with pytest.raises(error, match=words) as caught:
@@ -147,6 +148,7 @@ def test_the_address_restores_the_view(vit, parser):
         "&&&",
         "image=%22/etc/passwd%22",
     ],
+    ids=["number for a tab", "JSON cut off", "layer 99", "empty expression", "list for a truth", "no names", "a path"],
 )
 def test_a_wrong_address_leaves_a_page_that_works(page, address):
     page.bar.send_event("address", text=address)

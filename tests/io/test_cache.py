@@ -124,7 +124,7 @@ def test_two_runs_that_see_each_other_late_keep_the_limit(tmp_path: Path) -> Non
     assert sum(path.stat().st_size for path in stores[0].entries()) <= 24 * size
 
 
-@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EROFS, errno.EACCES, errno.EDQUOT])
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EROFS, errno.EACCES, errno.EDQUOT], ids=errno.errorcode.get)
 def test_a_folder_that_cannot_be_written_costs_one_warning(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int
 ) -> None:

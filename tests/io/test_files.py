@@ -47,6 +47,7 @@ def test_a_failed_write_keeps_the_old_file(tmp_path: Path) -> None:
         (errno.EISDIR, "a folder and not a file"),
         (errno.ETIMEDOUT, os.strerror(errno.ETIMEDOUT)),
     ],
+    ids=lambda value: errno.errorcode[value] if isinstance(value, int) else "",
 )
 def test_errors_of_the_file_system_are_explained(tmp_path: Path, number: int, words: str) -> None:
     assert words in os_error_text(OSError(number, os.strerror(number), "out"))
@@ -85,7 +86,9 @@ def test_weights_hash_sees_every_weight() -> None:
     assert weights_hash(torch.nn.BatchNorm1d(2))  # a counter is a weight without dimensions
 
 
-@pytest.mark.parametrize("content", [b"{", b"\xff\xfe", b"", b"[" * 100_000])
+@pytest.mark.parametrize(
+    "content", [b"{", b"\xff\xfe", b"", b"[" * 100_000], ids=["cut off", "not UTF-8", "empty", "nested too deeply"]
+)
 def test_damaged_json(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "f.json").write_bytes(content)
     with pytest.raises(CorruptFileError, match=r"f\.json.*Do this"):
@@ -126,6 +129,16 @@ MULTIPLYING = b"a0: &a0 [1, 1]\n" + b"".join(b"a%d: &a%d [*a%d, *a%d]\n" % (n, n
         (b"a: !!python/object/apply:os.system ['true']", "no YAML"),
         (b"a: [1", "no YAML"),
         (b"a: 2020-99-99", "no YAML"),
+    ],
+    ids=[
+        "Latin-1",
+        "list in itself",
+        "mapping in itself",
+        "nested too deeply",
+        "multiplying aliases",
+        "Python tag",
+        "cut off",
+        "month 99",
     ],
 )
 def test_odd_yaml(tmp_path: Path, content: bytes, words: str) -> None:

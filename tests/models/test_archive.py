@@ -87,6 +87,37 @@ def test_code_in_an_archive_does_not_run(tmp_path):
     assert target.exists(), "the archive is harmless, so the test shows nothing"
 
 
+class LoopsOnLoading(nn.Module):
+    """Never ends when torch.jit.load restores it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.ones(2))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return x
+
+    @torch.jit.export
+    def __getstate__(self) -> bool:
+        return self.training
+
+    @torch.jit.export
+    def __setstate__(self, state: bool) -> None:
+        self.training = state
+        self.weight = torch.ones(2)
+        while self.weight.sum() > 0:
+            self.weight += 1
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::UserWarning")
+def test_code_that_never_ends_does_not_run(tmp_path):
+    torch.jit.script(LoopsOnLoading()).save(str(tmp_path / "model.pt"))
+    start = time.process_time()
+    with pytest.raises(CorruptFileError, match="code of its own"):
+        load_clip(tmp_path / "model.pt", device="cpu")
+    assert time.process_time() - start < 2
+
+
 def saved(tensors: object) -> dict[str, bytes]:
     """Return the members of what torch.save writes."""
     buffer = io.BytesIO()
@@ -137,6 +168,18 @@ def test_views_strides_and_types_come_back(tmp_path):
         (b"\x80\x05\x96" + struct.pack("<Q", 2**40) + b".", "weight file"),
         (pickle.dumps({"a": 1}, 2), "no tensor"),
         (b"garbage", "weight file"),
+    ],
+    ids=[
+        "243 nested lists",
+        "memo index 2^29",
+        "nested tuples",
+        "5,000,000 nested tuples",
+        "10 MB of memo entries",
+        "os.system",
+        "eval",
+        "byte array of 2^40",
+        "no tensor",
+        "text",
     ],
 )
 def test_hostile_pickles_are_refused_at_once(tmp_path, data, message):

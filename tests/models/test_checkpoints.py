@@ -141,7 +141,7 @@ def test_a_folder_with_such_a_pickle_is_refused(small_folder, tmp_path):
     assert not target.exists()
 
 
-@pytest.mark.parametrize("content", [b"", b"no weights", b"PK\x03\x04 broken"])
+@pytest.mark.parametrize("content", [b"", b"no weights", b"PK\x03\x04 broken"], ids=["empty", "text", "zip"])
 def test_garbage_is_named(tmp_path, content):
     path = tmp_path / "model.pt"
     path.write_bytes(content)
@@ -220,6 +220,17 @@ def test_a_given_model_is_copied(hf_model, pixels):
         ("bad tokenizer", CorruptFileError, "tokenizer"),
         ("no tokenizer", UnavailableError, "tokenizer files"),
     ],
+    ids=[
+        "truncated",
+        "no weights",
+        "no config",
+        "bad config",
+        "list config",
+        "other model",
+        "incomplete",
+        "bad tokenizer",
+        "no tokenizer",
+    ],
 )
 def test_damaged_folders_are_named(small_folder, tmp_path, damage, error, message):
     folder = copy_folder(small_folder, tmp_path)
@@ -284,6 +295,7 @@ def test_weights_that_are_no_numbers_are_named(small_folder, small_rn_folder, tm
 @pytest.mark.parametrize(
     ("device", "error", "message"),
     [("nope", InvalidInputError, "'nope'"), (3.5, InvalidInputError, "3.5"), ("hpu", UnavailableError, "'cpu'")],
+    ids=["nope", "number", "hpu"],
 )
 def test_devices_that_are_not_there(hf_model, device, error, message):
     with pytest.raises(error, match=message):

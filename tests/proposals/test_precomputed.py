@@ -154,6 +154,19 @@ def test_images_of_another_size_and_missing_images(tmp_path: Path) -> None:
         ('[{"image_id": 1', CorruptFileError, "whole JSON"),
         ("", CorruptFileError, "whole JSON"),
     ],
+    ids=[
+        "another version",
+        "another format",
+        "no images",
+        "image without size",
+        "no results",
+        "number",
+        "number in a list",
+        "polygons",
+        "score of text",
+        "cut off",
+        "empty",
+    ],
 )
 def test_files_that_are_none(tmp_path: Path, content: str, error: type, words: str) -> None:
     path = tmp_path / "bad.json"
@@ -208,7 +221,7 @@ HOSTILE: list[dict[str, object]] = [
 ]
 
 
-@pytest.mark.parametrize("change", HOSTILE, ids=lambda change: json.dumps(change)[:60])
+@pytest.mark.parametrize("change", HOSTILE, ids=lambda change: json.dumps(change).replace('"', "")[1:-1])
 def test_a_hostile_row_is_recorded_and_the_others_are_used(tmp_path: Path, change: dict[str, object]) -> None:
     rows = rows_of()
     bad = {**rows[0], **change}
@@ -222,7 +235,7 @@ def test_a_hostile_row_is_recorded_and_the_others_are_used(tmp_path: Path, chang
 @pytest.mark.parametrize(
     "change",
     [{"size": None}, {"size": "48"}, {"masks": None}, {"masks": [3]}, {"scores": ["a"]}, {"scores": [None]}],
-    ids=str,
+    ids=lambda change: json.dumps(change)[1:-1].replace('"', ""),
 )
 def test_a_hostile_image_of_the_own_form_is_recorded(tmp_path: Path, change: dict[str, object]) -> None:
     images = [(sample.image_id, sample.image, sample.instances[:1]) for sample in (DATA[0], DATA[1])]

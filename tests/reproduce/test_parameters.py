@@ -71,7 +71,7 @@ def test_not_a_notebook(world: World) -> None:
         read_parameters(path)
 
 
-@pytest.mark.parametrize("cells", ["null", "3", "{}"])
+@pytest.mark.parametrize("cells", ["null", "3", "{}"], ids=["null", "number", "object"])
 def test_notebooks_without_cells(world: World, cells: str) -> None:
     path = world.notebooks / "bad.ipynb"
     path.write_text(f'{{"cells": {cells}, "metadata": {{}}, "nbformat": 4, "nbformat_minor": 5}}')

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from tests.reproduce.conftest import World
-from zsris_viz.errors import InvalidInputError, UnavailableError, ZsrisError
+from zsris_viz.errors import CorruptFileError, InvalidInputError, UnavailableError, ZsrisError
 from zsris_viz.reproduce import find_notebooks, load_entries, runs_of, select
 from zsris_viz.reproduce.runner import plan_runs
 
@@ -50,10 +50,20 @@ def test_wrong_entries_are_refused(world: World, change: dict[str, Any], said: s
     assert "figures.yaml" in str(caught.value)
 
 
-@pytest.mark.parametrize("text", ["[", "- a", "figures: 3", "figures: []\nother: 1", ""])
+@pytest.mark.parametrize(
+    "text",
+    ["[", "- a", "figures: 3", "figures: []\nother: 1", ""],
+    ids=["cut off", "list", "number of figures", "unknown key", "empty"],
+)
 def test_wrong_files_are_refused(world: World, text: str) -> None:
     (world.notebooks / "figures.yaml").write_text(text)
     with pytest.raises(ZsrisError, match=r"figures\.yaml"):
+        load_entries(world.notebooks)
+
+
+def test_a_list_that_is_not_utf8_is_refused(world: World) -> None:
+    (world.notebooks / "figures.yaml").write_bytes("figures: [] # café".encode("latin-1"))
+    with pytest.raises(CorruptFileError, match="not UTF-8"):
         load_entries(world.notebooks)
 
 

@@ -78,8 +78,8 @@ def _parameters(
     image: Path | None, expression: str | None, clip: str, proposals: str | None, notebook: Path | None
 ) -> dict[str, Any]:
     """Values for the page's notebook, checked as far as is possible without loading anything."""
-    if image is not None and not image.is_file():
-        raise InvalidInputError(f"--image {image}: there is no such file")
+    if image is not None:
+        _check_image(image)
     if expression is not None and not expression.strip():
         raise InvalidInputError('--expression is empty; give words, as in --expression "the left cat"')
     if proposals is not None:
@@ -97,6 +97,16 @@ def _parameters(
             f"--notebook shows a notebook as it is; --{', --'.join(chosen)} belong to the explorers. Leave one out."
         )
     return chosen
+
+
+def _check_image(image: Path) -> None:
+    """Refuse what the page could not show, as far as the header tells."""
+    if not image.is_file():
+        raise InvalidInputError(f"--image {image}: there is no such file")
+    from zsris_viz.io.image_files import check_pixels, open_header
+
+    with open_header(image) as opened:
+        check_pixels(opened, str(image))
 
 
 def _check_source(proposals: str, image: Path | None) -> None:

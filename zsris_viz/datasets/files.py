@@ -14,7 +14,8 @@ from PIL import Image
 
 from zsris_viz.datasets.types import Expression, Sample
 from zsris_viz.errors import CorruptFileError, InvalidInputError, UnavailableError, ZsrisWarning
-from zsris_viz.images import MAX_PIXELS, open_image
+from zsris_viz.images import open_image
+from zsris_viz.io.image_files import MAX_PIXELS
 
 EXTRA = "zsris"  # key under which an export keeps what its format has no place for
 NAMED_PROBLEMS = 2  # how many a warning names

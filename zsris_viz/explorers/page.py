@@ -22,7 +22,8 @@ from zsris_viz.explorers.layers import LayerExplorer
 from zsris_viz.explorers.methods import MethodExplorer
 from zsris_viz.explorers.page_bar import PageBar
 from zsris_viz.explorers.state import BATCH, as_model, propose, shrink
-from zsris_viz.images import MAX_PIXELS, ImageSource
+from zsris_viz.images import ImageSource
+from zsris_viz.io.image_files import MAX_PIXELS
 from zsris_viz.methods.features import SceneFeatures
 from zsris_viz.models import load_clip
 from zsris_viz.models.base import ImageTextModel
