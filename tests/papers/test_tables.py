@@ -21,7 +21,8 @@ from zsris_viz.evaluation import evaluate
 from zsris_viz.methods import get_method, method_names
 from zsris_viz.methods.base import MethodInfo
 from zsris_viz.papers.comparison import column_title, comparison_table, paired_table, wide_table
-from zsris_viz.papers.experiment import Experiment, _short
+from zsris_viz.papers.experiment import Experiment
+from zsris_viz.papers.inputs import short_reason
 from zsris_viz.papers.published import published
 from zsris_viz.papers.table_spec import with_baselines
 from zsris_viz.papers.tables import BOUND, CHANCE, TABLES, Column, PaperTable, TableRow, find_table, table_ids
@@ -262,8 +263,8 @@ def test_families_are_corrected() -> None:
 
 def test_reasons_are_short_and_name_no_folder() -> None:
     error = UnavailableError("The weights are missing (/home/x/model.pt). Train them (again): zsris train")
-    assert _short(error) == "The weights are missing"
-    assert _short(UnavailableError("no model (of that kind). Give one")) == "no model (of that kind)"
+    assert short_reason(error) == "The weights are missing"
+    assert short_reason(UnavailableError("no model (of that kind). Give one")) == "no model (of that kind)"
 
 
 def test_rows_can_be_kept(tmp_path: Path) -> None:

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 from zsris_viz.errors import InvalidInputError
 from zsris_viz.evaluation.statistics import compare_methods
 from zsris_viz.evaluation.tables import metric_table
-from zsris_viz.papers.experiment import TITLES, Experiment
+from zsris_viz.papers.experiment import Experiment
+from zsris_viz.papers.inputs import TITLES
 from zsris_viz.papers.published import published
 from zsris_viz.papers.table_spec import BOUND, Column, PaperTable, TableRow
 from zsris_viz.resampling import RESAMPLES, holm
