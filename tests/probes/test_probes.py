@@ -99,7 +99,12 @@ def test_localisation_of_one_expression(clip, data):
         truth["AUC"].append(brute_force_auc(similarity, weights))
     for measure, values in truth.items():
         assert value(table, measure, "negated", 2) == pytest.approx(np.mean(values), abs=1e-5)
-    assert set(table.control) == {"model", "shuffled"} and set(table.variant) == {"as it is", "negated"}
+    own = table[~table.variant.str.contains("minus")]
+    assert set(own.control) == {"model", "shuffled"} and set(own.variant) == {"as it is", "negated"}
+    gaps = table[table.variant == "negated, minus another text"]
+    expected = value(table, "AUC", "negated", 2) - value(table, "AUC", "negated", 2, "shuffled")
+    assert value(gaps, "AUC", "negated, minus another text", 2) == pytest.approx(expected, abs=1e-6)
+    assert gaps.p.notna().all() and own.p.isna().all()
 
 
 def brute_force_auc(similarity: torch.Tensor, weights: torch.Tensor) -> float:
@@ -192,6 +197,20 @@ def test_minimal_pairs(clip, data):
     assert gaps, "the scenes of this test name sides"
     assert value(table, "left/right", "image layer, object", 1) == pytest.approx(np.mean([gap > 0 for gap in gaps]))
     assert value(table, "left/right", "text distance", 2) == pytest.approx(np.mean(distances), abs=1e-5)
+    ratios = table[table.kind == "noun over left/right"]
+    assert sorted(ratios.layer) == [1, 2, 3] and (ratios.value > 0).all()
+    assert int(ratios.n.max()) <= min(int(table[table.kind == kind].n.max()) for kind in ("left/right", "noun"))
+
+
+def test_noun_over_left_right_is_a_ratio_over_the_same_expressions(clip, data):
+    from zsris_viz.probes.caption_pairs import MinimalPairs
+
+    probe = MinimalPairs()
+    probe.prepare(type("Inputs", (), {"samples": data})())
+    apart = {(0, "left/right"): torch.tensor([0.0, 2.0]), (0, "noun"): torch.tensor([0.0, 6.0])}
+    view = type("View", (), {"number": 0})()
+    probe._add_ratio(view, apart | {(1, "noun"): torch.tensor([0.0, 50.0])})
+    assert probe.result().value.tolist() == [3.0]
 
 
 def test_context_attention(clip, data):
@@ -212,14 +231,27 @@ def test_context_attention(clip, data):
                 shares.append(float(weights[context].sum()))
                 per_token.append((shares[-1], to_words * len(context) / (len(weights) - 2)))
     assert value(table, "context", "share", 2, head=1) == pytest.approx(np.mean(shares), abs=1e-5)
+    gaps = table[table.kind == "context minus noun phrase"]
+    assert sorted(gaps.layer) == [1, 2, 3] and gaps.p_holm.between(0, 1).all()
     tops, bottoms = np.array(per_token).sum(axis=0)
     assert value(table, "context", "per token", 2, head=1) == pytest.approx(tops / bottoms, rel=1e-4)
     heads = [value(table, "context", "share", 2, head=head) for head in range(4)]
     assert value(table, "context", "share", 2) == pytest.approx(np.mean(heads), abs=1e-6)
     everything = sum(
-        value(table, kind, "share", 3) * int(table[table.kind == kind].n.max()) for kind in set(table.kind)
+        value(table, kind, "share", 3) * int(table[table.kind == kind].n.max())
+        for kind in set(table.kind) - {"context minus noun phrase"}
     )
     assert everything == pytest.approx(int(table.n.max()), rel=1e-4), "all attention goes somewhere"
+
+
+def test_difference_of_attention_is_that_of_one_token_of_each_group(data):
+    from zsris_viz.probes.attention import ContextAttention
+
+    probe = ContextAttention()
+    probe.prepare(type("Inputs", (), {"samples": data})())
+    weights = np.array([[0.3, 0.1, 0.2, 0.4, 0.0]])
+    probe._add_difference(0, weights, np.array(["start", "noun phrase", "noun phrase", "context", "end"]))
+    assert probe.result().value.tolist() == pytest.approx([(0.4 - 0.15) / (0.7 / 3)])
 
 
 def test_masked_texts(clip):
@@ -243,6 +275,8 @@ def test_context_masking(clip, data):
     for kind in ("context", "noun phrase"):
         assert value(table, kind, "score", last) == pytest.approx(0, abs=1e-6)
         assert value(table, kind, "chosen", last) == 0
+        change = value(table, kind, "right", 0) - value(table, kind, "right", last)
+        assert value(table, kind, "right, change", 0) == pytest.approx(change, abs=1e-6)
     assert value(table, "context", "chosen", 0) <= 1 and "shuffled" in set(table.control)
 
 
@@ -252,6 +286,10 @@ def test_equivariance_follows_the_content(clip, data):
     own, mirrored = (clip.project(clip.trace_image(part[None]).layers[3])[0, 1:] for part in (pixels, pixels.flip(-1)))
     expected = (unit(own).reshape(7, 7, -1) * unit(mirrored).reshape(7, 7, -1).flip(1)).sum(-1).mean()
     assert value(table, "flip", "equivariance", 3) == pytest.approx(float(expected), abs=1e-5)
+    stayed = (unit(own) * unit(mirrored)).sum(-1).mean()
+    assert value(table, "flip", "same place", 3) == pytest.approx(float(stayed), abs=1e-5)
+    assert value(table, "flip", "content minus place", 3) == pytest.approx(float(expected - stayed), abs=1e-5)
+    assert table[table.variant == "content minus place"].p.notna().all()
     # pixels alone: at layer 0 a shuffled patch differs from itself by the position embedding only
     assert value(table, "patch shuffle", "equivariance", 0) > value(
         table, "patch shuffle", "equivariance", 0, "shuffled"
@@ -287,4 +325,5 @@ def test_masking_controls_spare_the_head_noun_and_are_paired(clip, data):
     table = run_probes(clip, data, ["context masking"], **OPTIONS)
     paired = table[table.kind == "context minus other words"]
     assert len(paired) and paired.p.between(0, 1).all() and (paired.p_holm >= paired.p - 1e-12).all()
-    assert table[table.kind == "context"].p.isna().all()
+    own = table[table.kind == "context"]
+    assert own.p.notna().equals(own.variant == "right, change")

@@ -21,6 +21,9 @@ class ContextAttention(Probe):
     that are in the group: 1 is what a group gets by its size. Expressions without a word of a group do not count for
     it.
 
+    The kind "context minus noun phrase" is the difference of their attention "per token" (of the mean over heads),
+    paired by expression, with the p-value of a sign-flip test over images.
+
     Shuffled control: the words' groups are permuted within each expression.
     """
 
@@ -42,6 +45,7 @@ class ContextAttention(Probe):
             weights = end_token_attention(trace, row).double().numpy()
             groups: np.ndarray = np.array(token_groups(trace.tokens, part.noun_phrase, part.context_tokens, row))
             self._add(image.number, weights, groups, self.control)
+            self._add_difference(image.number, weights.mean(axis=1), groups)
             if self.wants("shuffled"):
                 self._add(image.number, weights, self._deal(groups), "shuffled")
 
@@ -65,6 +69,16 @@ class ContextAttention(Probe):
                 found["per token"] = (share, to_words * (members.sum() / words.sum()))
             for variant, (top, bottom) in found.items():
                 self._add_heads(image, top, bottom, kind=group, variant=variant, control=control)
+
+    def _add_difference(self, image: int, weights: np.ndarray, groups: np.ndarray) -> None:
+        """Add the difference between a context token and a noun-phrase token; weights (L, T) are means over heads."""
+        context, phrase = groups == "context", groups == "noun phrase"
+        if not (context.any() and phrase.any()):
+            return
+        mean = weights[:, np.isin(groups, WORDS)].mean(axis=1)
+        gap = (weights[:, context].mean(axis=1) - weights[:, phrase].mean(axis=1)) / mean
+        key = {"kind": "context minus noun phrase", "variant": "per token", "control": self.control, "paired": True}
+        self.tally.add_layers(image, gap.tolist(), list(range(1, len(gap) + 1)), probe=PROBE, **key)
 
     def _add_heads(self, image: int, top: np.ndarray, bottom: np.ndarray, **key: Any) -> None:
         """Add (L, heads) numbers: each head and the mean over heads."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -24,7 +25,7 @@ class MinimalPairs(Probe):
     negated", the mean of the object's projected patches at each image layer against the texts; "image layer, CLS",
     the whole image; "text layer, object" (the last image layer's patches) and "text layer, CLS", against the end
     token's state at each text layer. "text distance", 1 - cos between the two end tokens' states at each text layer,
-    needs no image.
+    needs no image; its kind "noun over left/right" is the ratio of both sums over the expressions that have both pairs.
 
     Shuffled control: the object of the image before.
     """
@@ -62,6 +63,7 @@ class MinimalPairs(Probe):
             texts = F.normalize(view.clip.project_text(ends), dim=-1).cpu().unflatten(1, (-1, 2))  # (L, pairs, 2, D)
             one, other = ends.float().cpu().unflatten(1, (-1, 2)).unbind(dim=2)
             apart = 1 - F.cosine_similarity(one, other, dim=-1)
+            self._add_ratio(view, {(number, kind): apart[:, place] for place, (number, kind, *_) in enumerate(pairs)})
             for place, (number, kind, *_) in enumerate(pairs):
                 self._add(view, kind, "text distance", apart[:, place], range(len(apart)), self.control)
                 self._compare(view, kind, texts[:, place], {name: values[number] for name, values in features.items()})
@@ -97,6 +99,16 @@ class MinimalPairs(Probe):
     ) -> None:
         key = {"probe": PROBE, "kind": kind, "variant": variant, "control": control}
         self.tally.add_layers(view.number, values.tolist(), list(layers), **key)
+
+    def _add_ratio(self, view: ImageView, apart: dict[tuple[int, str], Tensor]) -> None:
+        """Add the distance of an exchanged noun over that of an exchanged side, for expressions that have both."""
+        for (number, kind), side in apart.items():
+            noun = apart.get((number, "noun"))
+            if kind == "left/right" and noun is not None:
+                key: dict[str, Any] = {"probe": PROBE, "kind": "noun over left/right", "variant": "text distance"}
+                for layer in range(1, len(side)):  # the end token's embedding is the same in every text
+                    top, bottom = float(noun[layer]), float(side[layer])
+                    self.tally.add(view.number, top, bottom, layer=layer, control=self.control, **key)
 
     def _swap_noun(self, text: str, head: str | None, nouns: set[str]) -> str | None:
         others = sorted(noun for noun in nouns if head and noun.lower() != head.lower())

@@ -18,7 +18,9 @@ class Localisation(Probe):
 
     Kinds: "pointing game", whether the centre of the most similar patch lies in the object; "IoU" of the object with
     the patches above a threshold; "AUC", the chance that a patch of the object is more similar than one outside (0.5
-    tells nothing). Patches that are partly in count in part. Shuffled control: the text of another image.
+    tells nothing). Patches that are partly in count in part. Shuffled control: the text of another image. The variants
+    ", minus another text" are the differences to it, paired by expression, with the p-value of a sign-flip test over
+    images.
 
     Args:
         seed: Not used; the probe draws nothing.
@@ -41,25 +43,29 @@ class Localisation(Probe):
             texts["shuffled"] = view.others
         for variant, negate in SIGNS.items():
             patches = view.projected(view.tokens[:, 1:], negate=negate)
+            measured = {}
             for control, words in texts.items():
                 features = torch.nn.functional.normalize(view.scene.text_features(words), dim=-1)
                 maps = torch.einsum("lpd,ed->lep", patches, features).cpu()
-                found = {
+                measured[control] = {
                     "pointing game": pointing(maps, centre),
                     "IoU": overlap(maps, truth, self.threshold),
                     "AUC": area_under_curve(maps, truth),
                 }
-                for measure, values in found.items():
-                    for expression in range(values.shape[1]):
-                        self.tally.add_layers(
-                            view.number,
-                            values[:, expression].tolist(),
-                            view.layers,
-                            probe=PROBE,
-                            kind=measure,
-                            variant=variant,
-                            control=control,
-                        )
+                self._add(view, measured[control], variant, control)
+            if "shuffled" in measured:
+                own, other = measured[self.control], measured["shuffled"]
+                differences = {measure: own[measure] - other[measure] for measure in own}
+                self._add(view, differences, f"{variant}, minus another text", self.control, paired=True)
+
+    def _add(
+        self, view: ImageView, measured: dict[str, Tensor], variant: str, control: str, *, paired: bool = False
+    ) -> None:
+        """Add (layers, E) values by measure."""
+        for measure, values in measured.items():
+            key = {"probe": PROBE, "kind": measure, "variant": variant, "control": control, "paired": paired}
+            for column in values.T.tolist():
+                self.tally.add_layers(view.number, column, view.layers, **key)
 
 
 def centres_inside(view: ImageView) -> Tensor:

@@ -26,8 +26,8 @@ class ContextMasking(Probe):
     Layer l: the words are hidden in every block after layer l; the last layer is the unmasked text. Kinds: "context"
     and "noun phrase" (without its context words). Variants: "score", the cosine of the right proposal, minus the
     unmasked one; "chosen", the share of expressions whose chosen proposal differs from the unmasked choice; "right",
-    the share whose chosen proposal is the right one. Expressions without a word of the group, or with no other word, do
-    not count.
+    the share whose chosen proposal is the right one; "right, change", that share minus the unmasked one, paired by
+    expression. Expressions without a word of the group, or with no other word, do not count.
 
     Shuffled control: instead of the context words, as many random words that are neither context nor the head noun;
     expressions with fewer of them do not count. The kind "context minus other words" is the difference to it, paired by
@@ -99,7 +99,8 @@ class ContextMasking(Probe):
 
     def _add(self, image: int, values: dict[str, Tensor], kind: str, control: str, *, paired: bool = False) -> None:
         for variant, by_layer in values.items():
-            key = {"probe": PROBE, "kind": kind, "variant": variant, "control": control, "paired": paired}
+            tested = paired or variant == "right, change"
+            key = {"probe": PROBE, "kind": kind, "variant": variant, "control": control, "paired": tested}
             self.tally.add_layers(image, by_layer.tolist(), list(range(len(by_layer))), **key)
 
 
@@ -118,6 +119,7 @@ def changes(cosines: Tensor, right: int) -> dict[str, Tensor]:
         "score": cosines[right] - cosines[right, -1],
         "chosen": (chosen != chosen[-1]).float(),
         "right": (chosen == right).float(),
+        "right, change": (chosen == right).float() - float(chosen[-1] == right),
     }
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -19,10 +21,13 @@ class SpatialSensitivity(Probe):
 
     Variants: "CLS", the pooled feature; "mean patch", the mean of the projected patch tokens; "patch by patch", the
     mean cosine between tokens at the same place; "equivariance", the mean cosine between a token and the token at the
-    place to which its content moved. Kinds: the four changes of place, and each with ", content" (the same pixels with
-    the content of another image) and ", recoloured" (the same pixels with exchanged colour channels, which keeps the
-    layout). Variants with ", relative": (1 - cos of the change of place) over (1 - cos of the change of content): 1
-    where moving content is as visible as replacing it, 0 where it leaves no trace.
+    place to which its content moved; "same place", the same for the token at the old place, for the tokens that moved;
+    "content minus place", the difference of the two, paired by image, with the p-value of a sign-flip test: above 0
+    where a token follows its content rather than its place. Kinds: the four changes of place, and each with ", content"
+    (the same pixels with the content of another image) and ", recoloured" (the same pixels with exchanged colour
+    channels, which keeps the layout). Variants with ", relative" and ", relative to recolouring": (1 - cos of the
+    change of place) over (1 - cos of the change of content), or of colours: 1 where moving content is as visible as
+    replacing it, or recolouring it, 0 where it leaves no trace.
 
     Shuffled control: the image against the changed copy of the image before it, which is how alike any two images are;
     for "equivariance", against tokens at random places of the same copy.
@@ -55,32 +60,33 @@ class SpatialSensitivity(Probe):
                 self._add(view, f"{change}, content", readout, content, self.control)
                 recolour = likeness(own[readout], recoloured[readout])
                 self._add(view, f"{change}, recoloured", readout, recolour, self.control)
-                for layer, top, bottom in zip(view.layers, (1 - moved).tolist(), (1 - content).tolist(), strict=True):
-                    self.tally.add(
-                        view.number,
-                        top,
-                        bottom,
-                        probe=PROBE,
-                        kind=change,
-                        variant=f"{readout}, relative",
-                        layer=layer,
-                        control=self.control,
-                    )
+                self._add_ratio(view, change, f"{readout}, relative", 1 - moved, 1 - content)
+                self._add_ratio(view, change, f"{readout}, relative to recolouring", 1 - moved, 1 - recolour)
                 if self.wants("shuffled") and change in self._before:
                     self._add(view, change, readout, likeness(own[readout], self._before[change][readout]), "shuffled")
             self._equivariance(view, change, own["patch by patch"], changed[change]["patch by patch"])
         self._before = changed
 
-    def _add(self, view: ImageView, kind: str, variant: str, values: Tensor, control: str) -> None:
-        key = {"probe": PROBE, "kind": kind, "variant": variant, "control": control}
+    def _add(
+        self, view: ImageView, kind: str, variant: str, values: Tensor, control: str, *, paired: bool = False
+    ) -> None:
+        key = {"probe": PROBE, "kind": kind, "variant": variant, "control": control, "paired": paired}
         self.tally.add_layers(view.number, values.tolist(), view.layers, **key)
+
+    def _add_ratio(self, view: ImageView, kind: str, variant: str, tops: Tensor, bottoms: Tensor) -> None:
+        key: dict[str, Any] = {"probe": PROBE, "kind": kind, "variant": variant, "control": self.control}
+        for layer, top, bottom in zip(view.layers, tops.tolist(), bottoms.tolist(), strict=True):
+            self.tally.add(view.number, top, bottom, layer=layer, **key)
 
     def _equivariance(self, view: ImageView, change: str, own: Tensor, moved: Tensor) -> None:
         """Compare tokens (layers, P, D) with those at the places to which their content moved."""
         if change not in view.places:
             return
         old, new = (places.to(own.device) for places in view.places[change])
-        self._add(view, change, "equivariance", likeness(own[:, old], moved[:, new]), self.control)
+        follows, stays = likeness(own[:, old], moved[:, new]), likeness(own[:, old], moved[:, old])
+        self._add(view, change, "equivariance", follows, self.control)
+        self._add(view, change, "same place", stays, self.control)
+        self._add(view, change, "content minus place", follows - stays, self.control, paired=True)
         if self.wants("shuffled"):
             drawn = torch.randperm(own.shape[1], generator=self._generator)[: len(old)].to(own.device)
             self._add(view, change, "equivariance", likeness(own[:, old], moved[:, drawn]), "shuffled")
