@@ -290,6 +290,8 @@ def test_equivariance_follows_the_content(clip, data):
     assert value(table, "flip", "same place", 3) == pytest.approx(float(stayed), abs=1e-5)
     assert value(table, "flip", "content minus place", 3) == pytest.approx(float(expected - stayed), abs=1e-5)
     assert table[table.variant == "content minus place"].p.notna().all()
+    gap = expected - value(table, "flip", "equivariance", 3, "shuffled")
+    assert value(table, "flip", "content minus random place", 3) == pytest.approx(float(gap), abs=1e-5)
     # pixels alone: at layer 0 a shuffled patch differs from itself by the position embedding only
     assert value(table, "patch shuffle", "equivariance", 0) > value(
         table, "patch shuffle", "equivariance", 0, "shuffled"

@@ -29,6 +29,8 @@ from .pictures import show_examples as show_examples
 from .pictures import show_image as show_image
 from .pictures import show_images as show_images
 from .pipelines import get_pipeline as get_pipeline
+from .probe_curves import Curve as Curve
+from .probe_curves import show_probe_curves as show_probe_curves
 from .rankings import show_ranking as show_ranking
 from .rankings import show_rankings as show_rankings
 from .roles import ROLES as ROLES

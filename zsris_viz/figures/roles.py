@@ -56,6 +56,13 @@ ROLES: Mapping[str, Role] = {
     "measured": Role(VERMILION, title="measured"),
     "published": Role(GREY, title="published"),
     "chance": Role(GREY, dashed=True, title="chance"),
+    "shuffled": Role(ORANGE, title="shuffled control"),
+    "untrained": Role(GREY, title="untrained tower"),
+    "positive": Role(GREEN, title="positive control"),
+    "recoloured": Role(PURPLE, title="colours exchanged"),
+    "other image": Role(SKY, title="content of another image"),
+    "negated": Role(VERMILION, title="negated patches"),
+    "not negated": Role(SKY, title="patches as they are"),
     "map": Role(GREEN, title="map above the middle of its range"),
 }
 

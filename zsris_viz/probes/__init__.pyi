@@ -3,6 +3,9 @@ from .base import Probe as Probe
 from .controls import untrained_tower as untrained_tower
 from .inputs import ImageTexts as ImageTexts
 from .inputs import ImageView as ImageView
+from .numbers import Measured as Measured
+from .numbers import find_curve as find_curve
+from .numbers import find_number as find_number
 from .perturbations import changed_copies as changed_copies
 from .perturbations import content_copy as content_copy
 from .perturbations import moved_patches as moved_patches

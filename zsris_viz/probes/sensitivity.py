@@ -23,11 +23,12 @@ class SpatialSensitivity(Probe):
     mean cosine between tokens at the same place; "equivariance", the mean cosine between a token and the token at the
     place to which its content moved; "same place", the same for the token at the old place, for the tokens that moved;
     "content minus place", the difference of the two, paired by image, with the p-value of a sign-flip test: above 0
-    where a token follows its content rather than its place. Kinds: the four changes of place, and each with ", content"
-    (the same pixels with the content of another image) and ", recoloured" (the same pixels with exchanged colour
-    channels, which keeps the layout). Variants with ", relative" and ", relative to recolouring": (1 - cos of the
-    change of place) over (1 - cos of the change of content), or of colours: 1 where moving content is as visible as
-    replacing it, or recolouring it, 0 where it leaves no trace.
+    where a token follows its content rather than its place; "content minus random place", the same difference to the
+    shuffled control: how far a token can be told from any other of the image. Kinds: the four changes of place, and
+    each with ", content" (the same pixels with the content of another image) and ", recoloured" (the same pixels with
+    exchanged colour channels, which keeps the layout). Variants with ", relative" and ", relative to recolouring": (1 -
+    cos of the change of place) over (1 - cos of the change of content), or of colours: 1 where moving content is as
+    visible as replacing it, or recolouring it, 0 where it leaves no trace.
 
     Shuffled control: the image against the changed copy of the image before it, which is how alike any two images are;
     for "equivariance", against tokens at random places of the same copy.
@@ -89,7 +90,9 @@ class SpatialSensitivity(Probe):
         self._add(view, change, "content minus place", follows - stays, self.control, paired=True)
         if self.wants("shuffled"):
             drawn = torch.randperm(own.shape[1], generator=self._generator)[: len(old)].to(own.device)
-            self._add(view, change, "equivariance", likeness(own[:, old], moved[:, drawn]), "shuffled")
+            elsewhere = likeness(own[:, old], moved[:, drawn])
+            self._add(view, change, "equivariance", elsewhere, "shuffled")
+            self._add(view, change, "content minus random place", follows - elsewhere, self.control, paired=True)
 
 
 def readouts(view: ImageView, tokens: Tensor) -> dict[str, Tensor]:
