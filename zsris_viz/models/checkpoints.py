@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from zsris_viz.errors import CorruptFileError, InvalidInputError, UnavailableError
-from zsris_viz.models.archive import TensorArchive, is_zip
+from zsris_viz.models.archive import STATE_ENTRIES, TensorArchive, is_zip
 
 WEIGHT_FILES = (
     "model.safetensors",
@@ -66,14 +66,16 @@ def check_state_dict(content: Any, source: str) -> dict[str, Tensor]:
     """Return `content` as a flat dictionary of tensors.
 
     Args:
-        content: What a file held or a caller gave. The tensors of a training checkpoint are taken from "state_dict".
+        content: What a file held or a caller gave. The tensors of a training checkpoint are taken from "state_dict" or
+            "model".
         source: Where it came from, for the error.
 
     Raises:
         InvalidInputError: For anything but names and tensors.
     """
-    if isinstance(content, Mapping) and isinstance(content.get("state_dict"), Mapping):
-        content = content["state_dict"]
+    if isinstance(content, Mapping):
+        nested = (content[entry] for entry in STATE_ENTRIES if isinstance(content.get(entry), Mapping))
+        content = next(nested, content)
     if (
         not isinstance(content, Mapping)
         or not content

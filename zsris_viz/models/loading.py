@@ -13,6 +13,7 @@ import torch
 
 from zsris_viz.errors import InvalidInputError, InvalidTypeError, UnavailableError, ZsrisWarning
 from zsris_viz.miniature import WEIGHTS
+from zsris_viz.models.albef import is_albef_layout, load_albef
 from zsris_viz.models.archive import TensorArchive
 from zsris_viz.models.base import ImageTextModel
 from zsris_viz.models.blip import KINDS as BLIP_KINDS
@@ -67,6 +68,7 @@ def load_clip(
             a model of open_clip with its weights, "open_clip:ViT-B-16/metaclip_400m";
             a folder that `save_clip_rn` wrote;
             a checkpoint file in OpenAI's layout (TorchScript archive, state dict or safetensors), or its tensors;
+            a checkpoint file of ALBEF as its authors publish it ("ALBEF.pth"), or its tensors;
             a `CLIPModel` of transformers.
         device: Name of a device; None for CUDA if present, else the CPU.
         dtype: Number format of the towers, for example torch.bfloat16 or its name; "auto" for bf16 where the device is
@@ -77,7 +79,8 @@ def load_clip(
         attention: "eager", or "sdpa" for torch's fused kernel. The attentions of a trace are always computed eagerly.
         kind: Training of a state dict in OpenAI's layout, whose tensors do not tell its activation: "openai"
             (QuickGELU) or "open_clip" (GELU, for example LAION's models). Other sources tell it themselves.
-        tokenizer: A folder with tokenizer files, or a ClipTokenizer, instead of the model's own.
+        tokenizer: A folder with tokenizer files, or a ClipTokenizer, instead of the model's own; for ALBEF a folder
+            with BERT's vocab.txt.
 
     Returns:
         The model, frozen and in evaluation mode.
@@ -101,6 +104,14 @@ def load_clip(
     title, source = _resolve(name)
     if title in OPENAI_MODELS and kind is None and isinstance(source, Path):
         kind = "openai"
+    state = _state(source)
+    if state is not None and is_albef_layout(state):
+        if kind is not None or isinstance(tokenizer, ClipTokenizer):
+            raise InvalidInputError(f"{title} is an ALBEF: leave kind out, and give the folder of a BERT as tokenizer.")
+        return _with_preprocess(
+            load_albef(state, name=title, vocabulary=tokenizer, device=where, dtype=compute_dtype(dtype, where)),
+            preprocess,
+        )
     family = _family(source)
     if family in BLIP_KINDS or family in SIGLIP_CLASSES:
         if kind is not None or tokenizer is not None:
@@ -109,11 +120,10 @@ def load_clip(
             return load_siglip(
                 source, name=title, device=where, dtype=dtype, preprocess=preprocess, attention=attention
             )
-        blip = load_blip(source, name=title, device=where, dtype=compute_dtype(dtype, where))
-        if preprocess != "clip":  # "clip" stands for the model's own mean and standard deviation
-            blip.preprocess = get_preprocess(preprocess, blip.image_size)
-        return blip
-    model, words = _load(source, dtype, kind)
+        return _with_preprocess(
+            load_blip(source, name=title, device=where, dtype=compute_dtype(dtype, where)), preprocess
+        )
+    model, words = _load(source, state, dtype, kind)
     computing = compute_dtype(dtype, where)
     if computing != dtype:
         model = model.to(computing)
@@ -131,6 +141,20 @@ def load_clip(
     return VitClip(model, attention=attention, **shared) if is_vit else ResNetClip(model, attention=attention, **shared)
 
 
+def _with_preprocess(model: ImageTextModel, preprocess: str | Preprocess) -> ImageTextModel:
+    """Give the model a preprocessing, of which "clip" stands for its own mean and standard deviation."""
+    if preprocess != "clip":
+        model.preprocess = get_preprocess(preprocess, model.image_size)
+    return model
+
+
+def _state(source: Any) -> Mapping[str, torch.Tensor] | None:
+    """Return the tensors of a file or state dict; None for folders, ids and models."""
+    if isinstance(source, Path) and source.is_file():
+        return read_state_dict(source)
+    return check_state_dict(source, "the given dictionary") if isinstance(source, Mapping) else None
+
+
 def _family(source: Any) -> str:
     """Return the model_type of a folder or a Hugging Face id; "clip" for files, state dicts and models."""
     if isinstance(source, str) or (isinstance(source, Path) and source.is_dir()):
@@ -138,14 +162,14 @@ def _family(source: Any) -> str:
     return "clip"
 
 
-def _load(source: Any, dtype: torch.dtype, kind: StateDictKind | None) -> tuple[Any, str | Path | None]:
+def _load(
+    source: Any, state: Mapping[str, torch.Tensor] | None, dtype: torch.dtype, kind: StateDictKind | None
+) -> tuple[Any, str | Path | None]:
     """Return the model on the CPU in `dtype`, and where its tokenizer files are, if anywhere."""
-    if isinstance(source, Path) and source.is_file():
-        state = read_state_dict(source)
+    if isinstance(source, Path) and state is not None:
         known = isinstance(state, TensorArchive) and state.is_torchscript  # the format in which OpenAI publishes
         return _from_state_dict(state, kind or ("openai" if known else None), dtype, str(source), copy=False), None
-    if isinstance(source, Mapping):
-        state = check_state_dict(source, "the given dictionary")
+    if state is not None:
         return _from_state_dict(state, kind, dtype, "the given dictionary", copy=True), None
     if kind is not None:
         raise InvalidInputError(

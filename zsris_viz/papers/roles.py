@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -30,7 +31,8 @@ class ModelRole:
             >>> ROLES["freesolo"].stand_in("felzenszwalb")
             'felzenszwalb for FreeSOLO'
         """
-        if not name or name.lower().startswith(self.genuine):
+        own = os.path.basename(name) != name and os.path.exists(name)
+        if not name or own or name.lower().startswith(self.genuine):
             return ""
         return f"{name} for {self.title}"
 
@@ -52,7 +54,9 @@ ROLES: Mapping[str, ModelRole] = {
         "RN50", ("rn50", "open_clip:rn50", *_FILES), "clip_rn=RN50, or an empty name to leave its rows out"
     ),
     "blip-2": ModelRole("BLIP-2", ("salesforce/blip2", *_FILES), "itc={'blip-2': 'Salesforce/blip2-itm-vit-g'}"),
-    "albef": ModelRole("ALBEF", ("albef", *_FILES), "no name, which leaves its rows out"),
+    "albef": ModelRole(
+        "ALBEF", ("albef", *_FILES), "itc={'albef': FILE} with the authors' ALBEF.pth (zsris data fetch albef)"
+    ),
     "freesolo": ModelRole(
         "FreeSOLO",
         ("precomputed:",),
