@@ -18,6 +18,7 @@ import torch
 from PIL import Image
 from typer.testing import CliRunner, Result
 
+from tests.datasets.benchmark_files import make_grefcoco
 from zsris_viz import __version__
 from zsris_viz.cli import app
 from zsris_viz.errors import InvalidInputError, ZsrisWarning
@@ -194,10 +195,28 @@ def test_evaluate(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     assert (config.dtype, config.batch_size, config.kind, config.shard) == ("bfloat16", 7, "open_clip", "2/8")
 
 
+def test_evaluate_answers_none_below_a_score(tmp_path: Path) -> None:
+    make_grefcoco(tmp_path)
+    words = ["evaluate", "--dataset", "grefcoco", "--data-root", tmp_path, "--methods", "cropping,global-local"]
+    assert "--none-below" in zsris("evaluate", "--help").stdout
+    for options, cropping, other in (
+        ([], (0, 100), (0, 100)),
+        (["--none-below", "2"], (100, 0), (100, 0)),
+        (["--none-below", "cropping=2"], (100, 0), (0, 100)),
+    ):
+        result = zsris(*words, *options, "--json")
+        assert result.exit_code == 0, result.output
+        rows = {row["method"]: row for row in json.loads(result.stdout)["rows"]}
+        assert (rows["cropping"]["n_acc"], rows["cropping"]["t_acc"]) == cropping
+        assert (rows["global-local"]["n_acc"], rows["global-local"]["t_acc"]) == other
+        assert rows["cropping"]["giou"] == (pytest.approx(100 / 3) if cropping[0] else rows["cropping"]["miou"])
+
+
 @pytest.mark.parametrize(
     "wrong",
     [["--dtype", "int8"], ["--batch-size", "0"], ["--kind", "laion"], ["--text", "clean"], ["--shard", "9/8"],
-     ["--device", "nope"], ["--text", "raw"], ["--shard", "1/2"]],
+     ["--device", "nope"], ["--text", "raw"], ["--shard", "1/2"], ["--none-below", "low"], ["--none-below", "nan"],
+     ["--none-below", "cropping=0.2,tas=0.3"]],
     ids=" ".join,
 )  # fmt: skip
 def test_evaluate_refuses_wrong_and_ignored_options(wrong: list[str]) -> None:

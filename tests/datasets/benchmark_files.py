@@ -53,6 +53,18 @@ REFS = [
 ]
 
 
+def make_grefcoco(root: Path) -> None:
+    """gRefCOCO's val in its files: one picture with an expression for one object, one for two, and one for none."""
+    make_refer(root)
+    (root / "refcoco").rename(root / "grefcoco")
+    refs = [
+        {**REFS[0], "ann_id": [11], "category_id": [1]},
+        {**REFS[0], "ref_id": 5, "ann_id": [12, 13], "category_id": [1, 2]},
+        {**REFS[0], "ref_id": 6, "ann_id": [-1], "category_id": [-1], "no_target": True},
+    ]
+    (root / "grefcoco/grefs(unc).json").write_text(json.dumps(refs))
+
+
 def make_refer(root: Path, name: str = "refcoco", scheme: str = "unc", *, images: bool = True) -> Path:
     """refs(scheme).p, instances.json and the images of three COCO pictures; returns the folder of the images."""
     folder = root / name

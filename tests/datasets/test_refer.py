@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tests.datasets.benchmark_files import CROWD_RUNS, PARTS, REFS, SIZE, make_refer
+from tests.datasets.benchmark_files import CROWD_RUNS, PARTS, REFS, SIZE, make_grefcoco, make_refer
 from zsris_viz.datasets import load_dataset
 from zsris_viz.datasets.outlines import coco_mask
 from zsris_viz.datasets.plain_pickle import load_plain
@@ -340,15 +340,9 @@ def test_files_that_are_no_annotation_files(root: Path) -> None:
         load_dataset("refcoco", "val", data_root=root)
 
 
-def test_no_target_and_several_targets(root: Path) -> None:
-    (root / "refcoco").rename(root / "grefcoco")
-    refs = [
-        {**REFS[0], "ann_id": [11], "category_id": [1]},
-        {**REFS[0], "ref_id": 5, "ann_id": [12, 13], "category_id": [1, 2]},
-        {**REFS[0], "ref_id": 6, "ann_id": [-1], "category_id": [-1], "no_target": True},
-    ]
-    (root / "grefcoco/grefs(unc).json").write_text(json.dumps(refs))
-    sample = load_dataset("grefcoco", "val", data_root=root)[0]
+def test_no_target_and_several_targets(tmp_path: Path) -> None:
+    make_grefcoco(tmp_path)
+    sample = load_dataset("grefcoco", "val", data_root=tmp_path)[0]
     single, several, none = sample.references
     assert np.array_equal(single.mask, square()) and (single.category, single.distractors) == ("cat", 1)
     assert several.mask.sum() == (coco_mask(PARTS, SIZE) | square()).sum() and several.category == "cat, dog"

@@ -59,6 +59,15 @@ def evaluate(
         Literal["sent", "raw"] | None,
         typer.Option("--text", help="RefCOCO's expressions cleaned (sent) [default] or as they were typed (raw)."),
     ] = None,
+    none_below: Annotated[
+        str | None,
+        typer.Option(
+            "--none-below",
+            metavar="SCORE",
+            help="Predict no mask where a method's best score is below this (gRefCOCO): a number for all methods, or "
+            "A=NUMBER,B=NUMBER.",
+        ),
+    ] = None,
     shard: Annotated[
         str | None,
         typer.Option("--shard", metavar="I/N", help="Only this share of the images; all N write to one --output."),
@@ -88,6 +97,7 @@ def evaluate(
         batch_size=batch_size,
         proposals=proposals,
         preset=preset,
+        none_below=_thresholds(none_below),
         captioner=captioner,
         output=output,
         shard=shard,
@@ -107,6 +117,32 @@ def evaluate(
     typer.echo(f"{dataset} {split}, {len(data)} images, {proposals} proposals, {clip}; per cent, 95 % intervals\n")
     rows = [_readable(row) for row in evaluation.table().to_dict("records")]
     print_table(rows, list(rows[0]) if rows else [])
+
+
+def _thresholds(text: str | None) -> float | dict[str, float] | None:
+    """Return the thresholds of --none-below: one for all methods, or by their names."""
+    if text is None:
+        return None
+    found: dict[str, float] = {}
+    try:
+        if "=" not in text:
+            return _number(text)
+        for part in text.split(","):
+            name, _, number = part.rpartition("=")
+            found[name.strip()] = _number(number)
+    except ValueError as error:
+        raise InvalidInputError(
+            f"--none-below {text!r} is no score; give a number as in --none-below 0.25, or one for each method as in "
+            "--none-below global-local=0.25,cropping=0.2."
+        ) from error
+    return found
+
+
+def _number(text: str) -> float:
+    value = float(text)
+    if not math.isfinite(value):
+        raise ValueError(text)
+    return value
 
 
 def _readable(row: Mapping[str, Any]) -> dict[str, Any]:

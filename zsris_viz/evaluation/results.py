@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from zsris_viz.errors import InvalidInputError, ZsrisWarning
-from zsris_viz.evaluation.metrics import METRICS, find_metrics
+from zsris_viz.evaluation.metrics import GREFCOCO, METRICS, find_metrics
 from zsris_viz.evaluation.rows import CHANCE, to_frame
 from zsris_viz.evaluation.statistics import Comparison, compare_methods
 from zsris_viz.evaluation.tables import metric_table
@@ -91,7 +91,7 @@ class Evaluation:
         self,
         by: str | Sequence[str] | None = None,
         *,
-        metrics: Sequence[str] = SHOWN,
+        metrics: Sequence[str] | None = None,
         intervals: bool = True,
         chance: bool = True,
         resamples: int = RESAMPLES,
@@ -101,7 +101,8 @@ class Evaluation:
 
         Args:
             by: "kind", "length", "distractors", ... or several, see :func:`~zsris_viz.evaluation.tables.metric_table`.
-            metrics: Names from `METRICS`. The oIoU of chance is the ratio of expected intersection and union.
+            metrics: Names from `METRICS`; None for the usual ones, and those of gRefCOCO where an expression has no
+                target. The oIoU of chance is the ratio of expected intersection and union.
             intervals: Whether to add `_low` and `_high`, 95 % bootstrap intervals over images; nan below 20 images.
             chance: Whether to add the baseline.
             resamples: Number of draws of the bootstrap.
@@ -109,6 +110,9 @@ class Evaluation:
         """
         import pandas as pd
 
+        if metrics is None:
+            without = "target_area" in self.rows and bool((self.rows["target_area"] == 0).any())
+            metrics = (*SHOWN, *GREFCOCO) if without else SHOWN
         options: dict[str, Any] = {
             "metrics": metrics,
             "with_intervals": intervals,

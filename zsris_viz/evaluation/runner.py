@@ -76,6 +76,7 @@ def evaluate(
     evaluator = ImageEvaluator.from_config(config)
     model, proposer = evaluator.clip, evaluator.proposer
     _check_towers(named, model)
+    _check_thresholds(config.none_below, named)
     settings = run_settings(
         data,
         named,
@@ -134,6 +135,15 @@ def _check_towers(methods: Mapping[str, Method], model: ImageTextModel) -> None:
     """Raise UnavailableError if a method cannot use the model."""
     for method in methods.values():
         method.info.require(model)
+
+
+def _check_thresholds(none_below: float | Mapping[str, float] | None, methods: Mapping[str, Method]) -> None:
+    """Raise InvalidInputError if a threshold is for a method that is not evaluated."""
+    unknown = sorted(set(none_below) - set(methods)) if isinstance(none_below, Mapping) else []
+    if unknown:
+        raise InvalidInputError(
+            f"none_below has a score for {', '.join(unknown)}; the methods of this run are {', '.join(methods)}."
+        )
 
 
 def load_methods(methods: Methods, *, preset: str = "default", dataset: str = "") -> dict[str, Method]:
