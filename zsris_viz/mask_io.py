@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -55,6 +55,43 @@ def as_bool(data: Any, *, ndim: int) -> Tensor:
                 "and split a label map into one mask per label with `labels == k`."
             )
     return data != 0
+
+
+def stack_masks(
+    arrays: Iterable[np.ndarray | Tensor] | np.ndarray | Tensor, size: tuple[int, int] | None = None
+) -> Tensor:
+    """Return one (N, H, W) bool tensor for one mask, a stack of masks, or a list of (H, W) masks of one size.
+
+    Args:
+        arrays: The masks as bool, or as numbers that are all 0 or 1, or all 0 or 255.
+        size: (H, W); needed only if the list may be empty.
+
+    Raises:
+        InvalidTypeError: `arrays` holds neither arrays nor tensors.
+        InvalidInputError: The arrays have different sizes or values that are not those of a mask, or there is neither
+            an array nor a size.
+    """
+    if isinstance(arrays, (np.ndarray, Tensor)):
+        return as_bool(arrays[None] if arrays.ndim == 2 else arrays, ndim=3)
+    if isinstance(arrays, (str, bytes)) or not isinstance(arrays, Iterable):
+        raise InvalidTypeError(
+            f"Masks were given as {type(arrays).__name__}; give an (N, H, W) bool array or tensor, or a list of "
+            "(H, W) arrays."
+        )
+    parts = [as_bool(array, ndim=2) for array in arrays]
+    if not parts:
+        if size is None:
+            raise InvalidInputError(
+                "An empty list of masks does not show the image's size; call Masks.from_arrays([], size=(H, W))."
+            )
+        return torch.zeros((0, *size), dtype=torch.bool)
+    shapes = sorted({tuple(part.shape) for part in parts})
+    if len(shapes) > 1:
+        raise InvalidInputError(
+            f"The masks have different sizes (H, W): {shapes[:4]}; all masks of one image must have its size. "
+            "Resize them first."
+        )
+    return torch.stack(parts)
 
 
 def _readable(data: Tensor) -> Tensor:

@@ -14,9 +14,9 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from zsris_viz.errors import InvalidInputError, InvalidTypeError
+from zsris_viz.errors import InvalidInputError
 from zsris_viz.mask_arrays import as_slice, counts, first_and_after, intersections, token_fractions
-from zsris_viz.mask_io import as_bool, decode_rle, encode_rle
+from zsris_viz.mask_io import as_bool, decode_rle, encode_rle, stack_masks
 
 
 class Masks:
@@ -72,28 +72,7 @@ class Masks:
             InvalidInputError: The arrays have different sizes or values that are not those of a mask, or there is
                 neither an array nor a size.
         """
-        if isinstance(arrays, (np.ndarray, Tensor)):
-            stacked = arrays[None] if arrays.ndim == 2 else arrays
-            return cls(stacked, scores=scores, source=source)
-        if isinstance(arrays, (str, bytes)) or not isinstance(arrays, Iterable):
-            raise InvalidTypeError(
-                f"Masks were given as {type(arrays).__name__}; give an (N, H, W) bool array or tensor, or a list of "
-                "(H, W) arrays."
-            )
-        parts = [as_bool(array, ndim=2) for array in arrays]
-        if not parts:
-            if size is None:
-                raise InvalidInputError(
-                    "An empty list of masks does not show the image's size; call Masks.from_arrays([], size=(H, W))."
-                )
-            return cls(torch.zeros((0, *size), dtype=torch.bool), scores=scores, source=source)
-        shapes = sorted({tuple(part.shape) for part in parts})
-        if len(shapes) > 1:
-            raise InvalidInputError(
-                f"The masks have different sizes (H, W): {shapes[:4]}; all masks of one image must have its size. "
-                "Resize them first."
-            )
-        return cls(torch.stack(parts), scores=scores, source=source)
+        return cls(stack_masks(arrays, size), scores=scores, source=source)
 
     @classmethod
     def from_rle(

@@ -198,11 +198,13 @@ def _check_predictions(method: Method, clip: ImageTextModel) -> None:
     for text, prediction in zip(EXPRESSIONS, first, strict=True):
         _check_prediction(method, prediction, text, masks)
     fresh = SceneFeatures(_picture(), masks, clip)
-    for one, many in zip(first, method.predict_many(fresh, EXPRESSIONS, **given), strict=True):
-        assert torch.equal(one.mask, many.mask), f"{name} predicts differently for {one.expression!r} the second time"
-        if isinstance(one, Ranking) and isinstance(many, Ranking):
-            close = torch.allclose(one.scores, many.scores, atol=1e-4, equal_nan=True)
-            assert close, f"{name}.predict_many scores {one.expression!r} differently from predict"
+    for single, batched in zip(first, method.predict_many(fresh, EXPRESSIONS, **given), strict=True):
+        assert torch.equal(single.mask, batched.mask), (
+            f"{name} predicts differently for {single.expression!r} the second time"
+        )
+        if isinstance(single, Ranking) and isinstance(batched, Ranking):
+            close = torch.allclose(single.scores, batched.scores, atol=1e-4, equal_nan=True)
+            assert close, f"{name}.predict_many scores {single.expression!r} differently from predict"
     assert torch.equal(scene.masks.data, _masks().data), f"{name}.predict changed the proposals of the scene"
     if given:
         given["captions"] = []

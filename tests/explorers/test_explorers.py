@@ -258,7 +258,7 @@ def test_a_clicked_patch_stays_and_every_head_follows(attention):
     before = page_map(attention, "heads", 2, 1)
     move(attention, query=6 * 7 + 3)
     assert attention.state.query == (6, 3) and not np.allclose(page_map(attention, "heads", 2, 1), before)
-    attention.ask_cls.click()
+    attention.cls_button.click()
     assert attention.state.query is None and np.allclose(page_map(attention, "heads", 2, 1), before)
     mean = page_map(attention, "image", 3, 0)
     attention.head.value = 1

@@ -23,8 +23,10 @@ def list_datasets(as_json: JsonOption = False) -> None:
     """List the data sets with their splits, and the checkpoints."""
     from zsris_viz.datasets.manifests import manifests
 
-    rows = _scenes() + [row for one in manifests().values() if one.kind == "dataset" for row in _splits(one)]
-    others = [_other(one) for one in manifests().values() if one.kind != "dataset"]
+    rows = _scenes() + [
+        row for manifest in manifests().values() if manifest.kind == "dataset" for row in _splits(manifest)
+    ]
+    others = [_other(manifest) for manifest in manifests().values() if manifest.kind != "dataset"]
     if as_json:
         print_json(rows + others)
         return

@@ -184,10 +184,10 @@ def read_manifests(folder: Path) -> dict[str, Manifest]:
             manifests = [Manifest.model_validate(record) for record in read_yaml(path) if record is not None]
         except ValidationError as error:
             raise CorruptFileError(f"{path} is no valid manifest: {' '.join(str(error).split())}") from error
-        for one in manifests:
-            if one.name in found:
-                raise CorruptFileError(f"{path} describes {one.name!r}, which another manifest does already.")
-            found[one.name] = one
+        for manifest in manifests:
+            if manifest.name in found:
+                raise CorruptFileError(f"{path} describes {manifest.name!r}, which another manifest does already.")
+            found[manifest.name] = manifest
     return found
 
 

@@ -146,7 +146,7 @@ class PhraseCut(FileDataset):
             return Sample(str(image_id), _references(tasks, (1, 1), error), opened)
 
         @functools.cache
-        def things() -> tuple[list[np.ndarray], list[str] | None]:
+        def annotated() -> tuple[list[np.ndarray], list[str] | None]:
             if "instances" in extra:
                 return [phrasecut_mask(group, size) for group in extra["instances"]], extra.get("categories")
             found: dict[bytes, tuple[np.ndarray, str]] = {}
@@ -162,8 +162,8 @@ class PhraseCut(FileDataset):
             str(extra.get("image_id", image_id)),
             _references(tasks, size),
             opened,
-            instances=lambda: Masks.from_arrays(things()[0], size=size),
-            instance_categories=lambda: things()[1],
+            instances=lambda: Masks.from_arrays(annotated()[0], size=size),
+            instance_categories=lambda: annotated()[1],
             size=size,
             captions=extra.get("captions", ()),
         )

@@ -147,8 +147,8 @@ class Refer(FileDataset):
         references = []
         for ref in self._refs[image_id]:
             targets = self.targets(ref)
-            lacking = next((number for number in targets if number not in masks), None)
-            reason = None if lacking is None else errors.get(lacking) or self._lacking(ref, lacking)
+            missing = next((number for number in targets if number not in masks), None)
+            reason = None if missing is None else errors.get(missing) or self._missing(ref, missing)
             references.append(self._reference(ref, size, [] if reason else targets, masks, by_id, counts, reason))
         shown = {number: mask for number, mask in masks.items() if mask.any()}
         extra = extra_entry(image)
@@ -183,7 +183,7 @@ class Refer(FileDataset):
         named = ref.get("ann_id")
         return [named if isinstance(named, (int, str)) else str(named)]
 
-    def _lacking(self, ref: Entry, number: Any) -> str:
+    def _missing(self, ref: Entry, number: Any) -> str:
         return (
             f"reference {ref.get('ref_id')} names the object {number}, which {self._path} does not have for image "
             f"{ref['image_id']}; fetch both files from one source"

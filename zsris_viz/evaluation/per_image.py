@@ -154,7 +154,7 @@ def _measured(
         start = time.perf_counter()
         answers: list[Answer] = [(None, failure)] * len(pairs)
         if scene is not None and failure is None:
-            answers = _ask(method, scene, pairs, evaluator.parts)
+            answers = _predict_all(method, scene, pairs, evaluator.parts)
             answers = [_rejected(answer, threshold_of(evaluator.none_below, label)) for answer in answers]
         seconds = (time.perf_counter() - start) / len(pairs)
         measured[label] = []
@@ -170,7 +170,7 @@ def _measured(
     return measured | {CHANCE: [{**row, "seconds": 0.0, "error": error} for row, error in rows]}
 
 
-def _ask(
+def _predict_all(
     method: Method, scene: SceneFeatures, pairs: Sequence[tuple[Reference, Expression]], parts: str
 ) -> list[Answer]:
     """Return a prediction or an error for each expression; one that fails does not take the others with it."""

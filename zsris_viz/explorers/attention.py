@@ -97,8 +97,8 @@ class AttentionExplorer(Explorer):
         )
         self.hide_context = button("hide the context words", self._hide_context)
         self.show_all = button("show all tokens", lambda: self.attempt(lambda: state.set(masked=())))
-        self.ask_cls = button("attention from CLS", lambda: self._set(query=None))
-        super().__init__(state, [self.expression, self.hide_context, self.show_all, self.head, self.ask_cls])
+        self.cls_button = button("attention from CLS", lambda: self._set(query=None))
+        super().__init__(state, [self.expression, self.hide_context, self.show_all, self.head, self.cls_button])
         self.redraw()
         observe(self.expression, self.set_expression)
         observe(self.head, lambda new: self._set(image_head=None if new == MEAN else new))
@@ -113,7 +113,7 @@ class AttentionExplorer(Explorer):
         if places:
             self.attempt(lambda: self.state.set(masked=places), busy="computing")
         else:
-            self.board.tell("The parser finds no context word in this expression.")
+            self.board.show_message("The parser finds no context word in this expression.")
 
     def answer(self, event: str, content: Mapping[str, Any]) -> None:
         """See `Explorer.answer`: a click on a token hides it, or shows it again."""

@@ -130,16 +130,16 @@ class Explorer(ipywidgets.VBox):
                         change()
                     self._show()  # not the text boxes: the reader may have typed on
                 except Cancelled:
-                    self.board.tell("The computation was cancelled.")
+                    self.board.show_message("The computation was cancelled.")
                     self.match_controls()
                 except ZsrisError as error:
-                    self.board.tell(str(error), "error")
+                    self.board.show_message(str(error), "error")
                     self.match_controls()
                 except Exception as error:  # a callback's traceback would go to a log that nobody reads
-                    self.board.tell(f"{type(error).__name__}: {error}", "error")
+                    self.board.show_message(f"{type(error).__name__}: {error}", "error")
                     self.match_controls()
                 else:
-                    self.board.tell(*message_of(caught))
+                    self.board.show_message(*message_of(caught))
                     self._changed()
                 finally:
                     self.board.progress = {}
@@ -169,7 +169,7 @@ class Explorer(ipywidgets.VBox):
         if self.expression.value != text:  # the page's expression
             self.expression.value = text
         elif text == self.settings()["expression"]:
-            self.board.tell("")  # a refused text was corrected
+            self.board.show_message("")  # a refused text was corrected
         else:
             self.attempt(lambda: self.state.set(expression=text), busy="computing")
 
@@ -185,7 +185,7 @@ class Explorer(ipywidgets.VBox):
             self.follow(changed)
             self._changed()
         except ZsrisError as error:
-            self.board.tell(str(error), "error")
+            self.board.show_message(str(error), "error")
 
     def _event(self, event: str, content: Mapping[str, Any]) -> None:
         if event == "cancel" and self._job is not None:

@@ -97,7 +97,7 @@ class PanelBoard(anywidget.AnyWidget):
             self._shapes[name] = held
         return held[1]
 
-    def tell(self, text: str, kind: str = "") -> None:
+    def show_message(self, text: str, kind: str = "") -> None:
         """Write into the message line; an empty text clears it."""
         self.message = {"text": text, "kind": kind}
 

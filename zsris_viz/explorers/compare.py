@@ -91,7 +91,7 @@ class CompareExplorer(Explorer):
         name = ("first", "second")[place]
         side: Side = getattr(self.state, name)
         if getattr(side, setting) == new:
-            self.board.tell("")
+            self.board.show_message("")
             return
 
         self.attempt(lambda: self.state.set(**{name: replace(side, **{setting: new})}), busy="computing")

@@ -76,22 +76,22 @@ class CompareState(RankingState):
         for name in changes:
             check_choice(name, ("first", "second"), "setting")
         sides = [changes.get("first", self.first), changes.get("second", self.second)]
-        one, two = (self.ranking_of(check_text(side.expression), side.method) for side in sides)
-        (self.first, self.second), self.rankings = sides, (one, two)
+        first, second = (self.ranking_of(check_text(side.expression), side.method) for side in sides)
+        (self.first, self.second), self.rankings = sides, (first, second)
 
     def difference(self) -> np.ndarray:
         """Return (H, W) float32: the first's painted scores minus the second's, in standard deviations."""
-        one, two = (painted_scores(ranking, self.scene.masks) for ranking in self.rankings)
-        return one - two
+        first, second = (painted_scores(ranking, self.scene.masks) for ranking in self.rankings)
+        return first - second
 
     def agreement(self) -> tuple[bool, float]:
         """Return whether both choose the same mask, and Spearman's correlation of their scores.
 
         The correlation is 1 with a single proposal, and nan where all scores of one side are equal.
         """
-        one, two = self.rankings
-        same = torch.equal(one.mask, two.mask)
-        real = (one.scores.isfinite() & two.scores.isfinite()).numpy()
+        first, second = self.rankings
+        same = torch.equal(first.mask, second.mask)
+        real = (first.scores.isfinite() & second.scores.isfinite()).numpy()
         if real.sum() < 2:
             return same, 1.0
         from scipy.stats import rankdata

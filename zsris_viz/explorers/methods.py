@@ -103,7 +103,9 @@ class MethodExplorer(Explorer):
             regions.append(Region("choice", 0, "choice", "" if chosen is None else str(chosen)))
         places = state.places(len(state.scene))
         columns = ["score", *places[0].parts, *(["IoU"] if places[0].iou is not None else [])]
-        values = tuple((one.score, *one.parts.values(), *(() if one.iou is None else (one.iou,))) for one in places)
+        values = tuple(
+            (place.score, *place.parts.values(), *(() if place.iou is None else (place.iou,))) for place in places
+        )
         title = f"{ranking.method} ({state.preset}), {len(state.scene)} masks: {state.source}"
         return PanelView(
             title=state.expression,
@@ -112,7 +114,7 @@ class MethodExplorer(Explorer):
                 (Note((choice_in_words(state),)),),
                 (
                     PicturePanel(title, regions=tuple(regions), choose="selected"),
-                    RankingTable(tuple(columns), tuple(one.mask for one in places), values, chosen),
+                    RankingTable(tuple(columns), tuple(place.mask for place in places), values, chosen),
                 ),
             ),
             masks={

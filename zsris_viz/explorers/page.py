@@ -154,7 +154,7 @@ class ExplorerPage(ipywidgets.VBox):
                     explorer.on_change = self._changed
                     explorer.image_source = self.example or self._scene.image
                     box.children = (explorer,)
-                    explorer.board.tell(*message_of(caught))
+                    explorer.board.show_message(*message_of(caught))
                     self._write_address()
                 finally:
                     self.bar.progress = {}

@@ -36,11 +36,11 @@ def text_problems(fig: Figure) -> list[str]:
         if cut:
             problems.append(f"{text.get_text()!r} is cut off: {', '.join(cut)}.")
     straight = [(text, box) for text, box in boxes if text.get_rotation() % 90 == 0]
-    for (one, first), (other, second) in combinations(straight, 2):
+    for (text, first), (other, second) in combinations(straight, 2):
         width = min(first.x1, second.x1) - max(first.x0, second.x0)
         height = min(first.y1, second.y1) - max(first.y0, second.y0)
         if width > TOLERANCE and height > TOLERANCE:
-            texts = f"{one.get_text()!r} and {other.get_text()!r}"
+            texts = f"{text.get_text()!r} and {other.get_text()!r}"
             problems.append(f"{texts} overlap by {width:.0f} x {height:.0f} pixels.")
     return problems
 

@@ -90,5 +90,5 @@ def _iou(mask: Any, truth: Any) -> float:
     """Return the intersection over union; 0 without a mask."""
     if mask is None:
         return 0.0
-    one, other = as_mask(mask), as_mask(truth)
-    return float((one & other).sum() / max((one | other).sum(), 1))
+    predicted, reference = as_mask(mask), as_mask(truth)
+    return float((predicted & reference).sum() / max((predicted | reference).sum(), 1))

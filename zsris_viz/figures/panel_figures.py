@@ -100,7 +100,7 @@ def _draw_picture(cell: SubFigure, panel: PicturePanel, view: PanelView, cursor:
             fill=0 if panel.maps is not None else style.fill,
             line=style.width,
             dashed=style.dashed,
-            casing=region.role == "truth" or "truth" not in {one.role for one in shown},
+            casing=region.role == "truth" or "truth" not in {other.role for other in shown},
             label=region.label or None,
         )
     if panel.hover is not None and panel.maps is not None:
@@ -140,10 +140,10 @@ def _add_legend(axis: Axes, names: list[str]) -> None:
 
     roles = [ROLES[name] for name in dict.fromkeys(names)]
     if roles:
-        handles = [Line2D([], [], color=one.colour, linestyle="--" if one.dashed else "-") for one in roles]
+        handles = [Line2D([], [], color=role.colour, linestyle="--" if role.dashed else "-") for role in roles]
         axis.legend(
             handles,
-            [one.title for one in roles],
+            [role.title for role in roles],
             loc="upper left",
             bbox_to_anchor=(0, 0),
             ncols=2,
@@ -234,7 +234,7 @@ def _add_legend_right(axis: Axes, names: list[str]) -> None:
     from matplotlib.patches import Patch
 
     roles = [ROLES[name] for name in dict.fromkeys(names)]
-    handles = [Patch(color=one.colour, label=one.title) for one in roles]
+    handles = [Patch(color=role.colour, label=role.title) for role in roles]
     axis.legend(handles=handles, loc="upper left", bbox_to_anchor=(1.01, 1), frameon=False, borderaxespad=0)
 
 

@@ -33,7 +33,7 @@ OFF = ("", "0", "off", "no", "none", "false")
 MAX_BYTES = 2 * 2**30
 FORMAT = "zsris-cache 2"
 KEPT_SHARE = 0.9  # what is left of the limit after a clearing, so that not every entry causes one
-LOOK_SHARE = 0.05  # of the limit: after writing so much a run looks what others have put there
+RECHECK_SHARE = 0.05  # of the limit: a process that has written so much measures the folder again
 STALE_SECONDS = 3600.0  # a temporary file so old belongs to a run that was killed
 
 
@@ -192,7 +192,7 @@ class DiskCache:
 
     def _count(self, added: int) -> None:
         """Check now and then whether the folder has grown too large."""
-        if self._unseen is not None and self._unseen + added <= self.max_bytes * LOOK_SHARE:
+        if self._unseen is not None and self._unseen + added <= self.max_bytes * RECHECK_SHARE:
             self._unseen += added
             return
         with _only_one(self.folder) as mine:

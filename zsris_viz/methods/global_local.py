@@ -124,8 +124,8 @@ class GlobalLocal(RankingMethod):
             else [(1.0, features[0])]
         )
 
-        def compare(one: Tensor, other: Tensor) -> Tensor:
-            return one @ other if rn_official else F.cosine_similarity(one, other[None])
+        def compare(image: Tensor, text: Tensor) -> Tensor:
+            return image @ text if rn_official else F.cosine_similarity(image, text[None])
 
         evidence |= {"visual": image, "text_feature": sentence}
         evidence |= {
@@ -137,7 +137,9 @@ class GlobalLocal(RankingMethod):
             config.textual
         ]
         evidence |= dict(zip(names, texts, strict=True))
-        evidence["by_text"] = {name: compare(image, one).cpu() for name, one in zip(names, features, strict=True)}
+        evidence["by_text"] = {
+            name: compare(image, feature).cpu() for name, feature in zip(names, features, strict=True)
+        }
         return compare(image, sentence), evidence
 
 

@@ -49,7 +49,7 @@ class Synonymy:
         if self.same_word:
             return are_synonyms(a, b, min_pairs=self.min_pairs, threshold=self.threshold)
         ours = synsets(b)
-        alike = sum((one.path_similarity(other) or 0.0) > self.threshold for one in synsets(a) for other in ours)
+        alike = sum((sense.path_similarity(other) or 0.0) > self.threshold for sense in synsets(a) for other in ours)
         return alike >= self.min_pairs
 
 

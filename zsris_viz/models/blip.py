@@ -76,14 +76,14 @@ class BlipModel(ImageTextModel):
     def _encode_images(self, pixels: Tensor) -> Tensor:
         if not len(pixels):
             return torch.zeros(0, self.embed_dim, device=self.device)
-        seen = self.model.vision_model(pixel_values=pixels).last_hidden_state
+        states = self.model.vision_model(pixel_values=pixels).last_hidden_state
         if self.family != "blip-2":
-            return self.model.vision_proj(seen[:, 0]).float()
-        queries = self.model.query_tokens.expand(len(seen), -1, -1)
+            return self.model.vision_proj(states[:, 0]).float()
+        queries = self.model.query_tokens.expand(len(states), -1, -1)
         out = self.model.qformer(
             query_embeds=queries,
-            encoder_hidden_states=seen,
-            encoder_attention_mask=torch.ones(seen.shape[:-1], dtype=torch.long, device=seen.device),
+            encoder_hidden_states=states,
+            encoder_attention_mask=torch.ones(states.shape[:-1], dtype=torch.long, device=states.device),
         ).last_hidden_state
         return self.model.vision_projection(out.to(self.model.vision_projection.weight.dtype)).flatten(1).float()
 

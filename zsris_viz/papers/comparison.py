@@ -128,9 +128,9 @@ def wide_table(frame: pd.DataFrame, order: Sequence[str] | None = None) -> pd.Da
 
     names = [column_title(*key) for key in frame[["dataset", "split", "split_by"]].itertuples(index=False)]
     cells = [
-        f"{'–' if pd.isna(one.measured) else f'{one.measured:.1f}'}"
-        + ("" if pd.isna(one.published) else f" ({one.published:.2f})")
-        for one in frame.itertuples()
+        f"{'–' if pd.isna(row.measured) else f'{row.measured:.1f}'}"
+        + ("" if pd.isna(row.published) else f" ({row.published:.2f})")
+        for row in frame.itertuples()
     ]
     long = frame[["metric", "line"]].assign(column=names, cell=cells)
     wide = long.pivot(index=["metric", "line"], columns="column", values="cell").fillna("–")

@@ -208,10 +208,10 @@ class ExperimentInputs:
         return method in method_names() and "captions" in method_class(method).info.needs
 
 
-def _found(thing: Any) -> Any:
-    if isinstance(thing, str):
-        raise UnavailableError(thing)
-    return thing
+def _found(value: Any) -> Any:
+    if isinstance(value, str):
+        raise UnavailableError(value)
+    return value
 
 
 def short_reason(error: Exception) -> str:

@@ -183,13 +183,13 @@ TAS_5 = PaperTable(
     "Black or blurred background for captioner and CLIP",
     tuple(
         TableRow(
-            f"captioner {says}, CLIP {sees}",
+            f"captioner {captioned}, CLIP {encoded}",
             "tas",
-            {"variant": f"BLIP-2 input={says}; CLIP input={sees}"},
-            {"caption": {"style": _FILL[says]}, "crop": {"fill": _FILL[sees]}},
+            {"variant": f"BLIP-2 input={captioned}; CLIP input={encoded}"},
+            {"caption": {"style": _FILL[captioned]}, "crop": {"fill": _FILL[encoded]}},
             proposals=TAS_SAM,
         )
-        for says, sees in (("crop", "crop"), ("blur", "blur"), ("crop", "blur"), ("blur", "crop"))
+        for captioned, encoded in (("crop", "crop"), ("blur", "blur"), ("crop", "blur"), ("blur", "crop"))
     ),
     "tas",
     "5",
@@ -200,14 +200,14 @@ TAS_6 = PaperTable(
     "The captioner",
     tuple(
         TableRow(
-            f"{'CLIP-only' if says == 'none' else f'TAS, {says}'} ({kind})",
-            "cropping" if says == "none" else "tas",
-            {"variant": f"captioner={says}", "encoder": encoder},
+            f"{'CLIP-only' if captioned == 'none' else f'TAS, {captioned}'} ({kind})",
+            "cropping" if captioned == "none" else "tas",
+            {"variant": f"captioner={captioned}", "encoder": encoder},
             tower=tower,
             proposals=TAS_SAM,
-            captioner="git" if says == "GIT-base" else "blip-2",
+            captioner="git" if captioned == "GIT-base" else "blip-2",
         )
-        for says in ("none", "BLIP-2", "GIT-base")
+        for captioned in ("none", "BLIP-2", "GIT-base")
         for kind, encoder, tower in (("RN50", RN, "rn"), ("ViT-B/32", VIT, "vit"))
     ),
     "tas",

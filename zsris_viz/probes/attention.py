@@ -46,7 +46,7 @@ class ContextAttention(Probe):
             groups: np.ndarray = np.array(token_groups(trace.tokens, part.noun_phrase, part.context_tokens, row))
             self._add(image.number, weights, groups, self.control)
             self._add_difference(image.number, weights.mean(axis=1), groups)
-            if self.wants("shuffled"):
+            if self.has_control("shuffled"):
                 self._add(image.number, weights, self._deal(groups), "shuffled")
 
     def _deal(self, groups: np.ndarray) -> np.ndarray:

@@ -57,7 +57,7 @@ class Probe(ABC):
         self.control = control
         self._wanted = frozenset(controls) & frozenset(self.controls) if control == "model" else frozenset()
 
-    def wants(self, control: str) -> bool:
+    def has_control(self, control: str) -> bool:
         """Return whether the probe has this control and it is wanted."""
         return control in self._wanted
 

@@ -48,11 +48,11 @@ class MinimalPairs(Probe):
         self._nouns.append({part.head for part in view.parts if part.head})
         features = self._features(view)
         pairs = [
-            (number, kind, one.text, swapped)
-            for number, one in enumerate(view.parts)
+            (number, kind, parts.text, swapped)
+            for number, parts in enumerate(view.parts)
             for kind, swapped in (
-                ("left/right", swap_side(one.text)),
-                ("noun", self._swap_noun(one.text, one.head, nouns)),
+                ("left/right", swap_side(parts.text)),
+                ("noun", self._swap_noun(parts.text, parts.head, nouns)),
             )
             if swapped
         ]
@@ -61,13 +61,13 @@ class MinimalPairs(Probe):
             assert trace.tokens is not None  # a trace of texts has tokens
             ends = torch.stack([layer[torch.arange(len(layer)), trace.tokens.end] for layer in trace.layers])
             texts = F.normalize(view.clip.project_text(ends), dim=-1).cpu().unflatten(1, (-1, 2))  # (L, pairs, 2, D)
-            one, other = ends.float().cpu().unflatten(1, (-1, 2)).unbind(dim=2)
-            apart = 1 - F.cosine_similarity(one, other, dim=-1)
+            first, second = ends.float().cpu().unflatten(1, (-1, 2)).unbind(dim=2)
+            apart = 1 - F.cosine_similarity(first, second, dim=-1)
             self._add_ratio(view, {(number, kind): apart[:, place] for place, (number, kind, *_) in enumerate(pairs)})
             for place, (number, kind, *_) in enumerate(pairs):
                 self._add(view, kind, "text distance", apart[:, place], range(len(apart)), self.control)
                 self._compare(view, kind, texts[:, place], {name: values[number] for name, values in features.items()})
-                if self.wants("shuffled") and self._before is not None:
+                if self.has_control("shuffled") and self._before is not None:
                     before = {name: values[0] for name, values in self._before.items()}
                     self._compare(view, kind, texts[:, place], before, "shuffled")
         self._before = features

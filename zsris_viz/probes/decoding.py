@@ -66,7 +66,7 @@ class PositionDecodability(Probe):
         centre = ((held.centroids[largest].double() + 0.5) / torch.tensor([width, height])).numpy()[None]
         self._keep("place of the largest object", "CLS", view.tokens[:, :1], centre)
         self._keep("place of the largest object", "mean patch", patches.mean(dim=1, keepdim=True), centre)
-        if self.wants("positive"):
+        if self.has_control("positive"):
             self._positive.append(profiles(held.data[largest]).numpy()[None])
 
     def _keep(self, kind: str, variant: str, features: Tensor, places: np.ndarray) -> None:
@@ -82,7 +82,7 @@ class PositionDecodability(Probe):
             target = np.concatenate(places)
             images = np.repeat(np.arange(len(places)), counts)
             targets = {self.control: target}
-            if self.wants("shuffled"):
+            if self.has_control("shuffled"):
                 targets["shuffled"] = self._shuffle(places)
             for number, layer in enumerate(self._layers):
                 inputs = np.concatenate([part[number] for part in features])

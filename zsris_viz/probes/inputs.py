@@ -125,7 +125,7 @@ def prepare(
     if parts == "parser":  # one batch is faster than many single texts; the parser keeps what it has read
         load_parser().parse_all([expression.text for group in pairs for _, expression in group])
     for group in pairs:
-        read.append([ExpressionParts(one, source=parts, parser=load_parser) for _, one in group])
+        read.append([ExpressionParts(expression, source=parts, parser=load_parser) for _, expression in group])
     pixels = torch.stack([clip.preprocess.image(sample.image) for sample in samples])
     return ProbeInputs(samples, pairs, read, pixels, _other_texts(pairs, seed))
 

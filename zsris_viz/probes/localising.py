@@ -39,7 +39,7 @@ class Localisation(Probe):
         truth = view.truth_on_grid()
         centre = centres_inside(view)
         texts = {self.control: [expression.text for _, expression in view.pairs]}
-        if self.wants("shuffled"):
+        if self.has_control("shuffled"):
             texts["shuffled"] = view.others
         for variant, negate in SIGNS.items():
             patches = view.projected(view.tokens[:, 1:], negate=negate)
@@ -74,7 +74,7 @@ def centres_inside(view: ImageView) -> Tensor:
     height, width = view.sample.size
     down = ((torch.arange(rows) + 0.5) * height / rows).long()
     right = ((torch.arange(columns) + 0.5) * width / columns).long()
-    return torch.stack([torch.as_tensor(one.mask)[down][:, right].flatten() for one, _ in view.pairs])
+    return torch.stack([torch.as_tensor(reference.mask)[down][:, right].flatten() for reference, _ in view.pairs])
 
 
 def pointing(maps: Tensor, inside: Tensor) -> Tensor:

@@ -92,7 +92,7 @@ class ContextMasking(Probe):
             if own and len(own) < len(words):
                 found.append((kind, self.control, own))
         rest = [place for place in words if place not in context and place not in head]
-        if self.wants("shuffled") and context and len(context) <= len(rest):
+        if self.has_control("shuffled") and context and len(context) <= len(rest):
             drawn = self._rng.permutation(rest)[: len(context)].tolist()
             found.append(("context", "shuffled", drawn))
         return found

@@ -63,7 +63,7 @@ class SpatialSensitivity(Probe):
                 self._add(view, f"{change}, recoloured", readout, recolour, self.control)
                 self._add_ratio(view, change, f"{readout}, relative", 1 - moved, 1 - content)
                 self._add_ratio(view, change, f"{readout}, relative to recolouring", 1 - moved, 1 - recolour)
-                if self.wants("shuffled") and change in self._before:
+                if self.has_control("shuffled") and change in self._before:
                     self._add(view, change, readout, likeness(own[readout], self._before[change][readout]), "shuffled")
             self._equivariance(view, change, own["patch by patch"], changed[change]["patch by patch"])
         self._before = changed
@@ -88,7 +88,7 @@ class SpatialSensitivity(Probe):
         self._add(view, change, "equivariance", follows, self.control)
         self._add(view, change, "same place", stays, self.control)
         self._add(view, change, "content minus place", follows - stays, self.control, paired=True)
-        if self.wants("shuffled"):
+        if self.has_control("shuffled"):
             drawn = torch.randperm(own.shape[1], generator=self._generator)[: len(old)].to(own.device)
             elsewhere = likeness(own[:, old], moved[:, drawn])
             self._add(view, change, "equivariance", elsewhere, "shuffled")
@@ -110,8 +110,8 @@ def readouts(view: ImageView, tokens: Tensor) -> dict[str, Tensor]:
     }
 
 
-def likeness(one: Tensor, other: Tensor) -> Tensor:
+def likeness(first: Tensor, second: Tensor) -> Tensor:
     """Return the cosine by layer of normalised features, (layers,) float32; the mean over patches if there are any."""
-    cosines = (one * other).sum(dim=-1)
+    cosines = (first * second).sum(dim=-1)
     cosines = (cosines if cosines.ndim == 1 else cosines.mean(dim=1)).cpu()
     return torch.where(cosines > 1 - SAME, torch.ones_like(cosines), cosines)

@@ -60,10 +60,10 @@ def merge_regions(labels: np.ndarray, lab: np.ndarray, weights: Similarity) -> l
     alive = set(range(len(regions)))
 
     def distance(a: int, b: int) -> float:
-        one, other = regions[a], regions[b]
-        colour = np.minimum(one.histogram / one.pixels, other.histogram / other.pixels).sum() / 3
-        together = one.pixels + other.pixels
-        x1, y1, x2, y2 = _around(one.box, other.box)
+        first, second = regions[a], regions[b]
+        colour = np.minimum(first.histogram / first.pixels, second.histogram / second.pixels).sum() / 3
+        together = first.pixels + second.pixels
+        x1, y1, x2, y2 = _around(first.box, second.box)
         fill = 1 - ((x2 - x1) * (y2 - y1) - together) / total
         return -(weights.colour * colour + weights.size * (1 - together / total) + weights.fill * fill)
 
@@ -74,18 +74,18 @@ def merge_regions(labels: np.ndarray, lab: np.ndarray, weights: Similarity) -> l
         _, a, b = heapq.heappop(heap)
         if a not in alive or b not in alive:
             continue
-        one, other = regions[a], regions[b]
+        first, second = regions[a], regions[b]
         new = _Region(
-            one.pixels + other.pixels,
-            _around(one.box, other.box),
-            one.histogram + other.histogram,
-            one.labels + other.labels,
+            first.pixels + second.pixels,
+            _around(first.box, second.box),
+            first.histogram + second.histogram,
+            first.labels + second.labels,
         )
         number = len(regions)
         regions.append(new)
         alive -= {a, b}
         alive.add(number)
-        new.neighbours = (one.neighbours | other.neighbours) & alive
+        new.neighbours = (first.neighbours | second.neighbours) & alive
         for neighbour in sorted(new.neighbours):
             regions[neighbour].neighbours.add(number)
             heapq.heappush(heap, (distance(neighbour, number), neighbour, number))
@@ -111,9 +111,9 @@ def _first_regions(labels: np.ndarray, lab: np.ndarray) -> list[_Region]:
         reduce.at(bound, flat, values)
     boxes = np.stack(bounds, axis=1).tolist()
     regions = [_Region(int(pixels[k]), tuple(boxes[k]), histograms[k], [k]) for k in range(count)]
-    for one, other in ((labels[1:], labels[:-1]), (labels[:, 1:], labels[:, :-1])):
-        differ = one != other
-        for a, b in np.unique(np.stack([one[differ], other[differ]], axis=1), axis=0).tolist():
+    for first, second in ((labels[1:], labels[:-1]), (labels[:, 1:], labels[:, :-1])):
+        differ = first != second
+        for a, b in np.unique(np.stack([first[differ], second[differ]], axis=1), axis=0).tolist():
             regions[a].neighbours.add(b)
             regions[b].neighbours.add(a)
     return regions

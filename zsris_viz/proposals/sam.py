@@ -277,8 +277,8 @@ def _generator_class() -> type:
 
 def _grids(point_grids: Sequence[Any], crop_n_layers: int) -> list[np.ndarray]:
     """Return point grids as arrays (P, 2) float in 0-1, one for each layer of crops."""
-    one = isinstance(point_grids, (np.ndarray, Tensor)) or (point_grids and np.ndim(point_grids[0]) == 1)
-    grids = [np.asarray(grid, dtype=np.float64) for grid in ([point_grids] if one else point_grids)]
+    single = isinstance(point_grids, (np.ndarray, Tensor)) or (point_grids and np.ndim(point_grids[0]) == 1)
+    grids = [np.asarray(grid, dtype=np.float64) for grid in ([point_grids] if single else point_grids)]
     for grid in grids:
         if grid.ndim != 2 or grid.shape[1] != 2 or not len(grid) or grid.min() < 0 or grid.max() > 1:
             raise InvalidInputError(

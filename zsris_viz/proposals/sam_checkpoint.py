@@ -47,7 +47,7 @@ class Weights:
 
 def published() -> dict[str, File]:
     """Name -> file of every SAM that has a manifest."""
-    return {name: one.files[0] for name, one in manifests().items() if name.startswith("sam-") and one.files}
+    return {name: entry.files[0] for name, entry in manifests().items() if name.startswith("sam-") and entry.files}
 
 
 def find_weights(checkpoint: str | os.PathLike[str], data_root: str | os.PathLike[str] | None = None) -> Weights:
@@ -87,7 +87,7 @@ def find_weights(checkpoint: str | os.PathLike[str], data_root: str | os.PathLik
                 f"There is no SAM {text!r}; give {MINIATURE!r}, one of {', '.join(known)}, or the path of a "
                 "checkpoint file."
             )
-        title, file = path.name, next((one for one in known.values() if Path(one.path).name == path.name), None)
+        title, file = path.name, next((entry for entry in known.values() if Path(entry.path).name == path.name), None)
     return Weights(title, path, _checked(path, file))
 
 

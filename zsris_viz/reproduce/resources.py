@@ -89,8 +89,8 @@ def count_split(values: Mapping[str, Any], dataset: str, split: str, split_by: s
         images, expressions = SPLITS.get(split), None
     else:
         manifest = manifests().get(dataset)
-        found = [one for one in manifest.splits if one.split == split] if manifest else []
-        found = [one for one in found if not split_by or one.split_by == split_by] or found
+        found = [entry for entry in manifest.splits if entry.split == split] if manifest else []
+        found = [entry for entry in found if not split_by or entry.split_by == split_by] or found
         images, expressions = (found[0].images, found[0].expressions) if found else (None, None)
     if limit is None or (images is not None and images <= limit):
         return images, expressions
@@ -112,7 +112,7 @@ def data_resources(values: Mapping[str, Any], splits: Sequence[tuple[str, str, s
 def _file_resources(manifest: Manifest, root: str, kind: str) -> Iterator[Resource]:
     """Yield the files of a manifest, found by name alone: hashes are for `zsris data verify`."""
     get = f"zsris data fetch {manifest.name} --data-root {root or 'DIR'}"
-    for file in (one for one in manifest.files if not one.optional):
+    for file in (entry for entry in manifest.files if not entry.optional):
         places = [file.path, *file.provides]
         there = bool(root) and (
             (Path(root) / file.path).is_file()
@@ -130,7 +130,7 @@ def model_resources(values: Mapping[str, Any], run: NotebookRun) -> list[Resourc
     for parameter in _used_parameters(run, values):
         value = values.get(parameter)
         many = value.values() if isinstance(value, Mapping) else value if isinstance(value, (list, tuple)) else [value]
-        named += [str(one).removesuffix("+filter") for one in many if isinstance(one, str) and one]
+        named += [name.removesuffix("+filter") for name in many if isinstance(name, str) and name]
     return [_model(name, str(values.get("data_root") or "")) for name in dict.fromkeys(named)]
 
 
@@ -172,7 +172,7 @@ def _model(name: str, root: str) -> Resource:
     if manifest is None:
         cached = _in_hub_cache(name) if name.count("/") == 1 else False
         return Resource(name, "model", cached or None, None, "not in data_manifests, so its size is unknown")
-    size = sum(one.size or 0 for one in manifest.files) or None
+    size = sum(file.size or 0 for file in manifest.files) or None
     if manifest.hub is not None and _in_hub_cache(manifest.hub.repo):
         return Resource(manifest.name, "model", True, size, "in the Hugging Face cache")
     parts = list(_file_resources(manifest, root, "model"))

@@ -12,7 +12,7 @@ from zsris_viz.methods.risclip.decoder import Decoder, enlarged
 def test_a_new_one_enlarges_the_map() -> None:
     decoder = Decoder(12, [10, 10], 8, 4)
     logits = torch.randn(2, 6)
-    found = decoder(logits, torch.randn(2, 6, 12), decoder.look([torch.randn(2, 6, 10)] * 2), (2, 3))
+    found = decoder(logits, torch.randn(2, 6, 12), decoder.project_layers([torch.randn(2, 6, 10)] * 2), (2, 3))
     assert found.shape == (2, 8, 12)
     expected = F.interpolate(logits.view(2, 1, 2, 3), size=(8, 12), mode="bilinear")[:, 0]
     torch.testing.assert_close(found, expected)
@@ -24,7 +24,7 @@ def test_it_is_the_computation_of_its_docstring() -> None:
     scramble(decoder)
     logits, product = torch.randn(1, 6), torch.randn(1, 6, 12) / 12
     early = [torch.randn(1, 6, 10), torch.randn(1, 6, 6)]
-    found = decoder(logits, product, decoder.look(early), (2, 3))[0]
+    found = decoder(logits, product, decoder.project_layers(early), (2, 3))[0]
     mixed = sum(side(layer) for side, layer in zip(decoder.early, early, strict=True))
     mixed = (mixed + decoder.product(12 * product) + decoder.map(logits[..., None]))[0]
     hidden = mixed.T.reshape(8, 2, 3)

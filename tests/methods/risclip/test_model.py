@@ -62,7 +62,7 @@ def test_each_text_for_itself(clip: VitClip, model: RisClipModel) -> None:
 def test_an_image_that_was_looked_at_need_not_be_looked_at_again(clip: VitClip, model: RisClipModel) -> None:
     pixels, owner, ids, end = inputs(clip)
     with torch.no_grad():
-        seen = model.look(pixels)
+        seen = model.encode_image(pixels)
         assert seen.hidden.shape == (1, 50, 64) and len(seen.early) == 2
         first, second = model(pixels, owner, ids, end), model(seen, owner, ids, end)
     assert all(torch.equal(one, other) for one, other in zip(first, second, strict=True))

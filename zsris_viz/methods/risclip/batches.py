@@ -86,9 +86,9 @@ def make_batch(
             masks.append(picture.masks[number])
             categories.append(picture.categories[number])
     tokens = tokenizer(texts, on_overflow="ignore")
-    seen = torch.from_numpy(np.stack([picture.pixels for picture in pictures])).permute(0, 3, 1, 2).float().div_(255)
+    images = torch.from_numpy(np.stack([picture.pixels for picture in pictures])).permute(0, 3, 1, 2).float().div_(255)
     return Batch(
-        pixels=preprocess.normalise(seen),
+        pixels=preprocess.normalise(images),
         owner=torch.tensor(owner),
         ids=tokens.ids,
         end=tokens.end,

@@ -195,10 +195,12 @@ def checked(kind: type[Settings], values: Mapping[str, Any], source: str = "the 
     try:
         return kind.model_validate(values)
     except ValidationError as error:
-        raise InvalidInputError(f"{source}: {'; '.join(_said(kind, one) for one in error.errors())}.") from error
+        raise InvalidInputError(
+            f"{source}: {'; '.join(_description(kind, problem) for problem in error.errors())}."
+        ) from error
 
 
-def _said(kind: type[BaseModel], error: Any) -> str:
+def _description(kind: type[BaseModel], error: Any) -> str:
     """Describe one validation error: the setting, the value that was given and what is accepted."""
     place = ".".join(str(part) for part in error["loc"]) or "as a whole"
     if error["type"] == "extra_forbidden":
@@ -214,7 +216,7 @@ def _fields(kind: Any, path: tuple[Any, ...]) -> str:
     for part in path:
         annotation = kind.model_fields[part].annotation if part in kind.model_fields else kind
         options = [annotation, *getattr(annotation, "__args__", ())]
-        kind = next((one for one in options if isinstance(one, type) and issubclass(one, BaseModel)), kind)
+        kind = next((option for option in options if isinstance(option, type) and issubclass(option, BaseModel)), kind)
     return ", ".join(kind.model_fields)
 
 

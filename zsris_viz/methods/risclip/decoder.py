@@ -38,7 +38,7 @@ class Decoder(nn.Module):
         nn.init.zeros_(self.head.weight)
         nn.init.constant_(self.head.bias, 0.0)  # type: ignore[arg-type]
 
-    def look(self, layers: Sequence[Tensor]) -> Tensor:
+    def project_layers(self, layers: Sequence[Tensor]) -> Tensor:
         """Project the early layers, which are shared by all expressions of an image.
 
         Args:
@@ -47,20 +47,20 @@ class Decoder(nn.Module):
         Returns:
             Tensor (B, P, width), the sum of the projected layers.
         """
-        seen: Tensor | int = 0
+        features: Tensor | int = 0
         for project, layer in zip(self.early, layers, strict=True):
-            seen = seen + project(layer)
-        assert isinstance(seen, Tensor)
-        return seen
+            features = features + project(layer)
+        assert isinstance(features, Tensor)
+        return features
 
-    def forward(self, logits: Tensor, product: Tensor, seen: Tensor, grid: tuple[int, int]) -> Tensor:
+    def forward(self, logits: Tensor, product: Tensor, features: Tensor, grid: tuple[int, int]) -> Tensor:
         """Compute mask logits.
 
         Args:
             logits: Tensor (B, P), the logits of the grounding map.
             product: Tensor (B, P, D), the channel-by-channel product of unit patches and the unit sentence, whose sum
                 over D is the cosine.
-            seen: Tensor (B, P, width), the result of :meth:`look`.
+            features: Tensor (B, P, width), the result of :meth:`project_layers`.
             grid: Rows and columns of the patch grid.
 
         Returns:
@@ -68,7 +68,7 @@ class Decoder(nn.Module):
             0 before training.
         """
         # The product's numbers are about 1 / D; the convolutions like them near 1.
-        mixed = seen + self.product(product * product.shape[-1]) + self.map(logits[..., None])
+        mixed = features + self.product(product * product.shape[-1]) + self.map(logits[..., None])
         hidden = mixed.transpose(1, 2).reshape(len(mixed), -1, *grid)
         hidden = hidden + self.first(F.gelu(hidden))
         hidden = hidden + self.second(F.gelu(hidden))

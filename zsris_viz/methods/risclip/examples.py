@@ -136,15 +136,15 @@ def picture_of(sample: Sample, preprocess: Preprocess, side: int) -> TrainingIma
     Raises:
         InvalidInputError: A reference has no mask, or its mask has another size than the image.
     """
-    spoken = [(reference, checked_mask(sample, reference)) for reference in sample.references]
-    spoken = [(reference, mask) for reference, mask in spoken if mask.any()]
-    seen = preprocess.denormalise(preprocess.image(sample.image)).mul(255).round().to(torch.uint8)
-    masks = [squash(mask, side) for _, mask in spoken]
+    described = [(reference, checked_mask(sample, reference)) for reference in sample.references]
+    described = [(reference, mask) for reference, mask in described if mask.any()]
+    pixels = preprocess.denormalise(preprocess.image(sample.image)).mul(255).round().to(torch.uint8)
+    masks = [squash(mask, side) for _, mask in described]
     return TrainingImage(
-        pixels=seen.permute(1, 2, 0).contiguous().numpy(),
+        pixels=pixels.permute(1, 2, 0).contiguous().numpy(),
         masks=np.stack(masks) if masks else np.zeros((0, side, side), dtype=bool),
-        texts=tuple(tuple(expression.text for expression in reference.expressions) for reference, _ in spoken),
-        categories=tuple(reference.category for reference, _ in spoken),
+        texts=tuple(tuple(expression.text for expression in reference.expressions) for reference, _ in described),
+        categories=tuple(reference.category for reference, _ in described),
     )
 
 

@@ -16,7 +16,7 @@ from zsris_viz.errors import InvalidInputError, UnavailableError
 from zsris_viz.io.hashing import file_hash
 from zsris_viz.methods.base import Method, MethodInfo, Prediction, SceneFeatures
 from zsris_viz.methods.risclip.checkpoint import load_model
-from zsris_viz.methods.risclip.model import Grounding, RisClipModel, Seen
+from zsris_viz.methods.risclip.model import EncodedImage, Grounding, RisClipModel
 from zsris_viz.methods.scene_cache import once_per_scene
 from zsris_viz.methods.settings import settings
 from zsris_viz.methods.texts import ExpressionParts
@@ -130,12 +130,12 @@ class RisClip(Method):
                 "use 'clip', which squashes it."
             )
         with torch.no_grad():
-            seen = encoded_image(scene, model)
+            encoded = encoded_image(scene, model)
             found = []
             for first in range(0, len(texts), scene.batch_size):
                 tokens = scene.layered.tokenize(list(texts[first : first + scene.batch_size]))
                 owner = torch.zeros(len(tokens), dtype=torch.long, device=scene.clip.device)
-                found.append(model(seen, owner, tokens.ids, tokens.end))
+                found.append(model(encoded, owner, tokens.ids, tokens.end))
         return Grounding(*(torch.cat(parts).float() for parts in zip(*found, strict=True)))
 
     def predict_many(
@@ -200,7 +200,7 @@ class RisClip(Method):
 
 
 @once_per_scene
-def encoded_image(scene: SceneFeatures, model: RisClipModel) -> Seen:
+def encoded_image(scene: SceneFeatures, model: RisClipModel) -> EncodedImage:
     """Compute the part of a model that depends on the image alone, once for each image.
 
     Args:
@@ -210,4 +210,4 @@ def encoded_image(scene: SceneFeatures, model: RisClipModel) -> Seen:
     Returns:
         The result of :meth:`~zsris_viz.methods.risclip.model.RisClipModel.look`.
     """
-    return model.look(scene.pixels(size=model.input_size))
+    return model.encode_image(scene.pixels(size=model.input_size))

@@ -23,7 +23,7 @@ KERNEL = "sdpa"  # no attention weights are asked for
 
 
 @dataclass(frozen=True)
-class Seen:
+class EncodedImage:
     """The state of the image tower before the first adapter, which is the same for all expressions of an image.
 
     Attributes:
@@ -36,7 +36,7 @@ class Seen:
     early: tuple[Tensor, ...]
     grid: tuple[int, int]
 
-    def of(self, owner: Tensor) -> Seen:
+    def of(self, owner: Tensor) -> EncodedImage:
         """Repeat the state for each expression.
 
         Args:
@@ -45,7 +45,7 @@ class Seen:
         Returns:
             The state with `hidden` (E, 1 + P, C); `early` stays as it is.
         """
-        return Seen(self.hidden[owner], self.early, self.grid)
+        return EncodedImage(self.hidden[owner], self.early, self.grid)
 
 
 class Grounding(NamedTuple):
@@ -126,7 +126,7 @@ class RisClipModel(nn.Module):
         """Return the layer of the image tower up to which nothing depends on the expression."""
         return self.cfe_layers[0][0] if self.cfe_layers else self.clip.num_layers - 1
 
-    def look(self, pixels: Tensor) -> Seen:
+    def encode_image(self, pixels: Tensor) -> EncodedImage:
         """Compute the image tower up to the first adapter.
 
         Args:
@@ -143,13 +143,17 @@ class RisClipModel(nn.Module):
                 hidden, _ = run_block(clip.blocks[layer - 1], hidden, attention=KERNEL)
             if layer in self.early_layers:
                 early.append(hidden[:, 1:])
-        return Seen(hidden, tuple(early), (pixels.shape[-2] // clip.patch_size, pixels.shape[-1] // clip.patch_size))
+        return EncodedImage(
+            hidden, tuple(early), (pixels.shape[-2] // clip.patch_size, pixels.shape[-1] // clip.patch_size)
+        )
 
-    def extract(self, seen: Seen, ids: Tensor, end: Tensor, *, adapters: bool = True) -> tuple[Tensor, Tensor]:
+    def extract(
+        self, encoded: EncodedImage, ids: Tensor, end: Tensor, *, adapters: bool = True
+    ) -> tuple[Tensor, Tensor]:
         """Compute both towers from the first adapter to the joint space.
 
         Args:
-            seen: State with one row for each expression, see :meth:`Seen.of`.
+            encoded: State with one row for each expression, see :meth:`EncodedImage.of`.
             ids: Tensor (E, T) of int64, the tokens.
             end: Tensor (E,) of int64, the positions of the end tokens.
             adapters: Whether the adapters run; without them the result is that of CLIP itself.
@@ -157,7 +161,7 @@ class RisClipModel(nn.Module):
         Returns:
             Patches (E, P, D) and text tokens (E, T, D) in the joint space, of unit length.
         """
-        clip, image, keep = self.clip, seen.hidden, end_mask(end, ids.shape[1])
+        clip, image, keep = self.clip, encoded.hidden, end_mask(end, ids.shape[1])
         text = clip.text.embed(ids)
         causal = clip.text.causal_mask(ids.shape[1], ids.device).to(text.dtype)
         values = self.architecture.patch_features == "values"
@@ -174,16 +178,16 @@ class RisClipModel(nn.Module):
         if values:
             block = clip.blocks[-1]
             patches = block.self_attn.out_proj(block.self_attn.v_proj(block.layer_norm1(patches)))
-        seen_at = F.normalize(clip.project(patches, grad=True), dim=-1)
-        return seen_at, F.normalize(clip.project_text(text, grad=True), dim=-1)
+        visual = F.normalize(clip.project(patches, grad=True), dim=-1)
+        return visual, F.normalize(clip.project_text(text, grad=True), dim=-1)
 
     def forward(
-        self, pixels: Tensor | Seen, owner: Tensor, ids: Tensor, end: Tensor, *, decode: bool = True
+        self, pixels: Tensor | EncodedImage, owner: Tensor, ids: Tensor, end: Tensor, *, decode: bool = True
     ) -> Grounding:
         """Compute the grounding maps and the mask logits of expressions.
 
         Args:
-            pixels: Tensor (B, 3, S, S), normalised images, or the result of :meth:`look` for them.
+            pixels: Tensor (B, 3, S, S), normalised images, or the result of :meth:`encode_image` for them.
             owner: Tensor (E,) of int64, the index in the batch of each expression's image.
             ids: Tensor (E, T) of int64, the tokens.
             end: Tensor (E,) of int64, the positions of the end tokens.
@@ -192,24 +196,24 @@ class RisClipModel(nn.Module):
         Returns:
             The maps and the logits.
         """
-        seen = pixels if isinstance(pixels, Seen) else self.look(pixels)
+        encoded = pixels if isinstance(pixels, EncodedImage) else self.encode_image(pixels)
         rows = torch.arange(len(end), device=end.device)
-        patches, words = self.extract(seen.of(owner), ids, end)
+        patches, words = self.extract(encoded.of(owner), ids, end)
         sentence = words[rows, end]
         after_cfe = torch.einsum("epd,ed->ep", patches, sentence)
         if self.ske is not None:
             again = self.architecture.checkpoint_blocks and torch.is_grad_enabled()
-            patches, sentence = self.ske(patches, words, end, end_mask(end, ids.shape[1]), seen.grid, again=again)
+            patches, sentence = self.ske(patches, words, end, end_mask(end, ids.shape[1]), encoded.grid, again=again)
             patches, sentence = F.normalize(patches, dim=-1), F.normalize(sentence, dim=-1)
         product = patches * sentence[:, None]
         after_ske = product.sum(-1)
         map_logits = after_ske * self.head["scale"].exp() + self.head["offset"]
         if not decode:
-            logits = map_logits.view(-1, *seen.grid)
+            logits = map_logits.view(-1, *encoded.grid)
         elif self.decoder is None:
-            logits = enlarged(map_logits, seen.grid, self.architecture.cells)
+            logits = enlarged(map_logits, encoded.grid, self.architecture.cells)
         else:
-            logits = self.decoder(map_logits, product, self.decoder.look(seen.early)[owner], seen.grid)
+            logits = self.decoder(map_logits, product, self.decoder.project_layers(encoded.early)[owner], encoded.grid)
         return Grounding(after_cfe, after_ske, map_logits, logits)
 
     def _run(self, blocks: nn.ModuleList, hidden: Tensor, first: int, last: int, mask: Tensor | None = None) -> Tensor:

@@ -67,7 +67,7 @@ def train_risclip(
     model = RisClipModel(tower, settings.architecture)
     run = TrainingRun(settings, Path(output), model, accelerator)
     pictures = data if data is not None else pictures_of(settings.data, model)
-    spoken = StepBatches(
+    batches = StepBatches(
         pictures,
         model.clip.tokenizer,
         batch=settings.batch,
@@ -77,13 +77,13 @@ def train_risclip(
         rank=accelerator.process_index,
         world=accelerator.num_processes,
     )
-    spoken.picture(0)  # refuses a data set without masks before anything is written
+    batches.picture(0)  # refuses a data set without masks before anything is written
     if validation is None and settings.validation is not None:
         validation = pictures_of(settings.validation, model)
     run.open(tensorboard=tensorboard and accelerator.is_main_process)
     before = tower_hash(model.clip, exact=True)
     try:
-        run.work(spoken, validation, stop_after, report)
+        run.work(batches, validation, stop_after, report)
     finally:
         run.log.close()
     if tower_hash(model.clip, exact=True) != before:

@@ -39,7 +39,7 @@ class FragmentParts:
     # --- noun phrases
     # -------------------------------------------------------------------------------------------------------
 
-    def thing(self, dep: str = "ROOT", *, person: bool | None = None) -> Node:
+    def object_noun(self, dep: str = "ROOT", *, person: bool | None = None) -> Node:
         """A bare noun."""
         if person is None:
             person = self.chance(0.4)
@@ -55,7 +55,7 @@ class FragmentParts:
         """One of the lists of things."""
         return pick(self.rng, (words.ANIMALS, words.VEHICLES, words.FOOD, words.THINGS, words.THINGS, words.PARTS))
 
-    def looks(self) -> Node:
+    def appearance(self) -> Node:
         """One adjective before a noun, sometimes with its own adverb: "half eaten", "light blue"."""
         way = float(self.rng.random())
         if way < 0.5:
@@ -65,21 +65,21 @@ class FragmentParts:
             return Node(self.pick(words.PRENOMINAL_PARTICIPLES), "VBN", "VERB", "amod").before(
                 adverb(self.pick(words.DEGREES))
             )
-        return adjective(self.pick(words.LOOKS))
+        return adjective(self.pick(words.APPEARANCE))
 
     def phrase(
         self, dep: str = "ROOT", *, person: bool | None = None, rich: float = 0.5, article: float = 0.35
     ) -> Node:
         """A noun with what may stand before it."""
-        head = self.thing(dep, person=person)
+        head = self.object_noun(dep, person=person)
         if self.chance(0.1) and dep == "ROOT":
             head = noun(self.pick(("one", "one", "ones")), dep)
         if self.chance(rich * 0.2):
             head.before(self.predict())
         if self.chance(rich):
-            head.before(self.looks())
+            head.before(self.appearance())
         if self.chance(rich * 0.2):
-            head.before(self.looks())
+            head.before(self.appearance())
         if self.chance(0.05):
             colours = adjective(self.pick(words.COLOURS))
             other = adjective(self.pick(words.COLOURS), "conj")
@@ -135,7 +135,7 @@ class FragmentParts:
         head = noun(piece, dep, plural=plural)
         for _ in range(1 + int(self.chance(0.2))):
             if self.chance(0.8):
-                head.before(adjective(self.pick(words.COLOURS)) if self.chance(0.7) else self.looks())
+                head.before(adjective(self.pick(words.COLOURS)) if self.chance(0.7) else self.appearance())
         return head if plural else self.articled(head, article)
 
     def bare_place(self) -> Node:

@@ -62,7 +62,7 @@ COLOURS = _split("""
     red blue green yellow orange purple pink black white brown gray grey tan silver gold beige maroon teal
     turquoise navy khaki cream blond blonde
 """)
-LOOKS = _split("""
+APPEARANCE = _split("""
     big small little large tall short tiny huge long young old dark light bright wooden metal plastic leather
     empty full open closed round square striped plaid fluffy furry shiny fat skinny thin thick bald fuzzy wet
     dirty clean broken fresh blurry whole main other same plain fancy colorful floral messy sliced cooked raw

@@ -96,9 +96,9 @@ class FragmentMaker(FragmentParts):
         elif way < 0.48:
             extra = [noun(self.pick(words.CLOTHES), "compound").before(adjective(self.pick(words.COLOURS)))]
         elif way < 0.56:
-            return self.articled(noun(self.pick(words.CLOTHES), "ROOT").before(self.looks()), 0.2)
+            return self.articled(noun(self.pick(words.CLOTHES), "ROOT").before(self.appearance()), 0.2)
         elif way < 0.6:
-            return self.thing()
+            return self.object_noun()
         if extra:
             determiner = [word for word in head.left if word.dep in ("det", "poss", "nummod")]
             head.left = determiner + extra + [word for word in head.left if word not in determiner]
@@ -156,7 +156,9 @@ class FragmentMaker(FragmentParts):
             return head.after(done)
         if way < 0.7:
             complement = (
-                adjective(self.pick((*words.COLOURS, *words.LOOKS)), "acomp") if self.chance(0.4) else self.relation()
+                adjective(self.pick((*words.COLOURS, *words.APPEARANCE)), "acomp")
+                if self.chance(0.4)
+                else self.relation()
             )
             if complement.tag in ("JJR", "JJS"):
                 complement.dep = "acomp"

@@ -44,10 +44,10 @@ def whole_caption(layout: SceneLayout) -> str:
     Colours are always named. The order is fixed, so that a captioner need not guess which object comes next.
     """
     ordered = sorted(layout.objects, key=lambda item: item.centre[0])
-    alike = Counter((item.noun, item.colour, item.clothes) for item in ordered)
+    counts = Counter((item.noun, item.colour, item.clothes) for item in ordered)
     phrases = []
     for item in ordered:
-        count = alike.pop((item.noun, item.colour, item.clothes), 0)
+        count = counts.pop((item.noun, item.colour, item.clothes), 0)
         if count:
             phrases.append(phrase(item, count))
     return phrases[0] if len(phrases) == 1 else f"{', '.join(phrases[:-1])} and {phrases[-1]}"

@@ -75,9 +75,9 @@ def measure_maps(model: RisClipModel, limit: int, split: str = "val") -> dict[st
     for index in range(len(pictures)):
         batch = make_batch([pictures[index]], pictures.preprocess, model.clip.tokenizer).to(model.clip.device)
         with torch.no_grad():
-            seen = model.look(batch.pixels)
-            found = model(seen, batch.owner, batch.ids, batch.end)
-            patches, words = model.extract(seen.of(batch.owner), batch.ids, batch.end, adapters=False)
+            encoded = model.encode_image(batch.pixels)
+            found = model(encoded, batch.owner, batch.ids, batch.end)
+            patches, words = model.extract(encoded.of(batch.owner), batch.ids, batch.end, adapters=False)
         rows = torch.arange(len(batch.end))
         plain = torch.einsum("epd,ed->ep", patches, words[rows, batch.end])
         shares = shares_on_grid(batch.masks, model.grid)

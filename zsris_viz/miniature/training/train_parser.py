@@ -221,14 +221,14 @@ def train(
         rng.shuffle(examples)
         size = round(recipe.batch[0] * (recipe.batch[1] / recipe.batch[0]) ** (epoch / max(1, recipe.epochs - 1)))
         words_in_epoch = sum(len(example.predicted) for example in examples)
-        seen = 0
+        done = 0
         losses: dict[str, float] = {}
         for batch in batches(examples, size):
-            progress = (epoch + seen / words_in_epoch) / recipe.epochs
+            progress = (epoch + done / words_in_epoch) / recipe.epochs
             rate = recipe.learn_rate * (0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * progress)))
             optimizer.learn_rate = rate * min(1.0, (step + 1) / recipe.warmup)
             nlp.update(batch, sgd=optimizer, drop=recipe.dropout, losses=losses)
-            seen += sum(len(example.predicted) for example in batch)
+            done += sum(len(example.predicted) for example in batch)
             step += 1
         with nlp.use_params(optimizer.averages):
             figures = score_treebank(nlp, dev)

@@ -165,9 +165,9 @@ class PictureBlocks:
                 # The other half of a pair of cut-outs differs in the noun or in the colour.
                 same = rng.random() < 0.5
                 other = draw_object(rng, noun=item.noun) if same else draw_object(rng, colour=item.colour)
-                for half, thing in enumerate((item, other)):
-                    pictures[index, half] = cut_out(thing, self.side, rng)
-                    facts[index, half] = facts_of(SceneLayout((thing,), 0, 0), cropped=True)
+                for half, shown in enumerate((item, other)):
+                    pictures[index, half] = cut_out(shown, self.side, rng)
+                    facts[index, half] = facts_of(SceneLayout((shown,), 0, 0), cropped=True)
             else:
                 single = rng.random() < self.singles
                 layout = sample_layout(

@@ -82,8 +82,8 @@ def caption(layout: SceneLayout, rng: np.random.Generator, *, grouped: bool | No
     phrases: list[Word] = []
     if grouped:
         for name, count in counts.items():
-            alike = [item for item in items if item.noun == name]
-            phrases.append(_named(alike[0], rng, "ROOT") if count == 1 else _group(alike, rng, "ROOT"))
+            same = [item for item in items if item.noun == name]
+            phrases.append(_named(same[0], rng, "ROOT") if count == 1 else _group(same, rng, "ROOT"))
     else:
         pair = _related_pair(layout, rng) if chance(rng, 0.5) else None
         if pair:
