@@ -14,6 +14,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from zsris_viz.models import products
+
 
 def autograd_mode(grad: bool) -> AbstractContextManager[Any]:
     """Return inference mode, or autograd if `grad` is true (Grad-CAM, training on top of a frozen tower)."""
@@ -145,7 +147,7 @@ def norm_and_project(hidden: Tensor, norm: nn.LayerNorm, projection: nn.Linear) 
     weight, bias = norm.weight.to(exact), norm.bias.to(exact)
     normed = F.layer_norm(hidden.to(exact), norm.normalized_shape, weight, bias, norm.eps)
     offset = None if projection.bias is None else projection.bias.to(exact)
-    return F.linear(normed, projection.weight.to(exact), offset)
+    return products.linear(normed, projection.weight.to(exact), offset)
 
 
 def resize_positions(positions: Tensor, grid: tuple[int, int]) -> Tensor:

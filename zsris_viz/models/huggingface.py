@@ -15,6 +15,7 @@ import torch
 from zsris_viz.errors import CorruptFileError, InvalidInputError, UnavailableError
 from zsris_viz.io.json_files import read_json_object
 from zsris_viz.models.checkpoints import FOLDER_REMEDY, WEIGHT_FILES, check_finite
+from zsris_viz.models.products import use_onednn
 
 BUILTIN = 'load_clip("miniature")'
 
@@ -110,7 +111,7 @@ def read_model(
             "them again."
         )
     check_finite(model, str(source))
-    return model.eval().requires_grad_(False)
+    return use_onednn(model.eval().requires_grad_(False))
 
 
 def read_processor(source: str | os.PathLike[str], *, builtin: str = BUILTIN) -> Any:

@@ -31,6 +31,7 @@ from zsris_viz.models.open_clip_hub import PREFIX as OPEN_CLIP
 from zsris_viz.models.open_clip_hub import load_open_clip
 from zsris_viz.models.openai_layout import build_clip_model, is_openai_layout, read_shape
 from zsris_viz.models.preprocessing import Preprocess, get_preprocess
+from zsris_viz.models.products import use_onednn
 from zsris_viz.models.resnet import ResNetClip
 from zsris_viz.models.resnet_modules import build_rn_model, read_rn_folder, set_dtype
 from zsris_viz.models.siglip import CLASSES as SIGLIP_CLASSES
@@ -127,7 +128,7 @@ def load_clip(
     computing = compute_dtype(dtype, where)
     if computing != dtype:
         model = model.to(computing)
-    model = model.to(where).eval().requires_grad_(False)
+    model = use_onednn(model.to(where).eval().requires_grad_(False))
     is_vit = hasattr(model, "vision_model")
     size = model.config.vision_config.image_size if is_vit else model.visual.image_size
     shared: dict[str, Any] = {

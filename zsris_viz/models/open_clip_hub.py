@@ -19,6 +19,7 @@ from zsris_viz.models.checkpoints import check_finite
 from zsris_viz.models.devices import compute_dtype, resolve_device, resolve_dtype
 from zsris_viz.models.openai_layout import build_clip_model, is_openai_layout, read_shape
 from zsris_viz.models.preprocessing import CLIP_MEAN, CLIP_STD, Preprocess, get_preprocess
+from zsris_viz.models.products import use_onednn
 from zsris_viz.models.tokenizer import OPENAI_VOCABULARY, ClipTokenizer
 from zsris_viz.models.vit import VitClip
 
@@ -134,7 +135,7 @@ def load_open_clip(
             f"{name!r} could not be loaded by open_clip ({type(error).__name__}: {str(error)[:200]}). Give the path of "
             f"its weights, '{PREFIX}{architecture}/FILE', or use load_clip('miniature'), which needs no download."
         ) from error
-    model = model.eval().requires_grad_(False)
+    model = use_onednn(model.eval().requires_grad_(False))
     check_finite(model, name)
     size = own["size"] if isinstance(own["size"], int) else own["size"][0]
     mean, std = tuple(own["mean"]), tuple(own["std"])
@@ -150,7 +151,7 @@ def load_open_clip(
     layered = _as_clip_model(model, kept)
     if layered is not None:
         words = ClipTokenizer.openai(context_length=layered.config.text_config.max_position_embeddings)
-        layered = layered.to(computing).to(where).eval().requires_grad_(False)
+        layered = use_onednn(layered.to(computing).to(where).eval().requires_grad_(False))
         return VitClip(layered, tokenizer=words, attention=attention, **shared)
     try:
         tokenizer = open_clip.get_tokenizer(architecture)

@@ -17,6 +17,7 @@ from zsris_viz.datasets.manifests import File, manifests
 from zsris_viz.errors import CorruptFileError, InvalidInputError, InvalidTypeError, UnavailableError
 from zsris_viz.io.hashing import file_hash
 from zsris_viz.miniature import WEIGHTS
+from zsris_viz.models.products import use_onednn
 
 if TYPE_CHECKING:
     from segment_anything.modeling import Sam
@@ -191,7 +192,7 @@ def build_sam(state: Mapping[str, Tensor]) -> Sam:
     except (KeyError, IndexError, RuntimeError, ValueError, ZeroDivisionError) as error:
         reason = " ".join(str(error).split())[:200]
         raise CorruptFileError(f"The checkpoint is no whole SAM: {reason}. Fetch it again.") from error
-    return sam.eval().requires_grad_(False)
+    return use_onednn(sam.eval().requires_grad_(False))
 
 
 def _count(state: Mapping[str, Tensor], prefix: str) -> int:

@@ -17,6 +17,7 @@ from zsris_viz.methods.risclip.config import Architecture, checked
 from zsris_viz.methods.risclip.model import RisClipModel
 from zsris_viz.models.base import ImageTextModel
 from zsris_viz.models.layered import LayeredModel, require_layers
+from zsris_viz.models.products import use_onednn
 
 FORMAT = "zsris-risclip/1"
 
@@ -137,4 +138,4 @@ def load_model(path: str | os.PathLike[str], clip: ImageTextModel) -> RisClipMod
         model.load_state_dict({name: value.float() for name, value in load_file(str(path)).items()})
     except RuntimeError as error:
         raise CorruptFileError(f"{path} does not hold the weights of its architecture ({error}).") from error
-    return model.eval().requires_grad_(False)
+    return use_onednn(model.eval().requires_grad_(False))

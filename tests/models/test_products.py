@@ -1,0 +1,62 @@
+"""Products by oneDNN against torch's own."""
+
+from __future__ import annotations
+
+import copy
+
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+from zsris_viz.models import load_clip, products
+from zsris_viz.models.products import OneDnnLinear, linear, use_onednn
+
+
+def drawn(*shape: int, seed: int = 0) -> torch.Tensor:
+    return torch.randn(*shape, generator=torch.Generator().manual_seed(seed))
+
+
+@pytest.mark.parametrize("shape", [(300, 128), (2, 150, 128), (1, 2, 150, 128)])
+@pytest.mark.parametrize("biased", [True, False])
+def test_the_product_is_that_of_torch(shape: tuple[int, ...], biased: bool) -> None:
+    tensor, weight = drawn(*shape), drawn(256, 128, seed=1)
+    bias = drawn(256, seed=2) if biased else None
+    assert tensor.numel() * len(weight) >= products.LEAST_WORK
+    with torch.inference_mode():
+        torch.testing.assert_close(linear(tensor, weight, bias), F.linear(tensor, weight, bias), rtol=1e-5, atol=1e-4)
+
+
+def test_rows_that_are_not_contiguous() -> None:
+    tensor, weight = drawn(128, 600).T[::2], drawn(256, 128, seed=1)
+    with torch.inference_mode():
+        torch.testing.assert_close(linear(tensor, weight), tensor @ weight.T, rtol=1e-5, atol=1e-4)
+
+
+@pytest.mark.parametrize("dtype", [torch.float64, torch.bfloat16])
+def test_other_types_are_left_to_torch(dtype: torch.dtype) -> None:
+    tensor, weight = drawn(300, 128).to(dtype), drawn(256, 128, seed=1).to(dtype)
+    with torch.inference_mode():
+        assert torch.equal(linear(tensor, weight), F.linear(tensor, weight))
+
+
+def test_gradients_pass_a_layer() -> None:
+    layer = use_onednn(nn.Linear(128, 256))
+    tensor = drawn(300, 128).requires_grad_()
+    layer(tensor).sum().backward()
+    assert tensor.grad is not None
+    torch.testing.assert_close(tensor.grad[0], layer.weight.sum(dim=0))
+
+
+def test_the_weights_of_a_model_stay_as_they_are() -> None:
+    model = nn.Sequential(nn.Linear(4, 5), nn.LayerNorm(5), nn.MultiheadAttention(4, 2))
+    before = copy.deepcopy(model.state_dict())
+    assert type(use_onednn(model)[0]) is OneDnnLinear
+    after = model.state_dict()
+    assert list(after) == list(before)
+    assert all(torch.equal(after[name], before[name]) for name in before)
+
+
+def test_a_loaded_tower_uses_it() -> None:
+    clip = load_clip("miniature", device="cpu")
+    assert isinstance(clip.blocks[0].mlp.fc1, OneDnnLinear)  # type: ignore[attr-defined]
