@@ -93,7 +93,7 @@ class TextTokenizer(Protocol):
 class ClipTokenizer:
     """Byte-pair encoding as CLIP uses it, on a `CLIPTokenizer` of transformers.
 
-    A special token that is spelled out in a text ("<|endoftext|>") is ordinary text: only the end of a text gets the
+    A special token that is spelled out in a text (`"<|endoftext|>"`) is ordinary text: only the end of a text gets the
     end token. Characters that a small vocabulary lacks become the unknown token, with a ZsrisWarning.
 
     Args:
