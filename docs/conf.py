@@ -15,7 +15,6 @@ from pathlib import Path
 import nbformat
 
 import zsris_viz
-
 from zsris_viz.reproduce.pages import markdown_with_mathml, static_outputs
 from zsris_viz.reproduce.plan import load_entries
 
