@@ -2,6 +2,7 @@
 #                 FIGURES="ID ..." picks some, ARGS="-p name=value" and OUTPUT=DIR go to `zsris reproduce`
 # make test       the test suite without the slow tests; PYTEST_ARGS="tests/models -k trace" picks some
 # make test-slow  the slow tests
+# make coverage   the unit tests and the share of lines that they run
 # make lab        JupyterLab on notebooks/
 # make docs       the book in docs/_build/html: executed notebooks of outputs/, how-to pages, references
 # make lint       ruff (notebooks too) and mypy;  make format: ruff's formatter
@@ -21,7 +22,7 @@ STAMP := $(VENV)/.installed
 # uv where it is installed, else pip: the same versions, checked by the same hashes.
 INSTALL = $(if $(shell uv --version 2>/dev/null),uv pip install --quiet --python $(BIN)/python,$(BIN)/python -m pip install --quiet --disable-pip-version-check)
 
-.PHONY: help env figures test test-slow lab docs lint format constraints clean
+.PHONY: help env figures test test-slow coverage lab docs lint format constraints clean
 
 help:
 	@sed -n '/^\#/!q; s/^\# \{0,1\}//p' Makefile
@@ -46,6 +47,9 @@ test: env
 
 test-slow: env
 	$(BIN)/python -m pytest -m slow --timeout 1800 $(PYTEST_ARGS) || test $$? -eq 5  # 5: there is no slow test
+
+coverage: env
+	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal -m "unit and not slow" --cov zsris_viz --cov-report term:skip-covered $(PYTEST_ARGS)
 
 lab: env
 	$(BIN)/jupyter lab notebooks $(ARGS)

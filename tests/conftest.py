@@ -19,9 +19,25 @@ os.environ["ZSRIS_CACHE"] = "off"  # no file outside tmp_path, and nothing from 
 import hypothesis
 import pytest
 
+from tests.tiers import TIERS, tier_of
+
 # Shared machines stall: no deadline. No database: it would be written beside the tests.
 hypothesis.settings.register_profile("house", deadline=None, database=None, derandomize="CI" in os.environ)
 hypothesis.settings.load_profile("house")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Declare a marker for each tier."""
+    for tier, meaning in TIERS.items():
+        config.addinivalue_line("markers", f"{tier}: {meaning}")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark every test with its tier."""
+    for item in items:
+        if item.path.is_relative_to(item.config.rootpath / "tests"):
+            item.add_marker(tier_of(item.path))
+
 
 LOCAL = ("127.", "localhost", "::1", "0.0.0.0")
 
