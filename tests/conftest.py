@@ -19,6 +19,7 @@ os.environ["ZSRIS_CACHE"] = "off"  # no file outside tmp_path, and nothing from 
 import hypothesis
 import pytest
 
+from tests.killing import summary
 from tests.tiers import TIERS, tier_of
 
 # Shared machines stall: no deadline. No database: it would be written beside the tests.
@@ -44,6 +45,12 @@ LOCAL = ("127.", "localhost", "::1", "0.0.0.0")
 
 class NetworkUsedError(RuntimeError):
     """A test wanted to talk to another machine."""
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say how many processes the tests have killed."""
+    if text := summary():
+        terminalreporter.write_line(text)
 
 
 @pytest.fixture(autouse=True, scope="session")

@@ -5,7 +5,8 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import io
-import signal
+import random
+import shutil
 import socket
 import subprocess
 import sys
@@ -20,6 +21,7 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
+from tests.killing import kill, wait_for
 from zsris_viz.cli import app
 from zsris_viz.datasets.fetch import fetch
 from zsris_viz.datasets.manifests import Manifest
@@ -253,17 +255,20 @@ def test_killed_downloads_lose_nothing(tmp_path: Path, server: Server) -> None:
     one = manifest({"url": server.url("a.zip")}, content=packed, path="a.zip", provides=["toy/refs", "toy/more"])
     target = tmp_path / "a.zip"
     target.write_bytes(b"an old file")
-    arrived = 0
-    for _ in range(3):
+    part, arrived, rng = tmp_path / "a.zip.part", [0], random.Random(0)
+
+    def bytes_there() -> int:
+        return part.stat().st_size if part.exists() else 0
+
+    for _ in range(5):
         process = start_fetch(one, tmp_path)
-        part = tmp_path / "a.zip.part"
-        while process.poll() is None and (not part.exists() or part.stat().st_size < arrived + 1):
-            time.sleep(0.01)
-        time.sleep(0.1)
-        process.send_signal(signal.SIGKILL)
-        process.wait()
-        assert target.read_bytes() == b"an old file" or target.read_bytes() == packed
-        arrived = part.stat().st_size if part.exists() else len(packed)
+        wanted = arrived[-1] + rng.randrange(1, 30_000)
+        wait_for(process, lambda wanted=wanted: bytes_there() >= wanted)  # type: ignore[misc]
+        time.sleep(rng.uniform(0, 0.1))
+        assert kill(process, "fetch")
+        assert target.read_bytes() == b"an old file"
+        arrived.append(bytes_there())
+    assert arrived == sorted(arrived) and arrived[-1] < len(packed)  # nothing that had arrived is lost
     server.pause = 0.0
     get(one, tmp_path)
     assert target.read_bytes() == packed and (tmp_path / "toy/refs").read_bytes() == CONTENT
@@ -275,16 +280,15 @@ def test_killed_unpacking_starts_again(tmp_path: Path) -> None:
     packed = zipped(**members)
     (tmp_path / "a.zip").write_bytes(packed)
     one = manifest(content=packed, path="a.zip", provides=["toy"])
-    draft = tmp_path / ".a.zip.unpacking"
-    for wait in (0.0, 0.05, 0.2):
+    draft, rng = tmp_path / ".a.zip.unpacking", random.Random(0)
+    for _ in range(5):
         process = start_fetch(one, tmp_path)
-        while process.poll() is None and not draft.exists():
-            time.sleep(0.005)
-        time.sleep(wait)
-        process.send_signal(signal.SIGKILL)
-        process.wait()
-        if draft.exists():
-            assert not (tmp_path / "toy").exists() or len(list((tmp_path / "toy").iterdir())) == len(members)
+        wait_for(process, draft.exists)
+        time.sleep(rng.uniform(0, 0.2))
+        kill(process, "unpacking")
+        if (tmp_path / "toy").exists():  # all of it or nothing
+            assert len(list((tmp_path / "toy").iterdir())) == len(members)
+            shutil.rmtree(tmp_path / "toy")
     get(one, tmp_path)
     assert not draft.exists()
     assert {f"toy/{path.name}": path.read_bytes() for path in (tmp_path / "toy").iterdir()} == members

@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 
 from tests.evaluation.small_world import run
+from tests.killing import kill
 from zsris_viz.errors import InvalidInputError, UnavailableError, ZsrisWarning
 from zsris_viz.evaluation import Evaluation
 from zsris_viz.evaluation.shards import Shard
@@ -74,7 +75,7 @@ def test_jobs_at_once(tmp_path: Path) -> None:
     jobs = [context.Process(target=_job, args=(str(tmp_path), number, 4)) for number in range(1, 5)]
     for job in jobs:
         job.start()
-    jobs[0].kill()
+    kill(jobs[0], "evaluate")
     for job in jobs:
         job.join()
     assert [job.exitcode for job in jobs[1:]] == [0, 0, 0]

@@ -6,7 +6,6 @@ import json
 import multiprocessing
 import os
 import random
-import signal
 import time
 from collections.abc import Callable
 from multiprocessing.process import BaseProcess
@@ -16,6 +15,7 @@ import pandas as pd
 import pytest
 
 from tests.evaluation.small_world import ByHash, NoClip, SmallWorld, run, run_slowly
+from tests.killing import kill, wait_for
 from zsris_viz.datasets.types import Subset
 from zsris_viz.errors import CorruptFileError, InvalidInputError, UnavailableError, ZsrisWarning
 from zsris_viz.evaluation import Evaluation, evaluate
@@ -53,16 +53,13 @@ def test_killed_at_any_moment_and_started_again(tmp_path: Path, start: Callable[
     undisturbed = run(images=100)
     folder, rng = tmp_path / "run", random.Random(0)
     done = [0]
-    for kill in range(kills):
+    for number in range(kills):
         process = start(folder, 100, 0.01)
-        if kill % 4 != 3:  # three of four are killed at work, the fourth anywhere
+        if number % 4 != 3:  # three of four are killed at work, the fourth anywhere
             wanted = done[-1] + rng.randrange(1, 5)
-            while len(finished_images(folder)) < wanted and process.is_alive():
-                time.sleep(0.005)
+            wait_for(process, lambda wanted=wanted: len(finished_images(folder)) >= wanted)  # type: ignore[misc]
         time.sleep(rng.uniform(0, 0.05))
-        assert process.pid is not None
-        os.kill(process.pid, signal.SIGKILL)
-        process.join()
+        kill(process, "evaluate")
         done.append(len(finished_images(folder)))
     assert done == sorted(done)  # nothing is lost
     assert len({count for count in done if count < 100}) >= kills // 2  # the kills came in the middle of the work
@@ -166,8 +163,7 @@ def test_one_run_at_a_time(tmp_path: Path, start: Callable[..., BaseProcess]) ->
         with pytest.raises(UnavailableError, match=f"kill {process.pid}"):
             run(tmp_path / "theirs", images=2000, delay=0.05)
     finally:
-        process.kill()
-        process.join()
+        kill(process, "evaluate")
     with FolderLock(tmp_path / "theirs"):
         pass  # a dead owner leaves no lock
 

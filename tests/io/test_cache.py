@@ -6,7 +6,6 @@ import errno
 import gzip
 import json
 import os
-import signal
 import subprocess
 import sys
 import time
@@ -17,6 +16,7 @@ from typing import Any
 import pytest
 from PIL import Image
 
+from tests.killing import kill
 from zsris_viz.errors import InvalidInputError, InvalidTypeError, ZsrisWarning
 from zsris_viz.io import cache
 from zsris_viz.io.cache import DiskCache, cache_folder, image_fingerprint, key_of
@@ -216,7 +216,7 @@ def test_runs_beside_each_other_and_killed_ones_leave_whole_entries(tmp_path: Pa
     time.sleep(0.3)
     for writer in writers:
         assert writer.poll() is None
-        writer.send_signal(signal.SIGKILL)
+        kill(writer, "cache")
         writer.communicate()
     store = DiskCache(tmp_path)
     with warnings.catch_warnings():

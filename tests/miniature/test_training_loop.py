@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import csv
 import json
+import multiprocessing
 import os
+import random
 import signal
-import subprocess
-import sys
 import time
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 
 import pytest
@@ -16,6 +17,8 @@ import torch
 from torch import Tensor, nn
 from torch.utils.data import Dataset
 
+from tests.killing import kill, wait_for
+from tests.miniature.small_trainings import STEPS, train_small
 from zsris_viz.errors import InvalidInputError
 from zsris_viz.miniature.training.schedule import WarmupStableDecay
 from zsris_viz.miniature.training.training_loop import TrainingLoop, append_log, cut_log
@@ -114,31 +117,33 @@ def test_the_first_signal_saves_and_ends_the_run(tmp_path: Path) -> None:
     assert signal.getsignal(signal.SIGTERM) == before
 
 
-CLIP = """
-import sys
-from pathlib import Path
-from zsris_viz.miniature.training.train_clip import train
-train("clip", Path(sys.argv[1]), pictures=16 * int(sys.argv[2]), decay=64, batch_size=16, threads=1, save_seconds=0)
-"""
-
-
 @pytest.mark.slow
-def test_a_clip_training_that_is_killed_continues_with_the_same_command(tmp_path: Path) -> None:
-    steps = 12
+@pytest.mark.parametrize("kind", ["CLIP", "GIT"])
+def test_a_training_that_is_killed_at_random_moments_ends_with_the_same_weights(tmp_path: Path, kind: str) -> None:
+    context = multiprocessing.get_context("forkserver")
+    checkpoint, rng, steps = tmp_path / "killed" / "checkpoint.pt", random.Random(kind), [0]
 
-    def command(run: Path) -> list[str]:
-        return [sys.executable, "-c", CLIP, str(run), str(steps)]
+    def start(name: str) -> BaseProcess:
+        process = context.Process(target=train_small, args=(kind, str(tmp_path / name)))
+        process.start()
+        return process
 
-    subprocess.run(command(tmp_path / "whole"), check=True, timeout=300)
-    process = subprocess.Popen(command(tmp_path / "killed"), start_new_session=True)
-    checkpoint = tmp_path / "killed" / "checkpoint.pt"
-    deadline = time.monotonic() + 200
-    while not checkpoint.exists() and time.monotonic() < deadline:
-        time.sleep(0.05)
-    os.killpg(process.pid, signal.SIGKILL)
-    process.wait()
-    assert 0 < torch.load(checkpoint)["step"] < steps
-    subprocess.run(command(tmp_path / "killed"), check=True, timeout=300)
+    def saved() -> int:
+        return checkpoint.stat().st_mtime_ns if checkpoint.exists() else 0
+
+    whole = start("whole")
+    for _ in range(3):
+        process = start("killed")
+        for _ in range(rng.randrange(1, 3)):
+            before = saved()
+            wait_for(process, lambda before=before: saved() != before)  # type: ignore[misc]
+        time.sleep(rng.uniform(0, 0.2))
+        assert kill(process, f"{kind} training")
+        steps.append(torch.load(checkpoint)["step"])
+    assert steps == sorted(steps) and 0 < steps[-1] < STEPS  # nothing that was saved is lost
+    last = start("killed")
+    whole.join()
+    last.join()
     first, second = (torch.load(tmp_path / name / "checkpoint.pt") for name in ("whole", "killed"))
-    assert first["step"] == second["step"] == steps and first["means"] == second["means"]
+    assert first["step"] == second["step"] == STEPS and first["means"] == second["means"]
     assert all(torch.equal(first["model"][name], second["model"][name]) for name in first["model"])

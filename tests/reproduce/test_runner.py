@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import random
 import signal
 import subprocess
 import sys
@@ -16,6 +17,7 @@ import psutil
 import pytest
 from filelock import FileLock
 
+from tests.killing import kill, wait_for
 from tests.reproduce.conftest import World
 from zsris_viz.errors import InvalidInputError, UnavailableError
 from zsris_viz.reproduce import Report, reproduce, runner
@@ -198,6 +200,8 @@ def test_killed_run_leaves_no_half_output(world: World, fake_worker: Install, ho
     deadline = time.time() + 60
     while not (state.exists() and len(lines(log)) == 3) and time.time() < deadline:
         time.sleep(0.05)
+    if how is signal.SIGKILL:
+        assert kill(started, "reproduce")
     started.send_signal(how)
     started.wait(30)
     for _, _, _, pid, _ in lines(log):  # the stand-in does not watch its parent
@@ -210,6 +214,30 @@ def test_killed_run_leaves_no_half_output(world: World, fake_worker: Install, ho
     fake_worker()
     assert "done" in statuses(run(world))
     assert (world.output / "figures/01_b-curve.png").read_text() == "{}"
+    assert not (world.output / ".work").exists()
+
+
+@pytest.mark.slow
+def test_runs_killed_at_random_moments_end_with_whole_outputs(world: World, fake_worker: Install) -> None:
+    from zsris_viz.reproduce import executor as workshop
+
+    names = [f"{number:02d}_n" for number in range(8)]
+    log, rng = fake_worker("time.sleep(0.3)"), random.Random(0)
+    for name in names:
+        world.good(name)
+    for _ in range(5):
+        before = len(lines(log))
+        started = subprocess.Popen([sys.executable, "-c", SCRIPT, world.notebooks, world.output, *workshop.WORKER])
+        wait_for(started, lambda before=before: len(lines(log)) > before)  # type: ignore[misc]
+        time.sleep(rng.uniform(0, 0.5))
+        kill(started, "reproduce")
+        for name in names:  # whole, or not there
+            state, table = world.output / f".state/{name}.json", world.output / f"tables/{name}-table.csv"
+            assert table.exists() or not state.exists()
+            assert not table.exists() or table.read_text() == "{}"
+    time.sleep(1)  # stand-ins that were started last do not watch their parent
+    assert run(world).ok
+    assert all((world.output / f"figures/{name}-curve.png").read_text() == "{}" for name in names)
     assert not (world.output / ".work").exists()
 
 
@@ -227,7 +255,6 @@ def test_worker_and_kernel_end_with_their_parent(world: World) -> None:
     kernel = psutil.Process(int(mark.read_text()))
     parent = kernel.parent()
     assert parent is not None
-    started.kill()
-    started.wait()
+    assert kill(started, "reproduce")
     _, alive = psutil.wait_procs([kernel, parent], timeout=30)
     assert not alive

@@ -88,7 +88,7 @@ def _transfer(url: str, part: Path, have: int, size: int | None, name: str, prog
         with bar, part.open("r+b" if start else "wb") as out:
             out.seek(start)
             out.truncate()
-            while block := answer.read(BLOCK):
+            while block := answer.read1(BLOCK):  # what has arrived, so that a process that is killed loses little
                 arrived += len(block)
                 if arrived > limit:
                     part.unlink()
