@@ -87,8 +87,8 @@ class Outputs:
             name: File name without suffix; letters, digits, `-`, `_` and `.`.
             title: One line for the index page; it is also the caption of a table.
             alt: Description of a figure; None describes its titles, axes and legends.
-            model: Model of this output in place of the notebook's.
-            data: Data of this output in place of the notebook's.
+            model: Model of this output in place of the notebook's; "" where no model is behind it, as in a diagram.
+            data: Data of this output in place of the notebook's; "" where there are none.
             digits: Number of decimals of a table in the notebook; its file has six significant digits.
             **extra: Further plain values for the provenance.
 

@@ -130,19 +130,17 @@ def note_source(fig: Figure, model: Any = None, data: Any = None) -> Figure:
 
     Args:
         fig: the figure.
-        model: what `load_clip` returns, or a text; None leaves it out.
-        data: what `load_dataset` returns, or a text; None leaves it out.
+        model: what `load_clip` returns, or a text; None or "" leaves it out.
+        data: what `load_dataset` returns, or a text; None or "" leaves it out.
 
     Returns:
         The figure, so that the call can end a cell.
     """
     parts = []
-    if model is not None:
-        name = describe(model) or ""
+    if name := describe(model):
         built_in = name.startswith("miniature")
         parts.append(f"model: {'built-in ' if built_in else ''}{name}")
-    if data is not None:
-        name = describe(data) or ""
+    if name := describe(data):
         built_in = name.startswith("scenes")
         parts.append(f"data: {'built-in drawn ' if built_in else ''}{name}")
     if parts:
