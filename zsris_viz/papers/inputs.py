@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 STYLES = {"refcoco": "refcoco", "refcoco+": "refcoco+", "refcocog": "refcocog", "phrasecut": "mixed"}
 TITLES = {"refcoco": "RefCOCO", "refcoco+": "RefCOCO+", "refcocog": "RefCOCOg", "phrasecut": "PhraseCut"}
+TYPED = ("refcoco", "refcoco+", "refcocog")  # whose files also have the expressions as they were typed
 
 
 @dataclass
@@ -44,6 +45,8 @@ class ExperimentInputs:
         captioners: Role ("blip-2", "git") and a name for `load_captioner`.
         data_root: Folder of the benchmarks.
         preset: Preset of all methods; None for "official" on a benchmark and "default" on drawn scenes.
+        text: Form of the expressions of RefCOCO, RefCOCO+ and RefCOCOg: "sent", or "raw", as the authors' code reads
+            them; None for "raw" with the preset "official" and "sent" with the other.
         parts: See `EvaluationConfig`.
         seed: Seed of the bootstrap.
         rows_dir: Folder that keeps the rows, so that a long run can be stopped; None for the package's cache.
@@ -60,6 +63,7 @@ class ExperimentInputs:
     captioners: Mapping[str, str] = field(default_factory=lambda: {"blip-2": "miniature"})
     data_root: str | os.PathLike[str] | None = None
     preset: str | None = None
+    text: Literal["sent", "raw"] | None = None
     parts: Literal["parser", "gold"] = "parser"
     seed: int = 0
     rows_dir: str | os.PathLike[str] | None = None
@@ -90,7 +94,10 @@ class ExperimentInputs:
         schemes = getattr(dataset_class(name), "schemes", {split_by: (split,)})
         if self.dataset not in ("all", name) or split not in schemes.get(split_by or next(iter(schemes)), ()):
             return None  # of another dataset, or printed for a split that was never published
-        return load_dataset(name, split, limit=self.limit, data_root=self.data_root, split_by=split_by or None)
+        options = {"limit": self.limit, "data_root": self.data_root, "split_by": split_by or None}
+        if name in TYPED:
+            options["text"] = self.text or ("raw" if self._preset(name) == "official" else "sent")
+        return load_dataset(name, split, **options)
 
     def measured_on(self, column: Column) -> str:
         """Return the name of the images behind a column; empty if it is not measured here.
@@ -197,8 +204,12 @@ class ExperimentInputs:
         if column is not None and column[0] == "phrasecut":  # its phrases need more context than the drawn scenes'
             own = dataset_settings(line.method, "phrasecut")
             settings = {name: own[name] for name in ("alpha",) if name in own} | settings
-        preset = self.preset or ("default" if dataset == "scenes" else "official")
+        preset = self._preset(dataset)
         return kind.for_dataset(dataset, preset if preset in kind.presets else "default", **settings)
+
+    def _preset(self, dataset: str) -> str:
+        """Return the preset for a dataset that is measured."""
+        return self.preset or ("default" if dataset == "scenes" else "official")
 
     def _tower(self, role: str) -> str:
         """Return the role whose model a tower takes."""
