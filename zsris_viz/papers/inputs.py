@@ -94,7 +94,7 @@ class ExperimentInputs:
         schemes = getattr(dataset_class(name), "schemes", {split_by: (split,)})
         if self.dataset not in ("all", name) or split not in schemes.get(split_by or next(iter(schemes)), ()):
             return None  # of another dataset, or printed for a split that was never published
-        options = {"limit": self.limit, "data_root": self.data_root, "split_by": split_by or None}
+        options: dict[str, Any] = {"limit": self.limit, "data_root": self.data_root, "split_by": split_by or None}
         if name in TYPED:
             options["text"] = self.text or ("raw" if self._preset(name) == "official" else "sent")
         return load_dataset(name, split, **options)
