@@ -94,7 +94,7 @@ def _to_rgb(image: Image.Image) -> Image.Image:
 
 
 def _from_array(source: np.ndarray | torch.Tensor) -> Image.Image:
-    """RGB from an array in one of the accepted layouts and ranges."""
+    """Return an RGB image from an array in one of the accepted layouts and ranges."""
     array = source.detach().cpu().numpy() if isinstance(source, torch.Tensor) else source
     given = f"An array of shape {tuple(array.shape)} and dtype {array.dtype} was given"
     if array.ndim == 3 and array.shape[-1] not in (1, 3, 4) and array.shape[0] in (1, 3, 4):
@@ -113,7 +113,7 @@ def _from_array(source: np.ndarray | torch.Tensor) -> Image.Image:
 
 
 def _to_uint8(array: np.ndarray, given: str) -> np.ndarray:
-    """Values of any accepted dtype and range as 0-255."""
+    """Convert values of any accepted dtype and range to 0-255."""
     if array.dtype == np.uint8:
         return array
     if array.dtype == np.bool_:

@@ -65,7 +65,7 @@ class Segmentation:
         return self.prediction.expression
 
     def plot(self, ax: Axes | None = None, *, top: int = 5) -> Figure:
-        """The chosen mask on the image, and the `top` best proposals beside it; on `ax` the first picture alone."""
+        """Draw the chosen mask on the image, with the `top` best proposals beside it; `ax` takes the mask alone."""
         from zsris_viz.figures import add_mask, show_image, show_ranking  # a floor above: only a drawing asks for it
 
         if ax is None:
@@ -76,7 +76,7 @@ class Segmentation:
         return ax.figure  # type: ignore[return-value]
 
     def overlay(self) -> Image.Image:
-        """The image with everything outside the mask faded and the mask's outline drawn; unchanged without a mask."""
+        """Return the image with everything outside the mask faded and the outline drawn; unchanged without a mask."""
         if not self.mask.any():
             return self.image.copy()
         from scipy.ndimage import maximum_filter
@@ -113,7 +113,7 @@ class Segmentation:
         return f"Segmentation({self.expression!r}: {self.prediction.describe()}, {share}). {self.note}"
 
     def _repr_png_(self) -> bytes:
-        """The overlay, at most 800 pixels wide, for Jupyter."""
+        """Return the overlay, at most 800 pixels wide, for Jupyter."""
         picture = self.overlay()
         picture.thumbnail((800, 800))
         buffer = io.BytesIO()
@@ -121,7 +121,7 @@ class Segmentation:
         return buffer.getvalue()
 
     def _repr_html_(self) -> str:
-        """The overlay with the expression and the note below it, for Jupyter."""
+        """Return the overlay with the expression and the note below it, for Jupyter."""
         encoded = base64.b64encode(self._repr_png_()).decode()
         words = html.escape(self.expression[:300])
         return (
@@ -216,7 +216,7 @@ def _warn_of_nothing(prediction: Prediction, masks: Masks) -> None:
 
 
 def _note(clip: ImageTextModel, method: Method, source: str) -> str:
-    """Which model chose among which masks; of the built-in ones, that they know drawn scenes only."""
+    """Return a note on the model and the source of the masks; built-in models were trained on drawn scenes only."""
     used = f"Model {clip.name}, method {method.name}, masks: {source}."
     if not str(clip.name).startswith("miniature"):
         if source.removesuffix("+filter") == "sam":

@@ -126,7 +126,7 @@ def _scenes() -> list[dict[str, Any]]:
 
 
 def _splits(manifest: Any) -> list[dict[str, Any]]:
-    """A row for each split of a dataset."""
+    """Return a row for each split of a dataset."""
     return [
         {
             "name": manifest.name,
@@ -145,7 +145,7 @@ def _splits(manifest: Any) -> list[dict[str, Any]]:
 
 
 def _other(manifest: Any) -> dict[str, Any]:
-    """A row for what has no splits."""
+    """Return the row of an entry without splits."""
     from zsris_viz.datasets.manifests import describe
 
     return describe(manifest)

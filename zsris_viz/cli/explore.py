@@ -77,7 +77,7 @@ def _interrupt(signum: int, frame: Any) -> None:
 def _parameters(
     image: Path | None, expression: str | None, clip: str, proposals: str | None, notebook: Path | None
 ) -> dict[str, Any]:
-    """Values for the page's notebook, checked as far as is possible without loading anything."""
+    """Return the parameters of the page's notebook, checked as far as is possible without loading anything."""
     if image is not None:
         _check_image(image)
     if expression is not None and not expression.strip():

@@ -90,7 +90,7 @@ def segment(
 
 
 def _choice(result: dict[str, Any]) -> str:
-    """What was chosen, in words."""
+    """Return a sentence about the chosen mask."""
     if result["box"] is None:
         return "no mask"
     if result["chosen"] is None:

@@ -94,7 +94,7 @@ def _get(file: File, target: Path, manifest: Manifest, root: Path, progress: boo
 
 
 def _by_hand(file: File, target: Path, manifest: Manifest, root: Path, failures: list[str]) -> str:
-    """What to do when no source answers."""
+    """Return the instructions for a download by hand, for when no source answers."""
     parts = [f"{file.path} of {manifest.name} could not be fetched"]
     parts.append(f" ({'; '.join(failures)})" if failures else ": it has no address that needs no browser")
     parts.append(". Get it on a machine with a network" if failures else ". Get it by hand")

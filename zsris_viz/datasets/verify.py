@@ -180,7 +180,7 @@ def _check_splits(manifest: Manifest, root: Path) -> Iterator[VerificationResult
 
 
 def _malformed(split: Split, dataset: FileDataset) -> Iterator[VerificationResult]:
-    """Name the annotations of a split that cannot be used."""
+    """Return problems for the annotations of a split that cannot be used."""
     count = 0
     for count, problem in enumerate(dataset.problems(), start=1):
         if count <= MAX_PROBLEMS:
@@ -190,7 +190,7 @@ def _malformed(split: Split, dataset: FileDataset) -> Iterator[VerificationResul
 
 
 def _unreadable(split: Split, error: ZsrisError) -> VerificationResult:
-    """A split that cannot be read fails, unless its file is simply not there and another split's is."""
+    """Return the result of an unreadable split: no error if only its file is missing and another split's is there."""
     from zsris_viz.errors import CorruptFileError, UnavailableError
 
     reason = " ".join(str(error).split())

@@ -47,14 +47,14 @@ CHANCE_COLUMNS = {**COLUMNS, "intersection": "float64", "union": "float64", **di
 
 
 def arrow_schema(columns: dict[str, str]) -> pa.Schema:
-    """The columns as an Arrow schema; every column may be null."""
+    """Return the columns as an Arrow schema; every column may be null."""
     import pyarrow as pa
 
     return pa.schema([(name, getattr(pa, kind)()) for name, kind in columns.items()])
 
 
 def store_schema() -> pa.Schema:
-    """What a part file holds: the columns of both kinds of rows, and the image's place."""
+    """Return the schema of a part file: the columns of both kinds of rows, and the index of the image."""
     return arrow_schema({INDEX: "int64", **CHANCE_COLUMNS})
 
 

@@ -46,7 +46,7 @@ def text_problems(fig: Figure) -> list[str]:
 
 
 def _drawn_texts(fig: Figure) -> list[tuple[Text, Any]]:
-    """Every text that is drawn, with its box in pixels."""
+    """Return every text that is drawn, with its box in pixels."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
 
     canvas = FigureCanvasAgg(fig)

@@ -68,7 +68,7 @@ _WIDTHS = {"tokens": 1.3, "ranking": 1.6, "lines": 1.6, "grid": 1.2}
 
 
 def _height(panel: Panel, panels: int) -> float:
-    """Inches that a panel needs in a row of so many."""
+    """Return the height of a panel in inches, in a row of so many."""
     if isinstance(panel, PicturePanel):
         return min(3.4, 0.55 + 0.8 * WIDTH / max(panels, 2))
     if isinstance(panel, MapGrid):

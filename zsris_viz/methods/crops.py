@@ -130,7 +130,7 @@ def build_crops(image: Image.Image, masks: Masks, variant: CropVariant, preproce
 def _crops_of_normalised(
     image: Image.Image, data: Tensor, boxes: list[list[int]], variant: CropVariant, preprocess: Preprocess
 ) -> Tensor:
-    """Crops cut from the normalised image, its background the fill colour's numbers."""
+    """Cut crops from the normalised image, with the numbers of the fill colour as background."""
     pixels = preprocess.full(image)
     if variant.fill == "blur":
         blurred = gaussian_blur(torch.from_numpy(np.array(image)).permute(2, 0, 1), variant.sigma)
@@ -149,12 +149,12 @@ def _crops_of_normalised(
 
 
 def _colour(variant: CropVariant) -> tuple[float, float, float]:
-    """The fill colour in 0-1."""
+    """Return the fill colour, 0-1."""
     return {"mean": CLIP_MEAN, "imagenet-mean": IMAGENET_MEAN}.get(variant.fill, (0.0, 0.0, 0.0))
 
 
 def _background(image: Image.Image, pixels: Tensor, variant: CropVariant) -> Tensor | None:
-    """What lies outside the masks: (3, 1, 1) or (3, H, W) uint8, or None to leave the image as it is."""
+    """Return the background outside the masks, (3, 1, 1) or (3, H, W) uint8, or None to leave the image unchanged."""
     if variant.fill == "none":
         return None
     if variant.fill == "blur":
@@ -167,7 +167,7 @@ def _cut(background: Tensor, left: int, top: int, right: int, bottom: int) -> Te
 
 
 def _pad(crop: Tensor, colour: tuple[float, ...], *, symmetric: bool = False) -> Tensor:
-    """(3, h, w) padded to a square; `symmetric` pads both sides alike, one pixel short of it if h - w is odd."""
+    """Pad (3, h, w) to a square; `symmetric` pads both sides alike, one pixel too little if h - w is odd."""
     _, height, width = crop.shape
     extra = abs(height - width)
     before, after = extra // 2, extra // 2 if symmetric else extra - extra // 2
@@ -181,7 +181,7 @@ def _pad(crop: Tensor, colour: tuple[float, ...], *, symmetric: bool = False) ->
 
 
 def _resize(crop: Tensor, preprocess: Preprocess) -> Tensor:
-    """(3, h, w) uint8 to (3, S, S) uint8, rounded as Pillow rounds."""
+    """Resize (3, h, w) uint8 to (3, S, S) uint8, rounded as Pillow rounds."""
     size = (preprocess.size, preprocess.size)
     if preprocess.antialias:
         return preprocess.resize_tensor(crop, size)
@@ -189,7 +189,7 @@ def _resize(crop: Tensor, preprocess: Preprocess) -> Tensor:
 
 
 def _transform(crop: Tensor, size: int) -> Tensor:
-    """OpenAI's transform up to the pixels, by Pillow: shorter side to `size`, centre crop; (3, S, S) uint8."""
+    """Apply OpenAI's transform by Pillow: resize the shorter side to `size` and crop the centre, (3, S, S) uint8."""
     from torchvision.transforms import InterpolationMode
     from torchvision.transforms.functional import center_crop, pil_to_tensor, resize
 

@@ -83,7 +83,7 @@ class GradCam(RankingMethod):
 
 
 def _logit(clip: LayeredModel, image_features: Tensor, text_feature: Tensor) -> Tensor:
-    """logit_scale * cos, (B,)."""
+    """Return logit_scale * cos, (B,)."""
     return clip.logit_scale * F.cosine_similarity(image_features, text_feature[None])
 
 

@@ -111,7 +111,7 @@ class Tas(RankingMethod):
         return region_captions(scene, text, self.config.caption)
 
     def _negatives(self, scene: SceneFeatures, text: ExpressionParts) -> tuple[str | None, list[str], Negatives]:
-        """The image's caption, the texts that are compared, and what was kept and dropped."""
+        """Return the caption of the image, the negative texts, and which of its phrases were kept and dropped."""
         given = text.extras.get("negatives")
         if given is not None:
             return None, list(given), Negatives(given, {})

@@ -37,7 +37,7 @@ COMMANDS = {
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Runs one command; returns the exit code."""
+    """Run one command and return the exit code."""
     words = sys.argv[1:] if argv is None else argv
     module = COMMANDS.get((words[0], words[1])) if len(words) >= 2 else None
     if module is None:

@@ -16,6 +16,14 @@ from zsris_viz.models.devices import compute_dtype, resolve_device, resolve_dtyp
 from zsris_viz.models.huggingface import model_type, read_model
 from zsris_viz.models.layered import LayeredModel, check_layer
 from zsris_viz.models.preprocessing import Preprocess, get_preprocess
+from zsris_viz.models.resuming import (
+    batch_rows,
+    check_state,
+    check_width,
+    checked_attention_mask,
+    common_batch,
+    trace_blocks,
+)
 from zsris_viz.models.siglip_tokenizer import SiglipTokenizer
 from zsris_viz.models.text_tower import TextTower
 from zsris_viz.models.trace import Trace
@@ -129,12 +137,7 @@ class Siglip(LayeredModel):
 
     def _trace_images(self, pixels: Tensor, attentions: bool) -> Trace:
         hidden, grid = self._embed(pixels)
-        layers: list[Tensor] = [hidden]
-        kept: list[Tensor | None] = [None]
-        for block in self.blocks:
-            hidden, weights = run_block(block, hidden, attention=self.attention, weights=attentions)
-            layers.append(hidden)
-            kept.append(weights)
+        layers, kept = trace_blocks(self.blocks, hidden, attention=self.attention, weights=attentions)
         return Trace(layers, kept, grids=[grid] * len(layers), has_cls=False)
 
     def project(self, hidden: Tensor, *, negate: bool = False, grad: bool = False) -> Tensor:
@@ -151,10 +154,7 @@ class Siglip(LayeredModel):
         Raises:
             InvalidInputError: If the last dimension is not the tower's width.
         """
-        if hidden.shape[-1] != self.width:
-            raise InvalidInputError(
-                f"tokens of width {self.width} are needed, {tuple(hidden.shape)} was given; take them from a Trace."
-            )
+        check_width(hidden, self.width)
         with autograd_mode(grad):
             tokens = self._to_tower(-hidden if negate else hidden)
             return self._pool(tokens.reshape(-1, 1, self.width)).reshape(*hidden.shape[:-1], self.embed_dim)
@@ -190,36 +190,23 @@ class Siglip(LayeredModel):
         """
         check_layer(layer, self.num_layers)
         hidden = self._to_tower(hidden)
-        if hidden.ndim != 3 or hidden.shape[-1] != self.width:
-            raise InvalidInputError(
-                f"hidden must be (B, T, {self.width}), {tuple(hidden.shape)} was given; use trace.layers[{layer}]."
-            )
+        check_state(hidden, self.width, layer)
         if token_mask is not None and (token_mask.ndim != 2 or token_mask.shape[1] != hidden.shape[1]):
             raise InvalidInputError(
                 f"token_mask must be (N, {hidden.shape[1]}), a value for each patch: SigLIP has no CLS token; "
                 f"{tuple(token_mask.shape)} was given."
             )
         tokens = None if token_mask is None else token_mask.to(hidden)[..., None]
-        mask = None if attention_mask is None else attention_mask.to(self.device)
-        sizes = {len(part) for part in (hidden, mask, tokens) if part is not None and len(part) != 1} or {1}
-        if len(sizes) > 1:
-            raise InvalidInputError(
-                f"hidden, token_mask and attention_mask have batches of {sorted(sizes)}; they must be equal, or 1."
-            )
-        total = sizes.pop()
+        mask = checked_attention_mask(attention_mask, hidden, self.device)
+        total = common_batch(hidden, mask, tokens)
         self.calls.resumed += total
         with autograd_mode(grad):
             pooled, states = [], []
             for start in range(0, total, check_batch_size(batch_size)):
                 rows = slice(start, min(start + batch_size, total))
-                part, part_mask, part_tokens = (
-                    None if whole is None else whole if len(whole) == 1 else whole[rows]
-                    for whole in (hidden, mask, tokens)
-                )
-                assert part is not None
-                part = part.expand(rows.stop - rows.start, -1, -1)
-                state = self._run(part, layer, self.num_layers, part_mask, part_tokens)
-                pooled.append(self._pool(state if part_tokens is None else state * part_tokens))
+                factor = batch_rows(tokens, rows)
+                state = self._run(batch_rows(hidden, rows), layer, self.num_layers, batch_rows(mask, rows), factor)
+                pooled.append(self._pool(state if factor is None else state * factor))
                 states.append(state)
             features = torch.cat(pooled)
             return (features, torch.cat(states)) if return_hidden else features

@@ -11,6 +11,14 @@ from zsris_viz.errors import InvalidInputError
 from zsris_viz.models.base import Images, check_batch_size
 from zsris_viz.models.blocks import autograd_mode, feed_forward, norm_and_project, resize_positions, run_block
 from zsris_viz.models.layered import LayeredModel, check_layer
+from zsris_viz.models.resuming import (
+    batch_rows,
+    check_state,
+    check_width,
+    checked_attention_mask,
+    common_batch,
+    trace_blocks,
+)
 from zsris_viz.models.text_tower import TextTower
 from zsris_viz.models.tokenizer import ClipTokenizer
 from zsris_viz.models.trace import Trace
@@ -104,12 +112,7 @@ class VitClip(LayeredModel):
 
     def _trace_images(self, pixels: Tensor, attentions: bool) -> Trace:
         hidden = self.embed_pixels(pixels, grad=torch.is_grad_enabled())
-        layers: list[Tensor] = [hidden]
-        kept: list[Tensor | None] = [None]
-        for block in self.blocks:
-            hidden, weights = run_block(block, hidden, attention=self.attention, weights=attentions)
-            layers.append(hidden)
-            kept.append(weights)
+        layers, kept = trace_blocks(self.blocks, hidden, attention=self.attention, weights=attentions)
         grid = (pixels.shape[-2] // self.patch_size, pixels.shape[-1] // self.patch_size)
         return Trace(layers, kept, grids=[grid] * len(layers))
 
@@ -131,10 +134,7 @@ class VitClip(LayeredModel):
         Raises:
             InvalidInputError: If the last dimension is not the tower's width.
         """
-        if hidden.shape[-1] != self.width:
-            raise InvalidInputError(
-                f"tokens of width {self.width} are needed, {tuple(hidden.shape)} was given; take them from a Trace."
-            )
+        check_width(hidden, self.width)
         with autograd_mode(grad):
             hidden = self._to_tower(hidden)
             return self._project(-hidden if negate else hidden)
@@ -181,18 +181,10 @@ class VitClip(LayeredModel):
                 f"first_masked={first} must be a block from {layer} (the next) to {self.num_layers} (none)."
             )
         hidden = self._to_tower(hidden)
-        if hidden.ndim != 3 or hidden.shape[-1] != self.width:
-            raise InvalidInputError(
-                f"hidden must be (B, T, {self.width}), {tuple(hidden.shape)} was given; use trace.layers[{layer}]."
-            )
-        mask = _broadcastable(attention_mask, hidden, self.device)
+        check_state(hidden, self.width, layer)
+        mask = checked_attention_mask(attention_mask, hidden, self.device)
         tokens = _token_mask(token_mask, hidden)
-        sizes = {len(part) for part in (hidden, mask, tokens) if part is not None and len(part) != 1}
-        if len(sizes) > 1:
-            raise InvalidInputError(
-                f"hidden, token_mask and attention_mask have batches of {sorted(sizes)}; they must be equal, or 1."
-            )
-        total = sizes.pop() if sizes else 1
+        total = common_batch(hidden, mask, tokens)
         self.calls.resumed += total
         with autograd_mode(grad):
             if tokens is not None and first > layer and len(hidden) == 1 and (mask is None or len(mask) == 1):
@@ -201,10 +193,10 @@ class VitClip(LayeredModel):
             for start in range(0, total, check_batch_size(batch_size)):
                 rows = slice(start, min(start + batch_size, total))
                 state = self._run(
-                    _slice(hidden, rows),
+                    batch_rows(hidden, rows),
                     layer,
-                    mask=_slice(mask, rows),
-                    token_mask=_slice(tokens, rows),
+                    mask=batch_rows(mask, rows),
+                    token_mask=batch_rows(tokens, rows),
                     first_masked=first,
                     pool=not return_hidden,
                 )
@@ -245,19 +237,6 @@ class VitClip(LayeredModel):
             return self._project(values)
 
 
-def _broadcastable(mask: Tensor | None, hidden: Tensor, device: torch.device) -> Tensor | None:
-    """Return the attention mask on the device, checked to be floats of (N, heads or 1, T, T)."""
-    if mask is None:
-        return None
-    length = hidden.shape[1]
-    if mask.ndim != 4 or mask.shape[-2:] != (length, length) or not mask.is_floating_point():
-        raise InvalidInputError(
-            f"attention_mask must be floats (N, 1 or heads, {length}, {length}), 0 to keep and -inf to forbid; "
-            f"{mask.dtype} {tuple(mask.shape)} was given."
-        )
-    return mask.to(device)
-
-
 def _token_mask(mask: Tensor | None, hidden: Tensor) -> Tensor | None:
     """Return the token mask as (N, T - 1, 1) in the tower's dtype, checked."""
     if mask is None:
@@ -268,10 +247,3 @@ def _token_mask(mask: Tensor | None, hidden: Tensor) -> Tensor | None:
             f"{tuple(mask.shape)} was given. Masks.to_grid(rows, columns).flatten(1) makes one."
         )
     return mask.to(device=hidden.device, dtype=hidden.dtype).unsqueeze(-1)
-
-
-def _slice(tensor: Any, rows: slice) -> Any:
-    """Return rows of a batch; a batch of one is expanded."""
-    if tensor is None:
-        return None
-    return tensor[rows] if len(tensor) != 1 else tensor.expand(rows.stop - rows.start, *tensor.shape[1:])

@@ -47,7 +47,7 @@ class Weights:
 
 
 def published() -> dict[str, File]:
-    """Name -> file of every SAM that has a manifest."""
+    """Return name -> file of every SAM that has a manifest."""
     return {name: entry.files[0] for name, entry in manifests().items() if name.startswith("sam-") and entry.files}
 
 

@@ -52,7 +52,7 @@ class Trial:
 
 
 def trials(images: int) -> list[Trial]:
-    """All trainings; the first serves all three studies. images: of the largest training."""
+    """Return all trainings, the first of which serves all three studies; `images` is the size of the largest one."""
     parts = {
         "without CFE": {"cfe_layers": []},
         "without SKE": {"ske_layers": 0},
@@ -67,7 +67,7 @@ def trials(images: int) -> list[Trial]:
 
 
 def split_steps(total: int, *, one_stage: bool = False) -> dict[str, int]:
-    """Steps of the stages in the recipe's proportions."""
+    """Divide steps among the stages in the proportions of the recipe."""
     if one_stage:
         return {"align": 0, "decode": 0, "joint": total}
     whole = recipe()["steps"]
@@ -76,7 +76,7 @@ def split_steps(total: int, *, one_stage: bool = False) -> dict[str, int]:
 
 
 def tests_of(trial: Trial) -> tuple[str, ...]:
-    """Which expressions a trial is tested on: "all", or those of "unseen nouns" and of "other nouns"."""
+    """Return the expressions that a trial is tested on: "all", or "unseen nouns" and "other nouns"."""
     if trial.study == "nouns":
         return GROUPS[1:]
     return GROUPS if trial.variant == WHOLE else GROUPS[:1]
@@ -89,7 +89,7 @@ def measure(
     proposals: str,
     clip: ImageTextModel,
 ) -> list[dict[str, Any]]:
-    """mIoU in per cent with a 95 % interval (bootstrap over images) on the first images of scenes test.
+    """Return the mIoU in per cent with a 95 % interval (bootstrap over images) on the first images of scenes test.
 
     Args:
         methods: names, each with the settings of the data set, or label -> method.
@@ -147,7 +147,7 @@ def run_trial(
 
 
 def write_table(path: Path, rows: list[dict[str, Any]]) -> None:
-    """The CSV, moved into place."""
+    """Write the CSV and move it into place."""
     with atomic_path(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
         writer = csv.DictWriter(file, fieldnames=COLUMNS)
         writer.writeheader()
@@ -157,7 +157,7 @@ def write_table(path: Path, rows: list[dict[str, Any]]) -> None:
 def ablate(
     run: Path, *, steps: int, images: int, tested: int, proposals: str, cache: str | None = None
 ) -> list[dict[str, Any]]:
-    """All trials that `ablation.csv` in the run's folder does not have yet.
+    """Run all trials that `ablation.csv` in the folder of the run does not have yet.
 
     Args:
         run: folder of trainings and table.
@@ -189,7 +189,7 @@ def ablate(
 
 
 def main(argv: list[str]) -> None:
-    """The command line of `python -m zsris_viz.miniature ablate risclip`."""
+    """Run the command `python -m zsris_viz.miniature ablate risclip`."""
     parser = argparse.ArgumentParser(prog="python -m zsris_viz.miniature ablate risclip", description=__doc__)
     parser.add_argument("--run", type=Path, default=Path("runs/risclip-ablation"))
     parser.add_argument("--steps", type=int, default=1000, help="of each training")

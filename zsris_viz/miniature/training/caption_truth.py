@@ -25,7 +25,7 @@ RELATIONS = ("none", "and", "left", "right", "above", "below", "bigger", "smalle
 
 
 def facts_of(layout: SceneLayout, *, cropped: bool = False) -> np.ndarray:
-    """The facts of a picture.
+    """Return the facts of a picture.
 
     Args:
         layout: what stands where; at most four objects.
@@ -72,7 +72,7 @@ def _columns(mentions: list[Mention]) -> np.ndarray:
 
 
 def _matches(mentions: np.ndarray, facts: np.ndarray) -> np.ndarray:
-    """Which objects a mention may mean: mentions (T, 6), facts (B, M, 7) -> bool (T, B, M)."""
+    """Return which objects a mention may mean: mentions (T, 6), facts (B, M, 7) -> bool (T, B, M)."""
     wanted = mentions[:, None, None, :]
     objects = facts[None]
     matched = objects[..., NOUN] >= 0
@@ -96,8 +96,15 @@ def _matches(mentions: np.ndarray, facts: np.ndarray) -> np.ndarray:
 
 
 def _stand(relation: np.ndarray, facts: np.ndarray) -> np.ndarray:
-    """Whether the ordered pairs of a picture's objects may stand so: relation (T,), facts (B, M, 7) -> bool (T, B,
-    M, M)."""
+    """Return whether the ordered pairs of a picture's objects may stand in a relation.
+
+    Args:
+        relation: (T,), a relation of each caption.
+        facts: (B, M, 7), the facts of the M objects of each picture.
+
+    Returns:
+        (T, B, M, M) bool.
+    """
     x, y, extent = facts[..., X], facts[..., Y], facts[..., EXTENT]
     dx, dy = x[:, :, None] - x[:, None, :], y[:, :, None] - y[:, None, :]
     ratio = extent[:, :, None] / extent[:, None, :]
@@ -114,7 +121,7 @@ def _stand(relation: np.ndarray, facts: np.ndarray) -> np.ndarray:
 
 
 def possible(claims: list[Claim], facts: np.ndarray) -> np.ndarray:
-    """Which captions may be true of which pictures.
+    """Return which captions may be true of which pictures.
 
     Args:
         claims: T claims.

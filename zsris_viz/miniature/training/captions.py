@@ -40,7 +40,7 @@ def _noun(rng: np.random.Generator, noun: int) -> str:
 
 
 def describe(mention: Mention, rng: np.random.Generator, *, article: str | None = None) -> str:
-    """A mention in words: "the small red cup on the left", "left guy red shirt"."""
+    """Return a mention in words: "the small red cup on the left", "left guy red shirt"."""
     noun = _noun(rng, mention.noun)
     before: list[str] = []
     after: list[str] = []
@@ -86,7 +86,7 @@ def describe(mention: Mention, rng: np.random.Generator, *, article: str | None 
 
 
 def _mention(rng: np.random.Generator, row: np.ndarray, *, colour: float, size: float, place: float) -> Mention:
-    """A true mention of one object, each attribute said with the given chance."""
+    """Return a true mention of one object, with each attribute at the given probability."""
     person = row[CLOTHING] >= 0
     with_colour = rng.random() < colour
     mention = Mention(
@@ -109,7 +109,7 @@ def _mention(rng: np.random.Generator, row: np.ndarray, *, colour: float, size: 
 
 
 def _relations(a: np.ndarray, b: np.ndarray) -> list[str]:
-    """The relations in which object a surely stands to object b."""
+    """Return the relations in which object a certainly stands to object b."""
     dx, dy = a[X] - b[X], a[Y] - b[Y]
     ratio = a[EXTENT] / b[EXTENT]
     holds = {
@@ -121,7 +121,7 @@ def _relations(a: np.ndarray, b: np.ndarray) -> list[str]:
 
 
 def caption(rng: np.random.Generator, facts: np.ndarray) -> tuple[str, Claim]:
-    """A true caption of a picture.
+    """Return a true caption of a picture.
 
     Args:
         rng: source of randomness.
@@ -158,7 +158,7 @@ def _other(rng: np.random.Generator, count: int, not_this: int) -> int:
 
 
 def corrupted(rng: np.random.Generator, claim: Claim, facts: np.ndarray) -> tuple[str, Claim, str]:
-    """The claim made wrong in one thing that the caption says.
+    """Return the claim with one error in what the caption states.
 
     Args:
         rng: source of randomness.
@@ -203,7 +203,7 @@ def corrupted(rng: np.random.Generator, claim: Claim, facts: np.ndarray) -> tupl
 
 
 def _sentence(claim: Claim, rng: np.random.Generator) -> str:
-    """A claim in words, in the same manner as true captions are written, so that the manner tells nothing."""
+    """Return a claim in words, in the style of true captions, so that the style does not give the error away."""
     prefix = _pick(rng, PREFIXES)
     if claim.relation == 0:
         return prefix + describe(claim.first, rng)

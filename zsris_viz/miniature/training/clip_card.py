@@ -59,13 +59,16 @@ def _table(rows: dict[str, dict[str, float]], names: list[str]) -> list[str]:
 
 
 def _figure(value: float | None) -> str:
-    """One decimal; a dash for what was not measured."""
+    """Format a number with one decimal, and a missing one as a dash."""
     return "–" if value is None else f"{value:.1f}"
 
 
 def best_map(rows: dict[str, dict[str, float]]) -> tuple[str, float] | None:
-    """The layer whose patch-text map gains most over shuffled texts: (row, points gained); None where no map was
-    measured."""
+    """Return the layer whose patch-text map gains most over shuffled texts.
+
+    Returns:
+        The name of its row and the points gained; None if no map was measured.
+    """
     gains = {
         name: round(row["all"] - rows[f"{name} shuffled"]["all"], 1)
         for name, row in rows.items()
@@ -81,7 +84,7 @@ def card(
     digest: str,
     effects: Sequence[dict[str, Any]] = (),
 ) -> str:
-    """The text of the card.
+    """Return the text of the card.
 
     Args:
         model: "clip" or "clip-rn".
@@ -152,7 +155,7 @@ def _beginning(training: dict[str, Any]) -> str:
 
 
 def main(argv: list[str]) -> None:
-    """The command line of `python -m zsris_viz.miniature card clip`."""
+    """Run the command `python -m zsris_viz.miniature card clip`."""
     parser = argparse.ArgumentParser(prog="python -m zsris_viz.miniature card clip", description=__doc__)
     parser.add_argument("--model", choices=("clip", "clip-rn"), default="clip")
     parser.add_argument("--run", type=Path, required=True, help="the folder of the training run")

@@ -24,7 +24,7 @@ PATCHES = 14 * 14
 
 
 def text_config(tokens: int) -> dict[str, Any]:
-    """Settings of the text tower, the same for both miniatures: 128 wide, 4 blocks."""
+    """Return the settings of the text tower, the same for both miniatures: 128 wide, 4 blocks."""
     return {
         "vocab_size": tokens,
         "hidden_size": 128,
@@ -41,8 +41,10 @@ def text_config(tokens: int) -> dict[str, Any]:
 
 
 def vit_config(tokens: int) -> dict[str, Any]:
-    """The transformers configuration of the miniature: CLIP's architecture, 128 wide, 6 and 4 blocks, patches of 8
-    pixels."""
+    """Return the configuration of the miniature for transformers.
+
+    It has CLIP's architecture, 128 wide, with 6 and 4 blocks and patches of 8 pixels.
+    """
     vision = {
         "hidden_size": 128,
         "intermediate_size": 512,
@@ -57,7 +59,7 @@ def vit_config(tokens: int) -> dict[str, Any]:
 
 
 def position_waves(grid: int, width: int, amplitude: float = 0.3) -> Tensor:
-    """Sines and cosines of row and column, (grid * grid + 1, width); a start from which position is easy to learn."""
+    """Return sines and cosines of row and column, (grid * grid + 1, width), from which positions are easy to learn."""
     frequencies = math.pi * 2.0 ** torch.linspace(-1, 3, width // 4)
     places = (torch.arange(grid) + 0.5) / grid
     waves = torch.cat([(places[:, None] * frequencies).sin(), (places[:, None] * frequencies).cos()], 1)
@@ -161,7 +163,7 @@ class VitTowers(nn.Module):
         return self.clip.logit_scale
 
     def save(self, folder: Path) -> None:
-        """Writes config.json and fp16 model.safetensors beside the tokenizer."""
+        """Write config.json and fp16 model.safetensors beside the tokenizer."""
         copy.deepcopy(self.clip).half().save_pretrained(folder)
 
 
@@ -220,7 +222,7 @@ class RnTowers(nn.Module):
         return pool(maps), pool.c_proj(pool.v_proj(maps.flatten(2).transpose(1, 2)))
 
     def texts(self, ids: Tensor) -> Tensor:
-        """(T, length) token ids -> (T, D)."""
+        """Embed token ids (T, length) as (T, D)."""
         return self.clip.encode_text(ids, (ids == ids.max()).int().argmax(1))
 
     @property
@@ -229,7 +231,7 @@ class RnTowers(nn.Module):
         return self.clip.logit_scale
 
     def save(self, folder: Path) -> None:
-        """Writes config.json and fp16 model.safetensors beside the tokenizer."""
+        """Write config.json and fp16 model.safetensors beside the tokenizer."""
         from zsris_viz.models.resnet_modules import save_clip_rn
 
         save_clip_rn(self.clip, folder)

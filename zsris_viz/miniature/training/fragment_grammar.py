@@ -29,18 +29,18 @@ class FragmentParts:
         self.open_nouns = tuple(open_nouns)
 
     def pick(self, options: Sequence[str]) -> str:
-        """One of the options."""
+        """Return one of the options."""
         return pick(self.rng, options)
 
     def chance(self, probability: float) -> bool:
-        """True with this probability."""
+        """Return True with a probability."""
         return chance(self.rng, probability)
 
     # --- noun phrases
     # -------------------------------------------------------------------------------------------------------
 
     def object_noun(self, dep: str = "ROOT", *, person: bool | None = None) -> Node:
-        """A bare noun."""
+        """Return a bare noun."""
         if person is None:
             person = self.chance(0.4)
         if person:
@@ -52,11 +52,11 @@ class FragmentParts:
         return noun(self.pick(self.pick_group()), dep)
 
     def pick_group(self) -> tuple[str, ...]:
-        """One of the lists of things."""
+        """Return one of the lists of nouns."""
         return pick(self.rng, (words.ANIMALS, words.VEHICLES, words.FOOD, words.THINGS, words.THINGS, words.PARTS))
 
     def appearance(self) -> Node:
-        """One adjective before a noun, sometimes with its own adverb: "half eaten", "light blue"."""
+        """Return an adjective before a noun, sometimes with its own adverb: "half eaten", "light blue"."""
         way = float(self.rng.random())
         if way < 0.5:
             colour = adjective(self.pick(words.COLOURS))
@@ -70,7 +70,7 @@ class FragmentParts:
     def phrase(
         self, dep: str = "ROOT", *, person: bool | None = None, rich: float = 0.5, article: float = 0.35
     ) -> Node:
-        """A noun with what may stand before it."""
+        """Return a noun with the words that may stand before it."""
         head = self.object_noun(dep, person=person)
         if self.chance(0.1) and dep == "ROOT":
             head = noun(self.pick(("one", "one", "ones")), dep)
@@ -89,7 +89,7 @@ class FragmentParts:
         return self.articled(head, article)
 
     def articled(self, head: Node, share: float) -> Node:
-        """The phrase, with an article, a possessive or a number now and then."""
+        """Return the phrase, sometimes with an article, a possessive or a number."""
         if not self.chance(share):
             if self.chance(0.06):
                 head.left.insert(0, Node(self.pick(("two", "three", "2", "one")), "CD", "NUM", "nummod"))
@@ -105,7 +105,7 @@ class FragmentParts:
         return with_article(head, self.pick(("the", "the", "a")))
 
     def predict(self) -> Node:
-        """A place in a row or a superlative: "second", "biggest", "taller", "left", "far left", "front"."""
+        """Return a rank, a superlative or a place: "second", "biggest", "taller", "left", "far left", "front"."""
         way = float(self.rng.random())
         if way < 0.2:
             return adjective(self.pick(words.ORDINALS))
@@ -124,12 +124,12 @@ class FragmentParts:
     # ------------------------------------------------------------------------------------------------
 
     def prep(self, text: str, obj: Node, dep: str = "prep") -> Node:
-        """A preposition with its object."""
+        """Return a preposition with its object."""
         obj.dep = "pobj"
         return Node(text, "IN", "ADP", dep, right=[obj])
 
     def worn(self, dep: str, article: float = 0.3) -> Node:
-        """A piece of clothing, mostly with its colour."""
+        """Return a piece of clothing, mostly with its colour."""
         piece = self.pick(words.CLOTHES)
         plural = piece.endswith("s") and piece not in ("dress", "glass")
         head = noun(piece, dep, plural=plural)
@@ -139,7 +139,7 @@ class FragmentParts:
         return head if plural else self.articled(head, article)
 
     def bare_place(self) -> Node:
-        """ "(man) left", "(cup) bottom right", "(girl) far left", "(cow) left side"."""
+        """Return a place without preposition: "(man) left", "(cup) bottom right", "(girl) far left"."""
         word = noun(self.pick((*SIDES, *SIDES, "top", "bottom", "middle", "center", "front", "back")), "npadvmod")
         if self.chance(0.25) and word.text in SIDES:
             word.before(adjective(self.pick(HALVES)))
@@ -150,7 +150,7 @@ class FragmentParts:
         return word
 
     def place(self) -> Node:
-        """ "on left", "in the back", "at the top right corner", "on the far left side of the picture"."""
+        """Return a place: "on left", "in the back", "at the top right corner", "on the far left side"."""
         way = float(self.rng.random())
         if way < 0.5:
             word = noun(self.pick((*SIDES, *SIDES, "top", "bottom", "end", "side")), "pobj")
@@ -179,7 +179,7 @@ class FragmentParts:
         return found.before(adverb(self.pick(("just", "all", "way")))) if self.chance(0.03) else found
 
     def attire(self) -> Node:
-        """ "in blue", "in a red shirt", "with hat", "with his arms crossed", "wearing glasses"."""
+        """Return clothing: "in blue", "in a red shirt", "with hat", "with his arms crossed", "wearing glasses"."""
         way = float(self.rng.random())
         if way < 0.2:
             return self.prep("in", noun(self.pick(words.COLOURS), "pobj"))
@@ -196,7 +196,7 @@ class FragmentParts:
         return wearing.before(Node("not", "RB", "PART", "neg")) if self.chance(0.05) else wearing
 
     def relation(self) -> Node:
-        """ "behind the couch", "next to lamp", "to the left of the man", "bigger than the other", "closest to us"."""
+        """Return a relation: "behind the couch", "next to lamp", "to the left of the man", "bigger than the other"."""
         other = self.phrase("pobj", rich=0.3, article=0.6)
         if self.chance(0.1):
             other = Node(self.pick(("us", "me", "you", "him", "her", "them", "it")), "PRP", "PRON", "pobj")
@@ -225,7 +225,7 @@ class FragmentParts:
         return comparative(self.pick(words.COMPARATIVES)).after(self.prep("than", other))
 
     def action(self, dep: str = "acl") -> Node:
-        """ "eating pizza", "lying on the floor", "looking at camera", "parked behind the truck", "being ridden"."""
+        """Return an action: "eating pizza", "lying on the floor", "looking at camera", "parked behind the truck"."""
         way = float(self.rng.random())
         if way < 0.38:
             obj = self.phrase("dobj", rich=0.3)

@@ -22,7 +22,7 @@ from zsris_viz.miniature.world.trees import Word as Node
 
 
 def from_gold_tree(tree: GoldTree) -> list[UdWord]:
-    """A gold tree as a training sentence; lemmas stay empty, which means "not annotated"."""
+    """Return a gold tree as a training sentence; lemmas stay empty, which stands for "not annotated"."""
     rows = zip(tree.words, tree.pos, tree.tags, tree.heads, tree.deps, strict=True)
     return [UdWord(text, "", pos, tag, head, dep) for text, pos, tag, head, dep in rows]
 
@@ -85,7 +85,7 @@ class FragmentMaker(FragmentParts):
         return text[:at] + text[at + 1] + text[at] + text[at + 2 :] if self.chance(0.6) else text[:at] + text[at + 1 :]
 
     def plain(self) -> Node:
-        """ "left zebra", "bottom right bowl", "red shirt", "biggest bear", "pink dress girl"."""
+        """Return a phrase such as "left zebra", "bottom right bowl", "red shirt", "biggest bear", "pink dress girl"."""
         head = self.phrase(article=0.15, rich=0.6)
         extra: list[Node] = []
         way = float(self.rng.random())
@@ -113,7 +113,7 @@ class FragmentMaker(FragmentParts):
         return head
 
     def placed(self) -> Node:
-        """A noun with one or two phrases after it: "man in blue on the right", "chair in corner"."""
+        """Return a noun with one or two phrases after it: "man in blue on the right", "chair in corner"."""
         head = self.phrase(rich=0.35, article=0.3)
         makers = [self.place, self.attire, self.relation]
         head.after(makers[int(self.rng.choice(3, p=(0.45, 0.35, 0.2)))]())
@@ -124,7 +124,7 @@ class FragmentMaker(FragmentParts):
         return head
 
     def related(self) -> Node:
-        """ "cup next to the lamp"."""
+        """Return a noun with a relation, such as "cup next to the lamp"."""
         head = self.phrase(rich=0.35, article=0.45)
         relation = self.relation()
         if self.chance(0.3):
@@ -132,7 +132,7 @@ class FragmentMaker(FragmentParts):
         return head.after(relation)
 
     def doing(self) -> Node:
-        """ "kid eating pizza on left", "car parked behind the truck"."""
+        """Return a noun with an action, such as "kid eating pizza on left", "car parked behind the truck"."""
         head = self.phrase(rich=0.3, article=0.4)
         if self.chance(0.15):
             head.after(self.attire())
@@ -142,7 +142,7 @@ class FragmentMaker(FragmentParts):
         return head
 
     def clause(self) -> Node:
-        """ "the zebra that is closest", "a man who is wearing a hat", "the dog whose head is hidden"."""
+        """Return a noun with a relative clause, such as "the zebra that is closest", "a man who is wearing a hat"."""
         head = self.phrase(rich=0.3, article=0.85)
         way = float(self.rng.random())
         who = Node(self.pick(("who", "that", "that", "which")), "WDT", "PRON", "nsubj")
@@ -171,7 +171,7 @@ class FragmentMaker(FragmentParts):
         return head.after(Node(text, tag, "VERB", "relcl", [who], [self.phrase("dobj", person=False, rich=0.5)]))
 
     def sentence(self) -> Node:
-        """ "there is a dog behind the tree", "the man is wearing a hat", "the cup is on the left"."""
+        """Return a sentence such as "there is a dog behind the tree", "the man is wearing a hat"."""
         subject = self.phrase("nsubj", rich=0.3, article=0.9)
         way = float(self.rng.random())
         if way < 0.25:
@@ -228,7 +228,7 @@ class FragmentMaker(FragmentParts):
         return with_article(kind(text, "ROOT").after(self.prep("of", several)), "the")
 
     def of_phrase(self) -> Node:
-        """ "bowl of soup bottom right", "the slice of pizza on the plate"."""
+        """Return a noun with "of", such as "bowl of soup bottom right", "the slice of pizza on the plate"."""
         head = self.phrase(rich=0.25, article=0.4)
         head.text, head.tag = self.pick((*words.HOLDERS, "front", "back", "top", "bottom", "front")), "NN"
         head.after(self.prep("of", self.phrase("pobj", person=False, rich=0.2, article=0.2)))

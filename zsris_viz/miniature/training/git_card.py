@@ -40,7 +40,7 @@ are thrown away after training. AdamW with a warm-up, a constant rate and a deca
 
 
 def card(training: dict[str, Any], figures: dict[str, Any], digest: str) -> str:
-    """The text of the card.
+    """Return the text of the card.
 
     Args:
         training: what the training wrote to training.json.
@@ -77,7 +77,7 @@ def card(training: dict[str, Any], figures: dict[str, Any], digest: str) -> str:
 
 
 def main(argv: list[str]) -> None:
-    """The command line of `python -m zsris_viz.miniature card git`."""
+    """Run the command `python -m zsris_viz.miniature card git`."""
     parser = argparse.ArgumentParser(prog="python -m zsris_viz.miniature card git", description=__doc__)
     parser.add_argument("--run", type=Path, required=True, help="the folder of the training run")
     parser.add_argument("--figures", type=Path, required=True, help="the JSON file that measure wrote")

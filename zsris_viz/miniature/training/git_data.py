@@ -26,7 +26,7 @@ BACKGROUND = "a plain background"
 
 
 def phrase(item: SceneObject, count: int = 1) -> str:
-    """An object in words: "a red cat", "a man in a blue shirt", "two red cats", "two men in blue shirts"."""
+    """Describe objects in words: "a red cat", "a man in a blue shirt", "two red cats", "two men in blue shirts"."""
     noun = item.noun if count == 1 else plural(item.noun)
     if item.is_person:
         article = "an" if item.colour[0] in "aeiou" else "a"
@@ -39,7 +39,7 @@ def phrase(item: SceneObject, count: int = 1) -> str:
 
 
 def whole_caption(layout: SceneLayout) -> str:
-    """All objects of a scene, from left to right, objects alike counted together: "a red cat, a blue mug and a tree".
+    """Describe all objects of a scene from left to right, with like objects counted: "a red cat, a mug and two trees".
 
     Colours are always named. The order is fixed, so that a captioner need not guess which object comes next.
     """
@@ -74,14 +74,14 @@ def _squashed(image: Image.Image, side: int) -> np.ndarray:
 
 
 def _rough(mask: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """The mask grown or shrunk by up to two pixels, as proposals are not exact; unchanged if nothing would be left."""
+    """Grow or shrink a mask by up to two pixels, as proposals are not exact; unchanged if nothing would be left."""
     grow = rng.random() < 0.5
     changed = (ndimage.binary_dilation if grow else ndimage.binary_erosion)(mask, iterations=int(rng.integers(1, 3)))
     return changed if changed.any() else mask
 
 
 def _ground(masks: np.ndarray, rng: np.random.Generator) -> np.ndarray | None:
-    """A box of bare background, or None where five tries find none."""
+    """Return a box of bare background, or None if five tries find none."""
     side = masks.shape[-1]
     taken = masks.any(0)
     for _ in range(5):
@@ -96,7 +96,7 @@ def _ground(masks: np.ndarray, rng: np.random.Generator) -> np.ndarray | None:
 
 
 def region_pictures(serial: int, side: int) -> list[Pictured]:
-    """All regions of one drawn scene, blurred and black grounds, as :func:`region_images` cuts them.
+    """Return all regions of a scene on blurred and black backgrounds, as :func:`region_images` cuts them.
 
     Scenes are drawn at 112 to 224 pixels; a third of the masks are rough, a fifth of the boxes have a margin, a third
     are padded to a square, and one scene in three adds a piece of bare ground.
@@ -127,7 +127,7 @@ def region_pictures(serial: int, side: int) -> list[Pictured]:
 
 
 def cells_of(layout: SceneLayout, masks: np.ndarray, grid: int = GRID) -> np.ndarray:
-    """What covers each cell of a grid over a square picture: see `Pictured.cells`.
+    """Return what covers each cell of a grid over a square picture, see `Pictured.cells`.
 
     Args:
         masks: (N, S, S) bool, of the objects in order. An object covers a cell of which a quarter is its own.
@@ -145,9 +145,9 @@ def cells_of(layout: SceneLayout, masks: np.ndarray, grid: int = GRID) -> np.nda
 
 
 def whole_picture(serial: int, side: int) -> Pictured:
-    """One whole scene with its caption, or, three times of four, a square window of one that shows some objects larger.
+    """Return a whole scene with its caption or, three times out of four, a square window of one.
 
-    Small objects are hard to make out at first; a window brings them near, and all sizes up to the whole scene occur.
+    Small objects are hard to recognise at first. A window enlarges them, and all sizes up to the whole scene occur.
     """
     rng = np.random.default_rng([GIT_SEEDS, 1, serial])
     layout = sample_layout(GIT_SEEDS + (1 << 36) + serial, least=1, most=int(rng.choice((2, 4, 6))), same_noun=0.3)
@@ -165,7 +165,7 @@ def whole_picture(serial: int, side: int) -> Pictured:
 
 
 def _window(masks: np.ndarray, rng: np.random.Generator) -> tuple[int, int, int, np.ndarray]:
-    """A square window that cuts no object in two: left, top, size, and which objects (at least one) are in it.
+    """Return a square window that cuts no object in two: left, top, size, and the objects in it, at least one.
 
     An object is in the window with over 80 % of its pixels, out of it with under 20 %; after 20 tries, the whole.
     """
@@ -215,7 +215,7 @@ class GitPictures:
             self._next[kind] = end
 
     def batch(self, step: int, regions: int, wholes: int) -> tuple[list[Pictured], list[Pictured]]:
-        """The batch of a step: regions of different scenes, and whole scenes."""
+        """Return the batch of a step: regions of different scenes, and whole scenes."""
         self._fill(step)
         rng = np.random.default_rng([self.seed, step, 7])
         scenes = rng.integers(len(self._regions), size=regions)

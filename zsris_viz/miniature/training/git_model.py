@@ -24,7 +24,7 @@ PAD, UNKNOWN, START, END, MASK = "[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"
 
 
 def tokens() -> list[str]:
-    """The vocabulary in order: BERT's special tokens, the words of the world, and letters for all other words."""
+    """Return the vocabulary: BERT's special tokens, the words of the world, and letters for all other words."""
     words = [word for word in (*vocabulary(), "plain", "shirts", "coats") if word.isalpha()]
     letters = [*string.ascii_lowercase, *string.digits]
     pieces = [PAD, UNKNOWN, START, END, MASK, *words, ",", ".", "-", *letters, *(f"##{letter}" for letter in letters)]
@@ -78,12 +78,12 @@ def word_ids() -> dict[str, int]:
 
 
 def encode(text: str, ids: dict[str, int]) -> list[int]:
-    """The ids of a caption in words of the world, with start and end."""
+    """Return the ids of a caption in words of the world, with start and end."""
     return [ids[START], *(ids[word] for word in text.replace(",", " ,").split()), ids[END]]
 
 
 def write_processor(folder: Path) -> None:
-    """Writes tokenizer and preprocessing as GitProcessor reads them: a BERT tokenizer and CLIP's image processor."""
+    """Write tokenizer and preprocessing as GitProcessor reads them: a BERT tokenizer and CLIP's image processor."""
     from transformers import BertTokenizer, CLIPImageProcessor, GitProcessor
 
     folder.mkdir(parents=True, exist_ok=True)
@@ -97,7 +97,7 @@ def write_processor(folder: Path) -> None:
 
 
 def save(model: GitForCausalLM, folder: Path) -> None:
-    """Writes config.json, generation_config.json and fp16 weights; the model itself stays as it is."""
+    """Write config.json, generation_config.json and fp16 weights; the model itself stays unchanged."""
     from safetensors.torch import save_file
 
     folder.mkdir(parents=True, exist_ok=True)

@@ -39,8 +39,10 @@ def _scenes(draw: str, count: int) -> Iterator:
 
 
 def patch_scores(scene: SceneFeatures, sentence: torch.Tensor, layer: int, *, negate: bool) -> torch.Tensor:
-    """Mean of the patch-text map of one layer inside each mask, (N,); the map drawn bilinearly at the size of the
-    image."""
+    """Return the mean of the patch-text map of a layer inside each mask, (N,).
+
+    The map is resized bilinearly to the size of the image.
+    """
     from zsris_viz.methods.copatch.patches import projected_patches
 
     patches = projected_patches(scene, negate=negate)[layer]
@@ -51,7 +53,7 @@ def patch_scores(scene: SceneFeatures, sentence: torch.Tensor, layer: int, *, ne
 
 
 def choose_among_masks(clip: ImageTextModel, draw: str, count: int, *, alpha: float) -> dict[str, dict[str, float]]:
-    """Share of expressions, in per cent, for which the right ground-truth mask is chosen, by method and kind.
+    """Return the share of expressions, in per cent, for which the right mask is chosen, by method and kind.
 
     Args:
         clip: the model.
@@ -152,7 +154,7 @@ def minimal_pairs(clip: ImageTextModel, count: int, *, seed: int = 0) -> dict[st
 
 
 def measure(clip: ImageTextModel, *, count: int = 500, draws: tuple[str, ...] = DRAWS, alpha: float = 0.5) -> dict:
-    """All figures of the card: choices by draw, and minimal pairs."""
+    """Return all figures of the card: choices by draw, and minimal pairs."""
     result: dict = {
         "alpha": alpha,
         "scenes": count,
@@ -163,7 +165,7 @@ def measure(clip: ImageTextModel, *, count: int = 500, draws: tuple[str, ...] = 
 
 
 def main(argv: list[str]) -> None:
-    """The command line of `python -m zsris_viz.miniature measure clip`."""
+    """Run the command `python -m zsris_viz.miniature measure clip`."""
     parser = argparse.ArgumentParser(prog="python -m zsris_viz.miniature measure clip", description=__doc__)
     parser.add_argument("--model", choices=("clip", "clip-rn"), default="clip")
     parser.add_argument("--weights", default=None, help="a folder of weights; default: the shipped ones")

@@ -22,7 +22,7 @@ STYLES = ("blur", "black")
 
 
 def nouns_of(caption: str) -> list[str]:
-    """The nouns of the world that a caption names, in order, in the singular and by their plain name.
+    """Return the nouns of the world in a caption, in order, in the singular and by their plain name.
 
     >>> nouns_of("a red kitten and two men in blue shirts")
     ['cat', 'man']
@@ -31,7 +31,7 @@ def nouns_of(caption: str) -> list[str]:
 
 
 def colours_of(caption: str) -> list[str]:
-    """The colours that a caption names, in order."""
+    """Return the colours in a caption, in order."""
     return [word for word in _words(caption) if word in COLOURS]
 
 
@@ -54,7 +54,7 @@ def precision_recall(nouns: Iterable[tuple[set[str], set[str]]]) -> dict[str, fl
 
 
 def measure(captioner: Captioner, *, count: int = 100, splits: tuple[str, ...] = SPLITS) -> dict[str, Any]:
-    """All figures of the card.
+    """Return all figures of the card.
 
     Args:
         captioner: the model.
@@ -92,7 +92,7 @@ def measure(captioner: Captioner, *, count: int = 100, splits: tuple[str, ...] =
 
 
 def main(argv: list[str]) -> None:
-    """The command line of `python -m zsris_viz.miniature measure git`."""
+    """Run the command `python -m zsris_viz.miniature measure git`."""
     parser = argparse.ArgumentParser(prog="python -m zsris_viz.miniature measure git", description=__doc__)
     parser.add_argument("--weights", default="miniature", help="a folder of weights; default: the shipped ones")
     parser.add_argument("--scenes", type=int, default=100, help="of each split")

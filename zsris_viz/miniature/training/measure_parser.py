@@ -31,7 +31,7 @@ Style = list[dict[str, str]]
 
 
 def make_example(nlp: Language, words: Sequence[UdWord]) -> Example:
-    """A sentence to learn from or to be scored on: gold tokens, the tokenizer's norms where it agrees with them."""
+    """Return a sentence to learn from or to score: gold tokens, with the tokenizer's norms where it agrees."""
     from spacy.tokens import Doc
     from spacy.training import Example
 
@@ -80,7 +80,7 @@ def score_scenes(parser: Parser, seed: int = HELD_OUT[0], count: int = HELD_OUT[
 
 
 def read_style(path: str | Path = STYLE) -> Style:
-    """The list of RefCOCO-style expressions: tab-separated, with columns expression, head, noun_phrase, direction.
+    """Read RefCOCO-style expressions, tab-separated with columns expression, head, noun_phrase, direction.
 
     Raises:
         UnavailableError: there is no such file.
@@ -115,7 +115,7 @@ def score_style(parser: Parser, rows: Style) -> dict[str, Any]:
 
 
 def milliseconds(parser: Parser, rows: Style) -> float:
-    """Mean processor time of parsing one expression that is not cached, one at a time."""
+    """Return the mean processor time of parsing one expression that is not cached, one at a time."""
     fresh = Parser(parser.name)
     fresh.parse("a warm-up")
     started = time.process_time()
@@ -125,7 +125,7 @@ def milliseconds(parser: Parser, rows: Style) -> float:
 
 
 def measure(parser: Parser, treebank: str | Path, style: Style) -> dict[str, Any]:
-    """All figures of the model card."""
+    """Return all figures of the model card."""
     test = load_split(treebank, "test")
     return {
         "treebank_gold_tokens": score_treebank(parser.nlp, test),
@@ -137,7 +137,7 @@ def measure(parser: Parser, treebank: str | Path, style: Style) -> dict[str, Any
 
 
 def folder_hash(folder: Path) -> str:
-    """SHA-256 over names and contents of all files but the card, in order of names."""
+    """Return the SHA-256 over names and contents of all files but the card, in the order of their names."""
     digest = hashlib.sha256()
     for path in sorted(path for path in folder.rglob("*") if path.is_file() and path.name != "card.md"):
         digest.update(path.relative_to(folder).as_posix().encode() + b"\0" + path.read_bytes())
@@ -145,7 +145,7 @@ def folder_hash(folder: Path) -> str:
 
 
 def write_card(folder: Path, recipe: dict[str, Any], figures: dict[str, Any]) -> None:
-    """The model card, ``card.md`` in the pipeline's folder."""
+    """Write the model card, `card.md` in the folder of the pipeline."""
 
     def row(values: dict[str, Any], *names: str) -> str:
         return " | ".join(str(values[name]) for name in names)
@@ -204,7 +204,7 @@ takes one and says nothing.
 
 
 def main(argv: list[str] | None = None) -> None:
-    """The command ``measure parser``: prints the figures as JSON."""
+    """Run the command `measure parser`, which prints the figures as JSON."""
     options = argparse.ArgumentParser(prog="python -m zsris_viz.miniature measure parser", description=__doc__)
     options.add_argument(
         "--treebank", required=True, help="folder with the *-test.conllu[.gz] file of a UD English treebank"

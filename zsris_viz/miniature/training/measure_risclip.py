@@ -21,13 +21,13 @@ ZERO_SHOT = ("score-map", "clip-surgery", "region-token", "cropping", "global-lo
 
 
 def by_kind(rows: Any) -> dict[str, float]:
-    """mIoU in per cent over all rows, and for each kind of expression."""
+    """Return the mIoU in per cent over all rows, and for each kind of expression."""
     found = {"all": rows.iou.mean(), **rows.groupby("kind").iou.mean().to_dict()}
     return {kind: round(100 * float(value), 1) for kind, value in found.items()}
 
 
 def measure_masks(clip: ImageTextModel, checkpoint: str | None, split: str, limit: int) -> dict[str, Any]:
-    """RISCLIP on held-out scenes: mIoU by kind, oIoU, and the share of masks with IoU above 0.5."""
+    """Measure RISCLIP on held-out scenes: mIoU by kind, oIoU, and the share of masks with IoU above 0.5."""
     from zsris_viz.evaluation import evaluate
     from zsris_viz.methods import get_method
 
@@ -57,7 +57,7 @@ def measure_rivals(
 
 
 def measure_maps(model: RisClipModel, limit: int, split: str = "val") -> dict[str, dict[str, float]]:
-    """How well each step of the way grounds expressions, over the first images of a split.
+    """Measure how well each step of the model grounds expressions, over the first images of a split.
 
     Returns:
         "clip", "cfe", "ske" (maps) and "mask" -> pointing (per cent of expressions whose highest cell lies in the
@@ -98,7 +98,7 @@ def measure_maps(model: RisClipModel, limit: int, split: str = "val") -> dict[st
 
 
 def main(argv: list[str]) -> None:
-    """The command line of `python -m zsris_viz.miniature measure risclip`."""
+    """Run the command `python -m zsris_viz.miniature measure risclip`."""
     parser = argparse.ArgumentParser(prog="python -m zsris_viz.miniature measure risclip", description=__doc__)
     parser.add_argument("--checkpoint", default=None, help="model.safetensors of a run; default: the shipped one")
     parser.add_argument("--scenes", type=int, default=500, help="of each split")

@@ -28,7 +28,7 @@ def measure(
     size: int = 224,
     **settings: Any,
 ) -> dict[str, dict[str, float]]:
-    """How well the proposals cover the objects of held-out scenes.
+    """Measure how well the proposals cover the objects of held-out scenes.
 
     Every object of a scene counts, whether it is referred to or not, each as much as any other. Reference points are
     Felzenszwalb's regions on the same scenes, which need no weights.
@@ -73,7 +73,7 @@ def measure(
 
 
 def _summary(best: list[np.ndarray], areas: list[np.ndarray]) -> dict[str, float]:
-    """The figures of one split from the best IoU and the area (share of the picture) of every object of each scene."""
+    """Return the figures of a split from the best IoU and the area (share of the picture) of every object."""
     values, area = np.concatenate(best), np.concatenate(areas)
     rng = np.random.default_rng(0)
     means = [np.concatenate([best[i] for i in rng.integers(0, len(best), len(best))]).mean() for _ in range(500)]
@@ -91,7 +91,7 @@ def _summary(best: list[np.ndarray], areas: list[np.ndarray]) -> dict[str, float
 
 
 def main(argv: list[str]) -> None:
-    """The command line of `python -m zsris_viz.miniature measure sam`."""
+    """Run the command `python -m zsris_viz.miniature measure sam`."""
     parser = argparse.ArgumentParser(prog="python -m zsris_viz.miniature measure sam", description=__doc__)
     parser.add_argument("--weights", default="miniature", help="a weight file (default: the one in the package)")
     parser.add_argument("--scenes", type=int, default=125, help="of each split; 500 in all")

@@ -50,7 +50,7 @@ def accuracy(inputs: Tensor, hot: Tensor, unseen: Tensor, right: Tensor) -> floa
 
 @torch.no_grad()
 def patches_of(model: RisClipModel, split: str, limit: int) -> tuple[dict[str, Tensor], list[str]]:
-    """Features of the patches inside objects, by layer, each (n, C), and the nouns of these objects."""
+    """Return the features of the patches inside objects, by layer, each (n, C), and the nouns of these objects."""
     from zsris_viz.methods.risclip.batches import make_batch
     from zsris_viz.methods.risclip.config import Data
     from zsris_viz.methods.risclip.model import KERNEL

@@ -31,7 +31,7 @@ frozen, then all parts. AdamW, a warm-up and a cosine in each stage. Every setti
 
 
 def card(training: dict[str, Any], figures: dict[str, Any], size: int, digest: str, count: int) -> str:
-    """The text of the card.
+    """Return the text of the card.
 
     Args:
         training: what the checkpoint says of its training.
@@ -82,7 +82,7 @@ def card(training: dict[str, Any], figures: dict[str, Any], size: int, digest: s
 
 
 def _readout(found: dict[str, float]) -> str:
-    """What the frozen tower itself lets be known."""
+    """Return the paragraph on what can be read from the frozen tower."""
     layers = ", ".join(f"{found[name]:.0f} after {name}" for name in found if name.isdigit() and name != "0")
     return (
         "\n**What the frozen tower gives.** A linear readout of the noun from one patch inside an object, fitted on "
@@ -93,7 +93,7 @@ def _readout(found: dict[str, float]) -> str:
 
 
 def _rivals(figures: dict[str, Any]) -> list[str]:
-    """The table of zero-shot methods, and what was asked for."""
+    """Return the table of zero-shot methods with a sentence on how RISCLIP compares."""
     rivals = figures["zero_shot"]
     lines = [
         f"\nBeside zero-shot methods in their default settings, which choose among `{rivals['proposals']}` masks, on "
@@ -120,7 +120,7 @@ def _figure(value: float | None) -> str:
 
 
 def ship(run: Path, figures: dict[str, Any], folder: Path) -> Path:
-    """Weights in fp16, settings, curve and card of a run into a folder; returns the card's path."""
+    """Write weights in fp16, settings, curve and card of a run into a folder, and return the path of the card."""
     import torch
     import yaml
     from safetensors.torch import load_file, save_file
@@ -145,7 +145,7 @@ def ship(run: Path, figures: dict[str, Any], folder: Path) -> Path:
 
 
 def main(argv: list[str]) -> None:
-    """The command line of `python -m zsris_viz.miniature card risclip`."""
+    """Run the command `python -m zsris_viz.miniature card risclip`."""
     parser = argparse.ArgumentParser(prog="python -m zsris_viz.miniature card risclip", description=__doc__)
     parser.add_argument("--run", type=Path, required=True, help="the folder of the training run")
     parser.add_argument("--figures", type=Path, required=True, help="the JSON file that measure wrote")

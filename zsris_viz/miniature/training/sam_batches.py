@@ -39,12 +39,12 @@ class SamBatch:
     ground: Tensor
 
     def to(self, device: str) -> SamBatch:
-        """The same on a device."""
+        """Return the batch on a device."""
         return SamBatch(*(value.to(device) for value in vars(self).values()))
 
 
 def horizon(layout: SceneLayout, side: int) -> int | None:
-    """The first row below the horizon of a scene's background, or None where its two colours have no edge between them.
+    """Return the first row below the horizon of a background, or None if its two colours have no edge between them.
 
     Found in the background alone: one step between neighbouring rows, and nothing like it elsewhere.
     """
@@ -55,7 +55,7 @@ def horizon(layout: SceneLayout, side: int) -> int | None:
 
 
 def draw_batch(seed: int, step: int, *, scenes: int, prompts: int) -> SamBatch:
-    """The batch of a step: it depends on seed and step alone, so that a resumed run sees what it would have seen.
+    """Return the batch of a step, which depends on seed and step alone, so that a resumed run gets the same ones.
 
     A point lies anywhere on an object, or, one time in four, on the background, whose segment is then the whole of it
     or, half of the time where there is a horizon, what lies on the point's side of it.

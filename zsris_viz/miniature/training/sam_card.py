@@ -31,7 +31,7 @@ and mask prompts were not. The curve is in `training.csv`.
 
 
 def card(training: dict[str, Any], figures: dict[str, Any], digest: str) -> str:
-    """The text of the card.
+    """Return the text of the card.
 
     Args:
         training: what the training wrote to training.json.
@@ -74,7 +74,7 @@ def card(training: dict[str, Any], figures: dict[str, Any], digest: str) -> str:
 
 
 def main(argv: list[str]) -> None:
-    """The command line of `python -m zsris_viz.miniature card sam`."""
+    """Run the command `python -m zsris_viz.miniature card sam`."""
     parser = argparse.ArgumentParser(prog="python -m zsris_viz.miniature card sam", description=__doc__)
     parser.add_argument("--run", type=Path, required=True, help="the folder of the training run")
     parser.add_argument("--figures", type=Path, required=True, help="the JSON file that measure wrote")

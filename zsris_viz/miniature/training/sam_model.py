@@ -30,8 +30,11 @@ PIXEL_STD = (58.395, 57.12, 57.375)
 
 
 def miniature_sam() -> Sam:
-    """A new Sam of 0.77 million parameters with random weights: image encoder of 4 blocks, 96 wide, on 16 x 16 patches
-    of 8 pixels, attention in windows of 8 x 8 but for blocks 1 and 3 (counted from 0); decoder 64 wide."""
+    """Return a new SAM of 0.77 million parameters with random weights.
+
+    Its image encoder has 4 blocks, 96 wide, on 16 x 16 patches of 8 pixels, with attention in windows of 8 x 8 in
+    blocks 0 and 2 and global attention in blocks 1 and 3, counted from 0. Its decoder is 64 wide.
+    """
     from segment_anything.modeling import ImageEncoderViT, MaskDecoder, PromptEncoder, Sam, TwoWayTransformer
 
     grid = SIDE // PATCH
@@ -75,7 +78,7 @@ def miniature_sam() -> Sam:
 
 
 def masks_at_points(sam: Sam, pixels: Tensor, points: Tensor, picture: Tensor) -> tuple[Tensor, Tensor]:
-    """Masks at one point prompt each, on any pictures of a batch.
+    """Return masks at one point prompt each, on any pictures of a batch.
 
     SamPredictor runs the decoder on one picture at a time; a training step has few prompts on each of many.
 
@@ -104,7 +107,7 @@ def masks_at_points(sam: Sam, pixels: Tensor, points: Tensor, picture: Tensor) -
 
 
 def save_weights(sam: Sam, path: Path) -> None:
-    """The weights as fp16 safetensors under segment-anything's own names."""
+    """Write the weights as fp16 safetensors under segment-anything's own names."""
     from safetensors.torch import save
 
     state = {name: value.detach().half().cpu().contiguous() for name, value in sam.state_dict().items()}

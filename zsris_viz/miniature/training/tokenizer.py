@@ -19,7 +19,7 @@ CONTEXT_LENGTH = 77
 
 
 def _byte_letters() -> dict[int, str]:
-    """The printable letter that stands for each byte in byte-level BPE (Radford et al., GPT-2)."""
+    """Return the printable letter that stands for each byte in byte-level BPE (Radford et al., GPT-2)."""
     printable = [*range(33, 127), *range(161, 173), *range(174, 256)]
     letters = {byte: chr(byte) for byte in printable}
     spare = (chr(256 + offset) for offset in range(256))
@@ -30,7 +30,7 @@ def _byte_letters() -> dict[int, str]:
 
 
 def learn_merges(words: tuple[str, ...]) -> list[tuple[str, str]]:
-    """BPE merges that make every word one token.
+    """Return BPE merges that make every word one token.
 
     The commonest pair is merged first, ties going to the pair that sorts first, until no word has two pieces left;
     this is the
@@ -61,7 +61,7 @@ def learn_merges(words: tuple[str, ...]) -> list[tuple[str, str]]:
 
 
 def write_tokenizer(folder: Path) -> int:
-    """Writes vocab.json, merges.txt and tokenizer_config.json as CLIPTokenizer reads them.
+    """Write vocab.json, merges.txt and tokenizer_config.json as CLIPTokenizer reads them.
 
     Args:
         folder: an existing folder.
@@ -90,7 +90,7 @@ def write_tokenizer(folder: Path) -> int:
 
 @lru_cache(maxsize=1)
 def word_ids() -> dict[str, tuple[int, ...]]:
-    """The token ids of every word of the world, and of START and END, as the tokenizer gives them.
+    """Return the token ids of every word of the world, and of START and END.
 
     The training loop looks words up here, which is much faster than to tokenize each caption. A word is one token, but
     for "1st" and its like: CLIP's tokenizer splits digits off.

@@ -29,6 +29,7 @@ from zsris_viz.io.training_state import load_state, save_state
 from zsris_viz.miniature.training.clip_batches import CAPTIONS, SLIPS, ClipBatches
 from zsris_viz.miniature.training.clip_towers import PATCHES, SIDE, RnTowers, VitTowers, encode_by_length
 from zsris_viz.miniature.training.contrastive import contrastive_loss, patch_logits
+from zsris_viz.miniature.training.options import add_loop_options, loop_settings
 from zsris_viz.miniature.training.schedule import WarmupStableDecay
 from zsris_viz.miniature.training.tokenizer import write_tokenizer
 from zsris_viz.miniature.training.training_loop import CHECKPOINT, LOG, SETTINGS, TrainingLoop
@@ -217,17 +218,9 @@ def main(argv: list[str]) -> None:
     """Run the command `python -m zsris_viz.miniature train clip`."""
     parser = argparse.ArgumentParser(prog="python -m zsris_viz.miniature train clip", description=__doc__)
     parser.add_argument("--model", choices=("clip", "clip-rn"), default="clip")
-    parser.add_argument("--run", type=Path, default=None, help="folder for weights, checkpoint and log (runs/<model>)")
-    parser.add_argument("--pictures", type=int, default=None, help="pictures of the whole training (4,096,000)")
-    parser.add_argument("--decay", type=int, default=None, help="pictures of the decay at the end (12 %% of all)")
-    parser.add_argument("--batch", type=int, default=256, help="pictures in a batch")
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--peak", type=float, default=8e-4, help="constant learning rate")
+    add_loop_options(parser, run=None, unit="pictures", total=4_096_000, decay=12, batch=256, threads=2)
     parser.add_argument("--keep", type=float, default=0.25, help="share of the patches kept before the decay")
     parser.add_argument("--patch-weight", type=float, default=0.25, help="weight of the loss on the best patch")
-    parser.add_argument("--bf16", action="store_true", help="bfloat16; for GPUs, and CPUs with avx512_bf16 or AMX")
-    parser.add_argument("--threads", type=int, default=2)
-    parser.add_argument("--workers", type=int, default=1, help="processes that draw batches")
     parser.add_argument("--weights", type=Path, default=None, help="folder of weights to begin with")
     parser.add_argument(
         "--text-from", type=Path, default=None, help="clip-rn: folder of a ViT miniature whose text tower is kept"
@@ -241,25 +234,16 @@ def main(argv: list[str]) -> None:
     arguments = parser.parse_args(argv)
     run = arguments.run or Path("runs") / arguments.model
     step = branch(arguments.branch_from, run) if arguments.branch_from else None
-    pictures = arguments.pictures or 4_096_000
-    decay = arguments.decay if arguments.decay is not None else pictures * 12 // 100
     if step is not None:
         if arguments.decay is None:
             raise InvalidInputError("--branch-from needs --decay, the number of pictures of the decay.")
-        pictures = step * arguments.batch + arguments.decay
+        arguments.pictures = step * arguments.batch + arguments.decay
     folder = train(
         arguments.model,
         run,
-        pictures=pictures,
-        decay=decay,
-        batch_size=arguments.batch,
-        seed=arguments.seed,
-        peak=arguments.peak,
+        **loop_settings(arguments),
         keep=arguments.keep,
         patch_weight=arguments.patch_weight,
-        bf16=arguments.bf16,
-        threads=arguments.threads,
-        workers=arguments.workers,
         weights=arguments.weights,
         text_from=arguments.text_from,
         branched_at_step=step,

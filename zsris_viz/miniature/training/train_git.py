@@ -20,6 +20,7 @@ from zsris_viz.miniature import WEIGHTS
 from zsris_viz.miniature.training.clip_towers import MEAN, STD
 from zsris_viz.miniature.training.git_batches import GitBatches, Mixture
 from zsris_viz.miniature.training.git_model import build, save, write_processor
+from zsris_viz.miniature.training.options import add_loop_options, loop_settings
 from zsris_viz.miniature.training.schedule import WarmupStableDecay
 from zsris_viz.miniature.training.training_loop import TrainingLoop
 from zsris_viz.miniature.world.words import COLOURS, NOUNS
@@ -208,38 +209,22 @@ def train(
 
 
 def main(argv: list[str]) -> None:
-    """The command line of `python -m zsris_viz.miniature train git`."""
+    """Run the command `python -m zsris_viz.miniature train git`."""
     parser = argparse.ArgumentParser(prog="python -m zsris_viz.miniature train git", description=__doc__)
-    parser.add_argument("--run", type=Path, default=Path("runs/git"), help="folder for weights, checkpoint and log")
-    parser.add_argument("--pictures", type=int, default=640_000, help="pictures of the whole training")
-    parser.add_argument("--decay", type=int, default=None, help="pictures of the decay at the end (15 %% of all)")
-    parser.add_argument("--batch", type=int, default=64, help="pictures in a batch")
+    add_loop_options(parser, run=Path("runs/git"), unit="pictures", total=640_000, decay=15, batch=64, threads=1)
     parser.add_argument("--regions", type=int, default=24, help="regions in a batch after the first part")
     parser.add_argument("--wholes-first", type=float, default=0.4, help="share of the training with whole scenes alone")
     parser.add_argument(
         "--encoder-from", type=Path, default=WEIGHTS / "clip", help="folder of the built-in CLIP to begin with"
     )
     parser.add_argument("--patch-weight", type=float, default=0.25, help="weight of the loss on patches; 0 for none")
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--peak", type=float, default=8e-4, help="constant learning rate")
-    parser.add_argument("--bf16", action="store_true", help="bfloat16; for GPUs, and CPUs with avx512_bf16 or AMX")
-    parser.add_argument("--threads", type=int, default=1)
-    parser.add_argument("--workers", type=int, default=1, help="processes that draw batches")
     arguments = parser.parse_args(argv)
-    decay = arguments.decay if arguments.decay is not None else arguments.pictures * 15 // 100
     folder = train(
         arguments.run,
-        pictures=arguments.pictures,
-        decay=decay,
-        batch_size=arguments.batch,
+        **loop_settings(arguments),
         regions=arguments.regions,
         wholes_first=arguments.wholes_first,
         encoder_from=arguments.encoder_from,
         patch_weight=arguments.patch_weight,
-        seed=arguments.seed,
-        peak=arguments.peak,
-        bf16=arguments.bf16,
-        threads=arguments.threads,
-        workers=arguments.workers,
     )
     print(f"weights in {folder}")

@@ -38,7 +38,7 @@ RECIPE: dict[str, Any] = {
 
 
 def recipe(**changed: Any) -> dict[str, Any]:
-    """The recipe with other values; groups such as `steps` are merged key by key."""
+    """Return the recipe with other values; groups such as `steps` are merged key by key."""
     settings = {name: dict(value) if isinstance(value, dict) else value for name, value in RECIPE.items()}
     for name, value in changed.items():
         settings[name] = (
@@ -48,7 +48,7 @@ def recipe(**changed: Any) -> dict[str, Any]:
 
 
 def main(argv: list[str]) -> None:
-    """The command line of `python -m zsris_viz.miniature train risclip`."""
+    """Run the command `python -m zsris_viz.miniature train risclip`."""
     parser = argparse.ArgumentParser(prog="python -m zsris_viz.miniature train risclip", description=__doc__)
     parser.add_argument("--run", type=Path, default=Path("runs/risclip"), help="folder for weights, state and log")
     parser.add_argument("--share", type=float, default=1.0, help="of the recipe's steps, for a shorter training")

@@ -16,6 +16,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from zsris_viz.miniature.training.options import add_loop_options, loop_settings
 from zsris_viz.miniature.training.sam_batches import SamBatch, SamBatches
 from zsris_viz.miniature.training.sam_model import masks_at_points, miniature_sam, save_weights
 from zsris_viz.miniature.training.schedule import WarmupStableDecay
@@ -46,13 +47,13 @@ def mask_losses(logits: Tensor, segments: Tensor) -> Tensor:
 
 
 def true_iou(logits: Tensor, segments: Tensor) -> Tensor:
-    """(P, K): IoU of the cut masks with the segments."""
+    """Return the IoU of the cut masks with the segments, (P, K)."""
     shown, wanted = logits > 0, (segments > 0.5)[:, None]
     return (shown & wanted).sum((2, 3)) / (shown | wanted).sum((2, 3)).clamp(min=1)
 
 
 def loss_of(logits: Tensor, guessed: Tensor, batch: SamBatch) -> tuple[Tensor, Tensor]:
-    """The loss of a step, and (P, 4) the true IoU of every mask."""
+    """Return the loss of a step and the true IoU of every mask, (P, 4)."""
     losses = mask_losses(logits, batch.segments)
     found = true_iou(logits.detach(), batch.segments)
     best = losses[:, 1:].amin(dim=1)
@@ -153,28 +154,7 @@ def train(
 def main(argv: list[str]) -> None:
     """Run the command `python -m zsris_viz.miniature train sam`."""
     parser = argparse.ArgumentParser(prog="python -m zsris_viz.miniature train sam", description=__doc__)
-    parser.add_argument("--run", type=Path, default=Path("runs/sam"), help="folder for weights, checkpoint and log")
-    parser.add_argument("--scenes", type=int, default=320_000, help="scenes of the whole training")
-    parser.add_argument("--decay", type=int, default=None, help="scenes of the decay at the end (15 %% of all)")
-    parser.add_argument("--batch", type=int, default=16, help="scenes in a batch")
+    add_loop_options(parser, run=Path("runs/sam"), unit="scenes", total=320_000, decay=15, batch=16, threads=1)
     parser.add_argument("--prompts", type=int, default=3, help="points on each scene")
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--peak", type=float, default=8e-4, help="constant learning rate")
-    parser.add_argument("--threads", type=int, default=1)
-    parser.add_argument("--workers", type=int, default=1, help="processes that draw batches")
-    parser.add_argument("--bf16", action="store_true", help="bfloat16; for GPUs, and CPUs with avx512_bf16 or AMX")
     arguments = parser.parse_args(argv)
-    decay = arguments.decay if arguments.decay is not None else arguments.scenes * 15 // 100
-    folder = train(
-        arguments.run,
-        scenes=arguments.scenes,
-        decay=decay,
-        batch_size=arguments.batch,
-        prompts=arguments.prompts,
-        seed=arguments.seed,
-        peak=arguments.peak,
-        bf16=arguments.bf16,
-        threads=arguments.threads,
-        workers=arguments.workers,
-    )
-    print(f"weights in {folder}")
+    print(f"weights in {train(arguments.run, **loop_settings(arguments), prompts=arguments.prompts)}")

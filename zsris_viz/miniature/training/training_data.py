@@ -29,8 +29,10 @@ def _mirrored(layout: SceneLayout, *, vertical: bool) -> SceneLayout:
 
 
 def near_duplicate(layout: SceneLayout, rng: np.random.Generator) -> SceneLayout:
-    """The scene with one thing changed: mirrored, two objects swapped, or another colour, noun, size or place of one
-    object."""
+    """Return the scene with one change.
+
+    It is mirrored, two objects are swapped, or one object has another colour, noun, size or place.
+    """
     kind = int(rng.integers(7))
     objects = list(layout.objects)
     index = int(rng.integers(len(objects)))
@@ -61,7 +63,7 @@ def near_duplicate(layout: SceneLayout, rng: np.random.Generator) -> SceneLayout
 
 
 def cut_out(item: SceneObject, side: int, rng: np.random.Generator) -> np.ndarray:
-    """One object cut out on a plain ground and enlarged to the whole picture, as Cropping shows it to CLIP.
+    """Cut out an object on a plain background and enlarge it to the whole picture, as Cropping does.
 
     Returns:
         (side, side, 3) uint8; squashed to a square in half of the cases, else padded; the ground is black in three of

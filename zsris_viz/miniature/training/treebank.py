@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def read_conllu(path: str | Path) -> Iterator[list[UdWord]]:
-    """The sentences of a treebank file, in Universal Dependencies as they stand.
+    """Yield the sentences of a treebank file, in Universal Dependencies.
 
     Args:
         path: a ``.conllu`` or ``.conllu.gz`` file. Ten tab-separated columns
@@ -77,7 +77,7 @@ def _words(rows: list[list[str]]) -> list[UdWord]:
 
 
 def load_split(folder: str | Path, split: str) -> list[list[UdWord]]:
-    """One split ("train", "dev" or "test") of the treebank in ``folder``, converted to CLEAR style.
+    """Load a split ("train", "dev" or "test") of the treebank in `folder`, converted to CLEAR style.
 
     The folder holds one file a split, named like ``en_ewt-ud-train.conllu.gz``.
     """
@@ -88,7 +88,7 @@ def load_split(folder: str | Path, split: str) -> list[list[UdWord]]:
 
 
 def to_doc(vocab: Vocab, words: Iterable[UdWord]) -> Doc:
-    """A spaCy document with the gold annotation of one sentence."""
+    """Return a spaCy document with the gold annotation of one sentence."""
     from spacy.tokens import Doc
 
     words = list(words)

@@ -1,10 +1,10 @@
-"""Universal Dependencies turned into the label scheme of the ``en_core_web_*`` pipelines (CLEAR style).
+"""Universal Dependencies turned into the label scheme of the `en_core_web_*` pipelines (CLEAR style).
 
 The two schemes differ in who governs whom. Universal Dependencies let content words govern; CLEAR style lets the
 preposition govern its object, the verb "be" its complement, and each conjunct the next one. The rules below turn those
 arcs round and rename the rest, so that :attr:`spacy.tokens.Doc.noun_chunks` and every rule of
 :mod:`zsris_viz.language` read a tree of the built-in pipeline as they read one of the published English pipelines.
-Labels are those listed by ``spacy.explain``.
+Labels are those listed by `spacy.explain`.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from zsris_viz.miniature.training.ud_to_clear_labels import CLAUSAL, DEGREE, NOM
 
 @dataclass(frozen=True)
 class UdWord:
-    """One word of a tree. ``head`` is the index of its governor in the sentence, its own index for the root."""
+    """One word of a tree. `head` is the index of its governor in the sentence, its own index for the root."""
 
     text: str
     lemma: str
@@ -40,7 +40,7 @@ class _Tree:
         return [j for j, head in enumerate(self.head) if head == i and j != i]
 
     def raise_over(self, child: int, parent: int) -> None:
-        """``child`` takes the place of ``parent``, which becomes its dependent; labels are left to the caller."""
+        """Put `child` in the place of `parent`, which becomes its dependent; labels are left to the caller."""
         self.head[child] = child if self.head[parent] == parent else self.head[parent]
         self.head[parent] = child
 
@@ -52,13 +52,13 @@ class _Tree:
 
 
 def to_clear_style(words: list[UdWord]) -> list[UdWord]:
-    """The same sentence with CLEAR-style heads and labels.
+    """Return the same sentence with CLEAR-style heads and labels.
 
     Args:
         words: a sentence in Universal Dependencies, as :func:`.treebank.read_conllu` yields it.
 
     Returns:
-        new words; texts, lemmas and tags unchanged. The result is a tree with one ``ROOT``.
+        new words; texts, lemmas and tags unchanged. The result is a tree with one `ROOT`.
     """
     tree = _Tree(words)
     order = range(len(words))
@@ -88,8 +88,9 @@ def to_clear_style(words: list[UdWord]) -> list[UdWord]:
 
 
 def _raise_copula(tree: _Tree, cop: int) -> None:
-    """ "be" heads its clause; its complement becomes attr, acomp, advmod, ccomp, or stays to be governed by a
-    preposition.
+    """Make "be" the head of its clause.
+
+    Its complement becomes attr, acomp, advmod or ccomp, or stays for a preposition to govern it.
     """
     predicate = tree.head[cop]
     if tree.ud[predicate] == "cop":
@@ -153,7 +154,7 @@ def _infinitive(tree: _Tree, i: int) -> bool:
 
 
 def _governs_gerund(tree: _Tree, mark: int) -> bool:
-    """ "for coming", "without paying": the marker is a preposition there, and the gerund its clausal object."""
+    """Return whether a marker is a preposition with a gerund as its object: "for coming", "without paying"."""
     verb = tree.head[mark]
     return (
         tree.words[mark].tag == "IN"
@@ -164,7 +165,7 @@ def _governs_gerund(tree: _Tree, mark: int) -> bool:
 
 
 def _name_fixed(tree: _Tree, i: int) -> None:
-    """The later words of a fixed expression: "because of", "such as", "as well as", "of course", "so that"."""
+    """Label the later words of a fixed expression: "because of", "such as", "as well as", "of course", "so that"."""
     first = tree.head[i]
     pair = (tree.lower(first), tree.lower(i))
     if pair == ("such", "as") and tree.ud[first] in ("case", "mark"):
@@ -186,7 +187,7 @@ def _name_fixed(tree: _Tree, i: int) -> None:
 
 
 def _turn_flat(tree: _Tree, i: int) -> None:
-    """A name is headed by its last word: "John" depends on "Smith"."""
+    """Make the last word the head of a name: "John" depends on "Smith"."""
     first = tree.head[i]
     if tree.words[first].tag == "CD" or tree.pos(first) not in ("PROPN", "NOUN", "X", "ADJ"):
         return
@@ -204,7 +205,7 @@ def _turn_flat(tree: _Tree, i: int) -> None:
 
 
 def _turn_currency(tree: _Tree, sign: int) -> None:
-    """The number heads "$ 5", the sign modifies it."""
+    """Make the number the head of "$ 5", which the sign modifies."""
     numbers = [j for j in tree.children(sign) if tree.ud[j] == "nummod"]
     if not numbers:
         return
@@ -219,7 +220,7 @@ def _turn_currency(tree: _Tree, sign: int) -> None:
 
 
 def _chain_conjuncts(tree: _Tree) -> None:
-    """Each conjunct depends on the one before it, which also governs the conjunction and the comma between them."""
+    """Attach each conjunct to the one before it, which also governs the conjunction and the comma between them."""
     for first in range(len(tree.words)):
         previous = first
         for j in tree.children(first):
@@ -233,7 +234,7 @@ def _chain_conjuncts(tree: _Tree) -> None:
 
 
 def _raise_preposition(tree: _Tree, prep: int) -> None:
-    """The preposition takes the place of its object and what stands before it; the object becomes pobj or pcomp."""
+    """Put a preposition in the place of its object and what precedes it; the object becomes pobj or pcomp."""
     governed = tree.head[prep]
     if tree.words[prep].tag == "POS" or tree.ud[prep] == "fixed":
         tree.new[prep] = "case"
@@ -275,7 +276,7 @@ def _raise_preposition(tree: _Tree, prep: int) -> None:
 
 
 def _label(tree: _Tree, i: int) -> str:
-    """The CLEAR-style name of an arc that keeps its direction."""
+    """Return the CLEAR-style label of an arc that keeps its direction."""
     label, word, head = tree.ud[i], tree.words[i], tree.head[i]
     if label == "mark":
         return "aux" if word.tag == "TO" else "mark"
