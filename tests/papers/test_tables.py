@@ -18,6 +18,7 @@ from zsris_viz.datasets import load_dataset
 from zsris_viz.datasets.export import export
 from zsris_viz.errors import InvalidInputError, UnavailableError
 from zsris_viz.evaluation import evaluate
+from zsris_viz.latex import latex_table
 from zsris_viz.methods import get_method, method_names
 from zsris_viz.methods.base import MethodInfo
 from zsris_viz.papers.comparison import column_title, comparison_table, paired_table, wide_table
@@ -223,6 +224,11 @@ def test_stand_ins_are_named_and_refused_on_benchmarks() -> None:
     found = comparison_table(Benchmark(**parts, allow_stand_ins=True), table, resamples=10)
     assert set(found["stand_ins"]) == {"felzenszwalb for FreeSOLO; miniature for ViT-B/32"}
     assert set(wide_table(found)["stand_ins"]) == set(found["stand_ins"]) and found["measured"].notna().all()
+    two = replace(table, lines=(*table.lines, TableRow("two", "x", proposals="freesolo", base="one")))
+    paired = paired_table(Benchmark(**parts, allow_stand_ins=True), two, resamples=10)
+    for frame in (found, wide_table(found), paired):
+        printed = [line for line in latex_table(frame).splitlines() if line.startswith(("one", "two", "mIoU", "oIoU"))]
+        assert printed and all("felzenszwalb for FreeSOLO" in line and line.endswith(r"\\") for line in printed)
 
 
 def test_rows_of_another_tower_take_their_own_model_or_name_the_stand_in() -> None:

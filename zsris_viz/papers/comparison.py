@@ -86,8 +86,8 @@ def paired_table(
 
     Returns:
         The columns line, minus, dataset, split, measured_on, difference, low, high (points, 95 % interval of a paired
-        bootstrap, nan below 20 images), p (paired sign-flip test), p_holm (after Holm's correction over the table), n
-        and images; no rows where nothing was measured.
+        bootstrap, nan below 20 images), p (paired sign-flip test), p_holm (after Holm's correction over the table), n,
+        images and stand_ins (of either row); no rows where nothing was measured.
 
     Raises:
         InvalidInputError: If there is no such row.
@@ -109,9 +109,11 @@ def paired_table(
             entry = {"line": line.title, "minus": base.title}  # type: ignore[union-attr]
             entry |= {"dataset": column[0], "split": column[1], "measured_on": experiment.measured_on(column)}
             ends = {name: 100 * getattr(found, name) for name in ("difference", "low", "high")}
-            lines.append({**entry, **ends, "p": found.p_value, "n": found.n, "images": found.images})
+            both = [name for row in (line, base) for name in experiment.stand_ins(row).split("; ")]  # type: ignore[arg-type]
+            entry |= {"n": found.n, "images": found.images, "stand_ins": "; ".join(filter(None, dict.fromkeys(both)))}
+            lines.append({**entry, **ends, "p": found.p_value})
     order = ["line", "minus", "dataset", "split", "measured_on", "difference", "low", "high", "p", "p_holm", "n"]
-    frame = pd.DataFrame(lines, columns=[*order, "images"])
+    frame = pd.DataFrame(lines, columns=[*order, "images", "stand_ins"])
     return frame.assign(p_holm=holm(frame["p"].astype(float)))
 
 
