@@ -60,6 +60,14 @@ def test_show_writes_and_displays_a_table(tmp_path: Path) -> None:
     assert "46.9123" in (tmp_path / "tables/t.csv").read_text()
 
 
+def test_show_displays_the_first_rows_of_a_long_table(tmp_path: Path) -> None:
+    with capture_output() as shown:
+        Outputs(tmp_path, "00_a").show(pd.DataFrame({"value": range(50)}), "t", title="Values", rows=3)
+    html = shown.outputs[0].data["text/html"]
+    assert html.count("<tr") == 4 and "Values (the first 3 of 50 rows)" in html
+    assert len(pd.read_csv(tmp_path / "tables/t.csv")) == 50
+
+
 def test_show_refuses_other_things(tmp_path: Path) -> None:
     with pytest.raises(InvalidTypeError, match="matplotlib"):
         Outputs(tmp_path, "00_a").show(object(), "f")

@@ -75,6 +75,7 @@ class Outputs:
         model: Any = None,
         data: Any = None,
         digits: int = 2,
+        rows: int | None = None,
         **extra: Any,
     ) -> None:
         """Write a figure or a table, and display it in the notebook.
@@ -90,6 +91,7 @@ class Outputs:
             model: Model of this output in place of the notebook's; "" where no model is behind it, as in a diagram.
             data: Data of this output in place of the notebook's; "" where there are none.
             digits: Number of decimals of a table in the notebook; its file has six significant digits.
+            rows: Number of rows of a table that the notebook shows; None for all. Its file has all.
             **extra: Further plain values for the provenance.
 
         Raises:
@@ -100,7 +102,9 @@ class Outputs:
 
         if hasattr(thing, "to_frame") or hasattr(thing, "to_csv"):
             self.table(thing, name, title=title, model=model, data=data, **extra)
-            display(readable_table(thing, digits=digits, caption=title))
+            shown = thing if rows is None else thing.head(rows)
+            caption = title if len(shown) == len(thing) else f"{title or name} (the first {rows} of {len(thing)} rows)"
+            display(readable_table(shown, digits=digits, caption=caption))
             return
         figure = getattr(thing, "figure", thing)
         if hasattr(figure, "savefig") and not figure.get_supxlabel():

@@ -25,7 +25,7 @@ def test_curves_show_the_rows_of_the_table(table):
     panels = {"first": curves, "second": [Curve("tower", "measured", "other", "v")]}
     fig = show_probe_curves(table, "p", panels, title="A title", ylabel="number", reference={"chance": 0.5})
     first, second = fig.axes
-    assert first.get_title(loc="left") == "first (n = 25)" and second.get_title(loc="left") == "second"
+    assert first.get_title(loc="left") == "first\nn = 25" and second.get_title(loc="left") == "second\nn = 0"
     x, y = first.lines[0].get_data()
     expected = table[(table.control == "model") & table["head"].isna()].sort_values("layer").value
     assert x.tolist() == [0, 1, 2] and y.tolist() == pytest.approx(expected.tolist())

@@ -11,7 +11,11 @@ import pytest
 from zsris_viz.reproduce.parameters import read_notebook
 
 NOTEBOOKS = Path(__file__).resolve().parents[2] / "notebooks"
-REWRITTEN: tuple[str, ...] = ("02_baselines",)
+REWRITTEN: tuple[str, ...] = (
+    "02_baselines",
+    "05_layer_probes",
+    "06_context_tokens",
+)
 PATHS = [NOTEBOOKS / f"{name}.ipynb" for name in REWRITTEN]
 MOST_LINES = 30
 MOST_WIDTH = 120

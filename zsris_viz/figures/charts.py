@@ -136,7 +136,8 @@ def _name_bars(ax: Axes, names: list[Any], horizontal: bool) -> None:
         return
     figure: Any = ax.get_figure(root=True)
     room = 11 * ax.get_position().width * figure.get_figwidth()  # letters side by side
-    crowded = max(map(len, texts), default=0) * len(texts) > room
+    longest = max((len(line) for text in texts for line in text.split("\n")), default=0)
+    crowded = longest * len(texts) > room
     ax.set_xticks(range(len(names)), texts, rotation=30 if crowded else 0, ha="right" if crowded else "center")
     ax.grid(False, axis="x")
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from zsris_viz.figures.layout import NOTE_GREY, add_title, grid_shape, new_figure
+from zsris_viz.figures.pictures import wrapped
 from zsris_viz.figures.roles import role
 
 if TYPE_CHECKING:
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
+LETTERS = 10  # of a panel's title in an inch
 MARKERS = {"measured": "o", "shuffled": "s", "untrained": "D", "positive": "^"}
 
 
@@ -55,8 +57,8 @@ def show_probe_curves(
     Args:
         table: What `run_probes` returns.
         probe: Name of the probe.
-        panels: Title of each panel -> its curves. The largest number of expressions (or images) behind a curve of a
-            panel is written beside the title.
+        panels: Title of each panel -> its curves. The smallest and largest number of expressions (or images) behind
+            a curve of a panel are written below the title.
         title: Of the figure.
         ylabel: Label of the value axis.
         xlabel: Label of the axis of layers.
@@ -74,11 +76,11 @@ def show_probe_curves(
     flat = list(axes.flat)
     handles: dict[str, Any] = {}
     for axis, (name, curves) in zip(flat, panels.items(), strict=False):
-        count = 0
-        for curve in curves:
-            count = max(count, _draw(axis, table[table["probe"] == probe], curve, handles))
-        axis.set_title(f"{name} (n = {count})" if count else name, loc="left", fontsize=8.5)
-        if not count:
+        drawn = [_draw(axis, table[table["probe"] == probe], curve, handles) for curve in curves]
+        counts = sorted({count for count in drawn if count})
+        ends = " to ".join(map(str, dict.fromkeys((counts[0], counts[-1])))) if counts else "0"
+        axis.set_title(f"{wrapped(name, int(LETTERS * cell[0]))}\nn = {ends}", loc="left", fontsize=8.5)
+        if not counts:
             axis.text(0.5, 0.5, "not measured", ha="center", va="center", color=NOTE_GREY, transform=axis.transAxes)
         for label, value in (reference or {}).items():
             handles[label] = axis.axhline(value, color=NOTE_GREY, linestyle="--", linewidth=1, zorder=1)
@@ -91,7 +93,7 @@ def show_probe_curves(
     for row in axes:
         row[0].set_ylabel(ylabel)
     if handles:
-        fig.legend(list(handles.values()), list(handles), loc="outside right upper", frameon=False)
+        fig.legend(list(handles.values()), list(handles), loc="outside right center", frameon=False)
     add_title(fig, title)
     return fig
 
