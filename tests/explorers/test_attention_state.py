@@ -19,6 +19,17 @@ def state(vit, image, masks, parser):
     return AttentionState(image, TEXT, vit, proposals=masks, parser=parser)
 
 
+def text_attention(state: AttentionState) -> torch.Tensor:
+    """Attention from the end token in the current layer, (1 + heads, T), with the mean first."""
+    return state.text_attentions()[state.layer - 1, -1]
+
+
+def image_attention(state: AttentionState) -> torch.Tensor:
+    """Attention from CLS or the patch that is set, in the current layer and head, (rows, columns)."""
+    head = 0 if state.image_head is None else 1 + state.image_head
+    return state.head_attentions()[state.image_layer - 1, head]
+
+
 def test_attention_is_the_librarys(vit, image, state):
     model = vit.model
     with torch.no_grad():
@@ -28,14 +39,14 @@ def test_attention_is_the_librarys(vit, image, state):
     for layer in (1, 2, 3):
         state.set(layer=layer)
         expected = text.attentions[layer - 1][0, :, -1]
-        torch.testing.assert_close(state.text_attention()[1:], expected, atol=1e-5, rtol=0)
-        torch.testing.assert_close(state.text_attention()[0], expected.mean(0), atol=1e-5, rtol=0)
+        torch.testing.assert_close(text_attention(state)[1:], expected, atol=1e-5, rtol=0)
+        torch.testing.assert_close(text_attention(state)[0], expected.mean(0), atol=1e-5, rtol=0)
     for layer, query, place in ((6, None, 0), (2, (1, 3), 1 + 1 * 7 + 3)):
         state.set(image_layer=layer, query=query)
         expected = vision.attentions[layer - 1][0, :, place, 1:].reshape(-1, 7, 7)
-        torch.testing.assert_close(state.image_attention(), expected.mean(0), atol=1e-3, rtol=0)  # kept in 16 bits
+        torch.testing.assert_close(image_attention(state), expected.mean(0), atol=1e-3, rtol=0)  # kept in 16 bits
         state.set(image_head=2)
-        torch.testing.assert_close(state.image_attention(), expected[2], atol=1e-3, rtol=0)
+        torch.testing.assert_close(image_attention(state), expected[2], atol=1e-3, rtol=0)
         state.set(image_head=None)
 
 
@@ -46,8 +57,8 @@ def test_a_masked_token_might_as_well_be_another(vit, image, masks, parser, stat
     for one in (state, other):
         one.set(masked={LEFT})
     torch.testing.assert_close(state.text_feature(), other.text_feature(), atol=1e-5, rtol=0)
-    assert state.text_attention()[:, LEFT].abs().max() == 0
-    assert torch.allclose(state.text_attention().sum(dim=1), torch.ones(5))
+    assert text_attention(state)[:, LEFT].abs().max() == 0
+    assert torch.allclose(text_attention(state).sum(dim=1), torch.ones(5))
     for one in (state, other):
         one.set(masked={LEFT - 1})
     assert not torch.allclose(state.text_feature(), other.text_feature(), atol=1e-3)
@@ -137,6 +148,6 @@ def test_no_proposal_and_methods_without_features(vit, image, masks):
 def test_an_rn_has_text_attention_only(rn, image, masks, parser):
     state = AttentionState(image, TEXT, rn, proposals=masks, parser=parser)
     state.toggle(LEFT)
-    assert state.text_attention().shape[1] == 9 and state.choice().before.isfinite().sum() == 3
+    assert text_attention(state).shape[1] == 9 and state.choice().before.isfinite().sum() == 3
     with pytest.raises(UnavailableError, match=r"is an RN.*Use a ViT"):
-        state.image_attention()
+        image_attention(state)

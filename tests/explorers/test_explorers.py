@@ -247,10 +247,10 @@ def test_the_page_has_the_attention_of_every_patch_and_token(attention):
     state = attention.state
     for layer, place in ((1, 0), (6, 1 + 1 * 7 + 3)):
         state.set(image_layer=layer, query=None if place == 0 else (1, 3))
-        expected = state.image_attention().numpy()
+        expected = state.head_attentions()[state.image_layer - 1, 0].numpy()
         shown = page_map(attention, "image", layer - 1, place)
         assert np.abs(shown - expected).max() <= np.ptp(expected) / 255 + 1e-6
-    expected = state.text_attention().numpy()
+    expected = state.text_attentions()[state.layer - 1, -1].numpy()
     assert np.abs(page_map(attention, "text", state.layer - 1, len(state.tokens) - 1) - expected).max() <= 1 / 255
 
 

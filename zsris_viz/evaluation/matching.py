@@ -47,7 +47,7 @@ class ProposalMatcher:
         self._of = [places[id(reference)] for reference, _ in pairs]
         self._areas = np.array([np.count_nonzero(mask) for mask in self._masks], dtype=np.int64)
         none = np.zeros((0, len(references)), dtype=np.int64)
-        self._set(none, none, np.zeros(0, dtype=np.int64))
+        self._set(none, none)
         self._instances: _Instances | None = None
 
     def set_proposals(
@@ -66,12 +66,12 @@ class ProposalMatcher:
         references = Masks.from_arrays(self._masks)
         shared = proposals.intersections(references).cpu().numpy()
         areas = proposals.areas.cpu().numpy()
-        self._set(shared, areas[:, None] + self._areas - shared, areas)
+        self._set(shared, areas[:, None] + self._areas - shared)
         self._instances = None if instances is None else _Instances(references, instances, classes)
 
-    def _set(self, intersections: np.ndarray, unions: np.ndarray, areas: np.ndarray) -> None:
-        """Keep (N, references) int64 intersections and unions, and (N,) int64 areas of the proposals."""
-        self._intersections, self._unions, self._sizes = intersections, unions, areas
+    def _set(self, intersections: np.ndarray, unions: np.ndarray) -> None:
+        """Keep (N, references) int64 intersections and unions."""
+        self._intersections, self._unions = intersections, unions
         self._ious = intersections / np.maximum(unions, 1)
         # For an expression without a target the best answer is an empty mask, whatever the proposals.
         self._best = np.where(self._areas == 0, 1.0, self._ious.max(axis=0, initial=0.0))

@@ -179,10 +179,6 @@ class AttentionState(ExplorerState):
         layers = torch.stack([weights[0].float().cpu() for weights in held if weights is not None])
         return torch.cat([layers.mean(dim=1, keepdim=True), layers], dim=1).transpose(1, 2)
 
-    def text_attention(self) -> Tensor:
-        """Return the attention from the end token in the current layer, (1 + heads, T), with the mean first."""
-        return self.text_attentions()[self.layer - 1, -1]
-
     def _masked_run(self) -> tuple[Tensor, list[Tensor | None]]:
         """Return the text's feature (D,) and every block's attention, with the masked tokens hidden from all."""
         trace, tower = self._trace(self.expression), self.layered.text
@@ -264,17 +260,6 @@ class AttentionState(ExplorerState):
         place = 0 if self.query is None else 1 + self.query[0] * self.layered.grid[1] + self.query[1]
         held = torch.stack([weights[:, place, 1:].float() for weights in self._attentions()])
         return torch.cat([held.mean(dim=1, keepdim=True), held], dim=1).unflatten(-1, self.layered.grid)
-
-    def image_attention(self) -> Tensor:
-        """Return the attention from CLS, or from the patch `query`, in the layer and the head that are set.
-
-        Returns:
-            (rows, columns) float32; what CLS gets is left out.
-
-        Raises:
-            UnavailableError: A ResNet, whose tower has no attention between patches.
-        """
-        return self.head_attentions()[self.image_layer - 1, 0 if self.image_head is None else 1 + self.image_head]
 
 
 def _with_features(method: str | Method) -> Method:
