@@ -49,15 +49,15 @@ def test_the_answer_is_the_models_mask(clip: Any, model: RisClipModel, path: str
     assert answer.evidence["cfe_map"].shape == (7, 7)
 
 
-def test_many_are_as_one_and_the_image_is_looked_at_once(clip: Any, path: str) -> None:
+def test_many_are_as_single_ones_and_the_image_is_encoded_once(clip: Any, path: str) -> None:
     sample = Squares()[1]
     scene = SceneFeatures(sample.image, [], clip, batch_size=2)
     method = get_method("risclip", checkpoint=path)
     texts = [expression for _, expression in sample.pairs()]
     calls: list[int] = []
     model = method.model(clip)
-    look = model.look
-    model.look = lambda pixels: calls.append(1) or look(pixels)  # type: ignore[method-assign]
+    encode = model.encode_image
+    model.encode_image = lambda pixels: calls.append(1) or encode(pixels)  # type: ignore[method-assign]
     together = method.predict_many(scene, texts)
     assert len(together) == 4 and method.predict_many(scene, []) == []
     for text, one in zip(texts, together, strict=True):

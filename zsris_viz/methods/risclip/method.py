@@ -208,6 +208,6 @@ def encoded_image(scene: SceneFeatures, model: RisClipModel) -> EncodedImage:
         model: The model.
 
     Returns:
-        The result of :meth:`~zsris_viz.methods.risclip.model.RisClipModel.look`.
+        The result of :meth:`~zsris_viz.methods.risclip.model.RisClipModel.encode_image`.
     """
     return model.encode_image(scene.pixels(size=model.input_size))
