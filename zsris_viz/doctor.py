@@ -146,7 +146,7 @@ def _parser() -> Iterator[Diagnosis]:
 
 
 def _wordnet() -> Iterator[Diagnosis]:
-    """Read the first available source, and look up one noun."""
+    """Read the first available source of WordNet, and look up a noun."""
     wordnet = importlib.import_module("zsris_viz.language.wordnet")
     sources = wordnet.available_sources()
     senses = len(wordnet.load_wordnet().synsets("dog", "n"))
@@ -192,7 +192,7 @@ def _proposals() -> Iterator[Diagnosis]:
         yield Diagnosis("cache", OK, f"{size / 1e6:.1f} MB in {folder}")
     else:
         mend = f"set {cache.VARIABLE} to a folder that can be written, or to off"
-        yield Diagnosis("cache", WARNING, f"{folder} cannot be written: proposals are made anew each time", mend)
+        yield Diagnosis("cache", WARNING, f"{folder} cannot be written: proposals are computed again each time", mend)
 
 
 def _kernel() -> Iterator[Diagnosis]:
@@ -222,7 +222,7 @@ def _disk() -> Iterator[Diagnosis]:
     if free >= FREE_GB:
         yield Diagnosis("disk", OK, f"{free:.1f} GB free here")
     else:
-        mend = f"make room: results of a benchmark want {FREE_GB:.0f} GB"
+        mend = f"free some space: results of a benchmark need {FREE_GB:.0f} GB"
         yield Diagnosis("disk", WARNING, f"{free:.1f} GB free here", mend)
 
 

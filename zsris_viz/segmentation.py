@@ -1,4 +1,4 @@
-"""The one-line way in: an image and an expression to a mask, with everything that led to it."""
+"""Segmentation in one line: from an image and an expression to a mask, with the evidence for it."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ COLOUR = (213, 94, 0)  # of the chosen mask, as in the figures
 
 @dataclass(frozen=True, repr=False)
 class Segmentation:
-    """What `segment` found.
+    """The result of `segment`.
 
     Attributes:
         image: The whole image, RGB.
@@ -48,8 +48,8 @@ class Segmentation:
         prediction: What the method returned, at the working size: its mask and evidence, and for a method that ranks
             proposals their scores and the chosen one.
         scene: The image at the working size with the proposals and their features.
-        proposals: Where the proposals come from.
-        note: Which model was used, and what can be expected of it.
+        proposals: Source of the proposals.
+        note: Note on the model that was used, and what can be expected of it.
     """
 
     image: Image.Image
@@ -61,12 +61,16 @@ class Segmentation:
 
     @property
     def expression(self) -> str:
-        """The text."""
+        """The expression."""
         return self.prediction.expression
 
     def plot(self, ax: Axes | None = None, *, top: int = 5) -> Figure:
         """Draw the chosen mask on the image, with the `top` best proposals beside it; `ax` takes the mask alone."""
-        from zsris_viz.figures import add_mask, show_image, show_ranking  # a floor above: only a drawing asks for it
+        from zsris_viz.figures import (
+            add_mask,
+            show_image,
+            show_ranking,
+        )  # only drawings need the figures, which are slow to import
 
         if ax is None:
             return show_ranking(self.scene, self.prediction, top=top)
@@ -149,7 +153,7 @@ def segment(
     max_side: int | None = 1024,
     **given: Any,
 ) -> Segmentation:
-    """Find what an expression means in an image.
+    """Segment the object in an image that an expression refers to.
 
     The models behind the methods read English. Text in another language is no error: CLIP's tokens spell it out byte
     by byte, and the choice is close to a guess. A text that is longer than the model's context (CLIP: 77 tokens, some
@@ -221,11 +225,11 @@ def _note(clip: ImageTextModel, method: Method, source: str) -> str:
     if not str(clip.name).startswith("miniature"):
         if source.removesuffix("+filter") == "sam":
             return (
-                f"{used} The built-in miniature SAM knows nothing but drawn scenes: on a photograph its masks mean "
-                "nothing. For photographs: proposals='sam-vit-h' or 'felzenszwalb'."
+                f"{used} The built-in miniature SAM was trained on drawn scenes only: its masks of a photograph are "
+                "meaningless. For photographs: proposals='sam-vit-h' or 'felzenszwalb'."
             )
         return used
     return (
-        f"{used} The built-in miniature knows nothing but drawn scenes: on a photograph its choice means nothing. "
+        f"{used} The built-in miniature was trained on drawn scenes only: its choice in a photograph is meaningless. "
         "For photographs: clip='openai/clip-vit-base-patch16'."
     )

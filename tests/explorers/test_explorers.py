@@ -174,7 +174,7 @@ def test_the_miniature_on_another_image_has_a_badge(vit, image, masks):
     assert explorer.board.badge == ""
     name, vit.name = vit.name, "miniature"
     try:
-        assert "on a photograph its results mean nothing" in LayerExplorer(image, TEXT, vit).board.badge
+        assert "its results on a photograph are meaningless" in LayerExplorer(image, TEXT, vit).board.badge
         drawn = image.copy()
         drawn.info["source"] = DRAWN
         assert LayerExplorer(drawn, TEXT, vit).board.badge == ""

@@ -180,6 +180,6 @@ def test_only_drawn_scenes_have_no_badge_under_the_miniature(vit) -> None:
         page = ExplorerPage("scene-4", None, vit)
         assert page.explorer(0).board.badge == ""
         page.bar.send_event("example", name="chelsea")
-        assert "on a photograph its results mean nothing" in page.explorer(0).board.badge
+        assert "its results on a photograph are meaningless" in page.explorer(0).board.badge
     finally:
         vit.name = name

@@ -136,7 +136,7 @@ def test_a_folder_that_cannot_be_written_costs_one_warning(
         raise OSError(number, os.strerror(number))
 
     monkeypatch.setattr(os, "replace", full)
-    with pytest.warns(ZsrisWarning, match=f"{os.strerror(number)}.*goes on"):
+    with pytest.warns(ZsrisWarning, match=f"{os.strerror(number)}.*continues"):
         assert not store.put(key_of(a=2), VALUE)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
@@ -150,7 +150,7 @@ def test_a_place_that_is_no_folder(tmp_path: Path) -> None:
     with pytest.raises(InvalidInputError, match="is a file"):
         DiskCache(tmp_path / "file")
     store = DiskCache(tmp_path / "file" / "below")
-    with pytest.warns(ZsrisWarning, match="goes on"):
+    with pytest.warns(ZsrisWarning, match="continues"):
         assert store.get(key_of(a=1)) is None
         assert not store.put(key_of(a=1), VALUE)
 

@@ -1,4 +1,4 @@
-"""The `zsris` command. Nothing heavy is imported until a command runs, so that --help answers at once."""
+"""The `zsris` command. Large libraries are imported when a command runs, so that --help is printed at once."""
 
 from __future__ import annotations
 
@@ -30,20 +30,20 @@ class Commands(TyperGroup):
     debug = False
 
     def main(self, *args: Any, **options: Any) -> Any:
-        """Parse the arguments, run the command, and end with an exit code that says how it went."""
+        """Parse the arguments, run the command, and end the process with its exit code."""
         escape_unencodable_output()
         try:
             try:
                 return super().main(*args, **options)
             finally:
-                sys.stdout.flush()  # a full disk or a closed pipe shows here, not after the exit code
+                sys.stdout.flush()  # a full disk or a closed pipe is noticed here and not after the exit code
         except Exception as error:
             if self.debug:
                 raise
             sys.exit(report(error))
 
     def invoke(self, ctx: Any) -> Any:
-        """Run the command; of warnings show the package's own, with --debug all."""
+        """Run the command; show the warnings of this package, and with --debug all warnings."""
         self.debug = bool(ctx.params.get("debug"))
         with warnings.catch_warnings():
             if not self.debug:
@@ -81,11 +81,11 @@ def _all(
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
     ] = False,
 ) -> None:
-    """Zero-shot referring image segmentation on CLIP: which mask does an expression mean?"""
+    """Zero-shot referring image segmentation on CLIP."""
     # Progress bars of model libraries would mix with ours.
     os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
     os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
-    # Threads of OpenMP that wait should sleep: by default they spin, which costs more on a busy machine. Read when
+    # Threads of OpenMP that wait should sleep: by default they spin, which is slower on a busy machine. It is read when
     # torch is imported.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
@@ -97,5 +97,5 @@ app.add_typer(train, name="train")
 
 
 def main() -> None:
-    """Entry point of the console script."""
+    """Run the console script."""
     app(prog_name="zsris")

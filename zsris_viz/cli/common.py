@@ -1,4 +1,4 @@
-"""What the commands share: how results are printed, and options that several have."""
+"""Printing of results, and options that several commands have."""
 
 from __future__ import annotations
 
@@ -28,11 +28,11 @@ CaptionerOption = Annotated[
     typer.Option(
         "--captioner",
         metavar="NAME",
-        help='For tas and text-only: "miniature" (built in), "git-base", "blip2-opt-2.7b", an id or a folder.',
+        help='Captioner of tas and text-only: "miniature" (built in), "git-base", "blip2-opt-2.7b", an id, a folder.',
     ),
 ]
 DeviceOption = Annotated[
-    str | None, typer.Option("--device", metavar="DEVICE", help='"cpu", "cuda", ...; by default CUDA if present.')
+    str | None, typer.Option("--device", metavar="DEVICE", help="Device: cpu, cuda, ... [default: cuda if present].")
 ]
 DtypeOption = Annotated[
     Literal["auto", "float32", "bfloat16", "float16"] | None,
@@ -41,18 +41,20 @@ DtypeOption = Annotated[
     ),
 ]
 BatchSizeOption = Annotated[
-    int, typer.Option("--batch-size", metavar="N", min=1, help="Crops that the model encodes at once.")
+    int, typer.Option("--batch-size", metavar="N", min=1, help="Number of crops that the model encodes at once.")
 ]
 KindOption = Annotated[
     Literal["openai", "open_clip"] | None,
-    typer.Option("--kind", help="How a state dict in OpenAI's layout was trained: QuickGELU or GELU."),
+    typer.Option(
+        "--kind", help="Activation with which a state dict in OpenAI's layout was trained: QuickGELU or GELU."
+    ),
 ]
 PROPOSALS_HELP = (
-    "Where the masks come from: felzenszwalb; sam (built in, for scenes), sam-vit-h, -l, -b or sam:FILE; "
-    "mask2former:ID; precomputed:FILE; ground-truth of a data set. +filter behind a name: with TAS's overlap filter."
+    "Source of the mask proposals: felzenszwalb; sam (built in, for scenes), sam-vit-h, -l, -b or sam:FILE; "
+    "mask2former:ID; precomputed:FILE; ground-truth of a data set. +filter after a name applies TAS's overlap filter."
 )
 DataRootOption = Annotated[
-    Path | None, typer.Option("--data-root", metavar="DIR", help="Where a benchmark's files lie; scenes needs none.")
+    Path | None, typer.Option("--data-root", metavar="DIR", help="Folder of the benchmarks' files; scenes needs none.")
 ]
 
 
@@ -85,7 +87,7 @@ def print_json(value: Any) -> None:
 
 
 def print_pairs(pairs: Mapping[str, Any]) -> None:
-    """Print `name  value` lines, aligned; a value of None is left out."""
+    """Print aligned lines of names and values; a value of None is left out."""
     shown = {name: str(value) for name, value in pairs.items() if value is not None}
     width = max(map(len, shown), default=0)
     for name, text in shown.items():

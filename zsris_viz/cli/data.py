@@ -13,9 +13,11 @@ from zsris_viz.errors import InvalidInputError
 from zsris_viz.io.text import printable
 
 app = typer.Typer(
-    help="What there is to evaluate on, and whether it is there and whole.", no_args_is_help=True, rich_markup_mode=None
+    help="List, verify, fetch and export data sets and checkpoints.", no_args_is_help=True, rich_markup_mode=None
 )
-NameArgument = Annotated[str, typer.Argument(metavar="NAME", help="A dataset or checkpoint; see `zsris data list`.")]
+NameArgument = Annotated[
+    str, typer.Argument(metavar="NAME", help="Name of a data set or checkpoint; see `zsris data list`.")
+]
 
 
 @app.command("list")
@@ -33,7 +35,9 @@ def list_datasets(as_json: JsonOption = False) -> None:
     print_table(rows, ["name", "split", "images", "expressions", "split_by", "files"])
     typer.echo("")
     print_table([{**row, "size": _size(row["bytes"])} for row in others], ["name", "kind", "title", "licence", "size"])
-    typer.echo("\nWhere from, hashes and notes: data_manifests/. Get one with `zsris data fetch NAME --data-root DIR`.")
+    typer.echo(
+        "\nSources, hashes and notes are in data_manifests/. Download one with `zsris data fetch NAME --data-root DIR`."
+    )
 
 
 @app.command()
@@ -43,7 +47,7 @@ def verify(name: NameArgument, data_root: DataRootOption = None, as_json: JsonOp
     from zsris_viz.datasets.verify import verify as run
 
     if data_root is None:
-        raise InvalidInputError(f"Say where the files lie: zsris data verify {name} --data-root DIR")
+        raise InvalidInputError(f"Give the folder of the files: zsris data verify {name} --data-root DIR")
     checks = run(_known(name), data_root)
     ok = passed(checks)
     failed = sum(check.status in FAILURES for check in checks)
@@ -55,14 +59,14 @@ def verify(name: NameArgument, data_root: DataRootOption = None, as_json: JsonOp
         for check in checks:
             status = check.status.upper() if check.status in FAILURES else check.status
             typer.echo(f"{status:<7}  {check.what:<{width}}  {printable(check.detail)}")
-        typer.echo(f"{name}: {'all is well' if ok else f'{failed} of {len(checks)} checks failed'}")
+        typer.echo(f"{name}: {'all checks passed' if ok else f'{failed} of {len(checks)} checks failed'}")
     if not ok:
         raise typer.Exit(1)
 
 
 @app.command()
 def fetch(name: NameArgument, data_root: DataRootOption = None, as_json: JsonOption = False) -> None:
-    """Get the files; an interrupted download goes on, and a file gets its name only when its hash is right."""
+    """Download the files. An interrupted download continues, and a file gets its name only when its hash is right."""
     from zsris_viz.datasets.fetch import fetch as run
     from zsris_viz.datasets.manifests import get_manifest
 
@@ -92,7 +96,7 @@ def export(
     images: Annotated[str, typer.Option("--images", help="png (exact), or jpeg with COCO's file names.")] = "png",
     as_json: JsonOption = False,
 ) -> None:
-    """Write drawn scenes in the files of a benchmark; evaluating these gives the same results."""
+    """Write drawn scenes in the file format of a benchmark; evaluating these files gives the same results."""
     from zsris_viz.datasets import load_dataset
     from zsris_viz.datasets.export import export as run
 
@@ -112,7 +116,7 @@ def export(
 
 def _known(name: str) -> str:
     if name == "scenes":
-        raise InvalidInputError("scenes needs no files: it is drawn when it is used.")
+        raise InvalidInputError("scenes needs no files; it is drawn when it is used.")
     return name
 
 

@@ -14,7 +14,8 @@ MARKS = {"ok": "ok     ", "warning": "WARNING", "problem": "PROBLEM"}
 
 def doctor(
     models: Annotated[
-        bool, typer.Option("--models", help="Also measure the built-in models on a few scenes, in two minutes.")
+        bool,
+        typer.Option("--models", help="Also measure the built-in models on a few scenes, which takes two minutes."),
     ] = False,
     as_json: JsonOption = False,
 ) -> None:

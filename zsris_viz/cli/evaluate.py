@@ -32,14 +32,17 @@ def evaluate(
     dataset: Annotated[str, typer.Option("--dataset", metavar="D", help="See `zsris data list`.")] = "scenes",
     split: Annotated[str, typer.Option("--split", metavar="S", help="See `zsris data list`.")] = "val",
     methods: Annotated[
-        str, typer.Option("--methods", metavar="A,B", help="Names, with commas between; see `zsris methods`.")
+        str,
+        typer.Option("--methods", metavar="A,B", help="Names of methods, separated by commas; see `zsris methods`."),
     ] = "global-local,cropping",
     proposals: Annotated[str, typer.Option("--proposals", metavar="P", help=PROPOSALS_HELP)] = "ground-truth",
     clip: ClipOption = "miniature",
     limit: Annotated[int | None, typer.Option("--limit", metavar="N", min=1, help="Only the first N images.")] = None,
     output: Annotated[
         Path | None,
-        typer.Option("--output", metavar="DIR", help="Keep the rows here; the same command goes on with them."),
+        typer.Option(
+            "--output", metavar="DIR", help="Folder for the rows; the same command continues an interrupted run."
+        ),
     ] = None,
     data_root: DataRootOption = None,
     split_by: Annotated[
@@ -47,7 +50,11 @@ def evaluate(
     ] = None,
     engine: Annotated[
         str | None,
-        typer.Option("--engine", metavar="E", help="dask://HOST:PORT, or dask://local:N for N processes here."),
+        typer.Option(
+            "--engine",
+            metavar="E",
+            help="dask://HOST:PORT for a cluster, or dask://local:N for N processes on this machine.",
+        ),
     ] = None,
     preset: Annotated[str, typer.Option("--preset", metavar="NAME", help='"default" or "official".')] = "default",
     captioner: CaptionerOption = None,
@@ -57,7 +64,7 @@ def evaluate(
     batch_size: BatchSizeOption = 64,
     text: Annotated[
         Literal["sent", "raw"] | None,
-        typer.Option("--text", help="RefCOCO's expressions cleaned (sent) [default] or as they were typed (raw)."),
+        typer.Option("--text", help="RefCOCO's expressions, cleaned (sent) [default] or as typed (raw)."),
     ] = None,
     none_below: Annotated[
         str | None,
@@ -70,7 +77,9 @@ def evaluate(
     ] = None,
     shard: Annotated[
         str | None,
-        typer.Option("--shard", metavar="I/N", help="Only this share of the images; all N write to one --output."),
+        typer.Option(
+            "--shard", metavar="I/N", help="Evaluate only share I of N of the images; all shares write to one --output."
+        ),
     ] = None,
     as_json: JsonOption = False,
 ) -> None:

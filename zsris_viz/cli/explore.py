@@ -14,12 +14,12 @@ from zsris_viz.errors import InvalidInputError, UnavailableError
 
 def explore(
     image: Annotated[
-        Path | None, typer.Option("--image", metavar="FILE", help="An image file; without, a drawn scene.")
+        Path | None, typer.Option("--image", metavar="FILE", help="Image file [default: a drawn scene].")
     ] = None,
     expression: Annotated[
         str | None,
         typer.Option(
-            "--expression", metavar="TEXT", callback=check_text, help="The first text; it can be changed in the page."
+            "--expression", metavar="TEXT", callback=check_text, help="First expression; it can be changed in the page."
         ),
     ] = None,
     clip: ClipOption = "miniature",
@@ -28,24 +28,24 @@ def explore(
         typer.Option(
             "--proposals",
             metavar="NAME",
-            help="Where the masks come from; without, the scene's objects, or felzenszwalb for an image.",
+            help="Source of the mask proposals [default: the objects of a scene, felzenszwalb for an image].",
         ),
     ] = None,
     notebook: Annotated[
-        Path | None, typer.Option("--notebook", metavar="FILE", help="Show this notebook instead, as a page.")
+        Path | None, typer.Option("--notebook", metavar="FILE", help="Serve this notebook instead of the explorers.")
     ] = None,
     port: Annotated[int, typer.Option("--port", metavar="N", help="0 takes a free one.")] = 0,
     browser: Annotated[bool, typer.Option("--browser/--no-browser", help="Open the page in a browser.")] = True,
 ) -> None:
     """Serve the explorers as a page (Voila) on this machine, for people who do not code. Ctrl-C stops it.
 
-    The page's address holds a token: whoever has it can use the page.
+    The address of the page contains a token; everyone who knows the address can use the page.
     """
     given = _parameters(image, expression, clip, proposals, notebook)
     from zsris_viz.explorers.server import PAGE, VoilaServer
 
     server = VoilaServer(notebook or PAGE, given, port=port)
-    # A polite end of this process ends the server too; and Ctrl-C counts even where a script started it unheard.
+    # SIGTERM to this process ends the server, too, and so does Ctrl-C, even if a script started it with SIGINT ignored.
     before = {sent: signal.signal(sent, _interrupt) for sent in (signal.SIGINT, signal.SIGTERM)}
     code = 0
     try:
@@ -100,7 +100,7 @@ def _parameters(
 
 
 def _check_image(image: Path) -> None:
-    """Refuse what the page could not show, as far as the header tells."""
+    """Refuse an image that the page could not show, as far as its header shows."""
     if not image.is_file():
         raise InvalidInputError(f"--image {image}: there is no such file")
     from zsris_viz.io.image_files import check_pixels, open_header

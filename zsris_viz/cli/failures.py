@@ -1,4 +1,4 @@
-"""What the command line prints when something fails: one line with what happened and what to do, and an exit code."""
+"""Errors on the command line: one line on what happened and what to do, and an exit code."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def report(error: Exception) -> int:
         error: What was raised.
 
     Returns:
-        The exit code: 2 where the request cannot be met, 1 where the machine, a file or the program failed.
+        The exit code: 2 if the request cannot be fulfilled, 1 if the machine, a file or the program failed.
     """
     if isinstance(error, BrokenPipeError):
         _discard_output()
@@ -37,7 +37,7 @@ def report(error: Exception) -> int:
 
 
 def explain(error: Exception) -> str:
-    """Return one sentence or two: what happened, to which file, and what to do."""
+    """Return one or two sentences on what happened, to which file, and what to do."""
     if isinstance(error, ZsrisError):
         return str(error)
     if isinstance(error, MemoryError) or _is_device_memory(error):
@@ -51,12 +51,12 @@ def explain(error: Exception) -> str:
 
 
 def one_line(text: str) -> str:
-    """Return `text` on one line, with every character that a terminal would obey written as an escape."""
+    """Return `text` on one line, with every control character of a terminal written as an escape."""
     return printable(" ".join(text.split()))
 
 
 def escape_unencodable_output() -> None:
-    """Let standard output write what its encoding lacks as escapes, which JSON reads back, instead of failing."""
+    """Let standard output write characters that its encoding lacks as escapes, which JSON can read."""
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")
 
@@ -68,7 +68,7 @@ def _is_device_memory(error: Exception) -> bool:
 
 
 def _discard_output() -> None:
-    """Point standard output at nothing: what its buffer still holds would fail again when the process ends."""
+    """Redirect standard output to the null device, as its buffer would fail again when the process ends."""
     with contextlib.suppress(OSError, ValueError):
         sys.stdout.flush()
         return

@@ -19,4 +19,4 @@ def methods(as_json: JsonOption = False) -> None:
         return
     joined = [{**info, **{name: ", ".join(info[name]) for name in ("towers", "presets", "needs")}} for info in infos]
     print_table(joined, ["name", "towers", "presets", "needs", "title", "paper"])
-    typer.echo("\nzsris segment IMAGE EXPRESSION --method NAME uses one; zsris methods --json says what each does.")
+    typer.echo("\nUse one with: zsris segment IMAGE EXPRESSION --method NAME. For descriptions: zsris methods --json.")

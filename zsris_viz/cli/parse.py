@@ -24,7 +24,10 @@ SHOWN = (
 
 def parse(
     expression: Annotated[
-        str, typer.Argument(metavar="EXPRESSION", callback=check_text, help='Such as "the small dog left of the bus".')
+        str,
+        typer.Argument(
+            metavar="EXPRESSION", callback=check_text, help='Expression, such as "the small dog left of the bus".'
+        ),
     ],
     model: Annotated[
         str | None,
@@ -32,7 +35,7 @@ def parse(
     ] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Take an expression apart: noun phrase, context words, direction, relation."""
+    """Parse an expression into noun phrase, context words, direction and relation."""
     from zsris_viz.language import load_parser
 
     found = load_parser(model).parse(expression).to_dict()

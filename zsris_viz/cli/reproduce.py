@@ -21,27 +21,32 @@ def reproduce(
     ] = None,
     parameter: Annotated[
         list[str] | None,
-        typer.Option("-p", "--parameter", metavar="NAME=VALUE", help="A notebook parameter; may be repeated."),
+        typer.Option(
+            "-p", "--parameter", metavar="NAME=VALUE", help="Parameter of the notebooks; the option may be repeated."
+        ),
     ] = None,
     output: Annotated[Path, typer.Option("--output", metavar="DIR", help="Where the results go.")] = Path("outputs"),
-    jobs: Annotated[int | None, typer.Option("--jobs", min=1, help="Notebooks at a time [default: 2].")] = None,
-    force: Annotated[bool, typer.Option("--force", help="Run even what is up to date.")] = False,
+    jobs: Annotated[
+        int | None, typer.Option("--jobs", min=1, help="Number of notebooks that run at a time [default: 2].")
+    ] = None,
+    force: Annotated[bool, typer.Option("--force", help="Run notebooks even if they are up to date.")] = False,
     notebooks: Annotated[
         Path | None, typer.Option("--notebooks", metavar="DIR", help="Folder with figures.yaml [default: notebooks].")
     ] = None,
     timeout: Annotated[
-        float | None, typer.Option("--timeout", metavar="SECONDS", min=0, help="End a notebook after this long.")
+        float | None,
+        typer.Option("--timeout", metavar="SECONDS", min=0, help="Seconds after which a notebook is ended."),
     ] = None,
     device: DeviceOption = None,
     dtype: DtypeOption = None,
-    test: Annotated[bool, typer.Option("--test", help="The small parameters that the tests use.")] = False,
-    only_list: Annotated[bool, typer.Option("--list", help="Only say what there is to make.")] = False,
+    test: Annotated[bool, typer.Option("--test", help="Use the small parameters of the tests.")] = False,
+    only_list: Annotated[bool, typer.Option("--list", help="Only list the figures and tables.")] = False,
     dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Only say what it would need: files, memory of a GPU, hours.")
+        bool, typer.Option("--dry-run", help="Only list the requirements: files, memory of a GPU, hours.")
     ] = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Run the notebooks and gather their figures and tables in DIR/index.html.
+    """Run the notebooks and collect their figures and tables in DIR/index.html.
 
     What is up to date is skipped, a notebook that fails does not stop the others, and a second run takes up what is
     missing. The exit code is 1 when a notebook failed.

@@ -34,7 +34,8 @@ PICTURES = (".png", ".jpg", ".jpeg", ".webp")
 def segment(
     image: Annotated[Path, typer.Argument(metavar="IMAGE", help="An image file.")],
     expression: Annotated[
-        str, typer.Argument(metavar="EXPRESSION", callback=check_text, help='Such as "the dog on the left".')
+        str,
+        typer.Argument(metavar="EXPRESSION", callback=check_text, help='Expression, such as "the dog on the left".'),
     ],
     method: Annotated[str, typer.Option("--method", metavar="M", help="See `zsris methods`.")] = "global-local",
     clip: ClipOption = "miniature",
@@ -48,10 +49,10 @@ def segment(
     save: Annotated[
         Path | None, typer.Option("--save", metavar="FILE", help="Write the image with the mask on it (PNG, JPEG).")
     ] = None,
-    force: Annotated[bool, typer.Option("--force", help="Let --save replace the image itself.")] = False,
+    force: Annotated[bool, typer.Option("--force", help="Allow --save to replace the image itself.")] = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Find what an expression means in an image, and say which model was used."""
+    """Segment the object in an image that an expression refers to."""
     if save is not None:
         _check_target(save, image, force)
     check_captioner(captioner, [method])
@@ -99,9 +100,9 @@ def _choice(result: dict[str, Any]) -> str:
 
 
 def describe(found: Segmentation) -> dict[str, Any]:
-    """Return box (XYXY, right and bottom exclusive), area and COCO run-length code of the mask.
+    """Return box (XYXY, right and bottom exclusive), area and COCO run-length encoding of the mask.
 
-    Of a chosen proposal also its number and score.
+    For a chosen proposal, its number and score are returned, too.
     """
     from zsris_viz.masks import Masks
     from zsris_viz.methods import Ranking

@@ -1,4 +1,4 @@
-"""`zsris train`: models of the package that learn."""
+"""`zsris train`: training of the package's models."""
 
 from __future__ import annotations
 
@@ -11,22 +11,28 @@ from zsris_viz.cli.common import JsonOption, print_json, print_pairs
 from zsris_viz.errors import InvalidInputError
 
 app = typer.Typer(
-    no_args_is_help=True, rich_markup_mode=None, help="Train a model of the package; an interrupted training goes on."
+    no_args_is_help=True, rich_markup_mode=None, help="Train a model of the package; an interrupted training continues."
 )
 
 
 @app.callback()
 def _train() -> None:
-    """Train a model of the package; an interrupted training goes on."""
+    """Train a model of the package; an interrupted training continues."""
 
 
 @app.command()
 def risclip(
     config: Annotated[
-        Path | None, typer.Option("--config", metavar="FILE.yaml", help="The settings; what it leaves out is default.")
+        Path | None,
+        typer.Option("--config", metavar="FILE.yaml", help="File of settings; the others have their defaults."),
     ] = None,
     output: Annotated[
-        Path, typer.Option("--output", metavar="DIR", help="Weights, log and state; the same command goes on there.")
+        Path,
+        typer.Option(
+            "--output",
+            metavar="DIR",
+            help="Folder for weights, log and state; the same command continues an interrupted training.",
+        ),
     ] = Path("runs/risclip"),
     show_config: Annotated[
         bool, typer.Option("--show-config", help="Print all settings as YAML, to start a file with, and stop.")

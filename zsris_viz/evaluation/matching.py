@@ -12,10 +12,10 @@ from zsris_viz.evaluation.metrics import THRESHOLDS
 from zsris_viz.masks import Masks
 from zsris_viz.methods.base import Prediction, Ranking
 
-RIGHT = 0.5  # IoU above which a mask fits
+RIGHT = 0.5  # IoU above which a mask is correct
 MOSTLY = 0.5  # share of a mask's pixels above which it lies in another
 FILLED = 0.25  # share of a mask that an object must fill if it is to be shown by a mask that covers it
-# What can become of an expression, the first that holds:
+# Outcomes of an expression; the first that applies counts:
 OUTCOMES = (
     "right",  # the IoU is above 0.5
     "failed",  # there is no prediction, because of an error
@@ -24,14 +24,14 @@ OUTCOMES = (
     "no mask",  # the predicted mask is empty
     "right class, wrong instance",  # the mask shows another object of the target's class
     "wrong class",  # the mask shows an object of another class, or none
-    "part of object",  # the mask lies in the target but covers too little of it
-    "more than the object",  # the mask covers the target and too much besides
-    "wrong object",  # the mask does not show the target; the dataset does not tell what it shows
+    "part of object",  # the mask lies inside the target but covers too little of it
+    "more than the object",  # the mask covers the target and too much around it
+    "wrong object",  # the mask does not show the target; what it shows is not annotated
 )
 
 
 class ProposalMatcher:
-    """Compares the masks predicted for the expressions of one image with their references.
+    """A comparison of the masks predicted for the expressions of an image with their references.
 
     Until `set_proposals` is called there are no proposals.
 
@@ -80,7 +80,7 @@ class ProposalMatcher:
         """Compare the mask predicted for an expression with its reference.
 
         Args:
-            number: Of the expression.
+            number: Number of the expression.
             prediction: What a method returned; None for nothing, which counts as an empty mask.
             failed: Whether an error is the reason for no prediction.
 
@@ -93,7 +93,7 @@ class ProposalMatcher:
         shared = 0 if mask is None else int(np.count_nonzero(mask & reference))
         size = 0 if mask is None else int(np.count_nonzero(mask))
         union = int(self._areas[place]) + size - shared
-        iou = shared / union if union else 1.0  # nothing predicted where nothing is meant
+        iou = shared / union if union else 1.0  # an empty mask for an expression without a target is correct
         ranks = prediction is None or isinstance(prediction, Ranking)
         outcome, shown = ("failed", None) if failed else self._outcome(place, mask, shared, size, iou, ranks)
         return {
@@ -110,7 +110,7 @@ class ProposalMatcher:
         """Return the same columns, and the expected metrics, for a proposal drawn uniformly: exact means.
 
         Args:
-            number: Of the expression.
+            number: Number of the expression.
         """
         place = self._of[number]
         if not len(self._ious):
@@ -143,11 +143,11 @@ class ProposalMatcher:
         """Return one of `OUTCOMES`, and the class of what the mask shows (None: nothing annotated, or unknown).
 
         Args:
-            place: Of the reference.
+            place: Number of the reference.
             mask: (H, W) bool, or None.
             shared: Pixels of the mask in the reference.
             size: Pixels of the mask.
-            iou: Of both.
+            iou: IoU of mask and reference.
             ranks: Whether the mask was chosen among the proposals, so that none of them may fit.
         """
         own = self._classes[place]
@@ -170,13 +170,13 @@ class ProposalMatcher:
 
 
 class _Instances:
-    """The annotated objects of an image, as rivals of its references."""
+    """The annotated objects of an image, with which the objects of references can be confused."""
 
     def __init__(self, references: Masks, instances: Masks, classes: Sequence[str] | None) -> None:
         self._masks = instances.data.cpu().numpy()
         self._areas = instances.areas.cpu().numpy()
         within = instances.intersections(references).cpu().numpy()
-        # What lies in a reference is it, or a part of it, such as one of the things that a phrase in the plural means.
+        # An object inside a reference is the target or a part of it, such as one of several objects of a plural phrase.
         self._other = within <= MOSTLY * np.maximum(self._areas, 1)[:, None]
         self._classes = classes
 

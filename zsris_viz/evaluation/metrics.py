@@ -1,6 +1,6 @@
 """Metrics of referring image segmentation. Each is a sum over expressions divided by another sum.
 
-That form is all that the tables and the bootstrap need to know: an image contributes its two sums.
+Tables and bootstrap rely on this form only: an image contributes its two sums.
 """
 
 from __future__ import annotations

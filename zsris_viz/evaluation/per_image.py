@@ -1,4 +1,4 @@
-"""The rows of one image: what a worker computes, wherever it runs."""
+"""Computation of the rows of one image, in any process."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ if TYPE_CHECKING:
     from zsris_viz.evaluation.row_cache import RowCache
 
 MAX_TEXTS = 20_000  # text features that are kept between images
-Answer = tuple[Prediction | None, str | None]  # a prediction, or the error that there is instead
+Answer = tuple[Prediction | None, str | None]  # a prediction, or an error in its place
 
 
 @dataclass
 class ImageEvaluator:
-    """The models that evaluate every image, and where the parts of expressions come from.
+    """The models that evaluate every image, and the source of the parts of expressions.
 
     Attributes:
         clip: Image-text model.
@@ -131,7 +131,7 @@ def _known(
 ) -> tuple[dict[str, list[dict[str, Any]]], dict[str, str]]:
     """Return the stored columns by label, and the keys for the others."""
     if evaluator.reuse is not None:
-        with contextlib.suppress(Exception):  # of a bad image nothing is known
+        with contextlib.suppress(Exception):  # nothing is known about a damaged image
             return evaluator.reuse.take(sample, pairs, methods)
     return {}, {}
 
@@ -147,7 +147,7 @@ def _measured(
     try:
         scene = evaluator.scene(sample)
         matcher.set_proposals(scene.masks, sample.instances, sample.instance_categories)
-    except Exception as error:  # a bad image must not end the run, nor drop out of the denominator
+    except Exception as error:  # a damaged image must neither end the run nor be left out of the denominator
         failure = _describe(error)
     measured: dict[str, list[dict[str, Any]]] = {}
     for label, method in methods.items():
@@ -163,7 +163,7 @@ def _measured(
             row = matcher.row(number, prediction, failed=reason is not None)
             measured[label].append({**row, "seconds": seconds, "error": reason})
     if scene is not None and evaluator.parser is None:
-        evaluator.parser = scene.parser  # loaded by a method: the next image need not
+        evaluator.parser = scene.parser  # loaded by a method, and kept for the next image
     expected = [matcher.chance_row(number) for number in range(len(pairs))]
     errors = [failure or expression.error for _, expression in pairs]
     rows = zip(expected, errors, strict=True)
@@ -173,9 +173,9 @@ def _measured(
 def _predict_all(
     method: Method, scene: SceneFeatures, pairs: Sequence[tuple[Reference, Expression]], parts: str
 ) -> list[Answer]:
-    """Return a prediction or an error for each expression; one that fails does not take the others with it."""
+    """Return a prediction or an error for each expression; the failure of one does not affect the others."""
     expressions = [expression for _, expression in pairs]
-    with contextlib.suppress(Exception):  # which expression it was is found out below
+    with contextlib.suppress(Exception):  # the expression is identified below
         return [(prediction, None) for prediction in method.predict_many(scene, expressions, parts=parts)]
     answers: list[Answer] = []
     for expression in expressions:
@@ -207,7 +207,7 @@ def _rejected(answer: Answer, threshold: float | None) -> Answer:
 
 
 def _describe(error: Exception) -> str:
-    """Return the error in one line; raise it if it is no fault of the image, such as a missing model."""
+    """Return the error in one line; raise it if the image is not its cause, as for a missing model."""
     if isinstance(error, UnavailableError) and not isinstance(error, CorruptFileError):
         raise error
     return f"{type(error).__name__}: {' '.join(str(error).split())}"[:500]

@@ -41,7 +41,7 @@ class Evaluation:
 
     @classmethod
     def from_tables(cls, rows: pa.Table, chance: pa.Table, config: Mapping[str, Any] | None = None) -> Evaluation:
-        """Create from Arrow tables as the store keeps them."""
+        """Create an evaluation from the store's Arrow tables."""
         return cls(to_frame(rows), to_frame(chance), config)
 
     @classmethod
@@ -204,7 +204,7 @@ class Evaluation:
             by: Group as in :meth:`table`; groups of fewer than 10 expressions are left out.
             **options: Options of `figures.bars_with_intervals`.
         """
-        from zsris_viz.figures import bars_with_intervals  # a floor above: only a drawing asks for it
+        from zsris_viz.figures import bars_with_intervals  # only drawings need the figures, which are slow to import
 
         (found,) = find_metrics([metric])
         table = self.table(by, metrics=[metric])

@@ -19,7 +19,7 @@ from zsris_viz.methods.base import Method
 
 PART = "rows"
 MAX_BYTES = 2**28
-# Modules that use rows but do not make them. Samples are identified by their pixels, so datasets are among them.
+# Modules that use rows but do not compute them. Samples are identified by their pixels, so datasets are among them.
 INDEPENDENT = (
     "cli", "figures", "papers", "reproduce", "explorers", "probes", "datasets", "miniature/world",
     "miniature/training", "doctor.py", "outputs.py", "segmentation.py", "io", "testing.py",
@@ -29,14 +29,14 @@ Kept = dict[str, list[dict[str, Any]]]  # label -> columns of each expression, i
 
 
 class RowCache:
-    """Judged columns of single images and methods, on disk.
+    """Measured columns of single images and methods, on disk.
 
     Args:
-        store: where; by default "rows" in the package's cache folder, bounded.
-        config: what `run_settings` gives; its parts that hold for all methods count.
+        store: A DiskCache; by default "rows" in the package's cache folder, of limited size.
+        config: Result of `run_settings`, of which the parts that hold for all methods count.
 
     Attributes:
-        store: the DiskCache; None where caching is switched off.
+        store: The DiskCache; None if caching is switched off.
     """
 
     def __init__(self, config: Mapping[str, Any], store: DiskCache | None = None) -> None:

@@ -33,15 +33,15 @@ COLUMNS: dict[str, str] = {
     "kind": "string",  # of the expression; null if unknown
     "distractors": "int64",  # other objects of the same class; null if unknown
     "n_proposals": "int64",
-    "error": "string",  # why the row counts as 0; null if nothing went wrong
+    "error": "string",  # the reason why the row counts as 0; null without an error
     "upper_bound_intersection": "int64",  # pixels, of the proposal with the largest IoU
     "upper_bound_union": "int64",  # pixels; without a proposal the area of the reference
     "category": "string",  # class of the target; null if unknown
     "chosen_category": "string",  # class of the annotated object that the choice shows; null if none or unknown
-    "outcome": "string",  # right, or in which way wrong: one of `matching.OUTCOMES`
+    "outcome": "string",  # correct, or the kind of error: one of `matching.OUTCOMES`
 }
 CHANCE = "chance"
-INDEX = "image_index"  # the image's place in the dataset: only in the store, to know what is done
+INDEX = "image_index"  # the index of the image in the dataset; only in the store, which needs it to continue a run
 # The chance baseline has mean pixels and expected metrics, so it is kept apart from the rows of the methods.
 CHANCE_COLUMNS = {**COLUMNS, "intersection": "float64", "union": "float64", **dict.fromkeys(EXPECTED, "float64")}
 
@@ -59,8 +59,11 @@ def store_schema() -> pa.Schema:
 
 
 def split_rows(table: pa.Table) -> tuple[pa.Table, pa.Table]:
-    """Stored rows as (rows of the methods, rows of the chance baseline), in the order of images, each in its own
-    schema."""
+    """Divide stored rows into those of the methods and those of the chance baseline.
+
+    Returns:
+        Both tables in the order of images, each in its own schema.
+    """
     import pyarrow.compute as pc
 
     ordered = table.take(pc.sort_indices(table, [(INDEX, "ascending")]))  # stable: an image's rows keep their order
@@ -71,7 +74,7 @@ def split_rows(table: pa.Table) -> tuple[pa.Table, pa.Table]:
 
 
 def to_frame(table: pa.Table) -> pd.DataFrame:
-    """Arrow to pandas; whole numbers that may be missing (`chosen`, `distractors`) become Int64."""
+    """Convert an Arrow table to pandas; integers that may be missing (`chosen`, `distractors`) become Int64."""
     import pandas as pd
 
     frame = table.to_pandas(integer_object_nulls=True)
@@ -81,7 +84,7 @@ def to_frame(table: pa.Table) -> pd.DataFrame:
 
 
 def to_table(rows: list[dict[str, Any]]) -> pa.Table:
-    """Row dicts, which may lack columns, in the store's schema."""
+    """Convert row dicts, which may lack columns, to the schema of the store."""
     import pyarrow as pa
 
     return pa.Table.from_pylist(rows, schema=store_schema())

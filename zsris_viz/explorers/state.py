@@ -23,8 +23,8 @@ BATCH = 8  # crops or masked copies at once: a count moves and a cancelled compu
 LONGEST = 1600  # pixels
 Scene = ImageSource | SceneFeatures
 MINIATURE = (
-    "The built-in miniature model knows drawn scenes only: on a photograph its results mean nothing. Load another "
-    "model, for example clip='openai/clip-vit-base-patch16'."
+    "The built-in miniature model was trained on drawn scenes only: its results on a photograph are meaningless. "
+    "Load another model, for example clip='openai/clip-vit-base-patch16'."
 )
 
 
@@ -140,7 +140,7 @@ class ExplorerState:
     def badge(self) -> str:
         """Return a warning that belongs beside every result; empty where there is none.
 
-        The built-in miniature models know drawn scenes only, and answer just as confidently on a photograph.
+        The built-in miniature models were trained on drawn scenes only, and are as confident on a photograph.
         """
         drawn = self.scene.image.info.get("source") == DRAWN
         return "" if drawn or not self.clip.name.startswith("miniature") else MINIATURE

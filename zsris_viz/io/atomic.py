@@ -61,7 +61,7 @@ def atomic_path(path: str | os.PathLike[str], *, sync: bool = True) -> Iterator[
     except OSError as error:
         if error.errno is None or error.filename not in (None, os.fspath(temporary)):
             raise
-        raise OSError(error.errno, error.strerror, os.fspath(target)) from error  # the name that the user knows
+        raise OSError(error.errno, error.strerror, os.fspath(target)) from error  # the name that the user gave
     finally:
         with contextlib.suppress(OSError):
             temporary.unlink(missing_ok=True)
@@ -79,7 +79,7 @@ def write_text(path: str | os.PathLike[str], text: str, *, sync: bool = True) ->
 
 
 def os_error_text(error: OSError) -> str:
-    """Say what an error of the file system means and what to do about it.
+    """Return what an error of the file system means and what to do about it.
 
     Example:
         >>> os_error_text(OSError(errno.ENOSPC, "No space left on device", "out/rows.parquet"))
@@ -97,7 +97,7 @@ def os_error_text(error: OSError) -> str:
 
 @contextlib.contextmanager
 def translate_os_errors(action: str, remedy: str = "") -> Iterator[None]:
-    """Turn every `OSError` of a block into an `UnavailableError` that says what failed and what to do.
+    """Turn every `OSError` of a block into an `UnavailableError` with what failed and what to do.
 
     Args:
         action: What could not be done, as the beginning of a sentence: "The cache could not be written".
@@ -114,7 +114,7 @@ def translate_os_errors(action: str, remedy: str = "") -> Iterator[None]:
 
 
 def _explain(error: OSError) -> str:
-    """Say the cause and the remedy, without the file's name."""
+    """Return the cause and the remedy, without the name of the file."""
     cause, remedy = _CAUSES.get(error.errno or 0, (error.strerror or str(error) or type(error).__name__, ""))
     return f"{cause}. {remedy}." if remedy else f"{cause}."
 

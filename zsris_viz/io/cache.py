@@ -1,9 +1,9 @@
-"""A cache on disk for results of models, such as proposals and captions, found again by their content.
+"""A cache on disk for results of models, such as proposals and captions, identified by their content.
 
 Entries are dicts of plain values, kept as gzip-compressed JSON with a checksum. Any number of runs may use one folder
-at once, and any of them may be killed: an entry appears whole or not at all, a damaged one is computed again, and the
-least recently used ones are deleted when the folder grows too large. A folder that cannot be written costs a warning,
-never a result.
+at once, and any of them may be killed: an entry is written completely or not at all, a damaged one is computed again,
+and the least recently used ones are deleted when the folder grows too large. A folder that cannot be written causes a
+warning, and results are then computed without it.
 """
 
 from __future__ import annotations
@@ -32,9 +32,11 @@ VARIABLE = "ZSRIS_CACHE"
 OFF = ("", "0", "off", "no", "none", "false")
 MAX_BYTES = 2 * 2**30
 FORMAT = "zsris-cache 2"
-KEPT_SHARE = 0.9  # what is left of the limit after a clearing, so that not every entry causes one
+KEPT_SHARE = (
+    0.9  # share of the limit that is kept when old entries are deleted, so that not every new entry causes a deletion
+)
 RECHECK_SHARE = 0.05  # of the limit: a process that has written so much measures the folder again
-STALE_SECONDS = 3600.0  # a temporary file so old belongs to a run that was killed
+STALE_SECONDS = 3600.0  # older temporary files belong to runs that were killed
 
 
 def cache_folder(part: str = "") -> Path | None:
@@ -84,7 +86,7 @@ def image_fingerprint(image: Image.Image) -> str:
 
 
 class DiskCache:
-    """Dicts of plain values under keys, in a folder.
+    """A store of dicts of plain values by key, in a folder.
 
     Args:
         folder: The folder; it is made when the first entry is put.
@@ -92,8 +94,8 @@ class DiskCache:
             it after writing a twentieth of it, so the folder may be larger for a while.
 
     Attributes:
-        hits: How often `get` found an entry.
-        misses: How often it did not.
+        hits: Number of calls of `get` that found an entry.
+        misses: Number of calls of `get` that found none.
 
     Raises:
         InvalidInputError: max_bytes is below 1, or the folder is a file.
@@ -109,7 +111,7 @@ class DiskCache:
         self.hits = self.misses = 0
         self._writable = True
         self._warned = False
-        self._unseen: int | None = None  # bytes put since the folder was last looked at
+        self._unseen: int | None = None  # bytes written since the folder was last measured
 
     def __repr__(self) -> str:
         return f"DiskCache({str(self.folder)!r}, max_bytes={self.max_bytes})"
@@ -123,7 +125,7 @@ class DiskCache:
             self.misses += 1
             return None
         except OSError as error:
-            self._warn(f"The cache {self.folder} cannot be read ({error.strerror}); the run goes on without it.")
+            self._warn(f"The cache {self.folder} cannot be read ({error.strerror}); the run continues without it.")
             self.misses += 1
             return None
         value = _unpack(key, packed)
@@ -134,7 +136,7 @@ class DiskCache:
             self.misses += 1
             return None
         with contextlib.suppress(OSError):
-            os.utime(path)  # the time of the last use: the oldest go first
+            os.utime(path)  # the time of the last use: the oldest are deleted first
         self.hits += 1
         return value
 
@@ -160,8 +162,8 @@ class DiskCache:
         except OSError as error:
             self._writable = False
             self._warn(
-                f"The cache {self.folder} cannot be written ({error.strerror or error}); the run goes on without "
-                f"keeping its results. Make room, or set {VARIABLE} to another folder, or to off."
+                f"The cache {self.folder} cannot be written ({error.strerror or error}); the run continues without "
+                f"storing its results. Free some space, or set {VARIABLE} to another folder, or to off."
             )
             return False
         self._count(len(packed))
@@ -191,7 +193,7 @@ class DiskCache:
             warnings.warn(text, ZsrisWarning, stacklevel=3)
 
     def _count(self, added: int) -> None:
-        """Check now and then whether the folder has grown too large."""
+        """Check from time to time whether the folder has grown too large."""
         if self._unseen is not None and self._unseen + added <= self.max_bytes * RECHECK_SHARE:
             self._unseen += added
             return
@@ -201,10 +203,10 @@ class DiskCache:
         self._unseen = 0
 
     def _make_room(self) -> None:
-        """Delete the least recently used entries until the others fit, and what killed runs left."""
+        """Delete the least recently used entries until the others fit, and temporary files of killed runs."""
         held: list[tuple[float, int, Path]] = []
         for path in self.entries():
-            with contextlib.suppress(OSError):  # another run may have thrown it away
+            with contextlib.suppress(OSError):  # another run may have deleted it
                 stat = path.stat()
                 held.append((stat.st_mtime, stat.st_size, path))
         total = sum(size for _, size, _ in held)
@@ -254,7 +256,7 @@ def _only_one(folder: Path) -> Iterator[bool]:
         mine = True
     except Timeout:
         mine = False
-    except (OSError, NotImplementedError):  # no locks here; clearing twice at once is wasteful, not wrong
+    except (OSError, NotImplementedError):  # without locks two runs may clear at once, which is wasteful but not wrong
         mine = True
     try:
         yield mine

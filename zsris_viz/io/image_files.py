@@ -1,4 +1,4 @@
-"""Open image files: what can be told from their header, before a pixel is decoded."""
+"""Image files: checks of their headers before a pixel is decoded."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def check_pixels(image: Image.Image, name: str, max_pixels: int = MAX_PIXELS) ->
 
     Args:
         image: The image; only its size is read.
-        name: What the error calls it.
+        name: Name of the image in the error.
         max_pixels: The largest accepted width x height.
 
     Raises:

@@ -1,4 +1,4 @@
-"""Reading and writing JSON, and turning Python values into what JSON can hold."""
+"""Reading and writing JSON, and conversion of Python values to JSON."""
 
 from __future__ import annotations
 

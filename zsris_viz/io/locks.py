@@ -1,4 +1,4 @@
-"""One run at a time in an output folder, whoever starts it and however it ends."""
+"""A lock that lets one run at a time use an output folder."""
 
 from __future__ import annotations
 
@@ -24,8 +24,9 @@ LOCK_FILES = (LOCK_NAME, OWNER_NAME)
 class FolderLock:
     """A lock on a folder that is held while the process lives; a killed process leaves nothing to clean up.
 
-    The operating system holds the lock and lets go when the process ends; `lock.json` names the owner. Another machine
-    that shares the folder may not see the lock, so an owner on another host is respected until its file is deleted.
+    The operating system holds the lock and releases it when the process ends; `lock.json` names the owner. Another
+    machine that shares the folder may not see the lock, so an owner on another host is respected until its file is
+    deleted.
 
     Args:
         folder: An existing folder.
@@ -76,7 +77,7 @@ class FolderLock:
             self._lock.release()
 
     def _owner(self) -> dict[str, Any]:
-        """Return the owner that the file names, or nothing if it names none."""
+        """Return the owner in the file, or an empty dict."""
         try:
             return read_json_object(self.owner_file)
         except (CorruptFileError, UnavailableError, OSError):

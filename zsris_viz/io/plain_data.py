@@ -1,4 +1,4 @@
-"""Checking that what a file holds can be walked through in reasonable time and memory."""
+"""A check that the content of a file can be processed in reasonable time and memory."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ class TooLargeError(Exception):
 
 
 def check_plain(content: Any, *, max_values: int, max_depth: int) -> None:
-    """Refuse data that a recursive reader could not walk through.
+    """Refuse data that a recursive reader could not process.
 
     Lists and dicts that share parts, as pickles and YAML allow, can stand for many more values than they hold.
 

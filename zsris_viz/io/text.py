@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-_JOINERS = "\u200c\u200d"  # invisible, but letters of some scripts and some emoji need them
+_JOINERS = "\u200c\u200d"  # invisible, but needed by some scripts and emoji
 
 
 def printable(text: str) -> str:
-    r"""Replace what a terminal would obey or cannot encode by its escape sequence.
+    r"""Replace characters that control a terminal or cannot be encoded by escape sequences.
 
     Control characters (ANSI sequences, line breaks), marks that reverse the writing direction, and lone surrogates are
     replaced; letters, accents and emoji stay.

@@ -93,7 +93,7 @@ def _check_version(name: str, source: Any) -> None:
     folder = source if isinstance(source, Path) else spacy.util.get_package_path(source)
     found = sorted(Path(folder).glob("**/meta.json"))
     with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message=r"\[W095\]")  # spaCy only warns; whether it fits is judged below
+        warnings.filterwarnings("ignore", message=r"\[W095\]")  # spaCy only warns; the version is checked below
         meta = spacy.util.load_meta(found[0]) if found else {}
     wanted = meta.get("spacy_version", "")
     if wanted and spacy.util.is_compatible_version(spacy.__version__, wanted) is False:
@@ -115,7 +115,7 @@ def _read(name: str, source: Any) -> Language:
 
     try:
         with warnings.catch_warnings():
-            warnings.filterwarnings("ignore", message=r"\[W095\]")  # judged before
+            warnings.filterwarnings("ignore", message=r"\[W095\]")  # checked before
             nlp = spacy.load(source, exclude=["ner", "senter"])
     except Exception as error:  # spaCy raises many kinds for a damaged folder
         raise UnavailableError(

@@ -43,8 +43,8 @@ def warn_of_photograph(image: Image.Image, what: str, instead: str, *, stackleve
     """
     if not is_drawn(image):
         warnings.warn(
-            f"{what} was trained on drawn scenes only; on a photograph its answers mean nothing. For photographs use "
-            f"{instead}.",
+            f"{what} was trained on drawn scenes only; its results on a photograph are meaningless. For photographs "
+            f"use {instead}.",
             ZsrisWarning,
             stacklevel=stacklevel,
         )

@@ -18,7 +18,7 @@ ABOUT = """# Miniature SAM
 segment-anything's own `Sam` class at a small size: image encoder of 4 blocks, 96 wide, on a 128 x 128 picture in
 patches of 8 pixels (a 16 x 16 grid), attention in windows of 8 x 8 but for the second and the last block, which see the
 whole grid; mask decoder 64 wide; {parameters:,} parameters. The real `SamAutomaticMaskGenerator` and `SamPredictor` run
-on it. It knows the drawn world of `scenes` and nothing else: on photographs its masks mean nothing.
+on it. It was trained on drawn scenes only: its masks of photographs are meaningless.
 
 **Data.** Scenes drawn for training, with seeds that no split of the benchmark uses, at four sizes. Unlike the miniature
 CLIP it is trained on masks, as SAM is. A point lies on an object, or one time in four on the background, whose segment
