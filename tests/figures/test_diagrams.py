@@ -7,8 +7,10 @@ import itertools
 import numpy as np
 import pytest
 from matplotlib.text import Annotation
+from PIL import Image
 
 from zsris_viz.errors import InvalidInputError
+from zsris_viz.figures.checks import text_problems
 from zsris_viz.figures.diagrams import BOX_HEIGHT, BOX_WIDTH, COLUMN_STEP, ROW_STEP, Box, Pipeline, show_pipeline
 from zsris_viz.figures.pipelines import PIPELINES, get_pipeline
 
@@ -62,3 +64,26 @@ def test_errors() -> None:
         Pipeline("", {}, [])
     with pytest.raises(InvalidInputError, match="global-local"):
         get_pipeline("no such method")
+
+
+def test_a_box_takes_the_labels_and_pictures_of_one_image() -> None:
+    boxes = {"image": Box("image", 0, 0, "input"), "scores": Box("scores", 1, 0)}
+    pipeline = Pipeline("two boxes", boxes, [("image", "scores")])
+    filled = pipeline.with_labels({"scores": "scores of 3 masks"}, title="one image")
+    picture = Image.new("RGB", (40, 20), "red")
+    figure = show_pipeline(filled, {"image": [picture], "scores": [np.eye(3)]})
+    texts = [text.get_text() for text in figure.axes[0].texts]
+    assert "scores of 3 masks" in texts and "one image" in texts and "scores" not in texts
+    first, second = figure.axes[0].images
+    assert first.get_array().shape == (20, 40, 3) and second.get_array().shape == (3, 3)
+    left, right, bottom, top = first.get_extent()
+    assert (right - left) == pytest.approx(2 * (bottom - top))  # the picture keeps its proportions
+    assert figure.get_figheight() > show_pipeline(filled).get_figheight()
+    assert text_problems(figure) == []
+
+
+@pytest.mark.parametrize("pictures", [{"mask": [np.eye(2)]}, {"image": [np.eye(2)] * 4}])
+def test_unknown_boxes_and_too_many_pictures_are_refused(pictures: dict[str, list[np.ndarray]]) -> None:
+    pipeline = Pipeline("one box", {"image": Box("image", 0, 0)}, [])
+    with pytest.raises(InvalidInputError):
+        show_pipeline(pipeline, pictures)

@@ -28,6 +28,7 @@ from .pictures import overlay_masks as overlay_masks
 from .pictures import show_examples as show_examples
 from .pictures import show_image as show_image
 from .pictures import show_images as show_images
+from .pictures import wrapped as wrapped
 from .pipelines import get_pipeline as get_pipeline
 from .probe_curves import Curve as Curve
 from .probe_curves import show_probe_curves as show_probe_curves
@@ -36,4 +37,5 @@ from .rankings import show_rankings as show_rankings
 from .roles import ROLES as ROLES
 from .roles import Role as Role
 from .roles import role as role
+from .texts import expression_spans as expression_spans
 from .texts import show_spans as show_spans

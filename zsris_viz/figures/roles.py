@@ -63,6 +63,13 @@ ROLES: Mapping[str, Role] = {
     "other image": Role(SKY, title="content of another image"),
     "negated": Role(VERMILION, title="negated patches"),
     "not negated": Role(SKY, title="patches as they are"),
+    "global": Role(PURPLE, title="global"),
+    "local": Role(GREEN, title="local"),
+    "global-local": Role(ORANGE, title="global-local"),
+    "V-score": Role(SKY, title="V-score"),
+    "P-score": Role(GREEN, title="P-score"),
+    "N-score": Role(PURPLE, title="N-score"),
+    "rectifier": Role(YELLOW, title="rectifier"),
     "map": Role(GREEN, title="map above the middle of its range"),
 }
 

@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
+    from zsris_viz.methods.texts import ExpressionParts
+
 Span = tuple[int, int, str]
 
 
@@ -72,6 +74,28 @@ def show_spans(
     if title is not None:
         ax.set_title(title, loc="left")
     return ax.figure  # type: ignore[return-value]
+
+
+def expression_spans(parts: ExpressionParts) -> list[Span]:
+    """Return the noun phrase, the head noun and the context words of an expression as spans for :func:`show_spans`.
+
+    Args:
+        parts: the expression with its parts; a part that does not stand in the text is left out.
+    """
+    text, found = parts.text, []
+    start = text.find(parts.noun_phrase)
+    if start >= 0:
+        found.append((start, start + len(parts.noun_phrase), "noun phrase"))
+    head = text.find(parts.head, max(start, 0)) if parts.head else -1
+    if head >= 0:
+        found.append((head, head + len(parts.head), "head"))
+    end = 0
+    for word in parts.context_tokens:
+        place = text.find(word, end)
+        if place >= 0:
+            end = place + len(word)
+            found.append((place, end, "context"))
+    return found
 
 
 def _lines(text: str, spans: Sequence[Span]) -> list[int]:

@@ -1,0 +1,67 @@
+"""Memory of models: the bytes of their weights, and the most that a computation holds beside them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+
+
+def weight_bytes(model: Any) -> int:
+    """Return the bytes of all parameters and buffers of the torch modules that an object holds.
+
+    Args:
+        model: A torch module, or an object with torch modules among its attributes, such as a model of `load_clip`.
+
+    Returns:
+        Number of bytes; a tensor that several modules share counts once. 0 for an object without modules.
+
+    Examples:
+        >>> weight_bytes(torch.nn.Linear(3, 2))  # 8 numbers of 4 bytes
+        32
+    """
+    modules = [model] if isinstance(model, torch.nn.Module) else _modules(model)
+    tensors = [tensor for module in modules for tensor in (*module.parameters(), *module.buffers())]
+    return sum({tensor.data_ptr(): tensor.nbytes for tensor in tensors}.values())
+
+
+def _modules(thing: Any) -> list[torch.nn.Module]:
+    values = list(getattr(thing, "__dict__", {}).values())
+    return [value for value in values if isinstance(value, torch.nn.Module)]
+
+
+def peak_bytes(compute: Callable[[], Any], device: torch.device | str = "cpu") -> int:
+    """Run a computation and return the most memory that its tensors hold at one time, in bytes.
+
+    What was there before, such as the weights, does not count. On a GPU the number is that of PyTorch's allocator; on
+    a CPU it is the running sum of the allocations that the profiler records.
+
+    Args:
+        compute: Function without arguments.
+        device: Device on which it computes.
+
+    Returns:
+        Number of bytes.
+
+    Examples:
+        >>> peak_bytes(lambda: torch.ones(250_000).sum()) >= 1_000_000
+        True
+    """
+    device = torch.device(device)
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+        before = torch.cuda.memory_allocated(device)
+        torch.cuda.reset_peak_memory_stats(device)
+        compute()
+        torch.cuda.synchronize(device)
+        return torch.cuda.max_memory_allocated(device) - before
+    with torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CPU], profile_memory=True) as profile:
+        compute()
+    held = peak = 0
+    results = profile.profiler.kineto_results  # type: ignore[union-attr]
+    events = [event for event in results.events() if event.name() == "[memory]"]
+    for event in sorted(events, key=lambda event: event.start_ns()):
+        held += event.nbytes()
+        peak = max(peak, held)
+    return peak
