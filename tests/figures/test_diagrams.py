@@ -12,7 +12,10 @@ from PIL import Image
 from zsris_viz.errors import InvalidInputError
 from zsris_viz.figures.checks import text_problems
 from zsris_viz.figures.diagrams import BOX_HEIGHT, BOX_WIDTH, COLUMN_STEP, ROW_STEP, Box, Pipeline, show_pipeline
+from zsris_viz.figures.layout import note_source
 from zsris_viz.figures.pipelines import PIPELINES, get_pipeline
+from zsris_viz.figures.texts import expression_spans, show_message
+from zsris_viz.methods.texts import ExpressionParts
 
 
 @pytest.mark.parametrize("name", PIPELINES)
@@ -87,3 +90,27 @@ def test_unknown_boxes_and_too_many_pictures_are_refused(pictures: dict[str, lis
     pipeline = Pipeline("one box", {"image": Box("image", 0, 0)}, [])
     with pytest.raises(InvalidInputError):
         show_pipeline(pipeline, pictures)
+
+
+@pytest.mark.parametrize("name", PIPELINES)
+def test_the_line_below_a_diagram_lies_on_no_box(name: str) -> None:
+    figure = note_source(show_pipeline(get_pipeline(name)), "a model with a rather long name", "a dataset")
+    figure.canvas.draw()
+    note = figure._supxlabel.get_window_extent()
+    assert not any(patch.get_window_extent().overlaps(note) for patch in figure.axes[0].patches)
+
+
+def test_a_message_takes_the_place_of_a_figure() -> None:
+    figure = show_message("No expression of this run fulfils the rule.")
+    assert text_problems(figure) == [] and not figure.axes[0].axison
+
+
+def test_spans_of_an_expression() -> None:
+    given = {"noun_phrase": "the red cat", "head": "cat", "context_tokens": ["left", "of"]}
+    parts = ExpressionParts("the red cat left of the dog", given)
+    assert [(parts.text[start:end], name) for start, end, name in expression_spans(parts)] == [
+        ("the red cat", "noun phrase"),
+        ("cat", "head"),
+        ("left", "context"),
+        ("of", "context"),
+    ]

@@ -13,6 +13,7 @@ from zsris_viz.reproduce.parameters import read_notebook
 NOTEBOOKS = Path(__file__).resolve().parents[2] / "notebooks"
 REWRITTEN: tuple[str, ...] = (
     "02_baselines",
+    "03_global_local",
     "05_layer_probes",
     "06_context_tokens",
 )

@@ -38,4 +38,5 @@ from .roles import ROLES as ROLES
 from .roles import Role as Role
 from .roles import role as role
 from .texts import expression_spans as expression_spans
+from .texts import show_message as show_message
 from .texts import show_spans as show_spans

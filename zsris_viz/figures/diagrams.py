@@ -26,6 +26,7 @@ EDGE, TEXT = "#444444", "#222222"
 BOX_WIDTH, BOX_HEIGHT = 1.42, 0.56  # inches
 COLUMN_STEP, ROW_STEP = 1.95, 0.86  # inches between the centres of neighbouring boxes
 PICTURE = 0.6  # inches, the side of the square in which each picture of a box is drawn
+FOOTER = 0.2  # inches below the boxes, for the line that names model and data
 
 
 @dataclass(frozen=True)
@@ -66,7 +67,6 @@ class Pipeline:
         if not self.boxes:
             raise InvalidInputError("a pipeline needs at least one box; none was given.")
         self.check_names(name for arrow in self.arrows for name in arrow)
-
 
     def with_labels(self, labels: Mapping[str, str], title: str | None = None) -> Pipeline:
         """Return the pipeline with other texts in some boxes, for example with the values of one image.
@@ -133,7 +133,7 @@ def show_pipeline(pipeline: Pipeline, pictures: Mapping[str, Sequence[Any]] | No
     columns = max(box.column for box in pipeline.boxes.values())
     rows = max(box.row for box in pipeline.boxes.values())
     width = columns * COLUMN_STEP + BOX_WIDTH + 0.2
-    height = rows * layout.row_step + layout.box_height + 0.5
+    height = rows * layout.row_step + layout.box_height + 0.5 + FOOTER
     figure, axes = plt.subplots(figsize=(width, height))
     plt.close(figure)
     axes.set_position((0, 0, 1, 1))

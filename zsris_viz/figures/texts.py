@@ -76,6 +76,21 @@ def show_spans(
     return ax.figure  # type: ignore[return-value]
 
 
+def show_message(text: str) -> Figure:
+    """Draw a line of text in place of a figure for which a run has nothing to show.
+
+    Args:
+        text: one sentence.
+
+    Returns:
+        The figure.
+    """
+    fig, axes = new_figure(size=(max(3.0, 0.075 * len(text)), 0.7))
+    axes[0, 0].text(0, 0.5, text, va="center", parse_math=False)
+    axes[0, 0].set_axis_off()
+    return fig
+
+
 def expression_spans(parts: ExpressionParts) -> list[Span]:
     """Return the noun phrase, the head noun and the context words of an expression as spans for :func:`show_spans`.
 

@@ -21,14 +21,16 @@ def weight_bytes(model: Any) -> int:
         >>> weight_bytes(torch.nn.Linear(3, 2))  # 8 numbers of 4 bytes
         32
     """
-    modules = [model] if isinstance(model, torch.nn.Module) else _modules(model)
-    tensors = [tensor for module in modules for tensor in (*module.parameters(), *module.buffers())]
+    tensors = [tensor for module in _modules(model) for tensor in (*module.parameters(), *module.buffers())]
     return sum({tensor.data_ptr(): tensor.nbytes for tensor in tensors}.values())
 
 
-def _modules(thing: Any) -> list[torch.nn.Module]:
-    values = list(getattr(thing, "__dict__", {}).values())
-    return [value for value in values if isinstance(value, torch.nn.Module)]
+def _modules(thing: Any, depth: int = 2) -> list[torch.nn.Module]:
+    """Return the modules of an object, also those of an object that it wraps."""
+    if isinstance(thing, torch.nn.Module):
+        return [thing]
+    values = vars(thing).values() if depth and hasattr(thing, "__dict__") else ()
+    return [module for value in values for module in _modules(value, depth - 1)]
 
 
 def peak_bytes(compute: Callable[[], Any], device: torch.device | str = "cpu") -> int:
@@ -59,7 +61,7 @@ def peak_bytes(compute: Callable[[], Any], device: torch.device | str = "cpu") -
     with torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CPU], profile_memory=True) as profile:
         compute()
     held = peak = 0
-    results = profile.profiler.kineto_results  # type: ignore[union-attr]
+    results = profile.profiler.kineto_results
     events = [event for event in results.events() if event.name() == "[memory]"]
     for event in sorted(events, key=lambda event: event.start_ns()):
         held += event.nbytes()

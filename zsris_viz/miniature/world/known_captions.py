@@ -1,4 +1,4 @@
-"""Captioners without a model, between which every captioner of the drawn scenes lies: always right, and always empty."""
+"""Captioners without a model, between which every captioner lies: always right, and always empty."""
 
 from __future__ import annotations
 
