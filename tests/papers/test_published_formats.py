@@ -32,7 +32,8 @@ from zsris_viz.reproduce import reproduce
 NOTEBOOKS = Path(__file__).resolve().parents[2] / "notebooks"
 VAL: Column = ("refcoco", "val", "unc")
 SIDE = 160  # pixels
-BOXES = {11: (0, 0, 60, 60), 12: (90, 0, 150, 60), 13: (0, 90, 60, 150)}  # x0, y0, x1, y1
+BOXES = ((0, 0, 60, 60), (90, 0, 150, 60), (0, 90, 60, 150))  # of three objects in every picture: x0, y0, x1, y1
+PICTURES = {9: "val", 25: "testA", 30: "testB"}
 SMALL = (70, 70, 80, 80)  # 100 pixels, which the filter drops in a picture of this size
 NEARLY_THE_FIRST = (0, 0, 59, 60)  # of which the filter keeps the larger
 
@@ -44,23 +45,35 @@ def box_mask(box: tuple[int, int, int, int]) -> np.ndarray:
 
 
 def refcoco(root: Path) -> None:
-    """RefCOCO's val: one picture, three objects, four expressions that were typed with capitals and "!"."""
+    """RefCOCO with a picture in each split, three objects, four expressions that were typed with capitals and "!"."""
     folder = root / "refcoco"
     folder.mkdir(parents=True)
-    refs = [reference(1, 11, 9, "val", "left cat", "the cat"), reference(2, 12, 9, "val", "right dog"),
-            reference(3, 13, 9, "val", "bottom left one")]  # fmt: skip
+    texts = (("left cat", "the cat"), ("right dog",), ("bottom left one",))
+    refs = [
+        reference(10 * image + place, 10 * image + place, image, split, *texts[place])
+        for image, split in PICTURES.items()
+        for place in range(len(BOXES))
+    ]
     (folder / "refs(unc).p").write_bytes(pickle.dumps(refs, protocol=2))
-    outlines = {number: [x0, y0, x1, y0, x1, y1, x0, y1] for number, (x0, y0, x1, y1) in BOXES.items()}
+    outlines = [[x0, y0, x1, y0, x1, y1, x0, y1] for x0, y0, x1, y1 in BOXES]
     content = {
-        "images": [{"id": 9, "file_name": f"COCO_train2014_{9:012d}.jpg", "height": SIDE, "width": SIDE}],
-        "annotations": [annotation(number, 9, 1, [outline]) for number, outline in outlines.items()],
+        "images": [
+            {"id": image, "file_name": f"COCO_train2014_{image:012d}.jpg", "height": SIDE, "width": SIDE}
+            for image in PICTURES
+        ],
+        "annotations": [
+            annotation(10 * image + place, image, 1, [outline])
+            for image in PICTURES
+            for place, outline in enumerate(outlines)
+        ],
         "categories": [{"id": 1, "name": "cat", "supercategory": "animal"}],
     }
     (folder / "instances.json").write_text(json.dumps(content))
     images = root / "images/mscoco/images/train2014"
     images.mkdir(parents=True)
-    pixels = np.random.default_rng(0).integers(0, 256, (SIDE, SIDE, 3), dtype=np.uint8)
-    Image.fromarray(pixels).save(images / f"COCO_train2014_{9:012d}.jpg")
+    for image in PICTURES:
+        pixels = np.random.default_rng(image).integers(0, 256, (SIDE, SIDE, 3), dtype=np.uint8)
+        Image.fromarray(pixels).save(images / f"COCO_train2014_{image:012d}.jpg")
 
 
 def coco_results(path: Path, *boxes: tuple[int, int, int, int]) -> str:
@@ -69,7 +82,8 @@ def coco_results(path: Path, *boxes: tuple[int, int, int, int]) -> str:
     for place, box in enumerate(boxes):
         rle = coco.encode(np.asfortranarray(box_mask(box)))
         code = {"size": rle["size"], "counts": rle["counts"].decode()}
-        entries.append({"image_id": 9, "category_id": 1, "segmentation": code, "score": 1 - place / 10})
+        score = 1 - place / 10
+        entries += [{"image_id": image, "category_id": 1, "segmentation": code, "score": score} for image in PICTURES]
     path.write_text(json.dumps(entries))
     return f"precomputed:{path}"
 
@@ -98,8 +112,8 @@ def parts(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
             "blip-2": str(blip2_itc_folder(root / "blip2-itc")),
             "albef": str(albef_file(root / "albef")),
         },
-        "freesolo": coco_results(root / "freesolo.json", *BOXES.values()),
-        "sam": coco_results(root / "sam.json", *BOXES.values(), NEARLY_THE_FIRST, SMALL),
+        "freesolo": coco_results(root / "freesolo.json", *BOXES),
+        "sam": coco_results(root / "sam.json", *BOXES, NEARLY_THE_FIRST, SMALL),
         "captioner": str(blip2_folder(root / "blip2")),
         "captioner_2": str(git_folder(root / "git")),
     }

@@ -124,6 +124,11 @@ def test_what_is_unknown_is_called_unknown(tables: World) -> None:
     assert "unknown: someone/else" in shown and "nothing is missing" not in shown
 
 
+def test_a_file_that_a_manifest_knows_is_missing_and_not_unknown(tables: World) -> None:
+    found = need(tables, "gl-table1", clip="data/checkpoints/albef/ALBEF.pth")
+    assert {part.name: part.detail for part in found.missing} == {"albef": "zsris data fetch albef --data-root DIR"}
+
+
 def test_hours_of_the_last_run_here(tables: World) -> None:
     state = tables.output / ".state"
     state.mkdir(parents=True)

@@ -190,10 +190,12 @@ def _weight_bytes(path: Path) -> int:
 
 
 def _manifest_of(name: str) -> Manifest | None:
-    """Return the record of a model by its own name, its repository, or OpenAI's name ("RN50", "ViT-B/32")."""
+    """Return the record of a model by its own name, its repository, its file, or OpenAI's name ("RN50", "ViT-B/32")."""
     plain = name.lower().replace("/", "").replace("-", "")
     for manifest in manifests().values():
         called = {manifest.name.lower(), (manifest.hub.repo.lower() if manifest.hub else "")}
+        if any(Path(name).as_posix().endswith(file.path) for file in manifest.files):
+            return manifest
         short = manifest.name.removeprefix("clip-").replace("-", "")
         if name.lower() in called or (manifest.name.startswith("clip-") and short == plain):
             return manifest
