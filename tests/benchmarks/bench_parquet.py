@@ -2,9 +2,12 @@
 
     python -m tests.benchmarks.bench_parquet --expressions 10000
 
-The files have the columns of RefCOCO-M, in row groups of 100 images. Some drawn scenes are repeated
-under other ids, every expression with a number of its own, so that no text is embedded twice. The files are written in
-a process of its own; the figures are those of the process that reads and evaluates them.
+On two busy cores, with one thread, this printed: 30000 rows of 10000 expressions on 1250 images with cropping,
+global-local and region-token: 174 CPU seconds (1858 s), peak 1.15 GiB.
+
+The file has the columns of RefCOCO-M, in row groups of 100 images. Some drawn scenes are repeated under other ids,
+every expression with a number of its own, so that no text is embedded twice. The file is written in a process of its
+own; the figures are those of the process that reads and evaluates it.
 """
 
 from __future__ import annotations
