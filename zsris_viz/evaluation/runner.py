@@ -16,6 +16,7 @@ from zsris_viz.datasets.types import Dataset
 from zsris_viz.errors import CorruptFileError, InvalidInputError, InvalidTypeError, UnavailableError
 from zsris_viz.evaluation.config import EvaluationConfig
 from zsris_viz.evaluation.per_image import ImageEvaluator, evaluate_image
+from zsris_viz.evaluation.read_ahead import read_ahead
 from zsris_viz.evaluation.results import Evaluation
 from zsris_viz.evaluation.row_cache import RowCache
 from zsris_viz.evaluation.rows import CHANCE, INDEX, split_rows, to_table
@@ -107,7 +108,8 @@ def evaluate(
         if config.engine is None:
             if config.reuse is not False:
                 evaluator.reuse = RowCache(settings, config.reuse if isinstance(config.reuse, DiskCache) else None)
-            found: ImageRows = ((index, evaluate_image(data[index], named, evaluator)) for index in missing)
+            samples = read_ahead(data, missing)
+            found: ImageRows = ((index, evaluate_image(sample, named, evaluator)) for index, sample in samples)
         else:
             spec = WorkerSpec(dataset, named, config.for_worker(), settings["clip"]["weights"], labels)
             found = _on_engine(config.engine, spec, missing)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import sys
 import warnings
 from collections.abc import Callable, Hashable, Sequence
 from typing import TYPE_CHECKING, Any
@@ -27,6 +29,8 @@ if TYPE_CHECKING:
     from zsris_viz.captioning.base import Captioner
 
 PreprocessLike = str | Preprocess | None
+#: Numbers in the widest activation of a batch on a CPU; larger batches are no faster.
+CPU_ACTIVATIONS = 5_000_000
 
 
 class SceneFeatures:
@@ -43,7 +47,8 @@ class SceneFeatures:
         parser: A Parser for expressions whose parts are not given; None for the package's own, loaded when needed.
         captioner: A Captioner, or a name for `load_captioner`, for the methods that use captions; None for the
             miniature one, loaded when needed.
-        batch_size: Number of crops, or of masked copies of the image, that pass the tower at once.
+        batch_size: Number of crops, or of masked copies of the image, that pass the tower at once; fewer on a CPU,
+            where larger batches are no faster and need more memory.
         preprocess: Preprocessing where a method does not name its own; None for `clip.preprocess`.
         texts: A TextCache of the same model, to share text features between images.
 
@@ -89,7 +94,7 @@ class SceneFeatures:
         self.clip = clip
         self.parser = parser
         self.captioner = captioner
-        self.batch_size = check_batch_size(batch_size)
+        self.batch_size = min(check_batch_size(batch_size), _largest_batch(clip))
         self.texts = TextCache(clip) if texts is None else texts
         self.progress: Callable[[str, int, int], None] | None = None
         self._preprocess = clip.preprocess if preprocess is None else get_preprocess(preprocess, clip.image_size)
@@ -317,3 +322,10 @@ class SceneFeatures:
     def text_features(self, texts: Sequence[str]) -> Tensor:
         """Return texts in the joint space, (n, D) fp32, not normalised; each distinct text is embedded once."""
         return self.texts.features(texts)
+
+
+def _largest_batch(clip: ImageTextModel) -> int:
+    """Return how many images should pass the tower at once: on a CPU those whose widest activations take 20 MB."""
+    if clip.device.type != "cpu" or not isinstance(clip, LayeredModel):
+        return sys.maxsize
+    return max(1, CPU_ACTIVATIONS // ((1 + math.prod(clip.grid)) * 4 * clip.width))
