@@ -240,6 +240,25 @@ def test_reproduce_into_a_file_is_one_line(tmp_path: Path) -> None:
     assert_one_line(zsris("reproduce", "start-here", "--output", tmp_path / "file" / "below"), 1)
 
 
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["evaluate", "--limit", "1", "--methods", "cropping", "--output", "file"],
+        ["data", "export", "scenes", "file", "--format", "refer", "--limit", "1"],
+        ["data", "fetch", "phrasecut", "--data-root", "file"],
+        ["data", "verify", "refcoco", "--data-root", "file"],
+        ["reproduce", "--list", "--notebooks", "file"],
+    ],
+    ids=["evaluate", "data export", "data fetch", "data verify", "reproduce"],
+)
+def test_a_file_in_place_of_a_folder_is_one_line(tmp_path: Path, words: list[str], monkeypatch: Any) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "file").write_text("kept")
+    result = zsris(*words)
+    assert_one_line(result, result.exit_code)
+    assert result.exit_code in (1, 2) and (tmp_path / "file").read_text() == "kept"
+
+
 def test_warnings_have_no_control_characters(monkeypatch: pytest.MonkeyPatch) -> None:
     from zsris_viz.errors import ZsrisWarning
 
@@ -249,6 +268,27 @@ def test_warnings_have_no_control_characters(monkeypatch: pytest.MonkeyPatch) ->
 
     replace_module(monkeypatch, "zsris_viz.language", load_parser=load_parser)
     assert "\x1b" not in zsris("parse", "a cat").stderr
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(shutil.which("unshare") is None, reason="unshare is not installed")
+def test_a_read_only_disk_is_one_line(tmp_path: Path, photo: Path) -> None:
+    place = tmp_path / "fixed"
+    place.mkdir()
+    mount = f"mount -t tmpfs -o ro tmpfs {place}"
+    if subprocess.run(["unshare", "-rm", "sh", "-c", mount], capture_output=True).returncode:
+        pytest.skip("this user may not mount a file system")
+    commands = (
+        f"segment {photo} 'a cat' --save {place}/overlay.png",
+        f"evaluate --limit 1 --methods cropping --output {place}/run",
+        f"reproduce start-here --test --output {place}/out",
+        f"data export scenes {place}/export --format refer --limit 1",
+    )
+    script = "\n".join([mount, *(f"{' '.join(ZSRIS)} {words}; echo code $?" for words in commands)])
+    run = subprocess.run(["unshare", "-rm", "bash", "-c", script], capture_output=True, text=True)
+    assert run.stdout.count("code 1\n") == 4, run.stdout + run.stderr
+    assert run.stderr.count("the file system is read-only") == 3 and "overlay.png: there is no permission" in run.stderr
+    assert "Traceback" not in run.stderr
 
 
 @pytest.mark.slow

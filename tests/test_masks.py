@@ -99,7 +99,9 @@ def test_uncompressed_rle_runs_down_the_columns() -> None:
 
 
 @pytest.mark.parametrize(
-    "damage", [lambda c: c[:-3], lambda c: c + "11", lambda c: "", lambda c: "é" + c, lambda c: "\x01"]
+    "damage",
+    [lambda c: c[:-3], lambda c: c + "11", lambda c: "", lambda c: "é" + c, lambda c: "\x01"],
+    ids=["cut off", "too long", "empty", "not ASCII", "control character"],
 )
 def test_damaged_rle(damage) -> None:
     rle = Masks(np.random.default_rng(0).random((1, 20, 20)) > 0.5).to_rle()[0]

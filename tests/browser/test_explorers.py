@@ -217,7 +217,7 @@ def photographs_are_taken(page: Any, folder: Path, artefacts: Path) -> None:
     blocks = colours.resize((4000, 3000), Image.Resampling.NEAREST)
     blocks.save(folder / "large.jpg", quality=95)
     page.set_input_files("input[type=file]", folder / "large.jpg")
-    page.locator(".zsris-status", has_text="4000 x 3000 pixels, made smaller: 1600 x 1200").wait_for()
+    page.locator(".zsris-status", has_text="4000 x 3000 pixels, made smaller: 1024 x 768").wait_for()
     page.locator(".zsris-badge:visible").first.wait_for()  # the miniature on a photograph
     page.screenshot(path=artefacts / "photograph.png", full_page=True)
     (folder / "words.txt").write_text("no image")

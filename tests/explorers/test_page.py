@@ -70,8 +70,8 @@ def test_an_upload_replaces_the_image_and_keeps_the_expression(page):
 
 def test_a_large_image_is_made_smaller_with_a_word(page):
     page.bar.send_event("upload", encoded((2400, 900), "jpeg"), name="wide.jpg")
-    assert page.explorer(0).state.size == (600, 1600)
-    assert "2400 x 900 pixels was made smaller: 1600 x 600" in page.bar.message
+    assert page.explorer(0).state.size == (384, 1024)
+    assert "2400 x 900 pixels was made smaller: 1024 x 384" in page.bar.message
 
 
 @pytest.mark.parametrize(

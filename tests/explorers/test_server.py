@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
+import contextlib
+import http.client
 import importlib.util
 import json
 import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
+import urllib.request
 from pathlib import Path
 from typing import Any
 
 import nbformat
+import psutil
 import pytest
 from typer.testing import CliRunner, Result
 
+from tests.killing import kill, wait_for
 from zsris_viz.cli import app
 from zsris_viz.errors import InvalidInputError, UnavailableError
 from zsris_viz.explorers import server
@@ -122,12 +128,50 @@ def test_a_killed_parent_takes_the_server_with_it(stand_in: Path, tmp_path: Path
         assert parent.stdout is not None
         child = int(parent.stdout.readline())
         assert running(child)
-        parent.kill()
-        parent.wait()
+        assert kill(parent, "explore")
     end = time.monotonic() + 60
     while running(child) and time.monotonic() < end:
         time.sleep(0.1)
     assert not running(child)
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform == "win32", reason="processes are killed by signals")
+def test_a_killed_parent_takes_the_kernel_with_it(tmp_path: Path) -> None:
+    """The real server with a page that is open, whose notebook goes on for ten minutes."""
+    mark = tmp_path / "pid"
+    cell = f"import os, pathlib, time; pathlib.Path({str(mark)!r}).write_text(str(os.getpid())); time.sleep(600)"
+    book = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(cell)])
+    book.metadata.kernelspec = {"name": "python3", "display_name": "Python 3", "language": "python"}
+    nbformat.write(book, tmp_path / "long.ipynb")
+    words = [
+        sys.executable,
+        "-m",
+        "zsris_viz.cli",
+        "explore",
+        "--no-browser",
+        "--notebook",
+        str(tmp_path / "long.ipynb"),
+    ]
+    with subprocess.Popen(words, stdout=subprocess.PIPE, text=True) as parent:
+        assert parent.stdout is not None
+        address = parent.stdout.readline().strip()
+        threading.Thread(target=open_page, args=(address,), daemon=True).start()
+        wait_for(parent, lambda: mark.exists() and bool(mark.read_text()))
+        kernel = int(mark.read_text())
+        server = next(child.pid for child in psutil.Process(parent.pid).children())
+        assert running(kernel) and running(server)
+        assert kill(parent, "explore")
+    end = time.monotonic() + 60
+    while (running(kernel) or running(server)) and time.monotonic() < end:
+        time.sleep(0.1)
+    assert not running(kernel) and not running(server)
+
+
+def open_page(address: str) -> None:
+    """Read a page until it is whole, when its notebook has run, or the server ends."""
+    with contextlib.suppress(OSError, http.client.HTTPException), urllib.request.urlopen(address, timeout=300) as page:
+        page.read()
 
 
 def running(process: int) -> bool:

@@ -55,7 +55,7 @@ def test_a_tint_covers_the_mask_and_nothing_else() -> None:
     figures.add_mask(ax, torch.from_numpy(box(4, 8)), CHOSEN, fill=0.5)
     layer = ax.images[0].get_array()
     assert np.array_equal(layer[..., 3] > 0, box(4, 8))
-    assert np.allclose(layer[3, 5], to_rgba(CHOSEN, 0.5))
+    assert np.allclose(layer[3, 5], [round(255 * part) for part in to_rgba(CHOSEN, 0.5)])
     assert ax.get_xlim() == (-0.5, 11.5) and ax.get_ylim() == (7.5, -0.5)
 
 

@@ -22,7 +22,7 @@ Listener = Callable[[str, Mapping[str, Any], bytes | None], None]
 class PageBar(anywidget.AnyWidget):
     """Widget for what concerns all explorers of a page.
 
-    Images of more than 1600 pixels a side are made smaller in the browser, before they are sent.
+    Images of more than 1024 pixels a side are made smaller in the browser, before they are sent.
 
     Args:
         on_event: Called with the name of an event ("ready", "upload", "example", "examples", "address", "cancel"),

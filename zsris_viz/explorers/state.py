@@ -18,9 +18,9 @@ from zsris_viz.methods.texts import ExpressionParts
 from zsris_viz.miniature.world.render import DRAWN
 from zsris_viz.models.base import ImageTextModel
 from zsris_viz.models.layered import LayeredModel, require_layers
+from zsris_viz.proposals.base import WORKING_SIDE
 
 BATCH = 8  # crops or masked copies at once: a count moves and a cancelled computation ends after each
-LONGEST = 1600  # pixels
 Scene = ImageSource | SceneFeatures
 MINIATURE = (
     "The built-in miniature model was trained on drawn scenes only: its results on a photograph are meaningless. "
@@ -228,15 +228,15 @@ def propose(image: Scene, proposals: Any) -> Masks:
 
 
 def shrink(image: ImageSource) -> Image.Image:
-    """Return an image of at most `LONGEST` pixels a side, with a warning if it had to be made smaller.
+    """Return an image of at most `WORKING_SIDE` pixels a side, with a warning if it had to be made smaller.
 
     A model reads a few hundred pixels a side, and 80 masks of a photograph of 12 megapixels alone take a gigabyte.
     """
     picture = open_image(image)
-    if max(picture.size) <= LONGEST:
+    if max(picture.size) <= WORKING_SIDE:
         return picture
     small = picture.copy()
-    small.thumbnail((LONGEST, LONGEST), Image.Resampling.LANCZOS)
+    small.thumbnail((WORKING_SIDE, WORKING_SIDE), Image.Resampling.LANCZOS)
     warnings.warn(
         f"The image of {picture.width} x {picture.height} pixels was made smaller: {small.width} x {small.height}.",
         ZsrisWarning,

@@ -71,9 +71,9 @@ def add_mask(
     inside = as_mask(mask)
     height, width = inside.shape
     if fill > 0:
-        tint = np.zeros((height, width, 4), dtype=np.float32)
-        tint[..., :3] = to_rgb(colour)
-        tint[..., 3] = fill * inside
+        tint = np.zeros((height, width, 4), dtype=np.uint8)  # as floats, a photograph's masks take hundreds of MB
+        tint[..., :3] = np.rint(255 * np.array(to_rgb(colour)))
+        tint[..., 3] = round(255 * fill) * inside
         ax.imshow(tint, interpolation="nearest")
     if line > 0 and inside.any():
         _outline(ax, inside, colour, line, dashed, casing)

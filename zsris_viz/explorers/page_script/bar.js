@@ -1,6 +1,6 @@
 // Above the tabs: another image by a file, by a drop or from the examples; the state in the page's address.
 
-const LONGEST = 1600; // pixels: larger images are made smaller here, before they travel
+const LONGEST = 1024; // pixels: larger images are made smaller here, before they travel
 const MOST_BYTES = 8_000_000; // of a file that the browser cannot read; the server's limit is 10 MB
 
 const element = (tag, attributes, ...children) => {
@@ -50,7 +50,7 @@ function render({ model, el }) {
     "div",
     { class: "zsris-drop" },
     element("label", {}, "your image: ", input),
-    element("span", {}, " or drop it here; images of more than 1600 pixels a side are made smaller"),
+    element("span", {}, " or drop it here; images of more than 1024 pixels a side are made smaller"),
   );
   const bar = element("div", { class: "zsris-page-bar" }, drop, details, element("div", {}, progress, status, cancel));
   el.append(bar);
