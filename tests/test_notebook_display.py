@@ -79,6 +79,14 @@ def test_values_without_an_interval_stand_alone_and_unknown_ones_are_dashes() ->
     assert "–" in readable_table(pd.Series([np.nan, 1.0], name="x")).to_html()
 
 
+def test_sentences_in_a_table_start_at_the_left() -> None:
+    frame = pd.DataFrame({"statement": ["A sentence that is long enough to be read as text."], "verdict": ["holds"]})
+    html = readable_table(frame).to_html()
+    assert html.count("text-align: left") == 1 and "row0_col0 {" in html
+    assert "text-align" not in readable_table(frame[["verdict"]]).to_html()
+    assert "text-align" not in readable_table(frame[:0]).to_html()
+
+
 def test_remarks_leave_out_what_is_empty() -> None:
     with capture_output() as captured:
         what_we_see("The map is sharp.", "", " It fits. ")

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 WIDTH_PER_INCH = 96  # CSS pixels
+LONG = 30  # letters of a cell from which a column of a table is set flush left
 
 
 def show_picture(path: Path, alt: str, dpi: int) -> None:
@@ -81,6 +82,10 @@ def readable_table(frame: Any, *, digits: int = 2, caption: str | None = None) -
 
     merged = merge_intervals(frame.to_frame() if isinstance(frame, pd.Series) else frame, digits)
     styler = merged.style.format(precision=digits, na_rep="–", escape="html")
+    sentences = [
+        name for name in merged if merged[name].map(lambda cell: len(cell) if isinstance(cell, str) else 0).max() > LONG
+    ]
+    styler = styler.set_properties(subset=sentences, **{"text-align": "left"})
     if merged.index.name is None and isinstance(merged.index, pd.RangeIndex):
         styler = styler.hide(axis="index")
     return styler if caption is None else styler.set_caption(caption)
