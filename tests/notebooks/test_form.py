@@ -16,6 +16,8 @@ REWRITTEN: tuple[str, ...] = (
     "03_global_local",
     "05_layer_probes",
     "06_context_tokens",
+    "07_copatch",
+    "08_risclip",
 )
 PATHS = [NOTEBOOKS / f"{name}.ipynb" for name in REWRITTEN]
 MOST_LINES = 30

@@ -8,6 +8,9 @@ from .choices import Choices as Choices
 from .choices import show_choices as show_choices
 from .comparison import show_ablation as show_ablation
 from .comparison import show_comparison as show_comparison
+from .copatch_steps import show_candidates as show_candidates
+from .copatch_steps import show_clusters as show_clusters
+from .copatch_steps import show_guidance as show_guidance
 from .diagrams import Box as Box
 from .diagrams import Pipeline as Pipeline
 from .diagrams import show_pipeline as show_pipeline
