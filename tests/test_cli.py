@@ -47,22 +47,22 @@ def photo(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def asked(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
+def recorded(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
     """A stand-in for the models, which chooses the second of three masks; what it was asked."""
-    asked: dict[str, Any] = {"chosen": 1}
+    recorded: dict[str, Any] = {"chosen": 1}
 
     def segment(image: Path, expression: str, **options: Any) -> SimpleNamespace:
         if not image.is_file():
             raise InvalidInputError(f"The image file {image} does not exist;\ngive another.")
-        asked.update(options, image=image, expression=expression)
+        recorded.update(options, image=image, expression=expression)
         mask = np.zeros((30, 40), bool)
-        mask[5:10, 20:30] = asked["chosen"] is not None
+        mask[5:10, 20:30] = recorded["chosen"] is not None
         prediction = Ranking(
             mask=torch.from_numpy(mask),
             method="cropping",
             expression=expression,
             scores=torch.tensor([0.1, 0.25, -np.inf]),
-            chosen=asked["chosen"],
+            chosen=recorded["chosen"],
         )
         return SimpleNamespace(
             mask=mask,
@@ -73,7 +73,7 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
         )
 
     replace_module(monkeypatch, "zsris_viz.segmentation", segment=segment)
-    return asked
+    return recorded
 
 
 def test_help_within_a_second_without_torch() -> None:
@@ -104,55 +104,59 @@ def test_version_and_unknown_command() -> None:
     assert zsris("explore-nothing").exit_code == 2
 
 
-def test_segment_prints_place_and_model(photo: Path, asked: dict[str, Any], tmp_path: Path) -> None:
+def test_segment_prints_place_and_model(photo: Path, recorded: dict[str, Any], tmp_path: Path) -> None:
     result = zsris("segment", photo, "the dog", "--save", tmp_path / "overlay.png")
     assert result.exit_code == 0, result.output
     assert "mask 1 of 3, score 0.2500" in result.output
     assert "x 20 to 30, y 5 to 10, 50 pixels" in result.output
     assert "Model tiny, method cropping." in result.output
-    assert asked["expression"] == "the dog" and asked["image"] == photo
+    assert recorded["expression"] == "the dog" and recorded["image"] == photo
     assert (tmp_path / "overlay.png").read_text() == "overlay"
 
 
-def test_segment_json(photo: Path, asked: dict[str, Any]) -> None:
+def test_segment_json(photo: Path, recorded: dict[str, Any]) -> None:
     result = zsris("segment", photo, "the dog", "--json", "--clip", "RN50", "--method", "cropping", "--proposals", "x")
-    told = json.loads(result.stdout)
-    assert {name: asked[name] for name in ("method", "clip", "proposals")} == {
+    result_json = json.loads(result.stdout)
+    assert {name: recorded[name] for name in ("method", "clip", "proposals")} == {
         "method": "cropping",
         "clip": "RN50",
         "proposals": "x",
     }
-    assert told["chosen"] == 1 and told["candidates"] == 3 and told["score"] == pytest.approx(0.25)
-    assert told["box"] == [20, 5, 30, 10] and told["area"] == 50 and told["size"] == [30, 40]
-    assert told["rle"]["size"] == [30, 40] and told["clip"] == "RN50" and told["note"].startswith("Model")
+    assert result_json["chosen"] == 1 and result_json["candidates"] == 3 and result_json["score"] == pytest.approx(0.25)
+    assert result_json["box"] == [20, 5, 30, 10] and result_json["area"] == 50 and result_json["size"] == [30, 40]
+    assert (
+        result_json["rle"]["size"] == [30, 40]
+        and result_json["clip"] == "RN50"
+        and result_json["note"].startswith("Model")
+    )
 
 
-def test_segment_without_a_choice(photo: Path, asked: dict[str, Any]) -> None:
-    asked["chosen"] = None
+def test_segment_without_a_choice(photo: Path, recorded: dict[str, Any]) -> None:
+    recorded["chosen"] = None
     assert "no mask" in zsris("segment", photo, "the dog").output
     assert json.loads(zsris("segment", photo, "the dog", "--json").stdout)["box"] is None
 
 
 @pytest.mark.parametrize("target", ["overlay.txt", "nowhere/overlay.png"])
-def test_segment_checks_the_target_first(photo: Path, asked: dict[str, Any], tmp_path: Path, target: str) -> None:
+def test_segment_checks_the_target_first(photo: Path, recorded: dict[str, Any], tmp_path: Path, target: str) -> None:
     result = zsris("segment", photo, "the dog", "--save", tmp_path / target)
     assert result.exit_code == 2 and "--save" in result.stderr
-    assert "expression" not in asked
+    assert "expression" not in recorded
 
 
-def test_missing_image_is_one_line(tmp_path: Path, asked: dict[str, Any]) -> None:
+def test_missing_image_is_one_line(tmp_path: Path, recorded: dict[str, Any]) -> None:
     result = zsris("segment", tmp_path / "none.jpg", "the dog")
     assert result.exit_code == 2
     assert result.stderr.startswith("zsris: ") and result.stderr.count("\n") == 1
     assert "none.jpg" in result.stderr and "Traceback" not in result.output
 
 
-def test_debug_lets_the_error_through(tmp_path: Path, asked: dict[str, Any]) -> None:
+def test_debug_lets_the_error_through(tmp_path: Path, recorded: dict[str, Any]) -> None:
     result = zsris("--debug", "segment", tmp_path / "none.jpg", "the dog")
     assert isinstance(result.exception, InvalidInputError)
 
 
-def test_warnings_are_one_line(photo: Path, monkeypatch: pytest.MonkeyPatch, asked: dict[str, Any]) -> None:
+def test_warnings_are_one_line(photo: Path, monkeypatch: pytest.MonkeyPatch, recorded: dict[str, Any]) -> None:
     real = sys.modules["zsris_viz.segmentation"].segment
 
     def warns(*args: Any, **options: Any) -> Any:
@@ -270,32 +274,32 @@ def test_reproduce_exit_code_and_report(tmp_path: Path, monkeypatch: pytest.Monk
     run = NotebookRun("00_a", Path("notebooks/00_a.ipynb"), {}, ())
     failure = Failure("KeyError: 'x'", "Traceback ...", 3, 2)
     report = Report([Result(run, "failed", 1.5, failure)], tmp_path / "index.html")
-    asked: dict[str, Any] = {}
+    recorded: dict[str, Any] = {}
 
     def reproduce(wanted: list[str], **options: Any) -> Report:
-        asked.update(options, wanted=wanted)
+        recorded.update(options, wanted=wanted)
         return report
 
     monkeypatch.setattr("zsris_viz.reproduce.reproduce", reproduce)
     words = ["reproduce", "00", "-p", "limit=5", "-p", "clip=a=b", "--jobs", "1", "--force"]
     result = zsris(*words, "--device", "cuda:1", "--dtype", "auto")
     assert result.exit_code == 1
-    assert asked["wanted"] == ["00"] and asked["parameters"] == {"limit": "5", "clip": "a=b"}
-    assert asked["jobs"] == 1 and asked["force"] is True
-    assert (asked["device"], asked["dtype"]) == ("cuda:1", "auto")
+    assert recorded["wanted"] == ["00"] and recorded["parameters"] == {"limit": "5", "clip": "a=b"}
+    assert recorded["jobs"] == 1 and recorded["force"] is True
+    assert (recorded["device"], recorded["dtype"]) == ("cuda:1", "auto")
     assert "00_a.ipynb: cell 3 (In [2]): KeyError: 'x'\nTraceback ..." in result.stderr
     assert "0 done, 0 skipped, 1 failed" in result.stdout
-    told = json.loads(zsris("reproduce", "--json").stdout)
-    assert told["ok"] is False and told["notebooks"][0]["error"] == "cell 3 (In [2]): KeyError: 'x'"
+    result_json = json.loads(zsris("reproduce", "--json").stdout)
+    assert result_json["ok"] is False and result_json["notebooks"][0]["error"] == "cell 3 (In [2]): KeyError: 'x'"
 
 
 def test_doctor(monkeypatch: pytest.MonkeyPatch) -> None:
     from zsris_viz import doctor
 
     monkeypatch.setattr(doctor, "CHECKS", (doctor._python, doctor._packages, doctor._disk))
-    told = json.loads(zsris("doctor", "--json").stdout)
-    assert told["ok"] is True
-    assert {check["name"] for check in told["checks"]} == {"python", "packages", "disk"}
+    result_json = json.loads(zsris("doctor", "--json").stdout)
+    assert result_json["ok"] is True
+    assert {check["name"] for check in result_json["checks"]} == {"python", "packages", "disk"}
 
     def breaks() -> Any:
         raise OSError("libcuda is missing")
@@ -317,8 +321,8 @@ def test_segment_for_real(tmp_path: Path) -> None:
     words += [sample.references[0].expressions[0].text, "--save", str(tmp_path / "overlay.png"), "--json"]
     run = subprocess.run(words, capture_output=True, text=True)
     assert run.returncode == 0, run.stderr
-    told = json.loads(run.stdout)
-    assert told["size"] == [224, 224] and told["area"] > 0 and "miniature" in told["note"]
+    result_json = json.loads(run.stdout)
+    assert result_json["size"] == [224, 224] and result_json["area"] > 0 and "miniature" in result_json["note"]
     with Image.open(tmp_path / "overlay.png") as picture:
         assert picture.size == (224, 224)
 
@@ -328,9 +332,9 @@ def test_evaluate_for_real(tmp_path: Path) -> None:
     words = [sys.executable, "-m", "zsris_viz.cli", "evaluate", "--limit", "3", "--output", str(tmp_path / "run")]
     run = subprocess.run([*words, "--json"], capture_output=True, text=True)
     assert run.returncode == 0, run.stderr
-    told = json.loads(run.stdout)
-    assert [row["method"] for row in told["rows"]] == ["global-local", "cropping"]
-    for row in told["rows"]:
+    result_json = json.loads(run.stdout)
+    assert [row["method"] for row in result_json["rows"]] == ["global-local", "cropping"]
+    for row in result_json["rows"]:
         assert 0 <= row["miou"] <= row["upper_bound"] <= 100 and row["n"] > 3
         assert {"oiou", "accuracy_50", "miou_low", "miou_high", "seconds"} <= set(row)
     again = subprocess.run(words, capture_output=True, text=True)

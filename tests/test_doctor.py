@@ -46,7 +46,7 @@ def test_little_disk_is_a_warning(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_torch_and_kernel_work_here() -> None:
-    checks = {check.name: check for look in (doctor._torch, doctor._kernel) for check in look()}
+    checks = {check.name: check for check_all in (doctor._torch, doctor._kernel) for check in check_all()}
     assert checks["torch"].status == OK, checks["torch"]
     assert set(checks) == {"torch", "cuda", "dtype=auto", "jupyter kernel"}
 

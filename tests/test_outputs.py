@@ -49,13 +49,22 @@ def test_provenance(tmp_path: Path) -> None:
     model = SimpleNamespace(name="RN50")
     out = Outputs(tmp_path, "00_a", model="miniature", data="scenes val", parameters={"limit": 3})
     out.table(pd.DataFrame({"a": [1]}), "one", model=model, title="One")
-    told = json.loads((tmp_path / "tables/one.json").read_text())
-    assert (told["model"], told["data"], told["notebook"], told["kind"]) == ("RN50", "scenes val", "00_a", "table")
-    assert told["parameters"] == {"limit": 3} and told["rows"] == 1 and told["files"] == ["one.csv", "one.tex"]
+    provenance = json.loads((tmp_path / "tables/one.json").read_text())
+    assert (provenance["model"], provenance["data"], provenance["notebook"], provenance["kind"]) == (
+        "RN50",
+        "scenes val",
+        "00_a",
+        "table",
+    )
+    assert (
+        provenance["parameters"] == {"limit": 3}
+        and provenance["rows"] == 1
+        and provenance["files"] == ["one.csv", "one.tex"]
+    )
     tex = (tmp_path / "tables/one.tex").read_text()
     assert tex.startswith("% One\n% model: RN50\n% data: scenes val\n\\begin{tabular}{r}\n")
-    assert 0 <= told["seconds"] < 60
-    assert set(told) >= {"commit", "versions", "made"}
+    assert 0 <= provenance["seconds"] < 60
+    assert set(provenance) >= {"commit", "versions", "made"}
 
 
 def test_table_keeps_an_index_that_means_something(tmp_path: Path) -> None:

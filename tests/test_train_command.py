@@ -38,29 +38,29 @@ def test_settings_can_be_shown_and_read_back(tmp_path: Path) -> None:
 
 
 def test_bad_calls_say_what_to_do(tmp_path: Path) -> None:
-    code, _, said = run()
-    assert code == 2 and "--show-config" in said
-    code, _, said = run("--config", str(tmp_path / "no.yaml"))
-    assert code == 2 and "there is no settings file" in said
+    code, _, errors = run()
+    assert code == 2 and "--show-config" in errors
+    code, _, errors = run("--config", str(tmp_path / "no.yaml"))
+    assert code == 2 and "there is no settings file" in errors
     file = tmp_path / "a.yaml"
     file.write_text("stepz: 3")
-    code, _, said = run("--config", str(file))
-    assert code == 2 and "stepz is no setting" in said and "Traceback" not in said
+    code, _, errors = run("--config", str(file))
+    assert code == 2 and "stepz is no setting" in errors and "Traceback" not in errors
 
 
 def test_a_training(tmp_path: Path) -> None:
     file = tmp_path / "a.yaml"
     file.write_text(SMALL)
-    code, text, said = run("--config", str(file), "--output", str(tmp_path / "run"), "--json")
-    assert code == 0, said
-    told = json.loads(text)
-    assert told["steps"] == 3 and 0 <= told["val_miou"] <= 100 and "stage align" in said
-    assert Path(told["checkpoint"]) == tmp_path / "run" / "model.safetensors"
-    code, _, said = run("--config", str(file), "--output", str(tmp_path / "run"))
+    code, text, errors = run("--config", str(file), "--output", str(tmp_path / "run"), "--json")
+    assert code == 0, errors
+    result = json.loads(text)
+    assert result["steps"] == 3 and 0 <= result["val_miou"] <= 100 and "stage align" in errors
+    assert Path(result["checkpoint"]) == tmp_path / "run" / "model.safetensors"
+    code, _, errors = run("--config", str(file), "--output", str(tmp_path / "run"))
     assert code == 0
     file.write_text(SMALL.replace("batch: 2", "batch: 1"))
-    code, _, said = run("--config", str(file), "--output", str(tmp_path / "run"))
-    assert code == 2 and "other settings (batch)" in said
+    code, _, errors = run("--config", str(file), "--output", str(tmp_path / "run"))
+    assert code == 2 and "other settings (batch)" in errors
 
 
 @pytest.mark.parametrize("words", [["train", "--help"], ["train", "risclip", "--help"]])

@@ -146,9 +146,9 @@ def trained_agreement(images: int) -> dict[str, float]:
     pairs = []
     for sample in load_dataset("scenes", "val", limit=images):
         masks = source.propose(sample.image)
-        said = [expression.text for _, expression in sample.pairs()]
+        expressions = [expression.text for _, expression in sample.pairs()]
         scenes = {name: SceneFeatures(sample.image, masks, tower) for name, tower in towers.items()}
-        for text in said:
+        for text in expressions:
             exact, rough = (method.predict(scenes[name], text).scores.float() for name in ("fp32", "bf16"))
             pairs.append((exact, rough))
     return told_of(pairs)

@@ -36,7 +36,7 @@ def make(folder: Path, expressions: int, size: int) -> dict[str, Any]:
     scenes: Any = load_dataset("scenes", "train", size=size)
     images = count = 0
     while count < expressions:
-        count += sum(len(said) for _, said in scenes.expressions_of(images))
+        count += sum(len(described) for _, described in scenes.expressions_of(images))
         images += 1
     started = time.perf_counter()
     export(load_dataset("scenes", "train", size=size, limit=images), folder, "refer", images="jpeg", progress=False)

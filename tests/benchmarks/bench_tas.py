@@ -27,16 +27,16 @@ from torch import Tensor
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from tests.benchmarks.bench_methods import SHAPE, cpu_seconds, scene_of
-from tests.benchmarks.tas_flow import Asked, rank_expressions
+from tests.benchmarks.tas_flow import ParsedExpression, rank_expressions
 from tests.factories import openai_model
 from zsris_viz.methods import SceneFeatures, get_method
 from zsris_viz.models import load_clip
 
 THINGS = ("a man in a red shirt", "a wooden bench", "two brown dogs", "a white car", "the side of a building")
 EXPRESSIONS = [
-    Asked("man in a red shirt holding a bat", "man", THINGS[1:]),
-    Asked("a wooden bench next to the tree", "a wooden bench", (THINGS[0], *THINGS[2:])),
-    Asked("the white car behind the bus", "the white car", (*THINGS[:3], THINGS[4])),
+    ParsedExpression("man in a red shirt holding a bat", "man", THINGS[1:]),
+    ParsedExpression("a wooden bench next to the tree", "a wooden bench", (THINGS[0], *THINGS[2:])),
+    ParsedExpression("the white car behind the bus", "the white car", (*THINGS[:3], THINGS[4])),
 ]
 
 

@@ -26,21 +26,21 @@ def show(proposals: str, *, limit: int, split: str, style: str, clip: Any) -> di
     """mIoU of every method on all expressions and on those that name a side, and TAS minus Cropping."""
     data = load_dataset("scenes", split, limit=limit, style=style)
     named = {
-        said.sentence_id
+        expression.sentence_id
         for index in range(len(data))
-        for _, said in data[index].pairs()
-        if said.direction not in (None, "middle")
+        for _, expression in data[index].pairs()
+        if expression.direction not in (None, "middle")
     }
     rows = evaluate(data, list(METHODS), clip=clip, proposals=proposals).rows
-    told: dict[str, Any] = {"proposals": proposals, "images": len(data)}
+    result: dict[str, Any] = {"proposals": proposals, "images": len(data)}
     for label, part in (("all", rows), ("with a direction", rows[rows.sentence_id.isin(named)])):
         table = metric_table(part, metrics=["miou", "oiou", "upper_bound"], with_intervals=True)
-        told[label] = {"n": int(table.n.iloc[0]), "upper bound": round(float(table.upper_bound.iloc[0]), 1)}
+        result[label] = {"n": int(table.n.iloc[0]), "upper bound": round(float(table.upper_bound.iloc[0]), 1)}
         for line in table.itertuples():
-            told[label][line.method] = f"{line.miou:.1f} [{line.miou_low:.1f}, {line.miou_high:.1f}]"
+            result[label][line.method] = f"{line.miou:.1f} [{line.miou_low:.1f}, {line.miou_high:.1f}]"
         pair = [part[part.method == name] for name in ("tas", "cropping")]
-        told[label]["TAS minus Cropping"] = str(compare_methods(*pair, "miou"))
-    return told
+        result[label]["TAS minus Cropping"] = str(compare_methods(*pair, "miou"))
+    return result
 
 
 def main() -> None:

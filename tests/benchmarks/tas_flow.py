@@ -22,7 +22,7 @@ from zsris_viz.models.preprocessing import CLIP_MEAN, CLIP_STD
 
 
 @dataclass(frozen=True)
-class Asked:
+class ParsedExpression:
     """An expression with what a captioner and a parser would have made of it."""
 
     sentence: str
@@ -43,7 +43,7 @@ def rank_expressions(
     image: Image.Image,
     masks: Tensor,
     captions: list[str],
-    asked: list[Asked],
+    expressions: list[ParsedExpression],
     *,
     alpha: float = 0.1,
     lam: float = 0.7,
@@ -67,13 +67,13 @@ def rank_expressions(
         return unit(text_feature(model, torch.cat([tokenize(sentence) for sentence in sentences])))
 
     scores = []
-    for one in asked:
+    for expression in expressions:
         plain_features(model, repeated)
         seen = unit(plain_features(model, stacked))
-        sentence = texts([one.sentence])[0]
-        texts([one.noun_phrase])
-        said = texts(captions)
-        again = texts([one.sentence])[0]
-        negatives = texts([f"a photo of {phrase}" for phrase in one.negatives])
-        scores.append(seen @ sentence + alpha * said @ again - lam * (seen @ negatives.T).mean(dim=1))
+        sentence = texts([expression.sentence])[0]
+        texts([expression.noun_phrase])
+        captioned = texts(captions)
+        again = texts([expression.sentence])[0]
+        negatives = texts([f"a photo of {phrase}" for phrase in expression.negatives])
+        scores.append(seen @ sentence + alpha * captioned @ again - lam * (seen @ negatives.T).mean(dim=1))
     return scores

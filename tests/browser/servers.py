@@ -69,8 +69,8 @@ def lab(root: Path, folder: Path) -> Iterator[tuple[str, str]]:
     words += [f"--ServerApp.port={port}", "--ServerApp.port_retries=0", f"--ServerApp.root_dir={root}"]
     words += [f"--IdentityProvider.token={token}", "--LabApp.news_url=None", "--LabApp.extension_manager=readonly"]
     words += ["--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate"]
-    with log.open("w") as told:
-        process = subprocess.Popen(words, stdout=told, stderr=told, env=environment(folder), start_new_session=True)
+    with log.open("w") as output:
+        process = subprocess.Popen(words, stdout=output, stderr=output, env=environment(folder), start_new_session=True)
         try:
             address = f"http://127.0.0.1:{port}"
             wait_for(f"{address}/api/status?token={token}", process, log)
@@ -95,8 +95,10 @@ def explore(folder: Path, *words: str) -> Iterator[tuple[str, subprocess.Popen[A
     """`zsris explore --port 0 --no-browser`: the address that it prints, its process and its log."""
     log = folder / "explore.log"
     command = [sys.executable, "-m", "zsris_viz.cli", "explore", "--port", "0", "--no-browser", *words]
-    with log.open("w") as told:
-        process = subprocess.Popen(command, stdout=told, stderr=told, env=environment(folder), start_new_session=True)
+    with log.open("w") as output:
+        process = subprocess.Popen(
+            command, stdout=output, stderr=output, env=environment(folder), start_new_session=True
+        )
         try:
             end = time.monotonic() + START
             while not (found := re.search(r"http://\S+", log.read_text())):

@@ -62,21 +62,21 @@ def test_equal_pictures_are_described_once(image):
 
 
 def test_a_caption_is_kept_by_image_mask_style_and_model(tmp_path, image, masks):
-    def ask(word="size", picture=image, held=masks, **style):
+    def generated(word="size", picture=image, held=masks, **style):
         captioner = Sizes(word, cache=DiskCache(tmp_path))
         captioner.caption_regions(picture, held, **style)
         return captioner.calls
 
-    assert ask() == 4 and ask() == 0
-    assert ask(held=masks.select([2, 0])) == 0  # a mask is known in whatever company
-    assert ask(sigma=5.0) == 4 and ask(style="black") == 4 and ask(style="black", sigma=5.0) == 0
-    assert ask(square="pad") == 4 and ask(margin=0.1) == 4 and ask("word") == 4
+    assert generated() == 4 and generated() == 0
+    assert generated(held=masks.select([2, 0])) == 0  # a mask is known in whatever company
+    assert generated(sigma=5.0) == 4 and generated(style="black") == 4 and generated(style="black", sigma=5.0) == 0
+    assert generated(square="pad") == 4 and generated(margin=0.1) == 4 and generated("word") == 4
     changed = np.asarray(image).copy()
     changed[29, 39, 0] ^= 1
-    assert ask(picture=Image.fromarray(changed)) == 4
+    assert generated(picture=Image.fromarray(changed)) == 4
     moved = masks.data.clone()
     moved[0, 20, 20] = True
-    assert ask(held=Masks(moved)) == 1
+    assert generated(held=Masks(moved)) == 1
     whole = Sizes(cache=DiskCache(tmp_path))
     whole.caption_images(image)
     assert whole.calls == 1

@@ -102,13 +102,13 @@ def test_blip2(tmp_path, blip2, old):
 
 def test_a_prompt_is_continued_and_left_out(blip2):
     plain = load_captioner(blip2, max_tokens=5, beams=1, cache=False, device="cpu")
-    told = load_captioner(blip2, max_tokens=5, beams=1, cache=False, device="cpu", prompt="a cat")
-    captions = told.caption_images(PICTURES[:2])
-    assert not any(caption.startswith("a cat a cat") for caption in captions) and told.settings["prompt"] == "a cat"
+    prompted = load_captioner(blip2, max_tokens=5, beams=1, cache=False, device="cpu", prompt="a cat")
+    captions = prompted.caption_images(PICTURES[:2])
+    assert not any(caption.startswith("a cat a cat") for caption in captions) and prompted.settings["prompt"] == "a cat"
     assert captions != plain.caption_images(PICTURES[:2])
-    ids = told._prompt_ids()[0].tolist()
-    assert ids[:3] == [told.model.config.image_token_index] * 3
-    assert told.processor.tokenizer.decode(ids[3:], skip_special_tokens=True) == "a cat"
+    ids = prompted._prompt_ids()[0].tolist()
+    assert ids[:3] == [prompted.model.config.image_token_index] * 3
+    assert prompted.processor.tokenizer.decode(ids[3:], skip_special_tokens=True) == "a cat"
 
 
 def test_dtype_and_settings(git, blip2):

@@ -36,9 +36,9 @@ class Server(ThreadingHTTPServer):
     Attributes:
         files: Content by path.
         redirections: Other addresses by path.
-        ranges: The ranges that were asked for.
+        ranges: The ranges that were requested.
         cut: Bytes after which answers break off.
-        shift: By how many bytes an answer misses the range that was asked for.
+        shift: By how many bytes an answer misses the range that was requested.
         announce: Whether the length of an answer is told.
         ignore_ranges: Whether the whole file is given for a range.
         pause: Seconds after each 1,000 bytes.
@@ -66,8 +66,8 @@ class Handler(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         content = self.server.files.get(self.path.strip("/"))
-        asked = self.headers.get("Range")
-        self.server.ranges.append(asked)
+        requested = self.headers.get("Range")
+        self.server.ranges.append(requested)
         if (other := self.server.redirections.get(self.path.strip("/"))) is not None:
             self.send_response(302)
             self.send_header("Location", other)
@@ -76,16 +76,16 @@ class Handler(BaseHTTPRequestHandler):
         if content is None:
             self.send_error(404)
             return
-        if asked and self.server.ignore_ranges:
-            asked = None
-        start = int(asked.removeprefix("bytes=").rstrip("-")) + self.server.shift if asked else 0
+        if requested and self.server.ignore_ranges:
+            requested = None
+        start = int(requested.removeprefix("bytes=").rstrip("-")) + self.server.shift if requested else 0
         if start > len(content):
             self.send_error(416)
             return
-        self.send_response(206 if asked else 200)
+        self.send_response(206 if requested else 200)
         if self.server.announce:
             self.send_header("Content-Length", str(len(content) - start))
-        if asked:
+        if requested:
             self.send_header("Content-Range", f"bytes {start}-{len(content) - 1}/{len(content)}")
         self.end_headers()
         sent = content[start : None if self.server.cut is None else start + self.server.cut]
@@ -373,8 +373,8 @@ def test_without_a_network_it_says_what_to_place_where(tmp_path: Path, server: S
     url = server.url("gone")
     with pytest.raises(UnavailableError) as caught:
         get(manifest({"url": url}), tmp_path)
-    for said in (url, str(tmp_path / "sub/data.bin"), "zsris data verify toy", "404"):
-        assert said in str(caught.value)
+    for part in (url, str(tmp_path / "sub/data.bin"), "zsris data verify toy", "404"):
+        assert part in str(caught.value)
     with pytest.raises(UnavailableError, match=r"by hand, from https://drive\.example\.org/x"):
         get(manifest({"url": "https://drive.example.org/x", "state": "manual"}), tmp_path)
     with pytest.raises(InvalidInputError, match="data"):

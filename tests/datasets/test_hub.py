@@ -187,18 +187,18 @@ def test_verify_and_list_know_it(tmp_path: Path) -> None:
 
 
 def test_fetching_goes_into_the_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    asked = {}
+    request = {}
 
     def snapshot(repo: str, **options: Any) -> str:
-        asked.update(options, repo=repo)
+        request.update(options, repo=repo)
         make_refcoco_m(tmp_path)
         return str(options["local_dir"])
 
     monkeypatch.setattr("huggingface_hub.snapshot_download", snapshot)
     result = CliRunner().invoke(app, ["data", "fetch", "refcoco-m", "--data-root", str(tmp_path)])
     assert result.exit_code == 0 and str(tmp_path / "refcoco-m") in result.stdout
-    assert (asked["repo"], asked["repo_type"]) == ("moondream/refcoco-m", "dataset")
-    assert asked["allow_patterns"] == ["data/validation-*.parquet"]
+    assert (request["repo"], request["repo_type"]) == ("moondream/refcoco-m", "dataset")
+    assert request["allow_patterns"] == ["data/validation-*.parquet"]
     assert len(load_dataset("refcoco-m", data_root=tmp_path)) == 3
     monkeypatch.undo()
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")

@@ -140,9 +140,9 @@ def test_verify_on_the_command_line(tmp_path: Path) -> None:
     assert len(empty.stdout.splitlines()) == len(checks) + 1  # a line for each check, and the summary
     assert all("\n" not in check.detail for check in checks)
     make_phrasecut(tmp_path)
-    told = json.loads(zsris("data", "verify", "phrasecut", "--data-root", tmp_path, "--json").stdout)
-    checks = {check["what"]: check for check in told["checks"]}
-    assert told["ok"] is False and checks["images"]["detail"] == "2 of 2 there"
+    result = json.loads(zsris("data", "verify", "phrasecut", "--data-root", tmp_path, "--json").stdout)
+    checks = {check["what"]: check for check in result["checks"]}
+    assert result["ok"] is False and checks["images"]["detail"] == "2 of 2 there"
     assert checks["test"]["status"] == "wrong" and "3 references (not 14,354)" in checks["test"]["detail"]
     (tmp_path / "images/mscoco/images/train2014").mkdir(parents=True)
     coco = zsris("data", "verify", "coco-train2014", "--data-root", tmp_path)

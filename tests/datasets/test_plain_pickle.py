@@ -75,7 +75,7 @@ def test_hostile_pickles_are_refused_at_once(tmp_path: Path, name: str) -> None:
     started = time.process_time()
     with pytest.raises(CorruptFileError, match=r"refs\.p"):
         load_plain(path)
-    assert time.process_time() - started < 1.0
+    assert time.process_time() - started < 3.0
 
 
 def test_a_file_that_is_too_large_is_not_opened(tmp_path: Path) -> None:

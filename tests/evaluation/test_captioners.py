@@ -9,23 +9,23 @@ from zsris_viz.methods import get_method
 
 
 @pytest.fixture
-def says():
-    return SimpleNamespace(name="says", settings={"weights": "abc", "beams": 1})
+def captioner():
+    return SimpleNamespace(name="captioner", settings={"weights": "abc", "beams": 1})
 
 
-def test_a_captioner_counts_only_where_one_is_asked(says):
-    assert captioner_settings(says, {"a": get_method("cropping")}) is None
+def test_a_captioner_counts_only_where_one_is_asked(captioner):
+    assert captioner_settings(captioner, {"a": get_method("cropping")}) is None
     for name in ("tas", "text-only"):
         methods = {"a": get_method("cropping"), "b": get_method(name)}
-        assert captioner_settings(says, methods) == {"name": "says", "weights": "abc", "beams": 1}
+        assert captioner_settings(captioner, methods) == {"name": "captioner", "weights": "abc", "beams": 1}
 
 
-def test_a_name_stands_for_the_model_itself(says, monkeypatch):
+def test_a_name_stands_for_the_model_itself(captioner, monkeypatch):
     import zsris_viz.captioning as captioning
 
-    asked = []
-    monkeypatch.setattr(captioning, "shared_captioner", lambda name: asked.append(name) or says)
+    loaded = []
+    monkeypatch.setattr(captioning, "shared_captioner", lambda name: loaded.append(name) or captioner)
     methods = {"tas": get_method("tas")}
     assert captioner_settings("git-base", methods) == captioner_settings(None, methods)
     assert captioner_settings(None, methods)["weights"] == "abc"
-    assert asked == ["git-base", "miniature", "miniature"]
+    assert loaded == ["git-base", "miniature", "miniature"]

@@ -29,34 +29,34 @@ def store(tmp_path: Path) -> DiskCache:
 class Counting(ByHash):
     """Counts the expressions that it is asked about."""
 
-    asked = 0
+    predicted = 0
 
     def score(self, scene: Any, text: Any) -> Any:
-        Counting.asked += 1
+        Counting.predicted += 1
         return super().score(scene, text)
 
 
 def counted(store: DiskCache | bool, *, salt: int = 1, label: str = "a", **options: Any) -> tuple[Evaluation, int]:
     """An evaluation, and how often the method was asked."""
-    Counting.asked = 0
+    Counting.predicted = 0
     world = options.pop("dataset", SmallWorld(4))
     settings = {"clip": NoClip(), "parts": "gold", "progress": False, "reuse": store}
     found = evaluate(world, {label: Counting(salt=salt)}, **{**settings, **options})
-    return found, Counting.asked
+    return found, Counting.predicted
 
 
 def test_the_same_question_is_answered_once(store: DiskCache) -> None:
-    first, asked = counted(store)
+    first, predicted = counted(store)
     again, none = counted(store)
-    assert asked == len(first.rows) and none == 0
+    assert predicted == len(first.rows) and none == 0
     for name in ("rows", "chance_rows"):  # seconds too: they are those of the first time
         pd.testing.assert_frame_equal(
             getattr(first, name).drop(columns=VARYING), getattr(again, name).drop(columns=VARYING)
         )
     renamed, none = counted(store, label="other")
     assert none == 0 and renamed.methods == ["other"] and renamed.rows["iou"].tolist() == first.rows["iou"].tolist()
-    more, asked = counted(store, dataset=SmallWorld(6))  # the missing images only
-    assert asked == len(more.rows) - len(first.rows)
+    more, predicted = counted(store, dataset=SmallWorld(6))  # the missing images only
+    assert predicted == len(more.rows) - len(first.rows)
     plain, _ = counted(False, dataset=SmallWorld(6))
     left_out = [*VARYING, "seconds"]
     pd.testing.assert_frame_equal(more.rows.drop(columns=left_out), plain.rows.drop(columns=left_out))
@@ -64,10 +64,10 @@ def test_the_same_question_is_answered_once(store: DiskCache) -> None:
 
 def test_methods_share_what_each_has(store: DiskCache) -> None:
     counted(store)
-    Counting.asked = 0
+    Counting.predicted = 0
     methods = {"x": Counting(salt=1), "y": Counting(salt=2)}
     found = evaluate(SmallWorld(4), methods, clip=NoClip(), parts="gold", progress=False, reuse=store)
-    assert Counting.asked == len(found.rows) / 2
+    assert Counting.predicted == len(found.rows) / 2
     assert found.rows["method"].tolist()[:2] == ["x", "y"]
 
 
@@ -99,9 +99,9 @@ def test_other_code_is_another_question(store: DiskCache, monkeypatch: pytest.Mo
 def test_errors_are_not_kept(store: DiskCache) -> None:
     for _ in range(2):
         with pytest.warns(ZsrisWarning, match="no such picture"):
-            found, asked = counted(store, dataset=SmallWorld(2, bad=(0,)))
+            found, predicted = counted(store, dataset=SmallWorld(2, bad=(0,)))
         assert (found.rows["image_id"] == "image-0").sum() == found.rows["error"].notna().sum() > 0
-    assert asked == 0  # the good image was kept
+    assert predicted == 0  # the good image was kept
 
 
 def test_it_is_off_where_caching_is_off(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

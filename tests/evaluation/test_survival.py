@@ -106,19 +106,19 @@ def test_stopped_between_any_two_steps(tmp_path: Path, monkeypatch: pytest.Monke
 
 
 def test_what_is_finished_is_not_done_again(tmp_path: Path) -> None:
-    asked = []
+    loaded = []
 
     class Watched(SmallWorld):
         def _picture(self, index: int) -> object:
-            asked.append(index)
+            loaded.append(index)
             return super()._picture(index)
 
     run(tmp_path, dataset=Watched(2))
-    assert asked == [0, 1]
+    assert loaded == [0, 1]
     first = run(tmp_path, dataset=Watched(4))
-    assert asked == [0, 1, 2, 3]
+    assert loaded == [0, 1, 2, 3]
     same_rows(run(tmp_path, dataset=Watched(4)), first)
-    assert asked == [0, 1, 2, 3]
+    assert loaded == [0, 1, 2, 3]
     same_rows(run(tmp_path, dataset=Watched(4), limit=3), run(images=3))
     same_rows(first, run(images=4))
 

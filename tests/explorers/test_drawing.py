@@ -115,11 +115,11 @@ def test_roles_have_colours_that_differ():
 
 
 def test_events_and_cursor_reach_python():
-    heard: list[object] = []
-    board = PanelBoard(lambda event, content: heard.append((event, content.get("place"))), heard.append)
+    received: list[object] = []
+    board = PanelBoard(lambda event, content: received.append((event, content.get("place"))), received.append)
     board._handle_custom_msg({"event": "token", "place": 3}, [])  # what arrives from the browser
     board._handle_custom_msg({"other": 1}, [])
     board.cursor = {"layer": 3}
     board.cursor = {"layer": 3, "pins": []}
-    assert heard == [("token", 3), {"layer": 3}, {"pins": []}]
+    assert received == [("token", 3), {"layer": 3}, {"pins": []}]
     assert len(script()) < 60_000 and script().count("export default") == 1

@@ -32,10 +32,10 @@ STAND_IN = """
 import http.server, json, os, pathlib, sys
 port = int(next(word for word in sys.argv if word.startswith("--port=")).split("=")[1])
 config = pathlib.Path("voila.json")  # in the folder that it is started in
-told = {"token": json.loads(config.read_text())["Voila"]["token"], "mode": oct(config.stat().st_mode)[-3:]}
-told["page"] = pathlib.Path(sys.argv[1]).read_text()
-told["kernels"] = os.environ["JUPYTER_PATH"]
-pathlib.Path(os.environ["TOLD"]).write_text(json.dumps(told))
+received = {"token": json.loads(config.read_text())["Voila"]["token"], "mode": oct(config.stat().st_mode)[-3:]}
+received["page"] = pathlib.Path(sys.argv[1]).read_text()
+received["kernels"] = os.environ["JUPYTER_PATH"]
+pathlib.Path(os.environ["TOLD"]).write_text(json.dumps(received))
 http.server.HTTPServer(("127.0.0.1", port), http.server.BaseHTTPRequestHandler).serve_forever()
 """
 
@@ -50,10 +50,10 @@ def stand_in(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (tmp_path / "lib").mkdir()
     (tmp_path / "lib" / "voila.py").write_text(STAND_IN)
     monkeypatch.setenv("PYTHONPATH", str(tmp_path / "lib"))
-    monkeypatch.setenv("TOLD", str(tmp_path / "told.json"))
+    monkeypatch.setenv("TOLD", str(tmp_path / "received.json"))
     (tmp_path / "tmp").mkdir()
     monkeypatch.setattr(server.tempfile, "tempdir", str(tmp_path / "tmp"))
-    return tmp_path / "told.json"
+    return tmp_path / "received.json"
 
 
 def test_the_page_is_a_clean_notebook() -> None:
@@ -106,11 +106,11 @@ def test_a_taken_port_is_told() -> None:
 
 def test_the_server_gets_page_token_and_kernel_and_leaves_nothing(stand_in: Path, tmp_path: Path) -> None:
     with VoilaServer(parameters={"expression": "the cat"}) as running:
-        told = json.loads(stand_in.read_text())
-        assert running.address == f"http://127.0.0.1:{running.port}/?token={told['token']}"
-        assert told["mode"] == "600" and len(told["token"]) > 15
-        assert "expression = 'the cat'" in told["page"]
-        kernel = Path(told["kernels"].split(":")[0]) / "kernels" / "python3" / "kernel.json"
+        received = json.loads(stand_in.read_text())
+        assert running.address == f"http://127.0.0.1:{running.port}/?token={received['token']}"
+        assert received["mode"] == "600" and len(received["token"]) > 15
+        assert "expression = 'the cat'" in received["page"]
+        kernel = Path(received["kernels"].split(":")[0]) / "kernels" / "python3" / "kernel.json"
         assert json.loads(kernel.read_text())["argv"][0] == sys.executable
         process = running._process
         assert process is not None and process.poll() is None
@@ -211,7 +211,7 @@ def test_a_server_that_ends_by_itself_is_an_error(stand_in: Path, monkeypatch: p
 
 
 @pytest.mark.parametrize(
-    ("words", "said"),
+    ("words", "message"),
     [
         (["--image", "none.jpg"], "no such file"),
         (["--expression", " "], "--expression is empty"),
@@ -221,6 +221,6 @@ def test_a_server_that_ends_by_itself_is_an_error(stand_in: Path, monkeypatch: p
         (["--port", "-1"], "port -1"),
     ],
 )
-def test_wrong_options(words: list[str], said: str) -> None:
+def test_wrong_options(words: list[str], message: str) -> None:
     result = zsris(*words)
-    assert result.exit_code == 2 and said in result.stderr and result.stderr.count("\n") == 1
+    assert result.exit_code == 2 and message in result.stderr and result.stderr.count("\n") == 1

@@ -33,10 +33,10 @@ class RecordingParser:
     """Finds the last word to be the noun phrase, and remembers what it was asked."""
 
     def __init__(self):
-        self.asked = []
+        self.parsed = []
 
     def parse(self, text):
-        self.asked.append(text)
+        self.parsed.append(text)
         words = text.replace("'s", " 's").split()
         return SimpleNamespace(noun_phrase=words[-1], tokens=[SimpleNamespace(text=word) for word in words])
 
@@ -114,11 +114,11 @@ def test_gold_parts_are_not_used_silently(vit, image, masks):
     scene = SceneFeatures(image, masks, vit.clip, parser=parser)
     method = get_method("global-local")
     assert method.predict(scene, GOLD).evidence["noun_phrase"] == "bus"
-    assert parser.asked == [SENTENCE]
+    assert parser.parsed == [SENTENCE]
     assert method.predict(scene, GOLD, parts="gold").evidence["noun_phrase"] == "the small cat"
     assert method.predict(scene, GOLD, noun_phrase="cat").evidence["noun_phrase"] == "cat"
     assert method.predict(scene, GOLD, parts="gold", noun_phrase="cat").evidence["noun_phrase"] == "cat"
-    assert parser.asked == [SENTENCE]
+    assert parser.parsed == [SENTENCE]
     assert method.predict_many(scene, [GOLD], parts="gold")[0].evidence["noun_phrase"] == "the small cat"
 
 
@@ -137,9 +137,9 @@ def test_no_parser_is_asked_where_none_is_needed(vit, image, masks):
     get_method("global-local", "official", textual="global").predict(scene, SENTENCE)
     for name in ("cropping", "score-map", "clip-surgery", "region-token", "grad-cam"):
         get_method(name).predict(scene, SENTENCE)
-    assert parser.asked == []
+    assert parser.parsed == []
     get_method("cropping", text="noun-phrase").predict(scene, SENTENCE)
-    assert parser.asked == [SENTENCE]
+    assert parser.parsed == [SENTENCE]
 
 
 def test_official_text_is_split_and_lowered_before_it_is_parsed(vit, image, masks):

@@ -18,32 +18,32 @@ CAPTIONS = ["a cat", "a long bus", "a street with cars", "nothing", "a dot", "tw
 NEGATIVES = ["a photo of a bus", "a photo of the street"]
 
 
-class Told(Captioner):
+class FixedCaptioner(Captioner):
     """Says what it was told, and counts what it is asked."""
 
     def __init__(self, regions=(), image="a bus and a dog in the street"):
-        super().__init__("told", cache=False)
-        self.regions, self.image, self.asked = list(regions), image, []
+        super().__init__("fixed", cache=False)
+        self.regions, self.image, self.calls = list(regions), image, []
 
     @property
     def settings(self):
         return {}
 
     def _generate(self, images):
-        raise AssertionError("not asked here")
+        raise AssertionError("not used here")
 
     def caption_regions(self, image, masks, style="blur", **shown):
-        self.asked.append((style, shown))
+        self.calls.append((style, shown))
         return self.regions
 
     def caption_images(self, images):
-        self.asked.append("image")
+        self.calls.append("image")
         return [self.image]
 
 
 @pytest.fixture
 def scene(vit, image, masks):
-    return SceneFeatures(image, masks, vit.clip, captioner=Told(CAPTIONS))
+    return SceneFeatures(image, masks, vit.clip, captioner=FixedCaptioner(CAPTIONS))
 
 
 def embed(tower, texts):
@@ -55,12 +55,12 @@ def expected_scores(tower, image, masks, rows, crop, size, *, alpha=0.1, lam=0.7
     """V + alpha P + lambda N, one mask at a time."""
     with torch.no_grad():
         sentence = embed(tower, [SENTENCE])[0]
-        said, negative = embed(tower, CAPTIONS), embed(tower, NEGATIVES)
+        captioned, negative = embed(tower, CAPTIONS), embed(tower, NEGATIVES)
         scores = []
         for row in rows:
             seen = plain.unit(tower.model.encode_image(crop(image, masks[row], size)[None])[0])
             n_score = -sum(float(seen @ one) for one in negative) / len(negative)
-            scores.append(float(seen @ sentence) + alpha * float(said[row] @ sentence) + lam * n_score)
+            scores.append(float(seen @ sentence) + alpha * float(captioned[row] @ sentence) + lam * n_score)
         return torch.tensor(scores)
 
 
@@ -135,13 +135,13 @@ def test_captions_and_negatives_are_computed_where_not_given(scene):
     assert evidence["dropped_negatives"] == {} and evidence["negative_scores"].shape == (7, 3)
     dog = get_method("tas").predict(scene, "the brown dog")
     assert "a photo of a dog" not in dog.evidence["negatives"] and "a dog" in dog.evidence["dropped_negatives"]
-    assert captioner.asked == [("blur", {"square": "none", "sigma": 11.6}), "image"]  # once for all expressions
+    assert captioner.calls == [("blur", {"square": "none", "sigma": 11.6}), "image"]  # once for all expressions
     get_method("tas", "official").predict(scene, SENTENCE)
-    assert captioner.asked[2] == ("blur", {"square": "pad", "sigma": 11.6}) and len(captioner.asked) == 3
+    assert captioner.calls[2] == ("blur", {"square": "pad", "sigma": 11.6}) and len(captioner.calls) == 3
     get_method("tas", caption={"style": "black"}).predict(scene, SENTENCE)
-    assert captioner.asked[3][0] == "black"
-    told = get_method("tas").predict(scene, "the brown dog", image_caption="a tree")
-    assert told.evidence["negatives"] == ("a photo of a tree",)
+    assert captioner.calls[3][0] == "black"
+    replaced = get_method("tas").predict(scene, "the brown dog", image_caption="a tree")
+    assert replaced.evidence["negatives"] == ("a photo of a tree",)
     assert get_method("tas", prefix="").predict(scene, "x", image_caption="a tree").evidence["negatives"] == ("a tree",)
 
 
@@ -162,40 +162,42 @@ def test_no_negatives_left(scene):
 
 def test_empty_captions_count_as_object(vit, image, masks):
     captions = ["a cat", "", " ", "", "a dot", "two birds", "half a cat"]  # the fourth mask is empty too
-    scene = SceneFeatures(image, masks, vit.clip, captioner=Told(captions, image=" "))
+    scene = SceneFeatures(image, masks, vit.clip, captioner=FixedCaptioner(captions, image=" "))
     with pytest.warns(ZsrisWarning) as caught:
         ranking = get_method("tas").predict(scene, SENTENCE)
         get_method("tas").predict(scene, "the dog")
     texts = [str(one.message) for one in caught]
     assert len(texts) == 2 and "2 of 7" in texts[0] + texts[1] and "no negative" in texts[0] + texts[1]
     assert ranking.evidence["empty_captions"] == (1, 2) and ranking.evidence["captions"][1] == "object"
-    said = vit.clip.embed_texts(["object", SENTENCE])
-    torch.testing.assert_close(ranking.evidence["p_scores"][1], F.cosine_similarity(said[0], said[1], dim=0))
+    captioned = vit.clip.embed_texts(["object", SENTENCE])
+    torch.testing.assert_close(ranking.evidence["p_scores"][1], F.cosine_similarity(captioned[0], captioned[1], dim=0))
     assert ranking.evidence["negatives"] == () and ranking.chosen is not None
     with pytest.warns(ZsrisWarning, match="Text-only|captions"):
-        fresh = SceneFeatures(image, masks, vit.clip, captioner=Told(captions))
+        fresh = SceneFeatures(image, masks, vit.clip, captioner=FixedCaptioner(captions))
         assert get_method("text-only").predict(fresh, SENTENCE).evidence["empty_captions"] == (1, 2)
 
 
 def test_rank_many_embeds_all_texts_at_once(vit, image, masks):
-    scene = SceneFeatures(image, masks, vit.clip, captioner=Told(CAPTIONS))
+    scene = SceneFeatures(image, masks, vit.clip, captioner=FixedCaptioner(CAPTIONS))
     before = vit.clip.calls.texts
     expressions = [SENTENCE, "the left cat", "the dog"]
     rankings = get_method("tas").predict_many(scene, expressions)
     assert vit.clip.calls.texts - before == len({*expressions, *CAPTIONS}) + 3  # three negatives
     for expression, ranking in zip(expressions, rankings, strict=True):
-        alone = get_method("tas").predict(SceneFeatures(image, masks, vit.clip, captioner=Told(CAPTIONS)), expression)
+        alone = get_method("tas").predict(
+            SceneFeatures(image, masks, vit.clip, captioner=FixedCaptioner(CAPTIONS)), expression
+        )
         torch.testing.assert_close(ranking.scores, alone.scores, atol=1e-5, rtol=0)
     given = get_method("tas").predict_many(scene, expressions, captions=CAPTIONS[::-1])
     assert given[1].evidence["captions"] == tuple(CAPTIONS[::-1])
 
 
 def test_no_or_one_proposal(vit, image, masks):
-    none = SceneFeatures(image, [], vit.clip, captioner=Told())
+    none = SceneFeatures(image, [], vit.clip, captioner=FixedCaptioner())
     for name in ("tas", "text-only"):
         assert get_method(name).predict(none, SENTENCE).chosen is None
         assert get_method(name).predict_many(none, [SENTENCE])[0].chosen is None
-    one = SceneFeatures(image, masks[:1], vit.clip, captioner=Told(CAPTIONS[:1]))
+    one = SceneFeatures(image, masks[:1], vit.clip, captioner=FixedCaptioner(CAPTIONS[:1]))
     assert get_method("tas").predict(one, "the left cat").chosen == 0
 
 

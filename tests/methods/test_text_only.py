@@ -4,13 +4,13 @@ import pytest
 import torch
 
 from tests.methods import plain
-from tests.methods.test_tas import CAPTIONS, SENTENCE, Told
+from tests.methods.test_tas import CAPTIONS, SENTENCE, FixedCaptioner
 from zsris_viz.errors import InvalidInputError
 from zsris_viz.methods import SceneFeatures, get_method
 
 
 def test_scores_are_cosines_of_texts(vit, image, masks):
-    scene = SceneFeatures(image, masks, vit.clip, captioner=Told(CAPTIONS))
+    scene = SceneFeatures(image, masks, vit.clip, captioner=FixedCaptioner(CAPTIONS))
     crops = vit.clip.calls.crops
     ranking = get_method("text-only").predict(scene, SENTENCE)
     with torch.no_grad():
@@ -36,6 +36,6 @@ def test_given_captions_need_no_captioner(vit, image, masks):
 
 
 def test_the_official_input_is_padded(vit, image, masks):
-    captioner = Told(CAPTIONS)
+    captioner = FixedCaptioner(CAPTIONS)
     get_method("text-only", "official").predict(SceneFeatures(image, masks, vit.clip, captioner=captioner), SENTENCE)
-    assert captioner.asked == [("blur", {"square": "pad", "sigma": 11.6})]
+    assert captioner.calls == [("blur", {"square": "pad", "sigma": 11.6})]

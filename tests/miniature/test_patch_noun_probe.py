@@ -35,5 +35,5 @@ def test_patches_of_the_miniature() -> None:
     rows, nouns = patches_of(model, "train", 3)
     assert set(rows) == {"0", "1", "2", "3", "4", "5", "6", "values"}
     assert all(len(part) == len(nouns) and part.isfinite().all() for part in rows.values()) and len(set(nouns)) > 1
-    told = noun_readout(model, fit=30, tested=10)
-    assert all(0 <= value <= 100 for value in told.values()) and told["5"] > told["most"]
+    shares = noun_readout(model, fit=30, tested=10)
+    assert all(0 <= value <= 100 for value in shares.values()) and shares["5"] > shares["most"]

@@ -24,8 +24,8 @@ TINY: dict[str, Any] = {
 
 
 def test_the_recipe_is_a_training() -> None:
-    told = checked(Training, train_risclip.recipe(), "the recipe")
-    assert told.data.split == "train" and told.validation is not None and told.clip == "miniature"
+    options = checked(Training, train_risclip.recipe(), "the recipe")
+    assert options.data.split == "train" and options.validation is not None and options.clip == "miniature"
     changed = train_risclip.recipe(steps={"align": 1}, seed=3)
     assert changed["steps"] == {**train_risclip.RECIPE["steps"], "align": 1} and changed["seed"] == 3
     assert train_risclip.RECIPE["steps"]["align"] != 1  # the recipe itself stays
@@ -92,8 +92,8 @@ def test_trials_share_one_budget() -> None:
 @pytest.mark.usefixtures("tiny")
 def test_an_ablation_goes_on_where_it_stopped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(ablate_risclip, "recipe", train_risclip.recipe)
-    told = {"steps": 3, "images": 20, "tested": 2, "proposals": "felzenszwalb"}
-    rows = ablate_risclip.ablate(tmp_path, **told)
+    options = {"steps": 3, "images": 20, "tested": 2, "proposals": "felzenszwalb"}
+    rows = ablate_risclip.ablate(tmp_path, **options)
     studies = {row["study"] for row in rows}
     assert studies == {"zero-shot", "parts", "images", "nouns"}
     whole = [row for row in rows if row["variant"] == ablate_risclip.WHOLE]
@@ -102,7 +102,7 @@ def test_an_ablation_goes_on_where_it_stopped(tmp_path: Path, monkeypatch: pytes
         written = list(csv.DictReader(file))
     assert len(written) == len(rows)
     monkeypatch.setattr(ablate_risclip, "run_trial", None)  # nothing is left to do
-    assert len(ablate_risclip.ablate(tmp_path, **told)) == len(rows)
+    assert len(ablate_risclip.ablate(tmp_path, **options)) == len(rows)
 
 
 def test_rivals_have_the_settings_of_the_data_set() -> None:

@@ -150,8 +150,8 @@ def test_a_run_that_was_stopped_gives_the_same_weights(tmp_path):
     first, second = (load_file(folder / "model.safetensors") for folder in (whole, parts))
     assert first.keys() == second.keys() and all(torch.equal(first[name], second[name]) for name in first)
     assert all(value.dtype == torch.float16 for value in first.values())
-    told = json.loads((tmp_path / "parts" / "training.json").read_text())
-    assert (told["steps"], told["pictures"], told["regions"]) == (3, 18, 8)
+    summary = json.loads((tmp_path / "parts" / "training.json").read_text())
+    assert (summary["steps"], summary["pictures"], summary["regions"]) == (3, 18, 8)
 
     captioner = load_captioner(parts, cache=False, device="cpu", max_tokens=8)
     assert captioner.kind == "git" and captioner.max_tokens == 8
@@ -159,7 +159,7 @@ def test_a_run_that_was_stopped_gives_the_same_weights(tmp_path):
         "a red cat, two dogs", word_ids()
     )
     figures = measure(captioner, count=2, splits=("val",))
-    text = card(told, figures, "0" * 64)
+    text = card(summary, figures, "0" * 64)
     assert "| noun, blurred background | 95 |" in text and "3 steps" in text
 
     (tmp_path / "parts" / "checkpoint.pt").write_bytes(b"broken")
@@ -183,8 +183,8 @@ class Knows(Captioner):
 
     def caption_regions(self, image, masks, style="blur", **shown):
         self.index += style == "blur"
-        said = [phrase(item) for item in self.layouts[self.index].objects]
-        return said if style == "blur" else [f"a {nouns_of(one)[0]}" for one in said]
+        phrases = [phrase(item) for item in self.layouts[self.index].objects]
+        return phrases if style == "blur" else [f"a {nouns_of(one)[0]}" for one in phrases]
 
     def caption_images(self, images):
         return [f"a {self.layouts[self.index].objects[0].noun}"]

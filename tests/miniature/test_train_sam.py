@@ -114,8 +114,8 @@ def test_the_commands_train_measure_and_write_the_card(tmp_path: Path, capsys: p
     weights = run / "weights" / "model.safetensors"
     options = ["--scenes", "1", "--splits", "val", "testA", "--size", "64", "--points", "2"]
     assert main(["measure", "sam", "--weights", str(weights), *options, "--out", str(figures)]) == 0
-    told = json.loads(figures.read_text())
-    assert set(told["splits"]) == {"val", "testA"}
+    measured = json.loads(figures.read_text())
+    assert set(measured["splits"]) == {"val", "testA"}
     training = json.loads((run / "training.json").read_text())
     (run / "training.json").write_text(json.dumps({**training, "note": "It was stopped twice."}))
     command = ["card", "sam", "--run", str(run), "--figures", str(figures), "--folder", str(folder)]
@@ -123,7 +123,7 @@ def test_the_commands_train_measure_and_write_the_card(tmp_path: Path, capsys: p
     text = (folder / "README.md").read_text()
     assert file_hash(folder / "model.safetensors") in text and "2 points on 2 scenes in 1 steps" in text
     assert "It was stopped twice." in text
-    assert f"{told['splits']['testA']['mean_best_iou']:.3f}" in text
+    assert f"{measured['splits']['testA']['mean_best_iou']:.3f}" in text
     assert {path.name for path in folder.iterdir()} == {"README.md", "model.safetensors", "training.csv"}
     assert all(path.stat().st_mode & 0o777 == 0o644 for path in folder.iterdir())
     capsys.readouterr()

@@ -94,9 +94,9 @@ def test_cropping_and_tas_choose_by_the_published_similarity(blip2):
     ranking = get_method("tas").predict(
         scene, "the cat", captions=captions, negatives=["a photo of the bus", "a photo of a dog"], direction=None
     )
-    said = torch.nn.functional.normalize(clip.embed_texts([*captions, "the cat"]), dim=-1)
+    texts = torch.nn.functional.normalize(clip.embed_texts([*captions, "the cat"]), dim=-1)
     negatives = clip.similarity(crops, clip.embed_texts(["a photo of the bus", "a photo of a dog"])).mean(1)
-    torch.testing.assert_close(ranking.scores, expected + 0.1 * said[:3] @ said[3] - 0.7 * negatives)
+    torch.testing.assert_close(ranking.scores, expected + 0.1 * texts[:3] @ texts[3] - 0.7 * negatives)
 
 
 def test_texts(blip):

@@ -142,9 +142,9 @@ def test_settings_are_those_of_the_methods(id: str) -> None:
 def test_every_setting_of_an_ablation_is_another_question() -> None:
     for id in table_ids():
         table = find_table(id, layers=12)
-        asked = {(line.method, str(sorted(line.settings.items())), line.tower, line.captioner, line.proposals)
+        evaluated = {(line.method, str(sorted(line.settings.items())), line.tower, line.captioner, line.proposals)
                  for line in table.lines if line.method}  # fmt: skip
-        assert len(asked) == sum(line.method is not None for line in table.lines), id
+        assert len(evaluated) == sum(line.method is not None for line in table.lines), id
     exits = [line for line in find_table("copatch-exit", 12).lines if not line.is_baseline]
     assert {line.settings["patches"]["layer"] for line in exits} == {*range(1, 13), "avg"}
     with pytest.raises(InvalidInputError, match="gl-table1"):
@@ -186,9 +186,9 @@ def test_measured_values_are_those_of_evaluate() -> None:
     }
     assert found.loc[("trained", "val", "oIoU"), "note"] == "trained with supervision"
     assert found.loc[("one", "testA", "oIoU"), "note"] == "not measured in this run"
-    asked = place.evaluated
+    evaluated = place.evaluated
     comparison_table(place, table, resamples=100)
-    assert place.evaluated == asked  # nothing is asked twice
+    assert place.evaluated == evaluated  # nothing is asked twice
 
 
 def test_chance_and_bound_are_in_every_table() -> None:

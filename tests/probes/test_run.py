@@ -102,7 +102,7 @@ def test_expressions_without_context_tokens(clip, data):
         references = [
             dataclasses.replace(
                 one,
-                expressions=tuple(dataclasses.replace(said, context_tokens=()) for said in one.expressions),
+                expressions=tuple(dataclasses.replace(expression, context_tokens=()) for expression in one.expressions),
             )
             for one in sample.references
         ]

@@ -29,14 +29,14 @@ class Counting(Proposer):
     name = "counting"
 
     def __init__(self, count: int = 3, **settings: Any) -> None:
-        self.count, self.asked, self.given = count, 0, settings
+        self.count, self.calls, self.given = count, 0, settings
 
     @property
     def settings(self) -> dict[str, Any]:
         return {"count": self.count, **self.given}
 
     def propose(self, image: Any) -> Masks:
-        self.asked += 1
+        self.calls += 1
         rng = np.random.default_rng(self.count)
         masks = np.zeros((self.count, image.height, image.width), dtype=bool)
         for mask in masks:
@@ -61,7 +61,7 @@ def test_the_second_time_the_source_is_not_asked(tmp_path: Path) -> None:
     assert same(held.propose(picture()), first) and same(source.propose(picture()), first)
     again = Counting()
     assert same(CachedProposals(again, tmp_path).propose(np.asarray(picture())), first)
-    assert (source.asked, again.asked) == (2, 0)
+    assert (source.calls, again.calls) == (2, 0)
     assert (held.name, held.settings) == (source.name, source.settings)
     assert CachedProposals(held, tmp_path).proposer is source
     (entry,) = (held.store.get(path.name.split(".")[0]) for path in held.store.entries())
@@ -72,13 +72,13 @@ def test_other_pixels_settings_and_sources_are_other_entries(tmp_path: Path) -> 
     sources = [Counting(), Counting(), Counting(4), Counting(weights="other")]
     for source, image in zip(sources, (picture(0), picture(1), picture(0), picture(0)), strict=True):
         CachedProposals(source, tmp_path).propose(image)
-    assert [source.asked for source in sources] == [1, 1, 1, 1]
+    assert [source.calls for source in sources] == [1, 1, 1, 1]
 
 
 def test_no_masks_and_no_scores_are_kept_too(tmp_path: Path) -> None:
     source = Counting(0)
     held = CachedProposals(source, tmp_path)
-    assert same(held.propose(picture()), held.propose(picture())) and source.asked == 1
+    assert same(held.propose(picture()), held.propose(picture())) and source.calls == 1
     source.propose = lambda image: Masks(np.ones((1, 20, 30), dtype=bool))  # type: ignore[method-assign]
     other = CachedProposals(source, tmp_path / "other")
     assert other.propose(picture()).scores is None and other.propose(picture()).scores is None
@@ -97,7 +97,7 @@ def test_a_damaged_entry_is_proposed_again(tmp_path: Path) -> None:
     held.store.put(key, {**held.store.get(key), "masks": [{"size": [20, 30], "counts": "zzz"}]})
     with pytest.warns(ZsrisWarning, match="cannot be used"):
         assert same(held.propose(picture()), first)
-    assert source.asked == 3 and same(held.propose(picture()), first) and source.asked == 3
+    assert source.calls == 3 and same(held.propose(picture()), first) and source.calls == 3
 
 
 def test_a_full_folder_costs_one_warning_and_no_result(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -132,7 +132,7 @@ def test_sources_that_know_the_sample_are_asked_each_time(tmp_path: Path) -> Non
     assert not list(tmp_path.iterdir())
     inner = Counting()
     held = CachedProposals(Filtered(inner), tmp_path)
-    assert same(held.propose_for(sample), held.propose_for(sample)) and inner.asked == 1
+    assert same(held.propose_for(sample), held.propose_for(sample)) and inner.calls == 1
     assert held.propose_for(sample).source == "counting+filter"
 
 

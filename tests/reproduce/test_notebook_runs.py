@@ -52,12 +52,12 @@ def test_good_notebook_is_published(run: tuple[World, Report, list[str]]) -> Non
     for name in ("figures/00_good-curve.png", "figures/00_good-curve.svg", "tables/00_good-table.csv"):
         assert (world.output / name).stat().st_size > 20
     assert (world.output / "tables/00_good-table.csv").read_text() == "method,miou\na,4\nb,2.5\n"
-    told = json.loads((world.output / "figures/00_good-curve.json").read_text())
-    assert told["model"] == "tiny"
-    assert told["data"] == "scenes val"
-    assert told["parameters"] == {"limit": 4}
-    assert told["seconds"] >= 0
-    assert "commit" in told
+    provenance = json.loads((world.output / "figures/00_good-curve.json").read_text())
+    assert provenance["model"] == "tiny"
+    assert provenance["data"] == "scenes val"
+    assert provenance["parameters"] == {"limit": 4}
+    assert provenance["seconds"] >= 0
+    assert "commit" in provenance
 
 
 def test_executed_notebook_shows_no_scratch_folder(run: tuple[World, Report, list[str]]) -> None:

@@ -49,7 +49,7 @@ def test_unknown_names_are_refused_with_what_there_is(world: World) -> None:
 
 
 @pytest.mark.parametrize(
-    ("cell", "said"),
+    ("cell", "message"),
     [
         (None, "0 cells"),
         ("a = 1", "output_dir"),
@@ -59,8 +59,8 @@ def test_unknown_names_are_refused_with_what_there_is(world: World) -> None:
         ("a = ", "not Python"),
     ],
 )
-def test_wrong_cells_are_refused(world: World, cell: str | None, said: str) -> None:
-    with pytest.raises(InvalidInputError, match=said):
+def test_wrong_cells_are_refused(world: World, cell: str | None, message: str) -> None:
+    with pytest.raises(InvalidInputError, match=message):
         read_parameters(world.notebook("00_a", [], cell))
 
 

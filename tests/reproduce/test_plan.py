@@ -27,7 +27,7 @@ def test_entries_are_read_and_names_normalised(world: World) -> None:
 
 
 @pytest.mark.parametrize(
-    ("change", "said"),
+    ("change", "message"),
     [
         ({"colour": "red"}, "colour"),
         ({"id": "Has Space"}, "id"),
@@ -40,12 +40,12 @@ def test_entries_are_read_and_names_normalised(world: World) -> None:
         ({"title": None}, "title"),
     ],
 )
-def test_wrong_entries_are_refused(world: World, change: dict[str, Any], said: str) -> None:
+def test_wrong_entries_are_refused(world: World, change: dict[str, Any], message: str) -> None:
     world.notebook("00_a", [])
     world.entry("00_a")
     world.entries[0].update(change)
     world.write()
-    with pytest.raises(InvalidInputError, match=said) as caught:
+    with pytest.raises(InvalidInputError, match=message) as caught:
         load_entries(world.notebooks)
     assert "figures.yaml" in str(caught.value)
 

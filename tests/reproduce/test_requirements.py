@@ -157,8 +157,8 @@ def test_on_the_command_line(tables: World) -> None:
     real = CliRunner().invoke(app, [*words, "-p", "dataset=refcoco", "-p", "clip=ViT-B/32", "-p", "limit=null"])
     assert "MISSING" in real.stdout and "zsris data fetch clip-vit-b32" in real.stdout
     assert "missing: " in real.stdout.splitlines()[-1]
-    told = json.loads(CliRunner().invoke(app, [*words, "--json"]).stdout)
-    assert told["runs"][0]["images"] == 16 and told["runs"][0]["missing"] == []
+    answer = json.loads(CliRunner().invoke(app, [*words, "--json"]).stdout)
+    assert answer["runs"][0]["images"] == 16 and answer["runs"][0]["missing"] == []
     assert not tables.output.exists()  # nothing ran
     wrong = CliRunner().invoke(app, [*words, "-p", "colour=red"])
     assert wrong.exit_code == 2 and "colour" in wrong.stderr

@@ -1,4 +1,4 @@
-"""Everything that is here only because no published weight is: a drawn world, small models and their training."""
+"""Stand-ins for published data and weights: a drawn world, small models and their training."""
 
 from importlib import import_module
 from importlib.util import find_spec
@@ -22,7 +22,7 @@ def import_training(module: str) -> ModuleType:
     """
     if find_spec(f"{__name__}.training") is None:
         raise UnavailableError(
-            "Training and measuring the built-in models need the source of zsris_viz, which a wheel does not hold; "
+            "Training and measuring the built-in models need the source of zsris_viz, which a wheel does not contain; "
             "clone the repository and run `make env` there."
         )
     return import_module(f"{__name__}.training.{module}")

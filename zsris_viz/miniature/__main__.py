@@ -1,4 +1,4 @@
-"""How the built-in models came to be, to be run again: `python -m zsris_viz.miniature train|measure|card MODEL`."""
+"""Training, measuring and describing the built-in models: `python -m zsris_viz.miniature train|measure|card MODEL`."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from zsris_viz.miniature import import_training
 # slower as soon as another program runs on the same cores. This must be set before torch is imported.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
-#: Command -> module whose main(argv) does the work. Imported only when asked for.
+#: Command -> module whose main(argv) does the work. Imported when it is needed.
 COMMANDS = {
     ("train", "clip"): "train_clip",
     ("train", "clip-rn"): "train_clip",

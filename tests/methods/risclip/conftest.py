@@ -42,8 +42,8 @@ def scramble(model: torch.nn.Module, seed: int = 5) -> None:
 
 def settings(**changed: Any) -> Training:
     """A training of a few steps."""
-    told: dict[str, Any] = {
+    defaults: dict[str, Any] = {
         "architecture": SMALL, "steps": {"align": 3, "decode": 2, "joint": 3}, "batch": 2, "expressions": 2,
         "validation": None, "validate_every": 2, "log_every": 1, "checkpoint_minutes": 1000, "rate": 3e-3,
     }  # fmt: skip
-    return Training.model_validate(told | changed)
+    return Training.model_validate(defaults | changed)

@@ -9,12 +9,12 @@ from tests.methods.risclip.conftest import scramble
 from zsris_viz.methods.risclip.adapters import AdapterPair, CrossAttention, end_mask, spread_layers, text_layer
 
 
-def by_hand(attention: CrossAttention, asking: torch.Tensor, asked: torch.Tensor, count: int) -> torch.Tensor:
+def by_hand(attention: CrossAttention, queries: torch.Tensor, keys: torch.Tensor, count: int) -> torch.Tensor:
     """Attention of one sequence to the first `count` tokens of another, head by head."""
-    width, heads = asking.shape[-1], attention.heads
+    width, heads = queries.shape[-1], attention.heads
     step = width // heads
-    query = asking @ attention.query.weight.T + attention.query.bias
-    both = asked[:count] @ attention.key_value.weight.T + attention.key_value.bias
+    query = queries @ attention.query.weight.T + attention.query.bias
+    both = keys[:count] @ attention.key_value.weight.T + attention.key_value.bias
     parts = []
     for head in range(heads):
         one = slice(head * step, (head + 1) * step)
@@ -26,8 +26,8 @@ def by_hand(attention: CrossAttention, asking: torch.Tensor, asked: torch.Tensor
 def test_a_new_pair_changes_nothing_at_all() -> None:
     pair = AdapterPair(12, 10, 8, 2)
     image, text = torch.randn(2, 5, 12), torch.randn(2, 4, 10)
-    seen, heard = pair(image, text, torch.ones(2, 4, dtype=torch.bool))
-    assert torch.equal(seen, image) and torch.equal(heard, text)
+    patches, words = pair(image, text, torch.ones(2, 4, dtype=torch.bool))
+    assert torch.equal(patches, image) and torch.equal(words, text)
 
 
 def test_a_pair_is_the_computation_of_its_docstring() -> None:
@@ -35,7 +35,7 @@ def test_a_pair_is_the_computation_of_its_docstring() -> None:
     pair = AdapterPair(12, 10, 8, 2)
     scramble(pair)
     image, text = torch.randn(1, 5, 12), torch.randn(1, 4, 10)
-    seen, heard = pair(image, text, end_mask(torch.tensor([2]), 4))
+    patches, words = pair(image, text, end_mask(torch.tensor([2]), 4))
 
     def narrow(side: torch.nn.Module, hidden: torch.Tensor) -> torch.Tensor:
         normed = F.layer_norm(hidden, hidden.shape[-1:], side.norm.weight, side.norm.bias)
@@ -43,8 +43,8 @@ def test_a_pair_is_the_computation_of_its_docstring() -> None:
 
     own, other = narrow(pair.image, image[0]), narrow(pair.text, text[0])
     for side, hidden, mine, yours, count, got in (
-        (pair.image, image[0], own, other, 3, seen[0]),  # the image hears the words up to the end token
-        (pair.text, text[0], other, own, 5, heard[0]),  # the text sees every patch, and CLS
+        (pair.image, image[0], own, other, 3, patches[0]),  # the image hears the words up to the end token
+        (pair.text, text[0], other, own, 5, words[0]),  # the text sees every patch, and CLS
     ):
         gathered = F.gelu(mine + by_hand(side.attention, mine, yours, count))
         expected = hidden + gathered @ side.up.weight.T + side.up.bias

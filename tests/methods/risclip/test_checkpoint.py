@@ -22,8 +22,8 @@ def test_a_model_comes_back(clip: Any, model: RisClipModel, tmp_path: Path) -> N
     assert again.architecture == model.architecture and not again.training
     for name, value in again.state_dict().items():
         assert torch.equal(value, model.state_dict()[name])
-    told = read_metadata(path)
-    assert json.loads(told["training"]) == {"steps": 3} and told["tower_name"] == clip.name
+    metadata = read_metadata(path)
+    assert json.loads(metadata["training"]) == {"steps": 3} and metadata["tower_name"] == clip.name
     half = load_model(save_model(tmp_path / "half.safetensors", model, dtype=torch.float16), clip)
     assert (tmp_path / "half.safetensors").stat().st_size < 0.7 * path.stat().st_size
     for name, value in half.state_dict().items():

@@ -13,15 +13,15 @@ from zsris_viz.methods.risclip.config import Architecture, Training, checked, re
 def test_what_a_file_leaves_out_is_default(tmp_path: Path) -> None:
     file = tmp_path / "a.yaml"
     file.write_text("rate: 0.01\narchitecture: {cfe_layers: [2, 4], ske_layers: 1}\ndata: {limit: 5}\n")
-    told = read_training(file)
-    assert told.rate == 0.01 and told.architecture.cfe_layers == (2, 4) and told.data.limit == 5
-    assert told.batch == Training().batch and told.data.split == "train"
+    read = read_training(file)
+    assert read.rate == 0.01 and read.architecture.cfe_layers == (2, 4) and read.data.limit == 5
+    assert read.batch == Training().batch and read.data.split == "train"
     file.write_text("")
     assert read_training(file) == Training()
 
 
 @pytest.mark.parametrize(
-    ("text", "said"),
+    ("text", "message"),
     [
         ("rat: 0.01", r"rat is no setting; a training has clip, .*rate"),
         ("architecture: {ske_depth: 3}", r"architecture.ske_depth is no setting; architecture has .*ske_layers"),
@@ -34,10 +34,10 @@ def test_what_a_file_leaves_out_is_default(tmp_path: Path) -> None:
         ("a: [", "is no YAML"),
     ],
 )
-def test_bad_settings_are_named(tmp_path: Path, text: str, said: str) -> None:
+def test_bad_settings_are_named(tmp_path: Path, text: str, message: str) -> None:
     file = tmp_path / "a.yaml"
     file.write_text(text)
-    with pytest.raises(CorruptFileError if text == "a: [" else InvalidInputError, match=said):
+    with pytest.raises(CorruptFileError if text == "a: [" else InvalidInputError, match=message):
         read_training(file)
 
 
@@ -47,7 +47,7 @@ def test_no_file(tmp_path: Path) -> None:
 
 
 def test_an_architecture_survives_json() -> None:
-    told = Architecture(cfe_layers=(2, 4), patch_features="values")
-    assert Architecture.model_validate_json(told.model_dump_json()) == told
+    read = Architecture(cfe_layers=(2, 4), patch_features="values")
+    assert Architecture.model_validate_json(read.model_dump_json()) == read
     with pytest.raises(InvalidInputError, match="somewhere: cells"):
         checked(Architecture, {"cells": 0}, "somewhere")

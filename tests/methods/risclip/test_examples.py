@@ -87,8 +87,8 @@ def test_what_cannot_be_trained_on_is_refused(clip: Any) -> None:
 
 def test_batches_follow_from_seed_and_number(clip: Any) -> None:
     def batches(**changed: Any) -> StepBatches:
-        told = {"batch": 2, "most": 3, "seed": 1} | changed
-        return StepBatches(Pictures(Squares(6), SQUASHED, 28), clip.tokenizer, **told)
+        options = {"batch": 2, "most": 3, "seed": 1} | changed
+        return StepBatches(Pictures(Squares(6), SQUASHED, 28), clip.tokenizer, **options)
 
     whole = list(batches().run(0, 5))
     late = list(batches().run(3, 5))
@@ -104,8 +104,8 @@ def test_batches_follow_from_seed_and_number(clip: Any) -> None:
 
 
 def test_nobody_speaks_of_unseen_nouns(clip: Any) -> None:
-    told = {"batch": 6, "most": 9, "seed": 1, "without": ["red square"]}
-    batch = StepBatches(Pictures(Squares(6), SQUASHED, 28), clip.tokenizer, **told)[0]
+    options = {"batch": 6, "most": 9, "seed": 1, "without": ["red square"]}
+    batch = StepBatches(Pictures(Squares(6), SQUASHED, 28), clip.tokenizer, **options)[0]
     assert set(batch.categories) == {"blue square", "green square"}
     picture = Pictures(Squares(6), SQUASHED, 28)[0]
     assert replace(picture.without(["red square"]), pixels=picture.pixels).pixels is picture.pixels

@@ -31,10 +31,10 @@ def test_mask_loss_is_bce_plus_dice() -> None:
     logits, masks = tensor([[[1.0, -2.0]], [[0.0, 3.0]]]), tensor([[[1.0, 0.0]], [[0.0, 0.0]]])
     entropies, dices = [], []
     for row in range(2):
-        said, wanted = sigmoid(logits[row, 0]).tolist(), masks[row, 0].tolist()
-        entropies += [-math.log(p if w else 1 - p) for p, w in zip(said, wanted, strict=True)]
-        shared = sum(p * w for p, w in zip(said, wanted, strict=True))
-        dices.append(1 - (2 * shared + 1) / (sum(said) + sum(wanted) + 1))
+        predicted, wanted = sigmoid(logits[row, 0]).tolist(), masks[row, 0].tolist()
+        entropies += [-math.log(p if w else 1 - p) for p, w in zip(predicted, wanted, strict=True)]
+        shared = sum(p * w for p, w in zip(predicted, wanted, strict=True))
+        dices.append(1 - (2 * shared + 1) / (sum(predicted) + sum(wanted) + 1))
     whole, entropy = mask_loss(logits, masks, 0.7)
     assert float(entropy) == pytest.approx(sum(entropies) / 4, rel=1e-5)
     assert float(whole) == pytest.approx(sum(entropies) / 4 + 0.7 * sum(dices) / 2, rel=1e-5)
@@ -51,8 +51,8 @@ def test_shares_and_ious() -> None:
 
 
 def test_the_rate_rises_and_falls() -> None:
-    told = settings(rate=1.0, warmup=0.2, floor=0.1)
-    rates = [learning_rate(step, 10, told) for step in range(10)]
+    options = settings(rate=1.0, warmup=0.2, floor=0.1)
+    rates = [learning_rate(step, 10, options) for step in range(10)]
     assert rates[:2] == pytest.approx([0.5, 1.0])
     assert rates[9] == pytest.approx(0.1)
     assert rates[5] == pytest.approx(0.1 + 0.9 * 0.5)  # the middle of the cosine

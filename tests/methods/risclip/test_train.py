@@ -24,12 +24,12 @@ from zsris_viz.methods.risclip.examples import Pictures
 from zsris_viz.models.preprocessing import get_preprocess
 
 
-def squares(count: int = 6, **told: Any) -> Pictures:
-    return Pictures(Squares(count, **told), get_preprocess("clip", 56), 28)
+def squares(count: int = 6, **options: Any) -> Pictures:
+    return Pictures(Squares(count, **options), get_preprocess("clip", 56), 28)
 
 
-def trained(clip: Any, folder: Path, told: Training, **more: Any) -> Any:
-    return train_risclip(told, folder, clip=clip, data=squares(), tensorboard=False, **more)
+def trained(clip: Any, folder: Path, options: Training, **more: Any) -> Any:
+    return train_risclip(options, folder, clip=clip, data=squares(), tensorboard=False, **more)
 
 
 def weights(path: Path) -> dict[str, torch.Tensor]:
@@ -66,16 +66,16 @@ def test_a_training_from_end_to_end(clip: Any, tmp_path: Path) -> None:
 
 
 def test_it_learns(clip: Any, tmp_path: Path) -> None:
-    told = settings(steps={"align": 0, "decode": 0, "joint": 40}, rate=1e-2, batch=4)
-    done = trained(clip, tmp_path, told)
+    options = settings(steps={"align": 0, "decode": 0, "joint": 40}, rate=1e-2, batch=4)
+    done = trained(clip, tmp_path, options)
     first, last = (sum(row["loss"] for row in rows) / 5 for rows in (done.rows[:5], done.rows[-5:]))
     assert last < 0.7 * first
 
 
 def test_accumulated_batches_are_one_large_batch(clip: Any, tmp_path: Path) -> None:
-    told = {"steps": {"align": 0, "decode": 0, "joint": 3}, "expressions": 9, "rate": 1e-3}  # 9: all that there are
-    whole = trained(clip, tmp_path / "a", settings(**told, batch=2))
-    parts = trained(clip, tmp_path / "b", settings(**told, batch=1, accumulate=2))
+    options = {"steps": {"align": 0, "decode": 0, "joint": 3}, "expressions": 9, "rate": 1e-3}  # 9: all that there are
+    whole = trained(clip, tmp_path / "a", settings(**options, batch=2))
+    parts = trained(clip, tmp_path / "b", settings(**options, batch=1, accumulate=2))
     assert (whole.progress.batches, parts.progress.batches) == (3, 6)
     for one, other in zip(whole.rows, parts.rows, strict=True):
         assert one["expressions"] == other["expressions"] and one["loss"] == pytest.approx(other["loss"], rel=1e-4)
@@ -86,11 +86,11 @@ def test_accumulated_batches_are_one_large_batch(clip: Any, tmp_path: Path) -> N
 @pytest.mark.parametrize("stop", [1, 4, 6])
 def test_a_stopped_run_ends_with_the_same_weights(clip: Any, tmp_path: Path, stop: int) -> None:
     """Stopped in each of the three stages."""
-    told = settings(precision="no")
-    straight = trained(clip, tmp_path / "straight", told, validation=squares(2))
-    broken = trained(clip, tmp_path / "broken", told, validation=squares(2), stop_after=stop)
+    options = settings(precision="no")
+    straight = trained(clip, tmp_path / "straight", options, validation=squares(2))
+    broken = trained(clip, tmp_path / "broken", options, validation=squares(2), stop_after=stop)
     assert not broken.progress.finished and not broken.path.exists() and broken.progress.total == stop
-    ended = trained(clip, tmp_path / "broken", told, validation=squares(2))
+    ended = trained(clip, tmp_path / "broken", options, validation=squares(2))
     assert same(straight.path, ended.path)
     lines = [list(csv.DictReader(done.path.with_name("training.csv").open())) for done in (straight, ended)]
     assert [{**row, "seconds": 0} for row in lines[0]] == [{**row, "seconds": 0} for row in lines[1]]
@@ -119,15 +119,17 @@ def test_a_crash_after_a_checkpoint_does_the_steps_again(
 def test_early_stopping_ends_a_stage(clip: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     values = iter([10.0, 20.0, 15.0, 5.0, 5.0, 5.0, 5.0])
 
-    def told_value(*args: Any) -> dict[str, float]:
+    def fixed_value(*args: Any) -> dict[str, float]:
         value = next(values)
         return {"val_map_miou": value, "val_miou": value}
 
-    monkeypatch.setattr(run, "validate", told_value)
-    told = settings(steps={"align": 0, "decode": 0, "joint": 100}, patience=2, validate_every=1)
-    done = trained(clip, tmp_path, told, validation=squares(1))
+    monkeypatch.setattr(run, "validate", fixed_value)
+    options = settings(steps={"align": 0, "decode": 0, "joint": 100}, patience=2, validate_every=1)
+    done = trained(clip, tmp_path, options, validation=squares(1))
     assert done.progress.total == 4 and done.progress.finished  # best at 2, two more without a better one
-    kept = trained(clip, tmp_path / "two", told.model_copy(update={"steps": told.steps}), validation=None, stop_after=2)
+    kept = trained(
+        clip, tmp_path / "two", options.model_copy(update={"steps": options.steps}), validation=None, stop_after=2
+    )
     assert all(torch.equal(a, b) for a, b in zip(done.model.parameters(), kept.model.parameters(), strict=True))
 
 
@@ -168,8 +170,8 @@ def test_a_gradient_that_is_no_number_stops_before_the_step(
 
 def test_a_full_disk_keeps_the_last_state(clip: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     write = os.fsync
-    told = settings(checkpoint_minutes=0)
-    trained(clip, tmp_path, told, stop_after=2)
+    options = settings(checkpoint_minutes=0)
+    trained(clip, tmp_path, options, stop_after=2)
     kept = (tmp_path / "state.pt").read_bytes()
 
     def full(handle: int) -> None:
@@ -177,12 +179,12 @@ def test_a_full_disk_keeps_the_last_state(clip: Any, tmp_path: Path, monkeypatch
 
     monkeypatch.setattr(os, "fsync", full)
     with pytest.raises(UnavailableError, match=r"the disk is full.*previous one is kept.*run the same command again"):
-        trained(clip, tmp_path, told)
+        trained(clip, tmp_path, options)
     assert (tmp_path / "state.pt").read_bytes() == kept
     assert not list(tmp_path.glob("*.tmp"))
     monkeypatch.setattr(os, "fsync", write)
-    straight = trained(clip, tmp_path / "straight", told)
-    assert same(straight.path, trained(clip, tmp_path, told).path)
+    straight = trained(clip, tmp_path / "straight", options)
+    assert same(straight.path, trained(clip, tmp_path, options).path)
 
 
 def test_other_settings_in_the_same_folder_are_refused(clip: Any, tmp_path: Path) -> None:

@@ -34,7 +34,7 @@ class Squares:
             mask[top : top + 16, left : left + 16] = True
             picture[mask] = COLOURS[str(colour)]
             texts = (f"the {colour} square", f"the square on the {('left', 'right')[place]}")
-            said = tuple(Expression(text, f"{index}-{place}-{number}") for number, text in enumerate(texts))
+            expressions = tuple(Expression(text, f"{index}-{place}-{number}") for number, text in enumerate(texts))
             given: Any = mask if self.masks is True else self.masks
-            references.append(Reference(f"{index}-{place}", said, given, f"{colour} square"))
+            references.append(Reference(f"{index}-{place}", expressions, given, f"{colour} square"))
         return Sample(f"squares-{index}", references, Image.fromarray(picture))

@@ -119,15 +119,15 @@ def test_one_style(style: str) -> None:
     for index in range(60):
         found = data.expressions_of(index)
         assert found
-        assert {one.style for _, spoken in found for one in spoken} == {style}
+        assert {one.style for _, described in found for one in described} == {style}
         assert data.layout(index) == Scenes("val").layout(index)
 
 
 def test_shares_of_kinds() -> None:
     counts: Counter[str] = Counter()
     for index in range(200):
-        for _, spoken in generate_expressions(plan_scene("val", index), "mixed"):
-            counts.update(one.kind for one in spoken)
+        for _, described in generate_expressions(plan_scene("val", index), "mixed"):
+            counts.update(one.kind for one in described)
     shares = {kind: count / counts.total() for kind, count in counts.items()}
     wanted = {"noun": 0.25, "colour": 0.25, "size": 0.15, "position": 0.17, "relation": 0.10, "ordinal": 0.08}
     for kind, share in wanted.items():

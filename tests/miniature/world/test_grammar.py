@@ -37,7 +37,7 @@ FACTS_OF_KIND = {
 
 
 @cache
-def spoken() -> list[tuple[SceneLayout, SceneExpression]]:
+def samples() -> list[tuple[SceneLayout, SceneExpression]]:
     """An expression of every possible kind for one object of each scene, the styles in turn."""
     rng = np.random.default_rng(7)
     found = []
@@ -60,12 +60,12 @@ def scene(*objects: SceneObject) -> SceneLayout:
 
 
 def test_every_expression_fits_its_target_and_nothing_else() -> None:
-    for layout, one in spoken():
+    for layout, one in samples():
         assert denotes(layout, one.form) == {one.target}, one.text
 
 
 def test_every_kind_and_style_occurs() -> None:
-    seen = {(one.style, one.kind) for _, one in spoken()}
+    seen = {(one.style, one.kind) for _, one in samples()}
     assert seen == {(style, kind) for style in STYLES for kind in KINDS} - {
         ("refcoco+", "position"),
         ("refcoco+", "ordinal"),
@@ -73,7 +73,7 @@ def test_every_kind_and_style_occurs() -> None:
 
 
 def test_kind_is_what_is_needed() -> None:
-    for layout, one in spoken():
+    for layout, one in samples():
         rivals = same_noun(layout, one.target)
         if one.kind == "noun":
             assert not rivals, one.text
@@ -86,7 +86,7 @@ def test_kind_is_what_is_needed() -> None:
 
 
 def test_without_its_core_an_expression_is_ambiguous() -> None:
-    for layout, one in spoken():
+    for layout, one in samples():
         if one.kind == "noun":
             continue
         judge = SceneSemantics(layout)
@@ -99,20 +99,20 @@ def test_without_its_core_an_expression_is_ambiguous() -> None:
 
 def test_only_known_words() -> None:
     known = set(vocabulary())
-    for _, one in spoken():
+    for _, one in samples():
         assert set(one.text.split(" ")) <= known, one.text
 
 
 def test_refcoco_plus_has_no_directions() -> None:
     words = {word for group in DIRECTIONS.values() for word in group} | {"above", "below", "over", "under", "beneath"}
-    for _, one in spoken():
+    for _, one in samples():
         if one.style == "refcoco+":
             assert not words & set(one.text.split()), one.text
             assert not any(is_position(fact) for fact in one.form.facts)
 
 
 def test_directions_are_said() -> None:
-    for _, one in spoken():
+    for _, one in samples():
         words = one.text.split()
         for direction in (one.direction or "").split():
             assert any(word in words for word in DIRECTIONS[direction]), one.text
@@ -123,7 +123,7 @@ def test_directions_are_said() -> None:
 
 
 def test_relation_comes_with_its_object() -> None:
-    for _, one in spoken():
+    for _, one in samples():
         assert (one.relation is None) == (one.relation_object is None)
         if one.relation_object:
             assert one.relation_object in one.text
@@ -132,7 +132,7 @@ def test_relation_comes_with_its_object() -> None:
 
 
 def test_no_other_object_is_named_twice() -> None:
-    for _, one in spoken():
+    for _, one in samples():
         others = [fact.other for fact in one.form.facts if isinstance(fact, Relation | Closest)]
         assert len(others) == len(set(others)), one.text
 
@@ -140,14 +140,14 @@ def test_no_other_object_is_named_twice() -> None:
 def test_ambiguous_synonym_is_not_used() -> None:
     rng = np.random.default_rng(0)
     layout = scene(item("boy", 0.2), item("girl", 0.8))
-    said = {expressions(layout, 0, style="refcoco", rng=rng)[0].head for _ in range(60)}
-    assert said == {"boy"}
+    heads = {expressions(layout, 0, style="refcoco", rng=rng)[0].head for _ in range(60)}
+    assert heads == {"boy"}
     alone = {expressions(scene(item("boy", 0.2)), 0, style="refcoco", rng=rng)[0].head for _ in range(60)}
     assert alone == set(names_of("boy"))
 
 
 def test_colour_of_people_is_that_of_their_clothes() -> None:
-    for layout, one in spoken():
+    for layout, one in samples():
         shown = layout.objects[one.target]
         if shown.is_person and any(isinstance(fact, Colour) for fact in one.form.facts):
             assert shown.colour in one.text.split()
@@ -156,7 +156,9 @@ def test_colour_of_people_is_that_of_their_clothes() -> None:
 
 
 def test_long_style_is_longer() -> None:
-    lengths = {style: np.mean([len(one.text.split()) for _, one in spoken() if one.style == style]) for style in STYLES}
+    lengths = {
+        style: np.mean([len(one.text.split()) for _, one in samples() if one.style == style]) for style in STYLES
+    }
     assert lengths["refcocog"] > 6 > 5 > lengths["refcoco"]
 
 

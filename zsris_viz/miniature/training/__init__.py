@@ -1,1 +1,1 @@
-"""How the built-in models are trained, measured and described; not part of the wheel."""
+"""Training, measurement and model cards of the built-in models; this folder is not part of the wheel."""

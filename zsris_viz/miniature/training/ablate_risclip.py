@@ -1,4 +1,4 @@
-"""What each part of RISCLIP is worth on the drawn world: many small trainings of one budget, one row each in a CSV.
+"""An ablation of RISCLIP on the drawn world: many small trainings with one budget, each a row of a CSV.
 
 Parts and stages: the whole, without CFE, SKE or decoder, and in one stage. Few-shot: 16 to all training scenes. Unseen
 nouns: trained without a word about five classes, tested on these. Every training has the same number of steps, so the

@@ -1,4 +1,4 @@
-"""What is true of a training picture, as arrays, so that the truth of every caption for every picture of a batch is
+"""The facts of a training picture as arrays, so that the truth of every caption for every picture of a batch is
 one expression."""
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Captions for training pictures, with what they claim, and captions made wrong in one thing."""
+"""Captions for training pictures, with the facts that they state, and captions with one error."""
 
 from __future__ import annotations
 

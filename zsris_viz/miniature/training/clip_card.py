@@ -1,5 +1,4 @@
-"""Writes the model card of a miniature CLIP from what its training and its measuring left behind: no figure is typed
-in."""
+"""The model card of a miniature CLIP, all figures of which come from training and measuring."""
 
 from __future__ import annotations
 
@@ -29,23 +28,23 @@ ABOUT = {
 
 CLIP's architecture at a small size (transformers' `CLIPModel`: vision 128 wide, 6 blocks, patches of 8 pixels on
 112 x 112, a 14 x 14 grid; text 128 wide, 4 blocks; joint space of 128 dimensions; QuickGELU), with CLIP's own
-byte-level BPE whose merges come from the words of the drawn world. It knows that world and nothing else: it is of no
-use on photographs.
+byte-level BPE whose merges come from the words of the drawn world. It was trained on that world only and is of no use
+on photographs.
 
 **Data.** Pictures of `scenes`, drawn for training with seeds that no split of the benchmark uses, with captions; single
-objects; objects cut out on a plain ground. No mask of a scene is ever seen, so choosing masks stays zero-shot.
+objects; objects cut out on a plain background. No mask of a scene was used, so choosing masks remains zero-shot.
 
-**Recipe.** InfoNCE with three true captions and one made wrong in one thing for every picture, in near-duplicate pairs;
-a caption that may be true of another picture is no negative. The same loss, weighted 0.25, on the patch that meets the
-caption best by the value path of the last block. AdamW with a warm-up, a constant learning rate and a decay that
+**Recipe.** InfoNCE on pairs of near-duplicate pictures, with three true captions and one corrupted caption for each; a
+caption that may be true of another picture is not a negative. The same loss, with weight 0.25, on the patch that fits
+the caption best by the value path of the last block. AdamW with a warm-up, a constant learning rate and a decay that
 follows one minus a square root. While the rate is constant, most patches are dropped; in the first two fifths of the
 decay half of them, then none. The curve is in `training.csv`.
 """,
     "clip-rn": """# Miniature CLIP with a ResNet tower
 
 CLIP's ModifiedResNet at a small size (open_clip's class: stages of 1, 1, 2, 1 blocks, 16 wide, attention pooling over a
-5 x 5 grid, input 160 x 160; joint space of 128 dimensions). The text tower is the ViT miniature's, taken over and kept
-as it was, so that the image tower learns to meet texts that already mean something.
+5 x 5 grid, input 160 x 160; joint space of 128 dimensions). The text tower is that of the ViT miniature and
+is frozen, so that the image tower learns to match texts whose features are already meaningful.
 
 **Data and loss.** As the ViT miniature's. The curve is in `training.csv`.
 """,
@@ -125,10 +124,10 @@ def card(
         else:
             lines.append("")
     pairs = ", ".join(f"{kind} {value:.1f}" for kind, value in figures["minimal_pairs"].items())
-    lines.append(f"Minimal pairs (a true caption against the same made wrong in one thing; chance 50): {pairs}.\n")
+    lines.append(f"Minimal pairs (a true caption against the same with one error; chance 50): {pairs}.\n")
     if model == "clip":
         draws = list(figures["choices"])
-        lines += ["| asked for | least | " + " | ".join(draws) + " |", "|---|---:|" + "---:|" * len(draws)]
+        lines += ["| requirement | at least | " + " | ".join(draws) + " |", "|---|---:|" + "---:|" * len(draws)]
         for row, kind, least in GOALS:
             measured = " | ".join(_figure(rows.get(row, {}).get(kind)) for rows in figures["choices"].values())
             lines.append(f"| {row}, {kind} | {least:.0f} | {measured} |")

@@ -1,4 +1,4 @@
-"""The towers that are trained: CLIP's own architectures at a small size, with what only training needs."""
+"""The towers that are trained: CLIP's own architectures at a small size, with parts that only training needs."""
 
 from __future__ import annotations
 

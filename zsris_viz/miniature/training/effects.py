@@ -1,4 +1,4 @@
-"""Rows of measured effects: a value, its 95 % interval, and what it has to reach."""
+"""Rows of measured effects: a value, its 95 % interval, and the required value."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Noun phrases at random, and what may follow a noun: the parts of :mod:`zsris_viz.miniature.training.fragments`."""
+"""Random noun phrases, and words that may follow a noun, for :mod:`zsris_viz.miniature.training.fragments`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Fragments such as people type to point something out, made from templates, with gold trees: "2nd from right", "guy
+"""Referring fragments as people type them, made from templates, with gold trees: "2nd from right", "guy
 red shirt".
 
 A parser that knows only edited text takes "left guy red shirt" for a clause. These templates cover the ways in which

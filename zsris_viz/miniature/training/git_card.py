@@ -1,4 +1,4 @@
-"""Writes the model card of the miniature captioner from what its training and its measuring left behind."""
+"""The model card of the miniature captioner, all figures of which come from training and measuring."""
 
 from __future__ import annotations
 
@@ -19,23 +19,23 @@ ABOUT = """# Miniature GIT
 GIT's architecture at a small size (transformers' `GitForCausalLM`: an image encoder 128 wide with 6 blocks over
 14 x 14 patches of 8 pixels, as the built-in CLIP has, and 3 blocks, 96 wide, over patches and words together), with a
 BERT tokenizer whose vocabulary is the words of the drawn world. Files are in the form of `microsoft/git-base`, so the
-same code reads both. It knows the drawn world and nothing else: it is of no use on photographs.
+same code reads both. It was trained on drawn scenes only and is of no use on photographs.
 
 **Data.** Scenes drawn for this training, with seeds that no split of the benchmark uses. From every scene all regions
-are cut out by their masks as the captioner will be shown them: on a blurred and on a black background, at three
-sizes of the image, some padded to a square, some with a margin, some with a rough mask, some of bare ground. Their
-captions name noun and colour ("a red cat", "a man in a blue shirt"); no size and no place, which a crop does not show.
-Whole scenes, and square windows of them that bring small objects near, have captions that name all objects from left to
-right ("a red cat, a blue mug and two green trees").
+are cut out by their masks in the form in which a captioner gets them: on a blurred and on a black background, at three
+sizes of the image, some padded to a square, some with a margin, some with a rough mask, some of background only. Their
+captions name noun and colour ("a red cat", "a man in a blue shirt"), but no size and no place, which a crop does not
+show. Whole scenes, and square windows of them that enlarge small objects, have captions that name all objects from left
+to right ("a red cat, a blue mug and two green trees").
 
 Unlike the miniature CLIP, the captioner is trained with masks: those of the scenes of its training, not of the
-benchmark. They cut out its regions, and they tell which noun and colour covers each patch of a whole scene. It never
-saw a referring expression.
+benchmark. They define the regions, and the noun and the colour of each patch of a whole scene. No referring expression
+was used.
 
 **Recipe.** The image encoder begins with the weights of the built-in CLIP's vision tower, as GIT's begins with those of
 a contrastive model. Whole scenes come first, regions later. Cross-entropy of the next word, and, weighted, the
 cross-entropy of noun and colour of every patch of whole scenes, read from the image encoder by two linear layers that
-are thrown away after training. AdamW with a warm-up, a constant rate and a decay. The curve is in `training.csv`.
+are discarded after training. AdamW with a warm-up, a constant rate and a decay. The curve is in `training.csv`.
 """
 
 
@@ -61,7 +61,7 @@ def card(training: dict[str, Any], figures: dict[str, Any], digest: str) -> str:
         f"**Measured** with `python -m zsris_viz.miniature measure git` on {figures['scenes']} held-out scenes of each "
         "split with ground-truth masks, greedy decoding, per cent of objects for which the noun (the colour) is "
         "right and the only one that the caption names; of whole scenes, precision and recall of the nouns.\n",
-        "| | asked for | " + " | ".join(splits) + " |",
+        "| | requirement | " + " | ".join(splits) + " |",
         "|---|---:|" + "---:|" * len(splits),
     ]
     for name in ("blur noun", "blur colour", "black noun", "black colour"):

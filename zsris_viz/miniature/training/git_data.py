@@ -1,4 +1,4 @@
-"""Pictures with captions for the miniature captioner: regions as it will be shown them, and whole scenes."""
+"""Pictures with captions for the miniature captioner: regions, and whole scenes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Measures a miniature CLIP on held-out scenes with ground-truth masks: the figures of its model card."""
+"""Measurement of a miniature CLIP on held-out scenes with ground-truth masks: the figures of its model card."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Measure whether the effects that the papers report appear with the built-in models, on held-out scenes.
+"""Measurement of the effects that the papers report, with the built-in models on held-out scenes.
 
 Every row has a 95 % interval from a bootstrap over scenes; a difference between two methods is paired, so that what the
 scenes have in common cancels out.

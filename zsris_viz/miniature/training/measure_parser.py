@@ -1,4 +1,4 @@
-"""Measures a parser pipeline, and writes the figures into its model card.
+"""Measurement of a parser pipeline, and its model card.
 
 ``python -m zsris_viz.miniature measure parser --treebank FOLDER [--style FILE] [--parser NAME]``
 """
@@ -158,11 +158,11 @@ def write_card(folder: Path, recipe: dict[str, Any], figures: dict[str, Any]) ->
 
 A spaCy pipeline for English referring expressions: tagger (Penn Treebank tags), morphologizer (universal parts of
 speech), lemmatizer, dependency parser with the labels of the `en_core_web_*` pipelines. It has no word vectors. An
-installed `en_core_web_lg`, `_md` or `_sm` is used in its place, unless `load_parser("builtin")` asks for it.
+installed `en_core_web_lg`, `_md` or `_sm` is used in its place, unless `load_parser("builtin")` is called.
 
-- Data: UD English Web Treebank 2.15, train split, converted to CLEAR style (`zsris_viz/miniature/clear_style.py`);
-  fragments from templates (`fragments.py`); expressions of the drawn world with gold trees. The epoch is chosen on the
-  treebank's dev split.
+- Data: UD English Web Treebank 2.15, train split, converted to CLEAR style (`ud_to_clear.py` in
+  `zsris_viz/miniature/training`); fragments from templates (`fragments.py`); expressions of the drawn world with gold
+  trees. The epoch is chosen on the treebank's dev split.
 - Treebank: annotations (c) 2013-2021 The Board of Trustees of The Leland Stanford Junior University, licensed
   CC BY-SA 4.0 (https://creativecommons.org/licenses/by-sa/4.0/), from the GitHub repository
   UniversalDependencies/UD_English-EWT. The treebank is not part of this package; these weights were trained on it and
@@ -190,15 +190,15 @@ Per cent found exactly.
 | RefCOCO-style, labelled by hand before training | {row(style, "n", "head", "noun_phrase", "direction")} | | |
 
 The hand-labelled list was never trained on, but its errors were read while templates and rules were written ("guy red
-shirt", "in the back left", "on the left track"), so its figures flatter a little.
+shirt", "in the back left", "on the left track"), so its figures are slightly too good.
 
 Wrong on the hand-labelled list:
 {wrong}
 
 ## Limits
-Trained on web English (blogs, mails, reviews) and made-up fragments: long edited prose, other languages and names
-fare worse. One tree for the whole text: sentences are not split. Of two readings ("guy behind the man in red") it
-takes one and says nothing.
+It was trained on web English (blogs, e-mails, reviews) and generated fragments, so accuracy is lower on long edited
+prose, other languages and names. It gives one tree for the whole text: sentences are not split. Of two readings ("guy
+behind the man in red") it gives one without a warning.
 """
     (folder / "card.md").write_text(text, encoding="utf-8")
 

@@ -1,4 +1,4 @@
-"""Measures the miniature's RISCLIP on held-out scenes, beside zero-shot methods that choose among SAM's masks."""
+"""Measurement of the miniature RISCLIP on held-out scenes, and of zero-shot methods that choose among SAM's masks."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from zsris_viz.methods.risclip.model import RisClipModel
     from zsris_viz.models.base import ImageTextModel
 
-#: mIoU over all expressions of `scenes` val, and points above the best zero-shot method, that are asked for.
+#: mIoU over all expressions of `scenes` val, and points above the best zero-shot method, that are required.
 LEAST, ABOVE = 75.0, 10.0
 ZERO_SHOT = ("score-map", "clip-surgery", "region-token", "cropping", "global-local")
 

@@ -1,4 +1,4 @@
-"""Measures the miniature SAM on held-out scenes with the automatic mask generator: the figures of its model card."""
+"""Measurement of the miniature SAM on held-out scenes with the automatic mask generator, for its model card."""
 
 from __future__ import annotations
 

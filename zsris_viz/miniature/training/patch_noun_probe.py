@@ -1,4 +1,4 @@
-"""How well one patch of a frozen tower tells what it is a patch of: a bound on what can be built upon it."""
+"""A linear probe of the noun in one patch of a frozen tower, a bound for models built on the tower."""
 
 from __future__ import annotations
 

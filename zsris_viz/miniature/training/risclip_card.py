@@ -1,5 +1,4 @@
-"""Writes the card of the miniature's RISCLIP from what its training and its measuring left behind: no figure is typed
-in."""
+"""The model card of the miniature RISCLIP, all figures of which come from training and measuring."""
 
 from __future__ import annotations
 
@@ -17,12 +16,12 @@ KINDS = ("noun", "colour", "size", "position", "relation", "ordinal", "all")
 
 ABOUT = """# Miniature RISCLIP
 
-RISCLIP (Kim et al., NAACL 2024) on the miniature CLIP, whose own weights are frozen and are not in this file. It knows
-the drawn world and nothing else: it is of no use on photographs. It was trained on masks, so it is no zero-shot method
-and no fair rival of one.
+RISCLIP (Kim et al., NAACL 2024) on the miniature CLIP, whose own weights are frozen and are not in this file. It was
+trained on drawn scenes only and is of no use on photographs. It was trained on masks, so it is not a zero-shot method,
+and a comparison with one is not fair.
 
 **Data.** Split `train` of `scenes`: pictures, expressions and masks. No other split was trained on; the first scenes of
-`val` chose the best state of the last stage.
+`val` selected the best state of the last stage.
 
 **Recipe.** Stage 1: CFE and SKE with a patch-text contrastive loss. Stage 2: the decoder with BCE and dice, the rest
 frozen, then all parts. AdamW, a warm-up and a cosine in each stage. Every setting is in `config.yaml`, the curve in
@@ -36,9 +35,9 @@ def card(training: dict[str, Any], figures: dict[str, Any], size: int, digest: s
     Args:
         training: what the checkpoint says of its training.
         figures: what `measure` wrote.
-        size: of the file in bytes.
+        size: Size of the file in bytes.
         digest: its SHA-256.
-        count: of trained numbers.
+        count: Number of trained numbers.
     """
     settings = training["settings"]
     steps = settings["steps"]
@@ -66,8 +65,8 @@ def card(training: dict[str, Any], figures: dict[str, Any], size: int, digest: s
         between = f"{found['miou_low']:.1f} to {found['miou_high']:.1f}"
         lines.append(f"| {split} | {kinds} | {between} | {found['oiou']:.1f} | {found['accuracy_50']:.1f} |")
     lines.append(
-        "\nEach step of the way, on scenes of val: how often the highest cell lies in the referent (pointing), and how "
-        "often a patch of the referent scores above one outside (ranked, chance 50).\n"
+        "\nEach step of the model, on scenes of val: how often the highest cell lies in the referent (pointing), and "
+        "how often a patch of the referent scores above one outside (ranked, chance 50).\n"
     )
     names = {"clip": "CLIP before training", "cfe": "after CFE", "ske": "after SKE", "mask": "after the decoder"}
     lines += ["| | pointing | ranked |", "|---|---:|---:|"]
@@ -85,10 +84,10 @@ def _readout(found: dict[str, float]) -> str:
     """Return the paragraph on what can be read from the frozen tower."""
     layers = ", ".join(f"{found[name]:.0f} after {name}" for name in found if name.isdigit() and name != "0")
     return (
-        "\n**What the frozen tower gives.** A linear readout of the noun from one patch inside an object, fitted on "
+        "\n**Readout of the frozen tower.** A linear readout of the noun from one patch inside an object, fitted on "
         f"scenes of train and read on val, per cent right by blocks: {layers}; {found['values']:.0f} from the value "
         f"path that is used here (the most frequent noun: {found['most']:.0f}). CLIP's own weights do not change, so "
-        "the adapters have to make up for what a patch does not say."
+        "the adapters have to add what a patch does not encode."
     )
 
 
@@ -96,8 +95,9 @@ def _rivals(figures: dict[str, Any]) -> list[str]:
     """Return the table of zero-shot methods with a sentence on how RISCLIP compares."""
     rivals = figures["zero_shot"]
     lines = [
-        f"\nBeside zero-shot methods in their default settings, which choose among `{rivals['proposals']}` masks, on "
-        f"the first {rivals['images']} scenes of val (the best proposals would have {rivals['upper_bound']:.1f}):\n",
+        "\nFor comparison, zero-shot methods in their default settings, which choose among "
+        f"`{rivals['proposals']}` masks, on the first {rivals['images']} scenes of val (the best proposals would have "
+        f"{rivals['upper_bound']:.1f}):\n",
         f"| | {' | '.join(KINDS)} |",
         "|---|" + "---:|" * len(KINDS),
     ]
@@ -107,7 +107,7 @@ def _rivals(figures: dict[str, Any]) -> list[str]:
     best = max(rivals["methods"], key=lambda name: rivals["methods"][name]["all"])
     above = ours["all"] - rivals["methods"][best]["all"]
     lines += [
-        "\n| asked for | least | measured |",
+        "\n| requirement | at least | measured |",
         "|---|---:|---:|",
         f"| mIoU on val, all kinds | {LEAST:.0f} | {figures['risclip']['val']['by_kind']['all']:.1f} |",
         f"| points above the best zero-shot method ({best}) | {ABOVE:.0f} | {above:+.1f} |",

@@ -1,5 +1,4 @@
-"""Ships a trained miniature SAM: copies the weights and writes the model card from what training and measuring left
-behind; no figure is typed in."""
+"""The weights and the model card of a miniature SAM; all figures of the card come from training and measuring."""
 
 from __future__ import annotations
 
@@ -16,16 +15,16 @@ from zsris_viz.miniature.training.measure_sam import LEAST
 ABOUT = """# Miniature SAM
 
 segment-anything's own `Sam` class at a small size: image encoder of 4 blocks, 96 wide, on a 128 x 128 picture in
-patches of 8 pixels (a 16 x 16 grid), attention in windows of 8 x 8 but for the second and the last block, which see the
-whole grid; mask decoder 64 wide; {parameters:,} parameters. The real `SamAutomaticMaskGenerator` and `SamPredictor` run
-on it. It was trained on drawn scenes only: its masks of photographs are meaningless.
+patches of 8 pixels (a 16 x 16 grid), attention in windows of 8 x 8 except in the second and the last block, which
+attend to the whole grid; mask decoder 64 wide; {parameters:,} parameters. The real `SamAutomaticMaskGenerator` and
+`SamPredictor` run on it. It was trained on drawn scenes only: its masks of photographs are meaningless.
 
 **Data.** Scenes drawn for training, with seeds that no split of the benchmark uses, at four sizes. Unlike the miniature
-CLIP it is trained on masks, as SAM is. A point lies on an object, or one time in four on the background, whose segment
-is all of it or, where there is a horizon, what lies on the point's side.
+CLIP it is trained on masks, as SAM is. A point lies on an object or, one time in four, on the background. The segment
+of the background is all of it or, if there is a horizon, the part on the point's side.
 
 **Recipe.** As SAM's: focal (weight 20) and dice loss on the best of three masks, half as much on the fourth, and the
-squared error of the guessed IoU. AdamW. Only single points were trained: boxes, several points
+squared error of the predicted IoU. AdamW. Only single points were trained: boxes, several points
 and mask prompts were not. The curve is in `training.csv`.
 """
 
@@ -49,8 +48,8 @@ def card(training: dict[str, Any], figures: dict[str, Any], digest: str) -> str:
         + (f" {training['note']}" if "note" in training else ""),
         f"\n**Weights.** `model.safetensors`, fp16, SHA-256 `{digest}`.\n",
         f"**Measured** with `python -m zsris_viz.miniature measure sam`: automatic mask generation, "
-        f"{settings['points_per_side']} points per side, guessed IoU at least {settings['pred_iou_thresh']}, stability "
-        f"at least {settings['stability_score_thresh']} (found by trial on the training split), on "
+        f"{settings['points_per_side']} points per side, predicted IoU at least {settings['pred_iou_thresh']}, "
+        f"stability at least {settings['stability_score_thresh']} (found by trial on the training split), on "
         f"{figures['scenes']} held-out scenes of each split at {figures['size']} x {figures['size']} pixels. For every "
         "object the best IoU of any proposal counts; the interval is a 95 % bootstrap over scenes; small objects cover "
         "less than 2 % of the picture; computing seconds on one CPU thread.\n",
@@ -66,7 +65,7 @@ def card(training: dict[str, Any], figures: dict[str, Any], digest: str) -> str:
     ]
     reached = {name: min(row[name] for row in splits.values()) for name in LEAST}
     lines.append(
-        f"\nTo be reached on every split: mean best IoU {LEAST['mean_best_iou']} (lowest measured: "
+        f"\nRequired on every split: mean best IoU {LEAST['mean_best_iou']} (lowest measured: "
         f"{reached['mean_best_iou']:.3f}) and recall at 0.5 of {LEAST['recall_50']} (lowest measured: "
         f"{reached['recall_50']:.3f}).\n"
     )

@@ -1,4 +1,4 @@
-"""Train the built-in CLIP on drawn pictures with captions; never on masks of scenes, as CLIP itself is not.
+"""Training of the built-in CLIP on drawn pictures with captions and, as for CLIP itself, without masks.
 
 InfoNCE over pictures and captions in which a pair is a negative only where the caption is surely wrong for the
 picture; three true captions of every picture and one that is wrong in one thing; pictures come in near-duplicate pairs.

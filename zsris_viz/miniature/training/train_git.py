@@ -1,4 +1,4 @@
-"""Train the built-in captioner on whole drawn scenes and then on regions too: the next word is predicted, as in GIT.
+"""Training of the built-in captioner, which predicts the next word, on whole drawn scenes and then on regions, too.
 
 The image encoder begins as the vision tower of the built-in CLIP, as GIT's begins as that of a contrastive model.
 Unlike the built-in CLIP, the captioner is trained with masks: those of scenes drawn for its training, with seeds that

@@ -1,4 +1,4 @@
-"""Trains the RISCLIP of the miniature on `scenes` train: masks, expressions, and the frozen miniature CLIP."""
+"""Training of the miniature RISCLIP on `scenes` train: masks, expressions, and the frozen miniature CLIP."""
 
 from __future__ import annotations
 

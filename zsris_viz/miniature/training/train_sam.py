@@ -1,4 +1,4 @@
-"""Trains the miniature SAM on drawn scenes: a point on an object (or on the background) to the segment it lies in.
+"""Training of the miniature SAM on drawn scenes: from a point to the segment of the object or background around it.
 
 As SAM is trained: focal and dice loss on the best of three masks, and the squared error of the head that guesses each
 mask's IoU. The fourth mask, for those who want a single answer, learns from the same points. Boxes, several points and

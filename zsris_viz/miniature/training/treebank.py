@@ -1,4 +1,4 @@
-"""Reads a CoNLL-U treebank and hands it to spaCy in the label scheme of the English pipelines."""
+"""Reading of a CoNLL-U treebank for spaCy, in the label scheme of the English pipelines."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Labels and words that the conversion to CLEAR style (:mod:`zsris_viz.miniature.training.ud_to_clear`) goes by."""
+"""Labels and words that the conversion to CLEAR style (:mod:`zsris_viz.miniature.training.ud_to_clear`) uses."""
 
 from __future__ import annotations
 

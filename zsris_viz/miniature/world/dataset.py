@@ -80,7 +80,7 @@ class Scenes:
             )
         index = int(index)
         if not -len(self) <= index < len(self):
-            raise SceneIndexError(f"scene {index} was asked for; {self.split} has scenes 0 to {len(self) - 1}")
+            raise SceneIndexError(f"scene {index} does not exist; {self.split} has scenes 0 to {len(self) - 1}")
         return index % len(self)
 
     def layout(self, index: int) -> SceneLayout:

@@ -30,7 +30,7 @@ def render_arrays(layout: SceneLayout, side: int = 224) -> tuple[np.ndarray, np.
     """
     if side < MIN_SIDE:
         raise InvalidInputError(
-            f"a scene of {side} pixels was asked for; the least is {MIN_SIDE}, the usual sizes are 112 and 224"
+            f"a scene of {side} pixels was given; the smallest has {MIN_SIDE}, and usual sizes are 112 and 224"
         )
     canvas = background(layout.background, side)
     owner = np.full((side, side), -1, dtype=np.int16)

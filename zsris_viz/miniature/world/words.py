@@ -28,7 +28,7 @@ SYNONYMS: dict[str, tuple[str, ...]] = {
     "cat": ("kitten",),
 }
 
-#: "kid" may be a girl for a person who hears it: an expression may use it only where no girl is in sight.
+#: A reader may take "kid" for a girl, so an expression uses it only if no girl is visible.
 AMBIGUOUS: dict[str, tuple[str, ...]] = {"kid": ("girl",)}
 
 PLURALS: dict[str, str] = {
