@@ -116,6 +116,8 @@ def test_heat_table_writes_every_number_and_frames_the_best() -> None:
     assert [text.get_text() for text in ax.texts] == ["1.0", "2.5", "3.2"]
     assert ax.images[0].get_clim() == (0, 5)
     assert ax.patches[0].get_xy() == (-0.47, 0.53)
+    rows = figures.heat_table(frame, mark_best="rows").axes[0].patches
+    assert [frame.get_xy() for frame in rows] == [(0.53, -0.47), (-0.47, 0.53)]
     assert [label.get_text() for label in ax.get_yticklabels()] == ["g", "l"]
 
 

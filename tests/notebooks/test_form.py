@@ -12,6 +12,8 @@ from zsris_viz.reproduce.parameters import read_notebook
 
 NOTEBOOKS = Path(__file__).resolve().parents[2] / "notebooks"
 REWRITTEN: tuple[str, ...] = (
+    "00_start_here",
+    "01_mask_proposals",
     "02_baselines",
     "03_global_local",
     "05_layer_probes",

@@ -119,11 +119,11 @@ def test_steps_end_in_the_masks_that_are_proposed(tiny: Path, noise: Image.Image
         steps = point_masks(Filtered(CachedProposals(source, cache_folder("never"))), noise)
         assert steps.masks.shape == (16, 3, 48, 80) and sum(steps.counts().values()) == 48
         kept = steps.stage == STAGES.index("kept")
-        order = steps.guessed[kept].argsort(descending=True, stable=True)
+        order = steps.predicted_iou[kept].argsort(descending=True, stable=True)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", ZsrisWarning)
             masks = source.propose(noise)
-        assert masks.scores.tolist() == pytest.approx(steps.guessed[kept][order].tolist())
+        assert masks.scores.tolist() == pytest.approx(steps.predicted_iou[kept][order].tolist())
         assert torch.equal(masks.data, steps.masks[kept][order])
     assert steps.points[:2].tolist() == [[10.0, 6.0], [30.0, 6.0]]
     with pytest.raises(InvalidTypeError, match="point prompts"):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
@@ -230,7 +230,7 @@ def heat_table(
     xlabel: str | None = None,
     ylabel: str | None = None,
     cmap: str = SEQUENTIAL,
-    mark_best: bool = True,
+    mark_best: bool | Literal["rows"] = True,
     ax: Axes | None = None,
     size: tuple[float, float] | None = None,
 ) -> Figure:
@@ -245,7 +245,7 @@ def heat_table(
         xlabel: label below the columns; None for their common name.
         ylabel: label beside the rows; None for their common name.
         cmap: name of a matplotlib colour scale.
-        mark_best: whether the largest number gets a frame.
+        mark_best: whether the largest number gets a frame, or "rows" for a frame in each row.
         ax: where to draw; None for a new figure.
         size: width and height of the new figure in inches.
 
@@ -283,8 +283,11 @@ def heat_table(
     if mark_best and known:
         from matplotlib.patches import Rectangle
 
-        row, column = np.unravel_index(np.nanargmax(numbers), numbers.shape)
-        ax.add_patch(Rectangle((column - 0.47, row - 0.47), 0.94, 0.94, fill=False, edgecolor="black", linewidth=2))
+        best = [np.unravel_index(np.nanargmax(numbers), numbers.shape)]
+        if mark_best == "rows":
+            best = [(row, np.nanargmax(line)) for row, line in enumerate(numbers) if np.isfinite(line).any()]
+        for row, column in best:
+            ax.add_patch(Rectangle((column - 0.47, row - 0.47), 0.94, 0.94, fill=False, edgecolor="black", linewidth=2))
     ax.set_xticks(range(columns), [str(name) for name in frame.columns])
     ax.set_yticks(range(rows), [str(name) for name in frame.index])
     ax.set(

@@ -11,6 +11,7 @@ from PIL import Image
 from zsris_viz.errors import InvalidInputError
 from zsris_viz.figures.layout import CHOSEN, TRUTH, add_title, close_rest, colours, grid_shape, new_figure
 from zsris_viz.figures.outlines import as_mask, label_place
+from zsris_viz.figures.roles import ROLES
 
 MANY = 24  # masks; above it they are drawn as one layer
 
@@ -276,10 +277,10 @@ def show_examples(
     fig, axes = new_figure(rows, columns, cell=(2.1, 2.5))
     for axis, (image, chosen, truth, caption) in zip(axes.flat, examples, strict=False):
         show_image(axis, image, wrapped(caption, 30))
-        if chosen is not None:
-            add_mask(axis, chosen, CHOSEN)
         if truth is not None:
-            add_mask(axis, truth, TRUTH, fill=0, dashed=True)
+            add_mask(axis, truth, TRUTH, fill=0, line=ROLES["truth"].width, dashed=True)
+        if chosen is not None:  # above the ground truth, whose wider outline shows beside it
+            add_mask(axis, chosen, CHOSEN, casing=truth is None)
         if zoom:
             _zoom(axis, [as_mask(mask) for mask in (chosen, truth) if mask is not None])
     close_rest(axes.flat, len(examples))

@@ -64,10 +64,10 @@ def show_rankings(
     overlaps = None if truth is None or not len(scene) else scene.masks.iou(as_mask(truth))[:, 0].tolist()
     for row, (name, prediction) in zip(axes, predictions.items(), strict=True):
         show_image(row[0], scene.image, wrapped(name, 22) if name else None)
-        if bool(prediction.mask.any()):
-            add_mask(row[0], prediction.mask, CHOSEN, line=1.1)
         if truth is not None:
-            add_mask(row[0], truth, TRUTH, fill=0, line=1.2, dashed=True)
+            add_mask(row[0], truth, TRUTH, fill=0, line=2.6, dashed=True)
+        if bool(prediction.mask.any()):
+            add_mask(row[0], prediction.mask, CHOSEN, line=1.1, casing=truth is None)
         best = prediction.rank(scene.masks).top(shown)
         for place, (axis, (index, score)) in enumerate(zip(row[1:], best, strict=False), start=1):
             show_image(axis, cut_out(scene.image, scene.masks[index]))

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from zsris_viz.proposals.base import Proposer
 
-STAGES = ("low guess", "unstable", "duplicate", "kept")
+STAGES = ("low predicted IoU", "unstable", "duplicate", "kept")
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,7 @@ class PointMasks:
         image: The image at its working size, (H, W).
         points: (P, 2) float32 x, y in its pixels.
         masks: (P, 3, H, W) bool.
-        guessed: (P, 3) float32, the IoU that the model predicts for its own mask.
+        predicted_iou: (P, 3) float32, the IoU that the model predicts between each mask and the object at its point.
         stability: (P, 3) float32 in 0-1.
         stage: (P, 3) int64, the stage at which each mask was dropped or kept, as an index into `STAGES`.
     """
@@ -40,7 +40,7 @@ class PointMasks:
     image: Image.Image
     points: Tensor
     masks: Tensor
-    guessed: Tensor
+    predicted_iou: Tensor
     stability: Tensor
     stage: Tensor
 
@@ -73,24 +73,24 @@ def point_masks(source: Proposer, image: ImageSource) -> PointMasks:
     predictor.set_image(np.asarray(picture))
     points = source.grid(0) * np.array(picture.size)
     cut = source.model.mask_threshold
-    masks, guessed, stability = [], [], []
+    masks, predicted, stability = [], [], []
     for some in np.array_split(points, max(1, -(-len(points) // source.batch_of(picture.size)))):
         given = torch.as_tensor(predictor.transform.apply_coords(some, picture.size[::-1]), device=source.device)
         labels = torch.ones(len(some), 1, dtype=torch.int, device=source.device)
-        logits, guess, _ = predictor.predict_torch(given[:, None], labels, multimask_output=True, return_logits=True)
+        logits, quality, _ = predictor.predict_torch(given[:, None], labels, multimask_output=True, return_logits=True)
         offset = source.options["stability_score_offset"]
         masks.append((logits > cut).cpu())
-        guessed.append(guess.cpu())
+        predicted.append(quality.cpu())
         stability.append(calculate_stability_score(logits, cut, offset).cpu())
-    every, guesses, stable = torch.cat(masks), torch.cat(guessed).float(), torch.cat(stability).float()
-    low = (
-        guesses <= source.options["pred_iou_thresh"] if source.options["pred_iou_thresh"] > 0 else guesses < -torch.inf
-    )
-    shaky = stable < source.options["stability_score_thresh"]
+    every, qualities, stable = torch.cat(masks), torch.cat(predicted).float(), torch.cat(stability).float()
+    least_iou, least_stability = source.options["pred_iou_thresh"], source.options["stability_score_thresh"]
+    low = qualities <= least_iou if least_iou > 0 else torch.zeros_like(qualities, dtype=torch.bool)
+    # A mask without a pixel has no stability, nan, and segment-anything drops it.
+    shaky = ~(stable >= least_stability) if least_stability > 0 else torch.zeros_like(low)
     stage = torch.where(low, 0, torch.where(shaky, 1, 2))
     left = (stage == 2).flatten().nonzero()[:, 0]
     boxes = batched_mask_to_box(every.flatten(0, 1)[left]).float()
     one_class = torch.zeros(len(left))
-    kept = batched_nms(boxes, guesses.flatten()[left], one_class, source.options["box_nms_thresh"])
+    kept = batched_nms(boxes, qualities.flatten()[left], one_class, source.options["box_nms_thresh"])
     stage.view(-1)[left[kept]] = 3
-    return PointMasks(picture, torch.as_tensor(points, dtype=torch.float32), every, guesses, stable, stage)
+    return PointMasks(picture, torch.as_tensor(points, dtype=torch.float32), every, qualities, stable, stage)
