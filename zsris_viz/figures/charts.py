@@ -283,9 +283,9 @@ def heat_table(
     if mark_best and known:
         from matplotlib.patches import Rectangle
 
-        best = [np.unravel_index(np.nanargmax(numbers), numbers.shape)]
+        best = [divmod(int(np.nanargmax(numbers)), columns)]
         if mark_best == "rows":
-            best = [(row, np.nanargmax(line)) for row, line in enumerate(numbers) if np.isfinite(line).any()]
+            best = [(row, int(np.nanargmax(line))) for row, line in enumerate(numbers) if np.isfinite(line).any()]
         for row, column in best:
             ax.add_patch(Rectangle((column - 0.47, row - 0.47), 0.94, 0.94, fill=False, edgecolor="black", linewidth=2))
     ax.set_xticks(range(columns), [str(name) for name in frame.columns])
