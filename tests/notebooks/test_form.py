@@ -16,6 +16,7 @@ REWRITTEN: tuple[str, ...] = (
     "01_mask_proposals",
     "02_baselines",
     "03_global_local",
+    "04_tas",
     "05_layer_probes",
     "06_context_tokens",
     "07_copatch",
