@@ -17,7 +17,7 @@ CONTEXT = multiprocessing.get_context("fork" if "fork" in multiprocessing.get_al
 
 
 def execute(notebook: Path, parameters: Mapping[str, Any], folder: Path, seconds: float) -> str:
-    """Run all cells of a notebook without a kernel.
+    """Run all cells of a notebook without a kernel; of each figure only a small PNG is written.
 
     Args:
         notebook: Path of the notebook.
@@ -62,6 +62,10 @@ def _failure(notebook: Path, parameters: dict[str, Any], folder: Path) -> str:
     import matplotlib
     from IPython.core.interactiveshell import InteractiveShell
 
+    from zsris_viz import outputs
+
+    # A quarter of a notebook's time would go into the other formats, which the tests of Outputs write.
+    outputs.PICTURES, outputs.DPI = {".png": outputs.PICTURES[".png"]}, 50
     os.chdir(folder)
     os.environ["IPYTHONDIR"] = str(folder / "ipython")
     matplotlib.use("module://matplotlib_inline.backend_inline", force=True)
