@@ -260,7 +260,7 @@ def most_moved(choice: Choice, count: int = MOST_SHOWN) -> list[int]:
 
 
 def change_in_words(state: AttentionState, choice: Choice) -> str:
-    """Return what hiding tokens did to the choice, in words."""
+    """Return a description of the effect of hidden tokens on the choice."""
     best, other = choice.chosen_before, choice.chosen_after
     if not state.masked:
         iou = "" if choice.iou_before is None else f", IoU {choice.iou_before:.3f}"

@@ -135,7 +135,7 @@ class Explorer(ipywidgets.VBox):
                 except ZsrisError as error:
                     self.board.show_message(str(error), "error")
                     self.match_controls()
-                except Exception as error:  # a callback's traceback would go to a log that nobody reads
+                except Exception as error:  # a callback's traceback would only go to a log
                     self.board.show_message(f"{type(error).__name__}: {error}", "error")
                     self.match_controls()
                 else:

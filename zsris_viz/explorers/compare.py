@@ -1,4 +1,4 @@
-"""CompareExplorer: two expressions under one method, or two methods for one expression, and where they differ."""
+"""CompareExplorer: two expressions under one method, or two methods for one expression, and their difference."""
 
 from __future__ import annotations
 
@@ -179,7 +179,7 @@ class CompareExplorer(Explorer):
 
 
 def agreement_in_words(state: CompareState) -> str:
-    """Return what both sides have in common, in words."""
+    """Return a description of what both sides have in common."""
     same, correlation = state.agreement()
     ious = [] if state.truth is None else [f"{state.iou(ranking.mask) or 0.0:.3f}" for ranking in state.rankings]
     measured = f"; IoU {' and '.join(ious)}" if ious else ""

@@ -69,7 +69,7 @@ def in_kernel() -> bool:
 
 
 def run_job(job: Job, work: Callable[[Job], None]) -> None:
-    """Do the work: at once, or in a kernel in the worker's thread."""
+    """Run the work at once, or in a kernel in the worker's thread."""
     if in_kernel() and threading.current_thread() is threading.main_thread():
         _worker().submit(work, job)
     else:

@@ -23,7 +23,7 @@ from zsris_viz.models.base import ImageTextModel
 from zsris_viz.models.blocks import autograd_mode
 from zsris_viz.probes.localising import overlap, pointing
 
-#: How patch tokens meet the text: name -> what it says in the widget.
+#: How patch tokens are compared with the text: name -> label in the widget.
 PROJECTIONS = {
     "head": "tokens, final LayerNorm, projection",
     "patch-axis": "the same, each channel normalised over the patches (CoPatch's code)",
@@ -171,7 +171,7 @@ class LayerState(ExplorerState):
         Args:
             layer: Number of the layer; by default the current one.
         """
-        layers = self.layers  # asks the model, which may be gone, even for a view that is kept
+        layers = self.layers  # raises an error if the model is gone, also for a view that is kept
         layer = self.layer if layer is None else check_range(layer, layers[0], layers[-1], "layer")
         key = (self.expression, self.negate, self.projection, layer)
         if key not in self._views:

@@ -142,9 +142,9 @@ def pairs(names: list[str]) -> list[tuple[str, str]]:
 
 
 def choice_in_words(state: MethodState) -> str:
-    """Return what was chosen, in words."""
+    """Return a description of the choice."""
     answer, best = state.answer(), state.places(1)[0]
     iou = "" if answer is None or state.truth is None else f", IoU {state.iou(answer) or 0.0:.3f}"
     if state.chosen is None:
-        return f"The method makes a mask of its own{iou}; nearest to it is mask {best.mask} of {len(state.scene)}."
+        return f"The method draws its own mask{iou}; the nearest proposal is mask {best.mask} of {len(state.scene)}."
     return f"Choice: mask {best.mask} of {len(state.scene)}, score {short_number(best.score)}{iou}."

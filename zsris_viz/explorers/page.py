@@ -1,4 +1,4 @@
-"""All explorers on one page, for people who do not code: what `zsris explore` shows."""
+"""All explorers on one page, which `zsris explore` serves to people who do not program."""
 
 from __future__ import annotations
 
@@ -148,7 +148,7 @@ class ExplorerPage(ipywidgets.VBox):
                     box.children = (ipywidgets.Label(f"{title} was cancelled; open the tab again to start it."),)
                 except ZsrisError as error:
                     box.children = (ipywidgets.Label(str(error)),)
-                except Exception as error:  # a callback's traceback would go to a log that nobody reads
+                except Exception as error:  # a callback's traceback would only go to a log
                     box.children = (ipywidgets.Label(f"{type(error).__name__}: {error}"),)
                 else:
                     explorer.on_change = self._changed
@@ -258,7 +258,7 @@ class ExplorerPage(ipywidgets.VBox):
                     self.bar.message = f"{what} was cancelled."
                 except ZsrisError as error:
                     self.bar.message = f"{what} could not be used: {error}"
-                except Exception as error:  # a callback's traceback would go to a log that nobody reads
+                except Exception as error:  # a callback's traceback would only go to a log
                     self.bar.message = f"{what} could not be used: {type(error).__name__}: {error}"
                 else:
                     self.bar.message = " ".join(filter(None, [done, message_of(caught)[0]]))

@@ -20,7 +20,7 @@ Listener = Callable[[str, Mapping[str, Any], bytes | None], None]
 
 
 class PageBar(anywidget.AnyWidget):
-    """Widget for what concerns all explorers of a page.
+    """The widget above the tabs, for what all explorers of a page share.
 
     Images of more than 1024 pixels a side are made smaller in the browser, before they are sent.
 

@@ -101,7 +101,7 @@ def _below_roots(name: str, file: File, data_root: str | os.PathLike[str] | None
                 return path
     raise UnavailableError(
         f"The checkpoint of {name} is not at {roots[0] / file.path}. Run `zsris data fetch {name} --data-root "
-        f"{roots[0]}`, say where it is (data_root=..., --data-root), give the file's path, or use the built-in "
+        f"{roots[0]}`, give its folder (data_root=..., --data-root), give the file's path, or use the built-in "
         f"{MINIATURE!r} (for drawn scenes only)."
     )
 

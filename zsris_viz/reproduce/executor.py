@@ -96,7 +96,7 @@ class NotebookExecutor:
         Returns:
             A result for each run, in their order.
         """
-        shutil.rmtree(self.place / ".work", ignore_errors=True)  # what a killed run has left
+        shutil.rmtree(self.place / ".work", ignore_errors=True)  # left by a killed run
         waiting = deque((run, fingerprint(run, package)) for run in runs)
         running: list[_Started] = []
         results: dict[str, Result] = {}
@@ -169,7 +169,7 @@ class NotebookExecutor:
         return started.late
 
     def _finish(self, started: _Started) -> Result:
-        """Publish a good run's files, state last; keep a failed run's notebook for a look."""
+        """Move the files of a successful run to the output folder, its state last; keep a failed run's notebook."""
         run, scratch = started.run, started.scratch
         outcome = self._outcome(started)
         error, made = outcome["error"], scratch / "made"
@@ -201,7 +201,7 @@ class NotebookExecutor:
         return Result(run, "done", outcome["seconds"], undeclared=tuple(sorted(left - self.declared)))
 
     def _outcome(self, started: _Started) -> dict[str, Any]:
-        """Return the result that the worker wrote, or the reason why it wrote none."""
+        """Return the result that the worker wrote, or the reason why there is none."""
         seconds = round(time.perf_counter() - started.since, 2)
         try:
             return {**json.loads((started.scratch / "result.json").read_text(encoding="utf-8")), "seconds": seconds}

@@ -40,7 +40,7 @@ def read_parameters(path: Path) -> dict[str, Any]:
         if cell.cell_type == "code" and "parameters" in cell.metadata.get("tags", [])
     ]
     if len(cells) != 1:
-        raise InvalidInputError(f"{path.name} has {len(cells)} cells tagged `parameters`, must have exactly one")
+        raise InvalidInputError(f"{path.name} has {len(cells)} cells tagged `parameters`; it must have exactly one")
     try:
         statements = ast.parse(cells[0].source).body
     except SyntaxError as error:

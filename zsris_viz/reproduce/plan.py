@@ -1,4 +1,4 @@
-"""`figures.yaml`: which notebook, with which parameters, makes which figure or table; and the runs to make them."""
+"""`figures.yaml`: the notebook and the parameters of each figure and table, and the runs that make them."""
 
 from __future__ import annotations
 
@@ -103,7 +103,7 @@ def find_notebooks(given: str | Path | None = None) -> Path:
         if (place / "figures.yaml").is_file():
             return place
     raise UnavailableError(
-        f"no figures.yaml in {', '.join(map(str, places))}; run in a clone of zsris_viz, or say where it is: "
+        f"no figures.yaml in {', '.join(map(str, places))}; run in a clone of zsris_viz, or give its folder: "
         "zsris reproduce --notebooks DIR"
     )
 
@@ -113,7 +113,7 @@ def load_entries(notebooks: Path) -> list[FigureEntry]:
 
     Raises:
         CorruptFileError: The file is no YAML.
-        InvalidInputError: A key is unknown, a notebook is missing, or an id or output is there twice.
+        InvalidInputError: A key is unknown, a notebook is missing, or an id or output occurs twice.
     """
     path = notebooks / "figures.yaml"
     content = next(iter(read_yaml(path)), None)

@@ -131,26 +131,26 @@ def needs_of_wanted(
 
 
 def _memory(parts: Sequence[Resource]) -> tuple[float | None, str]:
-    """Return GB on a GPU, None if no size is known, and how that is known."""
+    """Return GB on a GPU, None if no size is known, and the source of this number."""
     models = {part.name: part for part in parts if part.kind == "model"}
     if {"sam-vit-h", "blip2-opt-2.7b"} <= set(models):
         return TAS_GB, "published for SAM ViT-H, BLIP-2 and CLIP together (TAS, section 4.5)"
     large = [part for part in models.values() if part.name not in BUILT_IN]
     weights = sum(part.size or 0 for part in large) / GB
     unknown = [part.name for part in large if part.size is None and part.name != "precomputed"]
-    note = f"weights {weights:.1f} GB as they lie on disk, and {WORKING_GB} GB for 50 masks at once"
+    note = f"weights {weights:.1f} GB on disk, and {WORKING_GB} GB for 50 masks at once"
     if not large:
         note = "the built-in models need none: they run on a CPU"
         return 0.0, note
     if weights == 0 and unknown:
-        return None, f"nothing is known of the size of {', '.join(unknown)}"
+        return None, f"unknown size of {', '.join(unknown)}"
     return weights + WORKING_GB, note + (f"; without {', '.join(unknown)}, of unknown size" if unknown else "")
 
 
 def _hours(
     used: Sequence[str], images: int | None, run: NotebookRun, output: Path, values: Mapping[str, Any]
 ) -> tuple[dict[str, float], list[str]]:
-    """Return the hours by device, and how they are known."""
+    """Return the hours by device, and their source."""
     with COSTS.open(encoding="utf-8", newline="") as file:
         costs = list(csv.DictReader(file))
     hours: dict[str, float] = {}

@@ -95,7 +95,7 @@ def reproduce(
         test: The entries' `test_parameters` on top of their `parameters`.
         device: Device of every model for which a notebook names none; None for CUDA if present, else the CPU.
         dtype: Number format of CLIP where a notebook names none, such as "bfloat16" or "auto"; None for float32.
-        log: Called with a line for each thing that happens.
+        log: Function that is called with a line for each event.
 
     Returns:
         The report; a notebook that fails does not stop the others.
@@ -105,7 +105,7 @@ def reproduce(
         UnavailableError: No figures.yaml, or another run is writing to `output`.
     """
     if jobs is not None and jobs < 1:
-        raise InvalidInputError(f"jobs is {jobs}, must be 1 or more")
+        raise InvalidInputError(f"jobs={jobs} was given; it must be at least 1")
     folder = find_notebooks(notebooks)
     every, runs = plan_runs(wanted, parameters=parameters, notebooks=folder, test=test)
     from zsris_viz.models.devices import DEVICE_VARIABLE, DTYPE_VARIABLE  # imports torch
