@@ -18,6 +18,7 @@ from zsris_viz.masks import Masks
 from zsris_viz.methods.crops import CropVariant, build_crops
 from zsris_viz.methods.masked_features import masked_pooling, masked_tokens
 from zsris_viz.methods.scene_cache import once_per_scene
+from zsris_viz.methods.scene_captions import caption_image, caption_regions
 from zsris_viz.methods.texts import TextCache
 from zsris_viz.methods.vit_forward import require_rn
 from zsris_viz.models.base import ImageTextModel, check_batch_size
@@ -153,32 +154,13 @@ class SceneFeatures:
             self.captioner = shared_captioner(self.captioner)
         return load_captioner(self.captioner)
 
-    @once_per_scene
     def region_captions(self, style: str = "blur", **shown: Any) -> list[str]:
         """Return a caption for each proposal as the captioner wrote it; see `Captioner.caption_regions`."""
-        captions = self.load_captioner().caption_regions(self.image, self.masks, style, **shown)
-        wordless = [index for index, text in enumerate(captions) if not text.strip() and not bool(self.empty[index])]
-        if wordless:
-            warnings.warn(
-                f"The captions of {len(wordless)} of {len(captions)} proposals are empty (proposals "
-                f"{', '.join(map(str, wordless[:10]))}). Give captions=, or another captioner.",
-                ZsrisWarning,
-                stacklevel=5,
-            )
-        return captions
+        return caption_regions(self, style, **shown)
 
-    @once_per_scene
     def image_caption(self) -> str:
         """Return the caption of the whole image."""
-        caption = self.load_captioner().caption_images(self.image)[0]
-        if not caption.strip():
-            warnings.warn(
-                "The caption of the whole image is empty, so there are no negative phrases. Give image_caption= or "
-                "negatives=.",
-                ZsrisWarning,
-                stacklevel=5,
-            )
-        return caption
+        return caption_image(self)
 
     # -- the whole image
 
