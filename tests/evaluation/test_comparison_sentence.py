@@ -24,3 +24,8 @@ def test_sentence(low: float, high: float, expected: str) -> None:
 
 def test_sentence_of_a_loss() -> None:
     assert "a is 3.0 points of Pr@0.5 below b" in Comparison("accuracy_50", "a", "b", -0.03, -1, 0, 1, 9, 30).sentence()
+
+
+def test_sentence_of_no_difference() -> None:
+    found = Comparison("miou", "a", "b", 0.0, -0.01, 0.01, 1, 9, 30).sentence()
+    assert found.startswith("a and b have the same mIoU (95 % interval -1.0 to +1.0")

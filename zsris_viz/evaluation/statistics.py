@@ -113,8 +113,12 @@ class Comparison:
             b: Name of the second.
         """
         points = 100 * self.difference
-        place = "above" if points > 0 else "below"
-        names = f"{a or self.a} is {abs(points):.1f} points of {METRICS[self.metric].title} {place} {b or self.b}"
+        title = METRICS[self.metric].title
+        if abs(points) < 0.05:
+            names = f"{a or self.a} and {b or self.b} have the same {title}"
+        else:
+            place = "above" if points > 0 else "below"
+            names = f"{a or self.a} is {abs(points):.1f} points of {title} {place} {b or self.b}"
         sample = f"{self.n} expressions on {self.images} images"
         if not np.isfinite(self.low):
             return f"{names} ({sample}, too few images for an interval)."
