@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from torch import nn
 
 from zsris_viz.models import load_clip, products
-from zsris_viz.models.products import OneDnnLinear, linear, use_onednn
+from zsris_viz.models.products import FusedConvolution, OneDnnLinear, linear, use_onednn
 
 
 def drawn(*shape: int, seed: int = 0) -> torch.Tensor:
@@ -60,3 +60,15 @@ def test_the_weights_of_a_model_stay_as_they_are() -> None:
 def test_a_loaded_tower_uses_it() -> None:
     clip = load_clip("miniature", device="cpu")
     assert isinstance(clip.blocks[0].mlp.fc1, OneDnnLinear)  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize("relu", [True, False])
+@pytest.mark.parametrize("grad", [True, False])
+def test_a_convolution_with_its_relu(relu: bool, grad: bool) -> None:
+    convolution = nn.Conv2d(16, 8, 3, stride=2, padding=1, bias=False)
+    maps = drawn(2, 16, 9, 11)
+    expected = convolution(maps)
+    with torch.set_grad_enabled(grad):
+        found = FusedConvolution(convolution, relu=relu)(maps)
+    torch.testing.assert_close(found, expected.relu() if relu else expected, rtol=1e-5, atol=1e-5)
+    assert found.requires_grad is grad

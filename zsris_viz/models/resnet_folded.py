@@ -1,4 +1,4 @@
-"""A ResNet prepared for inference: batch norms folded into convolutions, weights laid out as the CPU and GPU like them.
+"""A ResNet prepared for inference: batch norms and ReLUs folded into convolutions, weights in a layout that is fast.
 
 The maps are those of the original up to rounding, at a fraction of the CPU time: see tests/benchmarks/bench_resnet.py.
 """
@@ -11,6 +11,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
+
+from zsris_viz.models.products import FusedConvolution
 
 
 class FoldedResNet:
@@ -27,6 +29,8 @@ class FoldedResNet:
         for module in list(folded.modules()):
             _fold(module)
         folded = folded.to(memory_format=torch.channels_last)
+        for module in list(folded.modules()):
+            _fuse(module)
         self._stem = folded.stem
         self._stages = (folded.layer1, folded.layer2, folded.layer3, folded.layer4)
 
@@ -48,3 +52,18 @@ def _fold(module: nn.Module) -> None:
     down: Any = getattr(module, "downsample", None)
     if down is not None:
         down[1], down[2] = fuse_conv_bn_eval(down[1], down[2]), nn.Identity()
+
+
+def _fuse(module: nn.Module) -> None:
+    """Fuse the convolutions conv1, conv2, conv3 with the ReLUs act1, act2, act3 where nothing lies between."""
+    residual = hasattr(module, "downsample")  # of a block, whose third ReLU comes after the addition
+    for number in (1, 2, 3):
+        convolution, relu = getattr(module, f"conv{number}", None), getattr(module, f"act{number}", None)
+        if isinstance(convolution, nn.Conv2d) and isinstance(relu, nn.ReLU):
+            fused = not (residual and number == 3)
+            setattr(module, f"conv{number}", FusedConvolution(convolution, relu=fused))
+            if fused:
+                setattr(module, f"act{number}", nn.Identity())
+    down: Any = getattr(module, "downsample", None)
+    if down is not None:
+        down[1] = FusedConvolution(down[1], relu=False)
