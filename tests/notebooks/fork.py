@@ -12,9 +12,6 @@ from typing import Any
 
 from zsris_viz.reproduce.parameters import read_notebook
 
-# macOS starts processes anew by default, and Windows always does: the same with more imports.
-CONTEXT = multiprocessing.get_context("fork" if "fork" in multiprocessing.get_all_start_methods() else "spawn")
-
 
 def execute(notebook: Path, parameters: Mapping[str, Any], folder: Path, seconds: float) -> str:
     """Run all cells of a notebook without a kernel; of each figure only a small PNG is written.
@@ -32,11 +29,14 @@ def execute(notebook: Path, parameters: Mapping[str, Any], folder: Path, seconds
     import nbformat  # noqa: F401
     import pandas  # noqa: F401
     import spacy  # noqa: F401
-    import torch  # noqa: F401
+    import torch
     import transformers.models.clip.modeling_clip  # noqa: F401
 
-    receiver, sender = CONTEXT.Pipe(duplex=False)
-    child = CONTEXT.Process(target=_run, args=(notebook, dict(parameters), folder, sender), daemon=False)
+    # CUDA does not survive a fork, and Windows has none: a new process then imports everything again.
+    forked = "fork" in multiprocessing.get_all_start_methods() and not torch.cuda.is_available()
+    context = multiprocessing.get_context("fork" if forked else "spawn")
+    receiver, sender = context.Pipe(duplex=False)
+    child = context.Process(target=_run, args=(notebook, dict(parameters), folder, sender), daemon=False)
     child.start()
     sender.close()
     try:
@@ -60,9 +60,12 @@ def _run(notebook: Path, parameters: dict[str, Any], folder: Path, sender: Conne
 
 def _failure(notebook: Path, parameters: dict[str, Any], folder: Path) -> str:
     import matplotlib
+    import torch
     from IPython.core.interactiveshell import InteractiveShell
 
     from zsris_viz import outputs
+
+    torch.set_num_threads(1)  # threads of OpenMP that an earlier test has started do not survive the fork
 
     # A quarter of a notebook's time would go into the other formats, which the tests of Outputs write.
     outputs.PICTURES, outputs.DPI = {".png": outputs.PICTURES[".png"]}, 50
