@@ -32,7 +32,7 @@ def test_a_flipped_sprite_is_the_mirror_image():
 def test_unknown_things_are_refused():
     with pytest.raises(InvalidInputError, match="nouns are"):
         sprite("unicorn", "red", None, 0, False)
-    with pytest.raises(InvalidInputError, match="least is 16"):
+    with pytest.raises(InvalidInputError, match="smallest has 16"):
         render(sample_layout(0), 8)
 
 
