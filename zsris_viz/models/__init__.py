@@ -1,6 +1,6 @@
-"""Image-text models behind two contracts: `ImageTextModel` embeds, `LayeredModel` also gives access to its layers.
+"""Image-text models with two interfaces: `ImageTextModel` embeds, `LayeredModel` also gives access to its layers.
 
-`load_clip(name)` loads one; a traced run returns a `Trace`.
+`load_clip(name)` loads a model; `trace_image` and `trace_texts` of a `LayeredModel` return a `Trace`.
 """
 
 import lazy_loader

@@ -1,4 +1,4 @@
-"""ALBEF (Li et al., NeurIPS 2021) by its contrastive head, from the checkpoint files that its authors publish."""
+"""ALBEF (Li et al., NeurIPS 2021) with its contrastive head, from the checkpoint files that its authors publish."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from zsris_viz.models.preprocessing import Preprocess
 BERT = "google-bert/bert-base-uncased"  # whose vocabulary the authors' code uses
 VOCABULARY = "vocab.txt"
 CONTEXT = 30  # tokens, as the authors evaluate retrieval
-HEAD_WIDTH = 64  # channels of an attention head, of ViT-B as of BERT-base
+HEAD_WIDTH = 64  # channels of an attention head, in ViT-B and in BERT-base
 _BLOCK = {
     "norm1": "layer_norm1",
     "norm2": "layer_norm2",
@@ -40,18 +40,18 @@ _VISION = {
 
 
 class AlbefModules(nn.Module):
-    """The image tower, the text layers below the fusion with the image, and the projections of the contrastive head.
+    """The image tower, the text layers before the fusion with the image, and the projections of the contrastive head.
 
     Args:
         state: Tensors of a checkpoint in the authors' layout. The momentum copies, the queues, the fusion layers and
             the heads of the other losses are left out.
 
     Attributes:
-        vision_model: A ViT, on the modules that transformers has for BLIP, which kept ALBEF's.
+        vision_model: A ViT, built from the modules for BLIP in transformers; BLIP has the same image tower as ALBEF.
         text_encoder: The first layers of a BERT.
-        vision_proj: Projection of the image's CLS token.
-        text_proj: Projection of the text's first token.
-        image_size: S, pixels.
+        vision_proj: Projection of the image's CLS token to the joint space.
+        text_proj: Projection of the text's first token to the joint space.
+        image_size: S, side of the input in pixels.
     """
 
     def __init__(self, state: Mapping[str, Tensor]) -> None:
@@ -97,7 +97,7 @@ class AlbefModules(nn.Module):
 
 
 def is_albef_layout(state: Mapping[str, Any]) -> bool:
-    """Return whether tensors by name are those of an ALBEF with its contrastive head.
+    """Return whether a state dict is that of an ALBEF with its contrastive head.
 
     Args:
         state: Tensors by name.
@@ -115,11 +115,12 @@ def load_albef(
 ) -> BlipModel:
     """Build ALBEF with its contrastive head; `load_clip` with the path of a checkpoint does the same.
 
-    As in the authors' code, a text is in lower case and without punctuation, and its tokens have no end token.
+    As in the authors' code, texts are converted to lower case, their punctuation is removed, and no end token is
+    appended.
 
     Args:
-        state: Tensors of a checkpoint in the authors' layout, of the pre-training ("ALBEF.pth") or of retrieval
-            ("mscoco.pth").
+        state: Tensors of a checkpoint in the authors' layout, either pre-trained ("ALBEF.pth") or fine-tuned
+            for retrieval ("mscoco.pth").
         name: Name in tables, or the path of the checkpoint.
         vocabulary: A folder with BERT's vocab.txt, or a Hugging Face id; by default the folder of the checkpoint if it
             has one, else "google-bert/bert-base-uncased".
@@ -128,8 +129,8 @@ def load_albef(
 
     Raises:
         UnavailableError: If BERT's vocabulary is neither given nor available.
-        CorruptFileError: For tensors that are missing, of another shape, infinite or no numbers.
-        InvalidInputError: If the vocabulary is another one than the model's.
+        CorruptFileError: If tensors are missing, have a wrong shape, or hold infinite or NaN values.
+        InvalidInputError: If the vocabulary is larger than the model's.
     """
     where = resolve_device(device)
     try:
@@ -171,7 +172,7 @@ def _vision(state: Mapping[str, Tensor]) -> Iterator[tuple[str, Tensor]]:
 
 
 def _text(state: Mapping[str, Tensor]) -> Iterator[tuple[str, Tensor]]:
-    """Yield the tensors of the text layers below the fusion; from there on the layers attend to the image."""
+    """Yield the tensors of the text layers before the fusion; the later layers attend to the image."""
     names = {
         key.removeprefix("text_encoder.").removeprefix("bert."): key for key in state if key.startswith("text_encoder.")
     }
@@ -192,7 +193,7 @@ def _heads(width: int) -> int:
 
 
 def _vocabulary_file(source: str | os.PathLike[str] | None, name: str) -> Path:
-    """Return the path of BERT's vocab.txt: in a given folder or of a given id, beside the checkpoint, or of the hub."""
+    """Return the path of BERT's vocab.txt: from a folder or id, from the checkpoint's folder, or from the hub."""
     checkpoint = Path(name).expanduser()
     if source is None and checkpoint.is_file() and (checkpoint.parent / VOCABULARY).is_file():
         source = checkpoint.parent
@@ -214,7 +215,7 @@ def _vocabulary_file(source: str | os.PathLike[str] | None, name: str) -> Path:
 
 
 def _tokenizer(file: Path) -> Any:
-    """Return BERT's tokenizer with ALBEF's treatment of texts: no punctuation, [CLS] in front and no [SEP] behind."""
+    """Return BERT's tokenizer with ALBEF's treatment of texts: no punctuation, [CLS] at the start, no [SEP]."""
     from tokenizers import Regex, normalizers, processors
     from transformers import BertTokenizer
 

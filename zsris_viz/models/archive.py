@@ -1,9 +1,9 @@
 """Read the tensors of a PyTorch zip file, TorchScript archives included, without running anything that is in it.
 
-OpenAI publishes CLIP as TorchScript archives. `torch.jit.load` runs the code in such a file, which can overwrite any
-other. Here the file is read as what it is: a zip with a pickle of the module tree, `data.pkl`, and the raw numbers of
-each storage, `data/0`, `data/1`, and so on. The unpickler below knows tensors and plain containers; modules become
-records of their attributes, and anything else is refused.
+OpenAI publishes CLIP as TorchScript archives. `torch.jit.load` runs the code in such a file, and this code could
+overwrite any other file. Here the file is read as a zip archive with a pickle of the module tree, `data.pkl`, and the
+raw values of each storage, `data/0`, `data/1`, and so on. The unpickler below accepts tensors and plain containers;
+modules become records of their attributes, and anything else is refused.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ _STORAGES = {
     "ByteStorage": torch.uint8,
     "BoolStorage": torch.bool,
 }
-#: Where the file of a training keeps the model's tensors.
+#: Entries of a training checkpoint that can hold the model's tensors.
 STATE_ENTRIES = ("state_dict", "model")
 _MEMO_WRITES = ("PUT", "BINPUT", "LONG_BINPUT")
 _NEVER = ("INST", "OBJ", "EXT1", "EXT2", "EXT4", "PERSID", "NEXT_BUFFER", "READONLY_BUFFER", "BYTEARRAY8")
@@ -48,7 +48,7 @@ _NEVER = ("INST", "OBJ", "EXT1", "EXT2", "EXT4", "PERSID", "NEXT_BUFFER", "READO
 
 @dataclass(frozen=True)
 class _Storage:
-    """Numbers of one type in one member of the zip."""
+    """Values of one dtype in one member of the zip archive."""
 
     key: str
     dtype: torch.dtype
@@ -57,7 +57,7 @@ class _Storage:
 
 @dataclass(frozen=True)
 class _TensorRecord:
-    """A tensor that has not been read yet: a strided view of a storage."""
+    """Description of a tensor that has not been read yet: a strided view of a storage."""
 
     storage: _Storage
     offset: int
@@ -66,13 +66,13 @@ class _TensorRecord:
 
     @property
     def span(self) -> int:
-        """Return how many numbers of the storage lie between the first and the last of the tensor."""
+        """Return the number of storage elements from the first to the last element of the tensor, both included."""
         steps = ((length - 1) * step for length, step in zip(self.size, self.stride, strict=True))
         return 1 + sum(steps) if math.prod(self.size) else 0
 
 
 class _ModuleRecord:
-    """The attributes of a module of the archive. Its class, and so its code, does not exist here."""
+    """The attributes of a module in the archive; its class, and with it its code, is not loaded."""
 
     attributes: Any = None
 
@@ -81,15 +81,15 @@ class _ModuleRecord:
 
 
 def is_zip(path: Path) -> bool:
-    """Return whether the file begins like the zip files that PyTorch writes."""
+    """Return whether the file begins with the signature of the zip files that PyTorch writes."""
     with path.open("rb") as file:
         return file.read(4) == b"PK\x03\x04"
 
 
 class TensorArchive(Mapping[str, Tensor]):
-    """The tensors of a file written by `torch.save` or `torch.jit.save`, each read when it is asked for.
+    """The tensors of a file written by `torch.save` or `torch.jit.save`, each read when it is accessed.
 
-    Nothing is read twice and nothing is kept, so that a model can be filled without a second copy of its weights.
+    Tensors are not cached, so that a model can be filled without a second copy of its weights in memory.
 
     Args:
         path: The file.
@@ -98,7 +98,7 @@ class TensorArchive(Mapping[str, Tensor]):
         is_torchscript: Whether the file is a TorchScript archive.
 
     Raises:
-        CorruptFileError: For a damaged file, or one that holds more than tensors, plain containers and modules.
+        CorruptFileError: If the file is damaged, or holds more than tensors, plain containers and modules.
     """
 
     def __init__(self, path: Path) -> None:
@@ -111,7 +111,7 @@ class TensorArchive(Mapping[str, Tensor]):
                 self.is_torchscript = f"{root}constants.pkl" in self._members
                 self._prefix = f"{root}data/"
                 content = self._unpickle(file, f"{root}data.pkl")
-            if isinstance(content, dict):  # a training keeps its own state beside the model's
+            if isinstance(content, dict):  # a training checkpoint has other entries, too
                 nested = (content[entry] for entry in STATE_ENTRIES if isinstance(content.get(entry), dict))
                 content = next(nested, content)
             self._collect(content, "", 0)
@@ -130,7 +130,7 @@ class TensorArchive(Mapping[str, Tensor]):
         )
 
     def _root(self) -> str:
-        """Return the folder inside the zip that holds data.pkl, with its slash."""
+        """Return the folder in the zip archive that holds data.pkl, with a trailing slash."""
         found = [name for name in self._members if name.count("/") == 1 and name.endswith("/data.pkl")]
         if len(found) != 1:
             self._refuse("it has no data.pkl, so PyTorch did not write it")
@@ -180,13 +180,13 @@ class TensorArchive(Mapping[str, Tensor]):
             self._refuse(f"the tensor {name!r} is larger than its numbers")
 
     def __getitem__(self, name: str) -> Tensor:
-        """Read one tensor, a copy that belongs to the caller."""
+        """Return a newly read copy of one tensor."""
         record = self._records[name]
         span = record.span
         flat = torch.empty(span, dtype=record.storage.dtype)
         start = self._members[self._prefix + record.storage.key].header_offset
         with self.path.open("rb") as file:
-            file.seek(start + 26)  # the local header: 30 bytes, of which the last 4 are the lengths of two texts
+            file.seek(start + 26)  # the local header has 30 bytes, the last 4 for two lengths
             name_length, extra_length = struct.unpack("<HH", file.read(4))
             file.seek(start + 30 + name_length + extra_length + record.offset * flat.element_size())
             raw: Any = flat.view(torch.uint8).numpy()
@@ -202,7 +202,7 @@ class TensorArchive(Mapping[str, Tensor]):
 
 
 class _Unpickler(pickle.Unpickler):
-    """Knows the few names that tensors, containers and modules need; none of them runs anything from the file."""
+    """An unpickler that accepts only what tensors, containers and modules need, and runs no code of the file."""
 
     def __init__(self, file: io.BytesIO, archive: TensorArchive) -> None:
         super().__init__(file)
@@ -226,7 +226,7 @@ class _Unpickler(pickle.Unpickler):
 
 
 def _tensor(storage: Any, offset: Any, size: Any, stride: Any, *_: Any) -> _TensorRecord:
-    """Stand in for `torch._utils._rebuild_tensor_v2`."""
+    """Return a tensor record in place of the result of `torch._utils._rebuild_tensor_v2`."""
     numbers = (offset, *size, *stride)
     if not isinstance(storage, _Storage) or len(size) != len(stride):
         raise ValueError("a tensor without a storage")
@@ -236,7 +236,7 @@ def _tensor(storage: Any, offset: Any, size: Any, stride: Any, *_: Any) -> _Tens
 
 
 def _first(value: Any, *_: Any) -> Any:
-    """Stand in for a wrapper around a value: a parameter, or a list with a declared type."""
+    """Return the value inside a wrapper, such as a parameter or a list with a declared type."""
     return value
 
 

@@ -1,4 +1,4 @@
-"""The contract of every image-text model: it embeds images and texts, which can then be compared."""
+"""The interface of every image-text model: it embeds images and texts, which can then be compared."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ Kind = Literal["vit", "rn", "siglip", "blip", "open_clip"]
 class ImageTextModel(ABC):
     """A frozen model that embeds images and texts in one space, where they can be compared.
 
-    `zsris_viz.models.load_clip` makes one. Calls run in inference mode and return fp32 features; `grad=True` runs them
-    under autograd instead, for gradients with respect to what is passed in.
+    `zsris_viz.models.load_clip` creates instances. Calls run in inference mode and return fp32 features; `grad=True`
+    runs them under autograd instead, for gradients with respect to their inputs.
 
     A model whose layers are accessible is a `LayeredModel`; test for that with `isinstance`.
 
@@ -34,15 +34,15 @@ class ImageTextModel(ABC):
         kind: The architecture: "vit", "rn", "siglip", "blip" or "open_clip" (embeddings only).
         name: The name under which the model was loaded.
         device: Device of the weights.
-        dtype: Type of the weights, as asked for.
-        compute_dtype: Type in which the towers compute, and the type of traces. It is `dtype`, except for fp32 on a CPU
-            without arithmetic for a 16-bit `dtype`.
+        dtype: Number format of the weights, as requested.
+        compute_dtype: Number format in which the towers compute, and that of traces. It is `dtype`; on a CPU without
+            arithmetic for a 16-bit `dtype` it is fp32.
         embed_dim: D, the length of an image feature.
         image_size: S, side of the input in pixels.
-        preprocess: How an image becomes pixels.
+        preprocess: Conversion of a PIL image to the normalised input of the image tower.
         tokenizer: The model's own tokenizer.
         activation: Name of the activation function in the transformer blocks, for example "quick_gelu".
-        calls: Count of the images and texts that were encoded.
+        calls: Counts of the images and texts that were encoded.
     """
 
     kind: ClassVar[Kind]
@@ -81,8 +81,8 @@ class ImageTextModel(ABC):
             (B, 3, H, W) floats, normalised.
 
         Raises:
-            InvalidTypeError: For anything but floats or PIL images.
-            InvalidInputError: For a tensor of another shape, or an empty list.
+            InvalidTypeError: If `images` is neither a floating-point tensor nor PIL images.
+            InvalidInputError: If the tensor has another shape, or the list is empty.
         """
         if isinstance(images, Tensor):
             if not images.is_floating_point():
@@ -117,8 +117,8 @@ class ImageTextModel(ABC):
             (B, D) fp32.
 
         Raises:
-            InvalidInputError: For images that `pixels` refuses or a batch size below 1.
-            InvalidTypeError: For anything but floats or PIL images.
+            InvalidInputError: If `pixels` refuses the images, or the batch size is below 1.
+            InvalidTypeError: If `images` is neither a floating-point tensor nor PIL images.
         """
         pixels = self.pixels(images)
         if crops:
@@ -140,7 +140,7 @@ class ImageTextModel(ABC):
         """Return text features in the joint space, not normalised.
 
         Args:
-            texts: A text or several; a `LayeredModel` also takes its own tokens.
+            texts: A text or a list of texts; a `LayeredModel` also accepts its own tokens.
             batch_size: Number of texts that are encoded at once.
             allow_empty: Whether a text without any token is accepted.
             grad: Whether to run under autograd.
@@ -149,8 +149,8 @@ class ImageTextModel(ABC):
             (B, D) fp32, in the order of the texts.
 
         Raises:
-            InvalidInputError: For an empty text without `allow_empty`.
-            InvalidTypeError: For anything but texts.
+            InvalidInputError: If a text is empty and `allow_empty` is false.
+            InvalidTypeError: If `texts` holds anything but texts.
         """
 
     def similarity(self, images: Tensor, texts: Tensor) -> Tensor:

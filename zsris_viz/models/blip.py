@@ -1,4 +1,4 @@
-"""BLIP and BLIP-2 by their contrastive heads, and what ALBEF shares with them."""
+"""BLIP and BLIP-2 with their contrastive heads, and the model class that ALBEF shares with them."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ KINDS = {"blip": ("BlipForImageTextRetrieval", 35), "blip-2": ("Blip2ForImageTex
 
 
 class BlipModel(ImageTextModel):
-    """ALBEF, BLIP or BLIP-2 with its image-text contrastive head. `load_clip` makes one.
+    """ALBEF, BLIP or BLIP-2 with its image-text contrastive head; `load_clip` creates instances.
 
     ALBEF (Li et al., 2021) and BLIP (Li et al., 2022) have one feature for an image and one for a text, and their
     cosine is the similarity. In BLIP-2 (Li et al., 2023) an image has a feature for each of its Q query tokens, and its
     similarity to a text is the largest of their cosines; `embed_images` returns all of them in one row.
 
-    Only whole images and crops can be compared: the model is no `LayeredModel`, so the methods Cropping, Text-only and
-    TAS work with it and no others.
+    The model is not a `LayeredModel`: only whole images and crops can be compared with texts, so that only the methods
+    Cropping, Text-only and TAS work with it.
 
     Attributes:
         family: "albef", "blip" or "blip-2".
@@ -95,8 +95,8 @@ class BlipModel(ImageTextModel):
         A text of more than `context_length` tokens is cut, with a ZsrisWarning.
 
         Raises:
-            InvalidInputError: For an empty text without `allow_empty`.
-            InvalidTypeError: For anything but texts, CLIP's tokens included.
+            InvalidInputError: If a text is empty and `allow_empty` is false.
+            InvalidTypeError: If `texts` holds anything but texts; tokens of another model are refused as well.
         """
         listed = _texts(texts, allow_empty)
         self.calls.texts += len(listed)
@@ -129,7 +129,7 @@ class BlipModel(ImageTextModel):
         return self.model.text_projection(hidden[:, 0].to(self.model.text_projection.weight.dtype)).float()
 
     def similarity(self, images: Tensor, texts: Tensor) -> Tensor:
-        """Return the cosines, (B, T) fp32; with several queries the largest of theirs."""
+        """Return the cosines, (B, T) fp32; for BLIP-2, the largest cosine over the query tokens."""
         queries = F.normalize(images.reshape(len(images), self.queries, self.text_dim), dim=-1)
         return torch.einsum("bqd,td->bqt", queries, F.normalize(texts, dim=-1)).amax(dim=1)
 
@@ -164,7 +164,7 @@ def load_blip(
     Raises:
         UnavailableError: If files are missing or cannot be fetched.
         CorruptFileError: If files are damaged or incomplete.
-        InvalidInputError: For a model of another kind.
+        InvalidInputError: If the model is of another kind.
     """
     where = resolve_device(device)
     family = model_type(source, KINDS)

@@ -1,8 +1,8 @@
-"""One transformer block of a tower, taken apart.
+"""The parts of one transformer block as functions.
 
 The towers run the encoder layers of transformers (`CLIPEncoderLayer`, `SiglipEncoderLayer`) through these functions
-instead of calling the modules, so that every layer, head and mask is accessible without hooks. The arithmetic is that
-of the library, with the softmax in fp32.
+instead of calling the modules, so that every layer, head and mask is accessible without hooks. The computation is the
+same as in the library, with the softmax in fp32.
 """
 
 from __future__ import annotations
@@ -18,18 +18,18 @@ from zsris_viz.models import products
 
 
 def autograd_mode(grad: bool) -> AbstractContextManager[Any]:
-    """Return inference mode, or autograd if `grad` is true (Grad-CAM, training on top of a frozen tower)."""
+    """Return the context of inference mode, or of autograd if `grad` is true (for Grad-CAM and for training)."""
     return torch.enable_grad() if grad else torch.inference_mode()
 
 
 def split_heads(projected: Tensor, num_heads: int) -> Tensor:
-    """Return (B, heads, T, C / heads) for (B, T, C)."""
+    """Split the channels into heads: (B, T, C) becomes (B, heads, T, C / heads)."""
     batch, length, width = projected.shape
     return projected.view(batch, length, num_heads, width // num_heads).transpose(1, 2)
 
 
 def merge_heads(values: Tensor) -> Tensor:
-    """Return (B, T, C) for (B, heads, T, C / heads)."""
+    """Merge the heads into channels: (B, heads, T, C / heads) becomes (B, T, C)."""
     batch, heads, length, depth = values.shape
     return values.transpose(1, 2).reshape(batch, length, heads * depth)
 
@@ -73,7 +73,7 @@ def self_attention(
 ) -> tuple[Tensor, Tensor | None]:
     """Return what a block's self-attention adds to the residual stream.
 
-    The block's first LayerNorm and its output projection are part of it.
+    The computation includes the block's first LayerNorm and its output projection.
 
     Args:
         block: An encoder layer.
@@ -81,7 +81,7 @@ def self_attention(
         mask: Additive mask that is broadcast to (B, heads, T, T): 0 keeps, -inf forbids. A row of -inf gives NaN.
         attention: "eager", or "sdpa" for torch's fused kernel, which has no weights to return.
         weights: Whether to return the attention weights; this needs the eager computation.
-        rows: (B,) positions; only their queries are run.
+        rows: (B,) positions; only the queries at these positions are computed.
 
     Returns:
         (B, T, C), or (B, 1, C) with `rows`; and the weights (B, heads, T, T), whose rows sum to 1, or None.
@@ -128,8 +128,8 @@ def run_block(
 ) -> tuple[Tensor, Tensor | None]:
     """Run a whole block; the arguments are those of `self_attention`.
 
-    With `rows` only these positions leave the block, (B, 1, C). This is enough for the last block if one token is
-    pooled, and saves most of its work.
+    With `rows` only the outputs at these positions are computed, (B, 1, C). This suffices for the last block if the
+    feature is read from one token, and saves most of its computation.
     """
     added, probabilities = self_attention(block, hidden, mask, attention=attention, weights=weights, rows=rows)
     if rows is not None:
@@ -139,9 +139,9 @@ def run_block(
 
 
 def norm_and_project(hidden: Tensor, norm: nn.LayerNorm, projection: nn.Linear) -> Tensor:
-    """Return the final LayerNorm and the projection to the joint space: (..., D) for (..., C).
+    """Apply the final LayerNorm and the projection to the joint space: (..., C) becomes (..., D).
 
-    Both are computed in fp32 or better, because scores of features in bf16 would tie.
+    Both are computed in fp32 or better, because different features rounded to bf16 would often get equal scores.
     """
     exact = torch.promote_types(hidden.dtype, torch.float32)
     weight, bias = norm.weight.to(exact), norm.bias.to(exact)
@@ -151,7 +151,7 @@ def norm_and_project(hidden: Tensor, norm: nn.LayerNorm, projection: nn.Linear) 
 
 
 def resize_positions(positions: Tensor, grid: tuple[int, int]) -> Tensor:
-    """Interpolate position embeddings to another token grid, bicubically; the first row (CLS, or RN's mean) stays.
+    """Interpolate position embeddings bicubically to another token grid; the first row (CLS or an RN's mean) is kept.
 
     Args:
         positions: (1 + g * g, C) for a square grid.

@@ -1,4 +1,4 @@
-"""Read weight files without running anything that is in them, and check what was read."""
+"""Read weight files without running code that they contain, and check the tensors."""
 
 from __future__ import annotations
 
@@ -26,19 +26,19 @@ FOLDER_REMEDY = "A model folder needs config.json, weights and tokenizer files; 
 def read_state_dict(path: Path) -> Mapping[str, Tensor]:
     """Return the tensors of a checkpoint file.
 
-    The file may be in safetensors' format, a TorchScript archive as OpenAI publishes it, or a state dict that
-    `torch.save` wrote. No code of the file is run, whatever it is: see `TensorArchive` and torch's `weights_only=True`.
+    The file may be in the format of safetensors, a TorchScript archive as OpenAI publishes it, or a state dict that
+    `torch.save` wrote. No code of the file is run: see `TensorArchive` and torch's `weights_only=True`.
 
     Args:
         path: The file.
 
     Returns:
-        Tensors on the CPU by name. A zip file gives a `TensorArchive`, which reads each tensor when it is asked for.
+        Tensors on the CPU by name. A zip file gives a `TensorArchive`, which reads each tensor when it is accessed.
 
     Raises:
         UnavailableError: If there is no such file.
-        CorruptFileError: For a truncated file, one of another format, or one that could run code.
-        InvalidInputError: For a file that holds no state dict.
+        CorruptFileError: If the file is truncated, has another format, or could run code.
+        InvalidInputError: If the file holds no state dict.
     """
     if not path.is_file():
         raise UnavailableError(f"there is no checkpoint file {path}; give the path of an OpenAI .pt file.")
@@ -57,7 +57,7 @@ def read_state_dict(path: Path) -> Mapping[str, Tensor]:
             f"{path} was refused: it is damaged, or holds more than tensors and could run code when opened. "
             "Use a file that holds a state dict, from a source that you trust."
         ) from error
-    except Exception as error:  # every reader has errors of its own
+    except Exception as error:  # each reader raises errors of its own
         raise CorruptFileError(f"{path} is truncated or no weight file ({error}); fetch it again.") from error
     return check_state_dict(content, str(path))
 
@@ -66,12 +66,12 @@ def check_state_dict(content: Any, source: str) -> dict[str, Tensor]:
     """Return `content` as a flat dictionary of tensors.
 
     Args:
-        content: What a file held or a caller gave. The tensors of a training checkpoint are taken from "state_dict" or
-            "model".
-        source: Where it came from, for the error.
+        content: The content of a file, or an argument of a caller. The tensors of a training checkpoint are taken
+            from its entry "state_dict" or "model".
+        source: Origin of the content, for the error message.
 
     Raises:
-        InvalidInputError: For anything but names and tensors.
+        InvalidInputError: If the content is not a dictionary of tensors by name.
     """
     if isinstance(content, Mapping):
         nested = (content[entry] for entry in STATE_ENTRIES if isinstance(content.get(entry), Mapping))
@@ -86,11 +86,11 @@ def check_state_dict(content: Any, source: str) -> dict[str, Tensor]:
 
 
 def check_finite(module: nn.Module, source: str) -> None:
-    """Raise CorruptFileError if a weight is infinite or no number; the error names the tensor.
+    """Raise CorruptFileError if a weight is infinite or NaN; the error names the tensor.
 
     Args:
         module: The model.
-        source: Where its weights came from, for the error.
+        source: Origin of the weights, for the error message.
     """
     for name, weight in module.state_dict().items():
         if not isinstance(weight, Tensor) or not weight.is_floating_point() or not weight.numel():

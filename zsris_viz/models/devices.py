@@ -1,4 +1,4 @@
-"""Devices and number formats: which are there, and in which a tower computes."""
+"""Selection of the device, and of the number format in which a tower computes."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ import torch
 
 from zsris_viz.errors import InvalidInputError, UnavailableError
 
-# What a model gets for which no device or number format was given; `zsris reproduce --device --dtype` sets them.
+# Defaults for models that are loaded without a device or number format; `zsris reproduce --device --dtype` sets them.
 DEVICE_VARIABLE = "ZSRIS_DEVICE"
 DTYPE_VARIABLE = "ZSRIS_DTYPE"
 FLOAT_TYPES = (torch.float32, torch.bfloat16, torch.float16, torch.float64)
-#: bf16 has to be this many times as fast as fp32 before "auto" takes it: it costs some precision.
+#: "auto" selects bf16 only if it is at least this many times as fast as fp32, because bf16 costs some precision.
 LEAST_SPEEDUP = 1.5
 
 
@@ -27,8 +27,8 @@ def resolve_device(device: str | torch.device | None = None) -> torch.device:
             present, else the CPU.
 
     Raises:
-        InvalidInputError: For a name that torch does not know.
-        UnavailableError: For a device that this machine does not have.
+        InvalidInputError: If torch does not know the name.
+        UnavailableError: If this machine does not have the device.
 
     Example:
         >>> resolve_device("cpu")
@@ -50,13 +50,13 @@ def resolve_device(device: str | torch.device | None = None) -> torch.device:
     if found.type != "cuda":
         try:
             torch.empty(0, device=found)
-        except Exception as error:  # each backend that is not compiled in has an error of its own
+        except Exception as error:  # each backend that torch was built without raises an error of its own
             raise UnavailableError(f"device={str(device)!r} cannot be used with this torch; use 'cpu'.") from error
     return found
 
 
 def compute_dtype(dtype: torch.dtype, device: torch.device) -> torch.dtype:
-    """Return the type in which towers of `dtype` compute: fp32 on a CPU that would emulate 16-bit products."""
+    """Return the number format in which towers of `dtype` compute: fp32 on a CPU that would emulate 16-bit products."""
     if device.type != "cpu" or dtype not in (torch.bfloat16, torch.float16):
         return dtype
     check = "_is_mkldnn_bf16_supported" if dtype == torch.bfloat16 else "_is_mkldnn_fp16_supported"
@@ -74,7 +74,7 @@ class DtypeChoice:
     Attributes:
         dtype: torch.bfloat16 or torch.float32.
         fp32_ms: Milliseconds of one layer's matrix product in fp32, as measured.
-        bf16_ms: The same in bf16; None where the device has no arithmetic for it.
+        bf16_ms: The same in bf16; None if the device has no arithmetic for it.
     """
 
     dtype: torch.dtype
@@ -94,16 +94,17 @@ class DtypeChoice:
 
 
 def choose_dtype(device: str | torch.device | None = None) -> DtypeChoice:
-    """Measure which number format is fast on a device; once for each device and process.
+    """Choose a number format by its measured speed on a device; each device is measured once per process.
 
-    The product is that of a ViT-B's feed-forward layer on 256 tokens, the smallest of five times in each format.
+    The measured operation is the matrix product of a ViT-B's feed-forward layer for 256 tokens. The smallest of five
+    times counts in each format.
 
     Args:
         device: As for `resolve_device`.
 
     Raises:
-        InvalidInputError: For a name that torch does not know.
-        UnavailableError: For a device that this machine does not have.
+        InvalidInputError: If torch does not know the name.
+        UnavailableError: If this machine does not have the device.
     """
     return _measured_choice(resolve_device(device))
 
@@ -121,7 +122,7 @@ def _measured_choice(device: torch.device) -> DtypeChoice:
 
 
 def _product_ms(dtype: torch.dtype, device: torch.device) -> float:
-    """Return the smallest time of a (256, 768) x (768, 3072) product in milliseconds, after one run to warm up."""
+    """Return the smallest time of a (256, 768) x (768, 3072) product in milliseconds, after one warm-up run."""
     left, right = torch.ones(256, 768, dtype=dtype, device=device), torch.ones(768, 3072, dtype=dtype, device=device)
     times = []
     with torch.inference_mode():
@@ -138,13 +139,13 @@ def resolve_dtype(dtype: str | torch.dtype | None = None, device: str | torch.de
     """Return the number format to use.
 
     Args:
-        dtype: A floating-point type of torch or its name, for example "bfloat16"; "auto" for bf16 where the device is
-            fast at it (see `choose_dtype`), else fp32; None for the one that the variable ZSRIS_DTYPE names, else fp32.
+        dtype: A floating-point type of torch or its name, for example "bfloat16"; "auto" for bf16 if it is fast on
+            the device (see `choose_dtype`), else fp32; None for the one that the variable ZSRIS_DTYPE names, else fp32.
         device: As for `resolve_device`; only "auto" depends on it.
 
     Raises:
-        InvalidInputError: For an unknown type, name or device.
-        UnavailableError: For a device that this machine does not have.
+        InvalidInputError: If the type, name or device is unknown.
+        UnavailableError: If this machine does not have the device.
 
     Example:
         >>> resolve_dtype("bfloat16")

@@ -1,4 +1,4 @@
-"""Models with their processors through transformers, from the hub or a folder in its format, complete or refused."""
+"""Loading of models and processors by transformers, from the hub or a local folder; incomplete models are refused."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ BUILTIN = 'load_clip("miniature")'
 
 @contextmanager
 def _no_progress_bar(wanted: bool) -> Iterator[None]:
-    """Keep the library's bar for reading weights, a matter of a second, off the screen."""
+    """Hide the library's progress bar for reading weights, because local files are read within about a second."""
     from transformers.utils import logging
 
     hide = wanted and logging.is_progress_bar_enabled()
@@ -40,12 +40,12 @@ def model_type(source: str | os.PathLike[str], accepted: Collection[str], builti
 
     Args:
         source: A folder, or an id whose config.json is fetched.
-        accepted: The types that the caller reads.
-        builtin: A call that needs no download, for the error.
+        accepted: The types that the caller supports.
+        builtin: A call that needs no download, for the error message.
 
     Raises:
-        UnavailableError: If there is no config.json, or no way to fetch it.
-        InvalidInputError: For a model of another type.
+        UnavailableError: If config.json is missing and cannot be fetched.
+        InvalidInputError: If the model is of another type.
     """
     if Path(source).is_dir():
         kind = str(read_json_object(Path(source) / "config.json", FOLDER_REMEDY).get("model_type"))
@@ -69,18 +69,18 @@ def model_type(source: str | os.PathLike[str], accepted: Collection[str], builti
 def read_model(
     source: str | os.PathLike[str], cls: str, *, dtype: torch.dtype, builtin: str = BUILTIN, **options: Any
 ) -> Any:
-    """Return a model in evaluation mode, frozen, with all of its weights finite.
+    """Return a frozen model in evaluation mode whose weights are all present and finite.
 
     Args:
-        source: A folder or a Hugging Face id. Code in it is never run.
-        cls: The model's class in transformers.
-        dtype: Type of the weights.
-        builtin: A call that needs no download, for the error.
+        source: A folder or a Hugging Face id; code that it contains is never run.
+        cls: Name of the model's class in transformers.
+        dtype: Number format of the weights.
+        builtin: A call that needs no download, for the error message.
         **options: Options of `from_pretrained`.
 
     Raises:
-        UnavailableError: If the folder has no weights, or there is no way to download.
-        CorruptFileError: For damaged or incomplete files.
+        UnavailableError: If the folder has no weights, or they cannot be downloaded.
+        CorruptFileError: If files are damaged or incomplete.
     """
     import transformers
     from safetensors import SafetensorError

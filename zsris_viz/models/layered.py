@@ -1,4 +1,4 @@
-"""The contract of models whose layers can be read, masked, projected to the joint space and resumed from."""
+"""The interface of models whose layers can be read, masked, projected to the joint space and resumed from."""
 
 from __future__ import annotations
 
@@ -20,21 +20,21 @@ from zsris_viz.models.trace import Trace
 class LayeredModel(ImageTextModel):
     """An `ImageTextModel` whose layers can be read, projected to the joint space and resumed from.
 
-    A tensor that came out of inference mode (a layer of a trace) must be cloned before it can require gradients:
-    `trace.layers[9].clone().requires_grad_()`.
+    A tensor that was computed in inference mode, such as a layer of a trace, must be cloned before it can require
+    gradients: `trace.layers[9].clone().requires_grad_()`.
 
     Attributes:
         num_layers: L, number of image blocks; an RN has 4 stages.
         width: Channels of the last layer of the image tower.
-        heads: Number of attention heads in an image block; of the attention pooling for an RN.
-        patch_size: Pixels for each cell of the token grid.
+        heads: Number of attention heads in an image block; for an RN, in the attention pooling.
+        patch_size: Side of a cell of the token grid in pixels.
         grid: (g, g), rows and columns of the token grid.
         has_cls: Whether the first image token is CLS, from which the image feature is read.
-        text: The text tower; `text.blocks` are its blocks.
+        text: The text tower, whose blocks are `text.blocks`.
         text_layers: Number of text blocks.
         text_width: Channels of the text tower.
-        context_length: Largest number of tokens in a text, start and end token included.
-        logit_scale: Factor between cosines and logits, after the exponential.
+        context_length: Largest number of tokens in a text, start and end tokens included.
+        logit_scale: Factor between cosines and logits; the exponential of the model's parameter.
     """
 
     num_layers: int
@@ -83,11 +83,11 @@ class LayeredModel(ImageTextModel):
 
     @abstractmethod
     def project(self, hidden: Tensor, *, negate: bool = False, grad: bool = False) -> Tensor:
-        """Return image tokens of a layer in the joint space.
+        """Project image tokens of a layer to the joint space.
 
         Args:
             hidden: (..., C).
-            negate: Whether to flip the sign of the tokens first.
+            negate: Whether to flip the sign of the tokens before the projection.
             grad: Whether to run under autograd.
 
         Returns:
@@ -104,26 +104,26 @@ class LayeredModel(ImageTextModel):
             **options: Masks; see the class of the model.
 
         Returns:
-            (B, D) fp32, or that and the last state.
+            (B, D) fp32; with `return_hidden`, a tuple of the features and the last state.
 
         Raises:
-            UnavailableError: For an RN, which has no tokens between its stages.
+            UnavailableError: If the model is an RN, which has no tokens between its stages.
         """
 
     @abstractmethod
     def dense_values(self, source: Trace | Images, **options: Any) -> Tensor:
-        """Return patch features in the joint space by the value path of the last attention (MaskCLIP)."""
+        """Return patch features in the joint space, computed by the value path of the last attention (MaskCLIP)."""
 
     def tokenize(self, texts: str | Sequence[str], **options: Any) -> TextTokens:
         """Return texts as tokens on the model's device.
 
         Args:
-            texts: A text or several.
+            texts: A text or a list of texts.
             **options: `on_overflow`, `allow_empty` and `length` of `ClipTokenizer.__call__`.
 
         Raises:
-            InvalidTypeError: For anything but texts.
-            InvalidInputError: For an empty text without `allow_empty`, or an overlong one with `on_overflow="error"`.
+            InvalidTypeError: If `texts` holds anything but texts.
+            InvalidInputError: If a text is empty and `allow_empty` is false, or too long with `on_overflow="error"`.
         """
         return self.tokenizer(texts, **options).to(self.device)
 
@@ -172,7 +172,7 @@ class LayeredModel(ImageTextModel):
             return Trace(layers, kept if attentions else [None] * len(layers), tokens=tokens)
 
     def project_text(self, hidden: Tensor, *, grad: bool = False) -> Tensor:
-        """Return text tokens of any layer in the joint space, by the final LayerNorm and the text projection.
+        """Project text tokens of any layer to the joint space by the final LayerNorm and the text projection.
 
         Args:
             hidden: (..., C).
@@ -200,15 +200,15 @@ class LayeredModel(ImageTextModel):
             hidden: (B, T, C), the state after `layer` blocks.
             layer: Number of blocks that have already run.
             end: (B,), the position from which the feature is read, or the tokens of the texts.
-            attention_mask: Additive mask that is broadcast to (B, heads, T, T), on top of the model's own.
+            attention_mask: Additive mask that is broadcast to (B, heads, T, T), added to the model's own.
             return_hidden: Whether to return the last state (B, T, C) as well, before the final LayerNorm.
             grad: Whether to run under autograd.
 
         Returns:
-            (B, D) fp32, or that and the state.
+            (B, D) fp32; with `return_hidden`, a tuple of the features and the last state.
 
         Raises:
-            InvalidInputError: For a layer that does not exist, or shapes that do not match.
+            InvalidInputError: If the layer does not exist, or the shapes do not match.
         """
         check_layer(layer, self.text_layers)
         hidden = self._to_tower(hidden)
@@ -233,10 +233,10 @@ def require_layers(model: ImageTextModel, purpose: str) -> LayeredModel:
 
     Args:
         model: Any model.
-        purpose: What needs the layers, as the subject of the error's sentence.
+        purpose: What needs the layers, as the subject of the error message.
 
     Raises:
-        UnavailableError: For a model that only embeds images and texts.
+        UnavailableError: If the model only embeds images and texts.
     """
     if not isinstance(model, LayeredModel):
         raise UnavailableError(
@@ -247,7 +247,7 @@ def require_layers(model: ImageTextModel, purpose: str) -> LayeredModel:
 
 
 def check_layer(layer: int, last: int) -> None:
-    """Raise InvalidInputError unless `layer` is 0 to `last`."""
+    """Raise InvalidInputError unless `layer` lies between 0 and `last`."""
     if not 0 <= layer <= last:
         raise InvalidInputError(
             f"layer {layer} does not exist; layers are 0 (embeddings) to {last} (after the last block)."

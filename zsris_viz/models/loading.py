@@ -1,4 +1,4 @@
-"""`load_clip`: from a name, a folder, a file, a state dict or a model to an `ImageTextModel`."""
+"""`load_clip`, which loads an `ImageTextModel` from a name, a folder, a file, a state dict or a model."""
 
 from __future__ import annotations
 
@@ -57,13 +57,14 @@ def load_clip(
 ) -> ImageTextModel:
     """Load an image-text model.
 
-    A CLIP or SigLIP comes as a `LayeredModel`, whose layers are accessible; a BLIP and some models of open_clip as an
-    `ImageTextModel`, for the methods that need features alone. No code of a file or folder is ever run.
+    A CLIP or SigLIP is loaded as a `LayeredModel`, whose layers are accessible. ALBEF, BLIP and some models of
+    open_clip are loaded as an `ImageTextModel`, for the methods that need features only. Code in a file or folder is
+    never run.
 
     Args:
-        name: One of these:
-            "miniature" or "miniature-rn", which are built in;
-            one of OpenAI's models by name, such as "RN50" (found in ~/.cache/clip, else downloaded by open_clip);
+        name: One of the following:
+            "miniature" or "miniature-rn", the models that are part of the package;
+            one of OpenAI's models by name, such as "RN50" (from ~/.cache/clip, else downloaded by open_clip);
             a Hugging Face id or a folder in that format, of CLIP ("openai/clip-vit-base-patch16"), SigLIP, SigLIP 2
             ("google/siglip2-base-patch16-224"), BLIP or BLIP-2 ("Salesforce/blip-itm-base-coco");
             a model of open_clip with its weights, "open_clip:ViT-B-16/metaclip_400m";
@@ -71,15 +72,17 @@ def load_clip(
             a checkpoint file in OpenAI's layout (TorchScript archive, state dict or safetensors), or its tensors;
             a checkpoint file of ALBEF as its authors publish it ("ALBEF.pth"), or its tensors;
             a `CLIPModel` of transformers.
-        device: Name of a device; None for CUDA if present, else the CPU.
-        dtype: Number format of the towers, for example torch.bfloat16 or its name; "auto" for bf16 where the device is
-            fast at it; None for fp32. Features are fp32 in any case. On a CPU without 16-bit arithmetic the weights are
-            rounded to a 16-bit dtype but computed with in fp32, see `compute_dtype` of the model.
+        device: Name of a device; None for the one that the variable ZSRIS_DEVICE names, else CUDA if present, else
+            the CPU.
+        dtype: Number format of the towers, for example torch.bfloat16 or its name; "auto" for bf16 if it is fast on
+            the device, else fp32; None for the one that the variable ZSRIS_DTYPE names, else fp32. Features are fp32 in
+            any case. On a CPU without arithmetic for a 16-bit dtype the weights are rounded to it and the towers
+            compute in fp32; see `compute_dtype` of the model.
         preprocess: A preset ("clip", "clip-center", "glclip", "hybridgl", "copatch") or a Preprocess. For SigLIP, BLIP
             and open_clip "clip" stands for the model's own mean and standard deviation.
         attention: "eager", or "sdpa" for torch's fused kernel. The attentions of a trace are always computed eagerly.
-        kind: Training of a state dict in OpenAI's layout, whose tensors do not tell its activation: "openai"
-            (QuickGELU) or "open_clip" (GELU, for example LAION's models). Other sources tell it themselves.
+        kind: Origin of a state dict in OpenAI's layout, which determines its activation: "openai" (QuickGELU) or
+            "open_clip" (GELU, for example LAION's models). Other sources state their activation themselves.
         tokenizer: A folder with tokenizer files, or a ClipTokenizer, instead of the model's own; for ALBEF a folder
             with BERT's vocab.txt.
 
@@ -87,10 +90,10 @@ def load_clip(
         The model, frozen and in evaluation mode.
 
     Raises:
-        InvalidInputError: For an unknown name, kind, preset, device or dtype, or a state dict without its kind.
-        InvalidTypeError: For a source of another type.
-        UnavailableError: If weights or the device are not there.
-        CorruptFileError: If weights or settings cannot be read, or weights are infinite or no numbers.
+        InvalidInputError: If a name, kind, preset, device or dtype is unknown, or a state dict has no kind.
+        InvalidTypeError: If `name` has another type.
+        UnavailableError: If the weights or the device are not available.
+        CorruptFileError: If weights or settings cannot be read, or weights are infinite or NaN.
     """
     if kind is not None and kind not in _ACTIVATIONS:
         raise InvalidInputError(f"kind={kind!r} is unknown; use 'openai' (QuickGELU) or 'open_clip' (GELU).")
@@ -143,14 +146,14 @@ def load_clip(
 
 
 def _with_preprocess(model: ImageTextModel, preprocess: str | Preprocess) -> ImageTextModel:
-    """Give the model a preprocessing, of which "clip" stands for its own mean and standard deviation."""
+    """Set the preprocessing of a model; "clip" stands for the model's own mean and standard deviation."""
     if preprocess != "clip":
         model.preprocess = get_preprocess(preprocess, model.image_size)
     return model
 
 
 def _state(source: Any) -> Mapping[str, torch.Tensor] | None:
-    """Return the tensors of a file or state dict; None for folders, ids and models."""
+    """Return the tensors of a file or state dict, or None for folders, ids and models."""
     if isinstance(source, Path) and source.is_file():
         return read_state_dict(source)
     return check_state_dict(source, "the given dictionary") if isinstance(source, Mapping) else None
@@ -166,7 +169,7 @@ def _family(source: Any) -> str:
 def _load(
     source: Any, state: Mapping[str, torch.Tensor] | None, dtype: torch.dtype, kind: StateDictKind | None
 ) -> tuple[Any, str | Path | None]:
-    """Return the model on the CPU in `dtype`, and where its tokenizer files are, if anywhere."""
+    """Return the model on the CPU in `dtype`, and the source of its tokenizer files, or None if there is none."""
     if isinstance(source, Path) and state is not None:
         known = isinstance(state, TensorArchive) and state.is_torchscript  # the format in which OpenAI publishes
         return _from_state_dict(state, kind or ("openai" if known else None), dtype, str(source), copy=False), None
@@ -186,7 +189,7 @@ def _load(
 
 
 def _resolve(name: Any) -> tuple[str, Any]:
-    """Return the name to show, and a folder or file (Path), Hugging Face id (str), state dict or model."""
+    """Return the displayed name and the source: a folder or file (Path), Hugging Face id (str), state dict or model."""
     if isinstance(name, Mapping):
         return "state dict", name
     if hasattr(name, "text_model") and (hasattr(name, "vision_model") or hasattr(name, "visual")):

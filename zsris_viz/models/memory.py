@@ -1,4 +1,4 @@
-"""Memory of models: the bytes of their weights, and the most that a computation holds beside them."""
+"""Memory use of models: the size of their weights, and the peak memory of a computation."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ import torch
 
 
 def weight_bytes(model: Any) -> int:
-    """Return the bytes of all parameters and buffers of the torch modules that an object holds.
+    """Return the size in bytes of all parameters and buffers of the torch modules that an object holds.
 
     Args:
-        model: A torch module, or an object with torch modules among its attributes, such as a model of `load_clip`.
+        model: A torch module, or an object with torch modules among its attributes, such as a model from `load_clip`.
 
     Returns:
         Number of bytes; a tensor that several modules share counts once. 0 for an object without modules.
@@ -35,14 +35,14 @@ def _modules(thing: Any, depth: int = 2) -> list[torch.nn.Module]:
 
 
 def peak_bytes(compute: Callable[[], Any], device: torch.device | str = "cpu") -> int:
-    """Run a computation and return the most memory that its tensors hold at one time, in bytes.
+    """Run a computation and return the peak memory of its tensors in bytes.
 
-    What was there before, such as the weights, does not count. On a GPU the number is that of PyTorch's allocator; on
-    a CPU it is the running sum of the allocations that the profiler records.
+    Memory that was allocated before, such as the weights, does not count. On a GPU the number is that of PyTorch's
+    allocator; on a CPU it is the largest running sum of the allocations that the profiler records.
 
     Args:
-        compute: Function without arguments.
-        device: Device on which it computes.
+        compute: The computation, a function without arguments.
+        device: Device on which it runs.
 
     Returns:
         Number of bytes.

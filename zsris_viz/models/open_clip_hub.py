@@ -1,4 +1,4 @@
-"""Models of open_clip by name: EVA, DFN, MetaCLIP, LAION and others; a plain ViT comes with its layers."""
+"""Models of open_clip by name (EVA, DFN, MetaCLIP, LAION and others); a plain ViT is loaded as a `VitClip`."""
 
 from __future__ import annotations
 
@@ -28,13 +28,13 @@ _SCHEMES = ("local-dir:", "hf-hub:")
 
 
 class OpenClipModel(ImageTextModel):
-    """Any model of open_clip, by its image and text features. `load_clip("open_clip:NAME/PRETRAINED")` makes one.
+    """A model of open_clip that embeds images and texts; `load_clip("open_clip:NAME/PRETRAINED")` creates instances.
 
     Towers whose layers this package can run are loaded as `VitClip` instead.
 
     Attributes:
         model: The model of open_clip, frozen.
-        tokenizer: Its tokenizer, from texts to ids (B, T).
+        tokenizer: Its tokenizer, which returns the ids (B, T) int64 of texts.
         context_length: Number of tokens of every text.
     """
 
@@ -72,7 +72,7 @@ class OpenClipModel(ImageTextModel):
         return torch.cat(parts)
 
     def _warn_of_cut_texts(self, texts: list[str], ids: Tensor) -> None:
-        """Warn of texts that have other tokens where there is room for one more."""
+        """Warn about texts that were cut: their tokens differ if the context is longer by one token."""
         roomy = self.tokenizer(texts, context_length=self.context_length + 1)[:, : self.context_length]
         cut = [text for text, differs in zip(texts, (roomy != ids).any(dim=1).tolist(), strict=True) if differs]
         if cut:
@@ -95,20 +95,20 @@ def load_open_clip(
     """Load a model of open_clip; `load_clip` with the same name does the same.
 
     A plain ViT with CLIP's causal text tower (LAION, DFN, MetaCLIP) becomes a `VitClip`, whose layers are accessible;
-    anything else (EVA, CoCa, other text towers) an `OpenClipModel`, which embeds. Weights are read by open_clip with
+    any other model (EVA, CoCa, other text towers) an `OpenClipModel`. Weights are read by open_clip with
     torch's `weights_only=True`, so no code of a file is run.
 
     Args:
         name: "open_clip:NAME/PRETRAINED", for example "open_clip:ViT-B-16/metaclip_400m"; PRETRAINED is a tag of
-            `open_clip.list_pretrained()`, or the path of a weights file. Also "open_clip:local-dir:FOLDER" and
-            "open_clip:hf-hub:OWNER/NAME".
+            `open_clip.list_pretrained()`, or the path of a weights file. Further forms are
+            "open_clip:local-dir:FOLDER" and "open_clip:hf-hub:OWNER/NAME".
         device: As for `load_clip`.
         dtype: As for `load_clip`.
         preprocess: A preset or a Preprocess; "clip" stands for the model's own mean and standard deviation.
         attention: "eager" or "sdpa", for a `VitClip`.
 
     Raises:
-        InvalidInputError: For an unknown name or tag.
+        InvalidInputError: If the name or tag is unknown.
         UnavailableError: If the weights are not on this machine and cannot be fetched, or cannot be read.
     """
     import open_clip
@@ -188,13 +188,13 @@ def _split(name: str) -> tuple[str, str | None]:
 
 
 def _embed_dim(model: Any, size: int) -> int:
-    """Return the length of the features, from one image."""
+    """Return the length of the features, found by encoding one image."""
     with torch.inference_mode():
         return int(model.encode_image(torch.zeros(1, 3, size, size)).shape[-1])
 
 
 def _as_clip_model(model: Any, dtype: torch.dtype) -> Any | None:
-    """Return the same model on the modules of transformers' `CLIPModel`, or None if its towers are of another kind."""
+    """Return the same model as a `CLIPModel` of transformers, or None if its towers are of another kind."""
     from open_clip.transformer import QuickGELU, TextTransformer, VisionTransformer
 
     visual, text = model.visual, getattr(model, "text", model)
@@ -229,7 +229,7 @@ def _as_clip_model(model: Any, dtype: torch.dtype) -> Any | None:
 
 
 def _is_plain_block(block: nn.Module) -> bool:
-    """Return whether a block is two LayerNorms, an attention and a feed-forward part, and nothing more."""
+    """Return whether a block consists of two LayerNorms, an attention and a feed-forward part only."""
     expected = {"ln_1", "attn", "ln_2", "mlp"}
     parts = {name for name, part in block.named_children() if not isinstance(part, nn.Identity)}
     return parts == expected and isinstance(block.attn, nn.MultiheadAttention)

@@ -1,4 +1,4 @@
-"""OpenAI's checkpoint layout: the sizes that its tensors tell, and the same weights under transformers' names."""
+"""OpenAI's checkpoint layout: the sizes of a model from its tensors, and the weights under transformers' names."""
 
 from __future__ import annotations
 
@@ -40,15 +40,16 @@ _NOT_WEIGHTS = ("input_resolution", "context_length", "vocab_size", "attn_mask")
 
 @dataclass(frozen=True)
 class Shape:
-    """Sizes of a CLIP model, as its tensors in OpenAI's layout tell them.
+    """Sizes of a CLIP model, read from its tensors in OpenAI's layout.
 
-    OpenAI's heads are 64 wide: heads = width / 64. The attention pooling of an RN is 32 times as wide as its stem.
+    OpenAI's heads have 64 channels each, so that heads = width / 64. The attention pooling of an RN is 32 times as wide
+    as its stem.
 
     Attributes:
         kind: "vit" or "rn".
         embed_dim: D, length of the features.
-        image_size: S, pixels.
-        patch_size: Pixels of a patch; 32 for an RN.
+        image_size: S, side of the input in pixels.
+        patch_size: Side of a patch in pixels; 32 for an RN.
         vision_width: Channels of the blocks, or of an RN's stem.
         vision_layers: Number of blocks, or of the blocks in each of an RN's four stages.
         vision_heads: Attention heads of a block, or of an RN's pooling.
@@ -78,12 +79,12 @@ class Shape:
 
 
 def is_openai_layout(state: Mapping[str, Any]) -> bool:
-    """Return whether the keys are those of OpenAI's published checkpoints, which open_clip keeps."""
+    """Return whether the keys are those of OpenAI's published checkpoints, which open_clip uses as well."""
     return "text_projection" in state and "token_embedding.weight" in state and "visual.conv1.weight" in state
 
 
 def read_shape(state: Mapping[str, Tensor]) -> Shape:
-    """Return the sizes that the tensors tell.
+    """Return the sizes of the model that the tensors belong to.
 
     Raises:
         CorruptFileError: If a tensor is missing.
@@ -135,11 +136,11 @@ def _heads(width: int) -> int:
 def to_transformers(state: Mapping[str, Tensor]) -> Iterator[tuple[str, Tensor]]:
     """Yield the tensors under the names of transformers' `CLIPModel`; an RN's image tower keeps its `visual.` names.
 
-    Fused query-key-value projections are split, projection matrices transposed. A tensor of the state is read once, and
-    what is yielded is a view of it.
+    Fused query-key-value projections are split, and projection matrices are transposed. Each tensor of the state is
+    read once, and the yielded tensors are views of it.
 
     Raises:
-        CorruptFileError: For a key that does not belong to the layout.
+        CorruptFileError: If a key does not belong to the layout.
     """
     vit = "visual.proj" in state
     for key in list(state):
@@ -205,13 +206,13 @@ def build_clip_model(
     Args:
         state: The tensors.
         activation: Name of the activation function.
-        dtype: Type of the weights.
-        copy: Whether the model must not share memory with `state`.
-        shape: The model's sizes, where heads are not 64 wide; by default as `read_shape` reads them.
+        dtype: Number format of the weights.
+        copy: Whether to copy the tensors, so that the model shares no memory with `state`.
+        shape: The model's sizes, needed if heads do not have 64 channels; by default the result of `read_shape`.
 
     Raises:
         CorruptFileError: If tensors are missing, superfluous or of the wrong shape.
-        InvalidInputError: If a width does not divide into heads.
+        InvalidInputError: If a width is not divisible by its number of heads.
     """
     from transformers import CLIPConfig, CLIPModel
 
@@ -234,7 +235,7 @@ def build_clip_model(
     config = CLIPConfig(
         text_config=text_config(shape, activation), vision_config=vision, projection_dim=shape.embed_dim
     )
-    with torch.device("meta"):  # the weights come next: nothing to initialise
+    with torch.device("meta"):  # the weights are assigned below and need no initialisation
         model = CLIPModel(config)
     assign_weights(model, to_transformers(state), dtype, copy=copy)
     return model
@@ -243,13 +244,13 @@ def build_clip_model(
 def assign_weights(
     model: nn.Module, weights: Iterable[tuple[str, Tensor]], dtype: torch.dtype, *, copy: bool = True
 ) -> None:
-    """Give weights to a model that was made on the meta device, one after the other.
+    """Assign weights to a model that was created on the meta device.
 
     Args:
         model: The model.
         weights: Names and tensors; floats are converted to `dtype`.
-        dtype: Type of the weights.
-        copy: Whether tensors are copied even if nothing is to be converted.
+        dtype: Number format of the weights.
+        copy: Whether tensors are copied even if they need no conversion.
 
     Raises:
         CorruptFileError: If tensors are missing, superfluous or of the wrong shape.
@@ -262,7 +263,7 @@ def assign_weights(
         model.load_state_dict(converted, strict=True, assign=True)
     except RuntimeError as error:
         raise CorruptFileError(f"the checkpoint's tensors do not fit together: {error}") from error
-    for module in model.modules():  # buffers that no checkpoint holds
+    for module in model.modules():  # these buffers are not part of a checkpoint
         if "position_ids" in module._buffers:
             table = module.get_submodule("position_embedding")
             module.position_ids = torch.arange(table.get_parameter("weight").shape[0]).expand(1, -1)

@@ -1,4 +1,4 @@
-"""How an image becomes the input of an image tower, as a named object.
+"""Preprocessing of images for an image tower, as named settings.
 
 The default squashes the whole image to a square, as the published methods do to keep masks aligned with the token grid;
 CLIP's own evaluation crops the centre instead ("clip-center").
@@ -29,18 +29,19 @@ class Preprocess:
         name: Name of the preset.
         mean: Mean of each RGB channel, on the scale from 0 to 1.
         std: Standard deviation of each RGB channel, on the same scale.
-        resize: "squash" to a square; or "shortest+crop": the shorter side to `size`, then the centre.
+        resize: "squash" resizes to a square; "shortest+crop" resizes the shorter side to `size` and crops the centre.
         interpolation: "bicubic" or "bilinear".
-        antialias: Whether the filter is widened when an image is made smaller.
+        antialias: Whether the filter is widened for downsampling.
         normalise_first: Whether the image is normalised at full size and then resized as a tensor, as in the code of
             Global-Local CLIP, which cuts its crops from the normalised image. Otherwise the 8-bit image is resized by
             Pillow, as CLIP does, always with antialiasing.
         crop_fill: RGB background of masked crops. With `normalise_first` it is on the normalised scale (the authors
             fill with ImageNet's mean after normalisation, which is another colour), otherwise from 0 to 1.
-        size: S, pixels.
-        loaded_side: With `normalise_first`: pixels to which the loader first resizes the shorter side of the 8-bit
-            image (bilinear, antialiased); the normalised image is resized back to its own size before crops are cut
-            from it. The loader of Global-Local CLIP does so for its mask generator. None leaves the image at its size.
+        size: S, side of the input in pixels.
+        loaded_side: With `normalise_first`, the length in pixels to which the shorter side of the 8-bit image is
+            resized first (bilinear, antialiased); the normalised image is resized back to its own size before crops are
+            cut from it. The loader of Global-Local CLIP does so for its mask generator. None keeps the image at its
+            size.
     """
 
     name: str = "clip"
@@ -76,7 +77,7 @@ class Preprocess:
         return self.normalise(torch.from_numpy(array.copy()).permute(2, 0, 1).float().div_(255))
 
     def normalise(self, pixels: Tensor) -> Tensor:
-        """Return RGB from 0 to 1, (..., 3, H, W), on the tower's scale."""
+        """Normalise RGB values from 0 to 1, (..., 3, H, W), by `mean` and `std`."""
         mean, std = (pixels.new_tensor(values).view(3, 1, 1) for values in (self.mean, self.std))
         return (pixels - mean) / std
 
@@ -86,7 +87,7 @@ class Preprocess:
         return (pixels * std + mean).clamp(0, 1)
 
     def resize_tensor(self, pixels: Tensor, size: int | tuple[int, int] | None = None) -> Tensor:
-        """Resize a tensor with this object's filter and its way of making a square.
+        """Resize a tensor with the filter and the `resize` mode of these settings.
 
         Resizing and normalising commute, so tensors on either scale are accepted.
 
@@ -118,7 +119,7 @@ class Preprocess:
         return image.resize((width, height), method).crop((left, top, left + self.size, top + self.size))
 
     def describe(self) -> str:
-        """Return one line that says what is done, in order."""
+        """Return a one-line description of the steps in their order."""
         how = (
             f"{'squashed' if self.resize == 'squash' else 'shorter side and centre crop'} to {self.size} x {self.size}"
         )
@@ -152,14 +153,14 @@ PRESETS: dict[str, Preprocess] = {
 
 
 def get_preprocess(preset: str | Preprocess, size: int) -> Preprocess:
-    """Return a preset by name, or the given object, for another size.
+    """Return a preset, or the given settings, for an input size.
 
     Args:
         preset: A name of `PRESETS`, or a Preprocess.
         size: Side of the tower's input in pixels.
 
     Raises:
-        InvalidInputError: For an unknown name.
+        InvalidInputError: If the name is unknown.
     """
     if isinstance(preset, Preprocess):
         return replace(preset, size=size)

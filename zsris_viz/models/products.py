@@ -1,7 +1,7 @@
-"""Matrix products and convolutions on the CPU, by the faster of torch's two libraries.
+"""Matrix products and convolutions on the CPU by the faster of the two libraries of torch.
 
-torch multiplies fp32 matrices on x86 by MKL, and 16-bit ones by oneDNN. On a core of an AMD EPYC (Zen 5) MKL reached 90
-GFLOP/s in fp32 and oneDNN 205. The results are those of MKL up to rounding.
+On x86, torch multiplies fp32 matrices with MKL and 16-bit matrices with oneDNN. On a core of an AMD EPYC (Zen 5) MKL
+reached 90 GFLOP/s in fp32 and oneDNN 205. The results are those of MKL up to rounding.
 """
 
 from __future__ import annotations
@@ -15,16 +15,16 @@ from torch import Tensor, nn
 
 Module = TypeVar("Module", bound=nn.Module)
 
-#: Multiplications from which on oneDNN's product is the faster one; preparing one of a new shape takes half a
-#: millisecond.
+#: Number of multiplications from which oneDNN's product is the faster one; the preparation for a new shape takes half
+#: a millisecond.
 LEAST_WORK = 2**23
 
 
 class OneDnnLinear(nn.Linear):
-    """A linear layer whose large products run in oneDNN while no gradients are recorded."""
+    """A linear layer whose large products are computed by oneDNN while no gradients are recorded."""
 
     def forward(self, input: Tensor) -> Tensor:
-        """Return the product with the weights, plus the bias: (..., out_features) for (..., in_features)."""
+        """Return the product with the weights plus the bias: (..., in_features) becomes (..., out_features)."""
         return linear(input, self.weight, self.bias)
 
 
@@ -67,7 +67,7 @@ def linear(tensor: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor
 
 
 class FusedConvolution(nn.Module):
-    """A convolution and the ReLU that may follow it, in one pass where no gradients are recorded.
+    """A convolution and an optional ReLU, computed in one pass while no gradients are recorded.
 
     Args:
         convolution: The convolution, whose weights are used as they are.
@@ -79,7 +79,7 @@ class FusedConvolution(nn.Module):
         self.convolution, self.relu = convolution, relu
 
     def forward(self, maps: Tensor) -> Tensor:
-        """Return the maps after the convolution and the ReLU: (B, C', h', w') for (B, C, h, w)."""
+        """Return the maps after the convolution and the ReLU: (B, C, h, w) becomes (B, C', h', w')."""
         inner = self.convolution
         if not _onednn_serves(maps, inner.weight, dtypes=(torch.float32, torch.bfloat16)):
             found = inner(maps)
@@ -90,7 +90,7 @@ class FusedConvolution(nn.Module):
 
 
 def _onednn_serves(*tensors: Tensor, dtypes: tuple[torch.dtype, ...] = (torch.float32,)) -> bool:
-    """Return whether tensors of these types can be multiplied in oneDNN, which records no gradients."""
+    """Return whether the tensors can be multiplied by oneDNN, which records no gradients."""
     return (
         not torch.is_grad_enabled()
         and all(tensor.dtype in dtypes and tensor.device.type == "cpu" for tensor in tensors)
@@ -100,7 +100,7 @@ def _onednn_serves(*tensors: Tensor, dtypes: tuple[torch.dtype, ...] = (torch.fl
 
 @cache
 def _onednn_available() -> bool:
-    """Return whether torch has oneDNN's product, on a processor with vectors of 256 or 512 bits."""
+    """Return whether torch has oneDNN's product and the processor has vectors of 256 or 512 bits."""
     return (
         torch.backends.mkldnn.is_available()
         and torch.backends.cpu.get_cpu_capability() in ("AVX2", "AVX512")

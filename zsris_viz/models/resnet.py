@@ -1,4 +1,4 @@
-"""CLIP with a ModifiedResNet and attention pooling, on open_clip's modules."""
+"""CLIP with a ModifiedResNet and attention pooling, built from open_clip's modules."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ class ResNetClip(LayeredModel):
         return self._folded.maps(pixels)
 
     def _last_maps(self, pixels: Tensor) -> Iterator[Tensor]:
-        """Yield the last map of each few images: on a CPU, small batches stay in its caches."""
+        """Yield the last maps in batches; on a CPU the batches are small, so that they fit in its caches."""
         for part in pixels.split(CPU_BATCH if self.device.type == "cpu" else max(1, len(pixels))):
             yield self._stages(part)[-1]
 
@@ -83,7 +83,7 @@ class ResNetClip(LayeredModel):
     def feature_map(self, images: Images, *, batch_size: int = 64, grad: bool = False) -> Tensor:
         """Return the last map before attention pooling.
 
-        A result of inference mode cannot require gradients, but its clone can:
+        A tensor that was computed in inference mode cannot require gradients, but its clone can:
         `clip.feature_map(image).clone().requires_grad_()`.
 
         Args:
@@ -92,7 +92,7 @@ class ResNetClip(LayeredModel):
             grad: Whether to run under autograd.
 
         Returns:
-            (B, C, h, w) in the model's dtype, not negative.
+            (B, C, h, w) in the model's `compute_dtype`, without negative values.
         """
         pixels = self.pixels(images)
         self.calls.images += len(pixels)
@@ -137,21 +137,22 @@ class ResNetClip(LayeredModel):
     ) -> Tensor | tuple[Tensor, Tensor]:
         """Pool a map of the last stage by attention.
 
-        The query (the mean position), the keys and the values all come from the given map. So a masked map,
-        `feature_map * mask`, gives the global feature of Global-Local CLIP for RN (masked attention pooling, eq. 3 and
+        The query (the mean position), the keys and the values all are computed from the given map. A masked map,
+        `feature_map * mask`, yields the global feature of Global-Local CLIP for RN (masked attention pooling, eq. 3 and
         Figure 3a). For a map of another size than the model's, the position embeddings are interpolated.
 
         Args:
             feature_map: (B, C, h, w).
-            return_weights: Whether to return the attention of the mean position as well.
-            batch_size: Number of maps at once.
+            return_weights: Whether to return the attention weights of the mean position as well.
+            batch_size: Number of maps that are pooled at once.
             grad: Whether to run under autograd.
 
         Returns:
-            (B, D) fp32, not normalised; or that and the weights (B, heads, 1 + h * w), whose rows sum to 1.
+            (B, D) fp32, not normalised; with `return_weights`, also the weights (B, heads, 1 + h * w), whose rows sum
+            to 1.
 
         Raises:
-            InvalidInputError: For a map of another shape.
+            InvalidInputError: If the map has another shape.
         """
         features = self._check_map(feature_map)
         self.calls.resumed += len(features)
@@ -161,18 +162,18 @@ class ResNetClip(LayeredModel):
             return (pooled, torch.cat([weights for _, weights in parts])) if return_weights else pooled
 
     def project(self, hidden: Tensor, *, negate: bool = False, grad: bool = False) -> Tensor:
-        """Return positions of the last map in the joint space, by the pooling's value and output projections.
+        """Project positions of the last map to the joint space by the pooling's value and output projections.
 
         Args:
             hidden: (..., C).
-            negate: Whether to flip the sign first.
+            negate: Whether to flip the sign before the projection.
             grad: Whether to run under autograd.
 
         Returns:
             (..., D) fp32, not normalised.
 
         Raises:
-            UnavailableError: For positions of an earlier stage, which has no projection to the joint space.
+            UnavailableError: If the positions belong to an earlier stage, which has no projection to the joint space.
         """
         if hidden.shape[-1] != self.width:
             raise UnavailableError(
@@ -189,8 +190,8 @@ class ResNetClip(LayeredModel):
     def dense_values(self, source: Trace | Images, *, grad: bool = False) -> Tensor:  # type: ignore[override]
         """Return a map in the joint space: the attention pooling, reduced to its value and output projections.
 
-        In MaskCLIP (Zhou et al., ECCV 2022) both are 1 x 1 convolutions with their biases, without attention and
-        without position embeddings.
+        As in MaskCLIP (Zhou et al., ECCV 2022), both are applied as 1 x 1 convolutions with their biases, without
+        attention and position embeddings.
 
         Args:
             source: A map (B, C, h, w), a trace of this tower, or images as for `embed_images`.
@@ -208,10 +209,10 @@ class ResNetClip(LayeredModel):
         return self.project(features.movedim(1, -1), grad=grad).movedim(-1, 1)
 
     def resume(self, hidden: Tensor, layer: int, **options: Any) -> NoReturn:
-        """Raise UnavailableError: an RN has no tokens between its stages.
+        """Raise UnavailableError, because an RN has no tokens between its stages.
 
         Raises:
-            UnavailableError: Always; it names masked attention pooling as the alternative.
+            UnavailableError: Always; the message names masked attention pooling as the alternative.
         """
         raise UnavailableError(
             f"{self.name} is an RN: it has no tokens, so no token masking by block. Mask its last map instead: "

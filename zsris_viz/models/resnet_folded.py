@@ -1,6 +1,6 @@
-"""A ResNet prepared for inference: batch norms and ReLUs folded into convolutions, weights in a layout that is fast.
+"""A ResNet prepared for inference, with batch norms folded into convolutions and weights in the channels-last layout.
 
-The maps are those of the original up to rounding, at a fraction of the CPU time: see tests/benchmarks/bench_resnet.py.
+The maps equal those of the original up to rounding and take less CPU time: see tests/benchmarks/bench_resnet.py.
 """
 
 from __future__ import annotations
@@ -18,10 +18,10 @@ from zsris_viz.models.products import FusedConvolution
 class FoldedResNet:
     """The stem and the stages of open_clip's `ModifiedResNet` in evaluation mode, without batch norms.
 
-    It is no `nn.Module`, so that it is no part of the model's weights: it is derived from them.
+    It is not an `nn.Module`, because its tensors are derived from the model's weights and are not parameters of it.
 
     Args:
-        visual: The tower, which is left as it is; later changes of its weights have no effect here.
+        visual: The tower, which is not modified; later changes of its weights have no effect here.
     """
 
     def __init__(self, visual: Any) -> None:
@@ -56,7 +56,7 @@ def _fold(module: nn.Module) -> None:
 
 def _fuse(module: nn.Module) -> None:
     """Fuse the convolutions conv1, conv2, conv3 with the ReLUs act1, act2, act3 where nothing lies between."""
-    residual = hasattr(module, "downsample")  # of a block, whose third ReLU comes after the addition
+    residual = hasattr(module, "downsample")  # in a residual block the third ReLU follows the addition
     for number in (1, 2, 3):
         convolution, relu = getattr(module, f"conv{number}", None), getattr(module, f"act{number}", None)
         if isinstance(convolution, nn.Conv2d) and isinstance(relu, nn.ReLU):

@@ -20,7 +20,7 @@ WEIGHTS = "model.safetensors"
 
 
 class RNModel(nn.Module):
-    """Image tower, text tower and scale of an RN CLIP as one trainable module.
+    """The image tower, text tower and logit scale of an RN CLIP as one trainable module.
 
     Args:
         config: The content of config.json in its folder: {"model_type": "clip_rn", "embed_dim": D, "vision": {...},
@@ -55,7 +55,7 @@ class RNModel(nn.Module):
         self.logit_scale = nn.Parameter(torch.tensor(2.6592))
 
     def encode_image(self, pixels: Tensor) -> Tensor:
-        """Return image features (B, D), not normalised, of pixels (B, 3, S, S); by batch statistics in train mode."""
+        """Return image features (B, D), not normalised, of pixels (B, 3, S, S); train mode uses batch statistics."""
         return self.visual(pixels)
 
     def encode_text(self, ids: Tensor, end: Tensor) -> Tensor:
@@ -65,7 +65,7 @@ class RNModel(nn.Module):
 
 
 def set_dtype(model: nn.Module, dtype: torch.dtype) -> nn.Module:
-    """Cast a model; batch norms stay in fp32 or better, because 8 bits of precision do not hold their statistics."""
+    """Cast a model; batch norms stay in fp32 or better, because bf16 is not precise enough for their statistics."""
     model.to(dtype)
     for module in model.modules():
         if isinstance(module, nn.BatchNorm2d):
@@ -79,8 +79,8 @@ def build_rn_model(state: Mapping[str, Tensor], activation: str, dtype: torch.dt
     Args:
         state: The tensors.
         activation: Name of the activation function in the text tower.
-        dtype: Type of the weights; batch norms stay in fp32.
-        copy: Whether the model must not share memory with `state`.
+        dtype: Number format of the weights; batch norms stay in fp32.
+        copy: Whether to copy the tensors, so that the model shares no memory with `state`.
 
     Raises:
         CorruptFileError: If tensors are missing, superfluous or of the wrong shape.
@@ -99,7 +99,7 @@ def build_rn_model(state: Mapping[str, Tensor], activation: str, dtype: torch.dt
 def _filled(
     config: Mapping[str, Any], weights: Iterable[tuple[str, Tensor]], dtype: torch.dtype, *, copy: bool
 ) -> RNModel:
-    with torch.device("meta"):  # the weights come next: nothing to initialise
+    with torch.device("meta"):  # the weights are assigned below and need no initialisation
         model = RNModel(config)
     assign_weights(model, weights, torch.promote_types(dtype, torch.float32), copy=copy)
     set_dtype(model, dtype)
@@ -113,9 +113,9 @@ def save_clip_rn(
 
     Args:
         model: The model.
-        folder: The folder; it is made if it does not exist.
+        folder: The folder; it is created if it does not exist.
         tokenizer: A tokenizer of transformers or a ClipTokenizer, whose files are written as well.
-        dtype: Type of the stored weights; batch norms are stored in fp32.
+        dtype: Number format of the stored weights; batch norms are stored in fp32.
 
     Returns:
         The folder, with config.json, model.safetensors and the files of the tokenizer.
@@ -150,7 +150,7 @@ def read_rn_folder(folder: Path, dtype: torch.dtype) -> RNModel:
 
     Raises:
         UnavailableError: If the configuration or the weights are missing.
-        CorruptFileError: If one of them cannot be read, or they do not fit together.
+        CorruptFileError: If one of them cannot be read, or the weights do not match the configuration.
     """
     config = read_json_object(folder / "config.json", FOLDER_REMEDY)
     if not (folder / WEIGHTS).is_file():

@@ -1,4 +1,4 @@
-"""Parts of every tower of blocks: tracing it, and resuming it from a state with masks."""
+"""Functions that all towers of transformer blocks share for tracing, and for resuming from a state with masks."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ def trace_blocks(
 
     Args:
         blocks: Blocks of a tower.
-        hidden: Tensor (B, T, C), layer 0.
+        hidden: (B, T, C), layer 0.
         attention: "eager" or "sdpa".
-        weights: Whether to keep the attention weights, too.
+        weights: Whether to keep the attention weights as well.
 
     Returns:
-        The states of layers 0 to L, and the attention weights of layers 0 to L, None for layer 0 and where they are
-        not kept.
+        The states of layers 0 to L, and the attention weights of layers 0 to L; the weights are None for layer 0, and
+        for all layers if they are not kept.
     """
     layers: list[Tensor] = [hidden]
     kept: list[Tensor | None] = [None]
@@ -59,11 +59,11 @@ def checked_attention_mask(mask: Tensor | None, hidden: Tensor, device: torch.de
 
     Args:
         mask: Floats (N, heads or 1, T, T), or None.
-        hidden: Tensor (B, T, C), the state that it is for.
+        hidden: (B, T, C), the state to which the mask is applied.
         device: Device of the tower.
 
     Raises:
-        InvalidInputError: The mask has another shape, or no floats.
+        InvalidInputError: If the mask has another shape, or does not hold floats.
     """
     if mask is None:
         return None
@@ -80,7 +80,7 @@ def common_batch(hidden: Tensor, *masks: Tensor | None) -> int:
     """Return the batch size to which a state and its masks are broadcast.
 
     Raises:
-        InvalidInputError: Two of them have different batch sizes, neither of which is 1.
+        InvalidInputError: If two of them have different batch sizes, neither of which is 1.
     """
     sizes = {len(part) for part in (hidden, *masks) if part is not None and len(part) != 1}
     if len(sizes) > 1:
@@ -91,7 +91,7 @@ def common_batch(hidden: Tensor, *masks: Tensor | None) -> int:
 
 
 def batch_rows(tensor: T, rows: slice) -> T:
-    """Return rows of a batch; a batch of one is expanded, and None stays None."""
+    """Return rows of a batch; a batch of size 1 is expanded, and None is returned as None."""
     if tensor is None:
         return tensor
     return tensor[rows] if len(tensor) != 1 else tensor.expand(rows.stop - rows.start, *tensor.shape[1:])

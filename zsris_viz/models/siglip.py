@@ -1,4 +1,4 @@
-"""SigLIP (Zhai et al., ICCV 2023) and SigLIP 2 (Tschannen et al., 2025) on the modules of transformers."""
+"""SigLIP (Zhai et al., ICCV 2023) and SigLIP 2 (Tschannen et al., 2025), built from the modules of transformers."""
 
 from __future__ import annotations
 
@@ -34,13 +34,13 @@ CLASSES = {"siglip": "SiglipModel", "siglip2": "Siglip2Model"}
 
 
 class Siglip(LayeredModel):
-    """SigLIP or SigLIP 2 with every block accessible. `load_clip` and `load_siglip` make one.
+    """SigLIP or SigLIP 2 with every block accessible. `load_clip` and `load_siglip` create instances.
 
     There is no CLS token: a learned query attends to the last layer's patch tokens (attention pooling), and the result
-    is the image feature. So traces have patch tokens only, `project` reads a patch as if it were the only one that is
-    pooled, and token masks have a value for each patch and act on the pooling, too. The text tower is not causal and is
-    read at the last position of texts that are padded to the context length. The NaFlex variant sees images squashed to
-    its square grid.
+    is the image feature. Traces have patch tokens only, `project` pools each patch as if it were the only one, and
+    token masks have a value for each patch and also act on the pooling. The text tower is not causal and is
+    read at the last position of texts that are padded to the context length. Images for the NaFlex variant are squashed
+    to its square grid.
 
     Methods that read the CLS token (Global-Local, Region token, CoPatch) are not defined for it; cropping, text-only
     and TAS are.
@@ -49,8 +49,8 @@ class Siglip(LayeredModel):
         model: The model of transformers, frozen.
         blocks: Its image blocks.
         attention: "eager" or "sdpa".
-        tokenizer: Pads every text to the context length.
-        logit_bias: Added to the scaled cosine; the sigmoid of the sum is the probability of a match.
+        tokenizer: The tokenizer, which pads every text to the context length.
+        logit_bias: Number that is added to the scaled cosine; the sigmoid of the sum is the probability of a match.
     """
 
     kind = "siglip"
@@ -58,7 +58,7 @@ class Siglip(LayeredModel):
 
     def __init__(self, model: Any, *, attention: str = "eager", **shared: Any) -> None:
         vision, text = model.config.vision_config, model.text_model
-        model.vision_model.head.float()  # the pooling is computed in fp32, because features in bf16 would tie
+        model.vision_model.head.float()  # the pooling is computed in fp32, because bf16 features often tie
         model.vision_model.post_layernorm.float()
         self.patch_size = vision.patch_size
         side = round(vision.num_patches**0.5) if model.config.model_type == "siglip2" else None
@@ -121,7 +121,7 @@ class Siglip(LayeredModel):
         return resized[0].flatten(1).T.to(table.dtype)
 
     def _pool(self, hidden: Tensor) -> Tensor:
-        """Return the final LayerNorm and attention pooling of tokens: (B, T, C) -> (B, D) fp32."""
+        """Apply the final LayerNorm and the attention pooling: (B, T, C) becomes (B, D) fp32."""
         vision = self.model.vision_model
         exact = hidden.to(torch.promote_types(hidden.dtype, torch.float32))
         return vision.head(vision.post_layernorm(exact))
@@ -141,11 +141,11 @@ class Siglip(LayeredModel):
         return Trace(layers, kept, grids=[grid] * len(layers), has_cls=False)
 
     def project(self, hidden: Tensor, *, negate: bool = False, grad: bool = False) -> Tensor:
-        """Return image tokens of a layer in the joint space, each pooled as if it were the only one.
+        """Project image tokens of a layer to the joint space; each is pooled as if it were the only one.
 
         Args:
             hidden: (..., C).
-            negate: Whether to flip the sign of the tokens first.
+            negate: Whether to flip the sign of the tokens before the pooling.
             grad: Whether to run under autograd.
 
         Returns:
@@ -173,20 +173,20 @@ class Siglip(LayeredModel):
         """Run the blocks that remain after `layer` and pool.
 
         Args:
-            hidden: (B, T, C), the state after `layer` blocks. One image (B = 1) serves any number of masks.
+            hidden: (B, T, C), the state after `layer` blocks. A single image (B = 1) is broadcast to all masks.
             layer: Number of blocks that have already run, 0 to L.
             token_mask: (N, T) floats that are multiplied into the tokens before every remaining block and before the
                 pooling.
             attention_mask: Additive mask (N, 1 or heads, T, T), the same in every block.
             return_hidden: Whether to return the last state (N, T, C) as well, before the final LayerNorm.
-            batch_size: Number of masks at once.
+            batch_size: Number of masks that are processed at once.
             grad: Whether to run under autograd.
 
         Returns:
-            (N, D) fp32, not normalised; or that and the state.
+            (N, D) fp32, not normalised; with `return_hidden`, a tuple of the features and the last state.
 
         Raises:
-            InvalidInputError: For a layer that does not exist, or shapes that do not match.
+            InvalidInputError: If the layer does not exist, or the shapes do not match.
         """
         check_layer(layer, self.num_layers)
         hidden = self._to_tower(hidden)
@@ -245,13 +245,14 @@ def load_siglip(
         name: The name in tables; by default the source.
         device: As for `load_clip`.
         dtype: As for `load_clip`.
-        preprocess: A preset or a Preprocess; "clip" stands for SigLIP's own, squashed with mean and deviation 0.5.
+        preprocess: A preset or a Preprocess; "clip" stands for that of SigLIP: squashing, with mean and standard
+            deviation 0.5.
         attention: "eager" or "sdpa".
 
     Raises:
         UnavailableError: If files are missing or cannot be fetched.
         CorruptFileError: If files are damaged or incomplete.
-        InvalidInputError: For a model of another kind.
+        InvalidInputError: If the model is of another kind.
     """
     where = resolve_device(device)
     kept = resolve_dtype(dtype, where)

@@ -1,4 +1,4 @@
-"""Text to the tokens of SigLIP and SigLIP 2, all texts padded to one length, as the models were trained."""
+"""Tokenizer of SigLIP and SigLIP 2, which pads all texts to one length, as in the training of the models."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from zsris_viz.models.tokenizer import Overflow, TextTokens
 
 
 class SiglipTokenizer:
-    """A tokenizer of transformers that pads every text to the context length; texts are put in lower case.
+    """A tokenizer of transformers that converts texts to lower case and pads them to the context length.
 
     The text feature is read at the last position, which is padding for all but the longest texts, and padding is not
-    masked: the models were trained like this.
+    masked, as in the training of the models.
 
     Args:
-        tokenizer: The tokenizer of transformers; its padding side is kept.
+        tokenizer: The tokenizer of transformers, whose padding side is used.
         context_length: Number of tokens of every text.
     """
 
@@ -65,9 +65,9 @@ class SiglipTokenizer:
         """Tokenize a batch.
 
         Args:
-            texts: A text or several.
-            on_overflow: What to do with a text of more tokens than the context length, which is cut: "warn", "error" or
-                "ignore".
+            texts: A text or a list of texts.
+            on_overflow: Treatment of a text with more tokens than the context length: "warn" (cut it with a warning),
+                "error" or "ignore" (cut it).
             allow_empty: Whether a text without visible characters is accepted.
             length: Only the context length is accepted, because the models read a text at its last position.
 
@@ -76,9 +76,9 @@ class SiglipTokenizer:
             padding.
 
         Raises:
-            InvalidTypeError: For anything but texts.
-            InvalidInputError: For no text, an empty one, another length, or an overlong text with
-                `on_overflow="error"`.
+            InvalidTypeError: If `texts` holds anything but texts.
+            InvalidInputError: If there is no text, a text is empty, `length` is another number, or a text is too long
+                with `on_overflow="error"`.
         """
         batch = (texts,) if isinstance(texts, str) else tuple(texts)
         if not batch:
@@ -114,7 +114,7 @@ class SiglipTokenizer:
         return TextTokens(texts=batch, ids=ids, attention_mask=mask, end=end, pieces=pieces, spans=spans, lost=lost)
 
     def _lost(self, text: str, on_overflow: Overflow) -> str:
-        """Return the end of a text that is cut off, "" for none."""
+        """Return the part of a text that is cut off at its end, or "" if there is none."""
         count = len(self.hf(text)["input_ids"])
         if count <= self.context_length:
             return ""
@@ -133,7 +133,7 @@ class SiglipTokenizer:
 
 
 def _find(text: str, pieces: Sequence[str]) -> list[tuple[int, int]]:
-    """Return the characters of each piece, found one after the other; empty where a piece is not in the text."""
+    """Return the character span of each piece, searched from left to right; empty if a piece is not in the text."""
     spans, start = [], 0
     for piece in pieces:
         word = piece.replace("▁", " ").strip()

@@ -11,16 +11,16 @@ from zsris_viz.models.blocks import norm_and_project, run_block
 
 
 class TextTower:
-    """A transformer over text tokens; causal, and read at the end token, for CLIP.
+    """A transformer over text tokens; for CLIP it is causal, and its feature is read at the end token.
 
     Attributes:
         model: The text model of transformers, for example a `CLIPTextModel`.
-        projection: Linear layer from the text width to D.
+        projection: Linear layer from the text width to the D channels of the joint space.
         attention: "eager" or "sdpa".
         causal: Whether a token attends only to itself and the tokens before it.
         blocks: The encoder layers.
         num_layers: Number of blocks.
-        width: Channels of a token.
+        width: Number of channels of a token.
         context_length: Largest number of tokens in a text.
         vocab_size: Number of entries in the vocabulary.
     """
@@ -36,7 +36,7 @@ class TextTower:
         self.vocab_size, self.width = model.embeddings.token_embedding.weight.shape
 
     def embed(self, ids: Tensor) -> Tensor:
-        """Return token plus position embeddings, layer 0: (B, T, C) for ids (B, T) int64."""
+        """Return layer 0, the sum of token and position embeddings: ids (B, T) int64 become (B, T, C)."""
         embeddings = self.model.embeddings
         return embeddings.token_embedding(ids) + embeddings.position_embedding.weight[: ids.shape[1]]
 
@@ -59,8 +59,8 @@ class TextTower:
         Args:
             hidden: (B, T, C), the state after `layer` blocks.
             layer: Number of blocks that have already run.
-            end: (B,) positions. With them, and without `layers`, the last block runs for these positions only.
-            mask: Additive mask that is broadcast to (B, heads, T, T), on top of the causal mask.
+            end: (B,) positions. If they are given and `layers` is None, the last block runs for these positions only.
+            mask: Additive mask that is broadcast to (B, heads, T, T), added to the causal mask.
             layers: List to which the state after each block is appended.
             attentions: List to which the weights of each block, (B, heads, T, T), are appended.
 
@@ -81,5 +81,5 @@ class TextTower:
         return hidden
 
     def project(self, hidden: Tensor) -> Tensor:
-        """Return the final LayerNorm and text projection of tokens: (..., D) for (..., C)."""
+        """Apply the final LayerNorm and the text projection to tokens: (..., C) becomes (..., D)."""
         return norm_and_project(hidden, self.model.final_layer_norm, self.projection)

@@ -1,4 +1,4 @@
-"""Text to CLIP tokens, with the way back: which characters each token covers."""
+"""Tokenizer of CLIP, which also returns the characters that each token covers."""
 
 from __future__ import annotations
 
@@ -31,10 +31,10 @@ class TextTokens:
         ids: (B, T) int64, padded.
         attention_mask: (B, T) int64, 1 on tokens and 0 on padding.
         end: (B,) int64, the position at which the text tower is read: the end token for CLIP.
-        pieces: The readable token strings of each text, start and end token included, padding not.
-        spans: The characters of `texts[b]`, (first, last + 1), that each of these tokens covers; empty for start and
-            end token.
-        lost: The part of each text that was cut off at the context length, "" for none.
+        pieces: The readable token strings of each text, with the start and end tokens and without padding.
+        spans: The characters of `texts[b]`, (first, last + 1), that each of these tokens covers; empty for the start
+            and end tokens.
+        lost: The part of each text that was cut off at the context length, or "".
     """
 
     texts: tuple[str, ...]
@@ -59,22 +59,22 @@ class TextTokens:
 
         Args:
             start: The first character.
-            end: The character after the last.
-            row: Which text.
+            end: The position after the last character.
+            row: Number of the text in the batch.
 
         Returns:
-            Positions; an empty list for white space, or characters that were cut off at the context length.
+            Positions; an empty list for white space, and for characters that were cut off at the context length.
         """
         return [i for i, (first, last) in enumerate(self.spans[row]) if first < end and last > start and last > first]
 
     def words(self, row: int = 0) -> list[tuple[str, tuple[int, int], list[int]]]:
-        """Return (word, (start, end) characters, token positions) for every word between white space of a text."""
+        """Return (word, (start, end) in characters, token positions) for each whitespace-separated word of a text."""
         found = re.finditer(r"\S+", self.texts[row])
         return [(match.group(), match.span(), self.tokens_of(*match.span(), row=row)) for match in found]
 
 
 class TextTokenizer(Protocol):
-    """What turns texts into the tokens of a `LayeredModel`."""
+    """Interface of the tokenizers of a `LayeredModel`."""
 
     context_length: int
 
@@ -91,15 +91,15 @@ class TextTokenizer(Protocol):
 
 
 class ClipTokenizer:
-    """Byte-pair encoding as CLIP uses it, on a `CLIPTokenizer` of transformers.
+    """The byte-pair encoding of CLIP, based on a `CLIPTokenizer` of transformers.
 
     A special token that is spelled out in a text (`"<|endoftext|>"`) is ordinary text: only the end of a text gets the
     end token. Characters that a small vocabulary lacks become the unknown token, with a ZsrisWarning.
 
     Args:
         tokenizer: The `CLIPTokenizer`.
-        context_length: Largest number of tokens, start and end token included.
-        clean: Whether to apply OpenAI's text repair first (ftfy, HTML entities), which transformers does not.
+        context_length: Largest number of tokens in a text, start and end tokens included.
+        clean: Whether to apply OpenAI's text cleaning (ftfy, HTML entities) first, which transformers leaves out.
         pad_id: Id for padding. OpenAI pads with 0, Hugging Face models with their pad token, the default.
     """
 
@@ -122,12 +122,12 @@ class ClipTokenizer:
 
         Args:
             vocab_size: Number of entries. A smaller vocabulary keeps the first merges, so that shared tokens keep their
-                ids; its last two ids are the start and end token, as in the whole one.
+                ids; its last two ids are the start and end tokens, as in the full vocabulary.
             context_length: Largest number of tokens in a text.
 
         Raises:
-            InvalidInputError: For fewer than 514 entries (256 bytes, each with and without word end, and two special
-                tokens) or more than 49408.
+            InvalidInputError: If `vocab_size` is below 514 (256 bytes, each with and without the end-of-word mark, and
+                two special tokens) or above 49408.
             UnavailableError: If open_clip is not installed.
         """
         if not 514 <= vocab_size <= OPENAI_VOCABULARY:
@@ -178,21 +178,21 @@ class ClipTokenizer:
         """Tokenize a batch.
 
         Args:
-            texts: A text or several.
-            on_overflow: What to do with a text beyond the context length, which is cut before its end token: "warn"
-                (a ZsrisWarning with the lost part), "error" or "ignore".
+            texts: A text or a list of texts.
+            on_overflow: Treatment of a text that exceeds the context length: "warn" (cut it before its end token, with
+                a ZsrisWarning that quotes the lost part), "error" or "ignore" (cut it).
             allow_empty: Whether a text without any token is accepted. (The feature of the empty text is the reference
                 of CLIP Surgery.)
-            length: Number of tokens to which texts are padded; by default that of the longest. Causal attention makes
-                the features independent of it.
+            length: Number of tokens to which texts are padded; by default that of the longest text. The
+                features do not depend on it, because attention is causal.
 
         Returns:
             The tokens, on the CPU.
 
         Raises:
-            InvalidTypeError: If a text is no string.
-            InvalidInputError: For no text, a text without a visible character, an unknown `on_overflow`, or an overlong
-                text with "error".
+            InvalidTypeError: If a text is not a string.
+            InvalidInputError: If there is no text, a text has no visible character, `on_overflow` is unknown or
+                `length` is out of range, or a text is too long with "error".
         """
         batch = (texts,) if isinstance(texts, str) else tuple(texts)
         if on_overflow not in get_args(Overflow):
@@ -257,7 +257,7 @@ class ClipTokenizer:
         return [self.start_id, *ids, self.end_id], [(0, 0), *spans, (len(text), len(text))], lost
 
     def _piece(self, token: int) -> str:
-        """Return a token as readable text; bytes that are part of a character show as the replacement character."""
+        """Return a token as readable text; incomplete characters become the replacement character."""
         if token in (self.start_id, self.end_id):
             return "[start]" if token == self.start_id else "[end]"
         raw = self.hf.convert_ids_to_tokens(token).removesuffix("</w>")
@@ -265,7 +265,7 @@ class ClipTokenizer:
 
 
 def _repair(text: str) -> str:
-    """Clean a text as OpenAI does: repair encoding and HTML entities, collapse white space, use lower case."""
+    """Clean a text as OpenAI does: repair encoding and HTML entities, collapse white space, convert to lower case."""
     import ftfy
 
     return " ".join(html.unescape(html.unescape(ftfy.fix_text(text))).split()).lower()

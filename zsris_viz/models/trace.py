@@ -1,4 +1,4 @@
-"""Traces of a tower's run, layer by layer, and the count of what a model has encoded."""
+"""The trace of a tower, with the states of all layers, and the counts of encoded images and texts."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from zsris_viz.models.tokenizer import TextTokens
 
 @dataclass
 class ClipCounter:
-    """Count of what a model has encoded.
+    """Numbers of inputs that a model has encoded.
 
     Attributes:
         images: Number of whole images.
@@ -33,15 +33,15 @@ class ClipCounter:
 
 @dataclass(frozen=True)
 class Trace:
-    """Every layer of one run of a tower.
+    """The states of all layers in one forward pass of a tower.
 
     Attributes:
-        layers: L + 1 hidden states (B, T, C) in the model's dtype, numbered like `hidden_states` in transformers.
-            Layer 0 enters the first block, layer l leaves the l-th block (block l - 1 when blocks are counted from 0),
-            and the last layer comes before the final LayerNorm. For an RN, layer 0 is the stem's map and layers 1 to 4
-            are those of the stages, (B, h * w, C) with the h, w and C of each stage.
-        attentions: L + 1 entries. `attentions[l]`, (B, heads, T, T) with rows that sum to 1, belongs to the block that
-            made layer l. Entry 0 is None, and so are all of an RN or of a trace without attentions.
+        layers: L + 1 hidden states (B, T, C) in the model's `compute_dtype`, numbered like `hidden_states` in
+            transformers. Layer 0 is the input of the first block, layer l is the output of the l-th block (block l - 1
+            if counted from 0), and the last layer is the input of the final LayerNorm. For an RN, layer 0 is the stem's
+            map and layers 1 to 4 are those of the stages, (B, h * w, C) with the h, w and C of each stage.
+        attentions: L + 1 entries. `attentions[l]`, (B, heads, T, T) with rows that sum to 1, belongs to the block
+            whose output is layer l. Entry 0 is None, and so are all entries for an RN or without attentions.
         grids: (rows, columns) of each layer's patch grid; empty for a text.
         tokens: The tokens of a text; None for an image.
         has_cls: Whether the first token of every layer is CLS.
@@ -65,7 +65,7 @@ class Trace:
         """Return the hidden state (B, T, C) of a layer; -1 is the last.
 
         Raises:
-            InvalidInputError: For a layer that does not exist.
+            InvalidInputError: If the layer does not exist.
         """
         if not -len(self.layers) <= number < len(self.layers):
             raise InvalidInputError(
@@ -77,7 +77,7 @@ class Trace:
         """Return the patch tokens (B, rows * columns, C) of an image's layer, row by row, without CLS.
 
         Raises:
-            InvalidInputError: For a text, or a layer that does not exist.
+            InvalidInputError: If this is the trace of a text, or the layer does not exist.
         """
         if not self.grids:
             raise InvalidInputError("a text trace has no patches; use .layer(number) for its tokens.")
@@ -94,7 +94,7 @@ class Trace:
         """Return the CLS token (B, C) of an image's layer.
 
         Raises:
-            InvalidInputError: For a text or a model without a CLS token.
+            InvalidInputError: If this is the trace of a text, or of a model without a CLS token.
         """
         if not (self.grids and self.has_cls):
             raise InvalidInputError(

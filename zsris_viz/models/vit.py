@@ -1,4 +1,4 @@
-"""CLIP with a Vision Transformer, on the modules of transformers' `CLIPModel`."""
+"""CLIP with a Vision Transformer, built from the modules of transformers' `CLIPModel`."""
 
 from __future__ import annotations
 
@@ -58,18 +58,18 @@ class VitClip(LayeredModel):
         self.grid = (self.image_size // self.patch_size,) * 2
 
     def embed_pixels(self, pixels: Tensor, *, grad: bool = False) -> Tensor:
-        """Return layer 0: patch and CLS embeddings plus positions, after the first LayerNorm.
+        """Return layer 0: patch and CLS embeddings plus position embeddings, after the first LayerNorm.
 
         Args:
-            pixels: (B, 3, H, W), normalised; the sides are multiples of the patch size. For another size than S the
-                position embeddings are interpolated bicubically for this call.
+            pixels: (B, 3, H, W), normalised; the sides are multiples of the patch size. If the size is not S, the
+                position embeddings are interpolated bicubically.
             grad: Whether to run under autograd.
 
         Returns:
             (B, 1 + rows * columns, C), CLS first.
 
         Raises:
-            InvalidInputError: If a side is no multiple of the patch size.
+            InvalidInputError: If a side is not a multiple of the patch size.
         """
         height, width = pixels.shape[-2:]
         patch = self.patch_size
@@ -120,12 +120,12 @@ class VitClip(LayeredModel):
         return norm_and_project(hidden, self.model.vision_model.post_layernorm, self.model.visual_projection)
 
     def project(self, hidden: Tensor, *, negate: bool = False, grad: bool = False) -> Tensor:
-        """Return tokens of any layer in the joint space, by the final LayerNorm and the visual projection.
+        """Project tokens of any layer to the joint space by the final LayerNorm and the visual projection.
 
         Args:
             hidden: (..., C).
-            negate: Whether to flip the sign of the tokens first. (CoPatch: intermediate patch tokens point away from
-                the text that describes them.)
+            negate: Whether to flip the sign of the tokens before the projection, as in CoPatch: intermediate patch
+                tokens tend to point away from the text that describes them.
             grad: Whether to run under autograd.
 
         Returns:
@@ -154,25 +154,25 @@ class VitClip(LayeredModel):
         """Run the blocks that remain after `layer` and read the image feature from CLS.
 
         Args:
-            hidden: (B, T, C), the state after `layer` blocks (`trace.layers[layer]`), CLS first. One image (B = 1)
-                serves any number of masks.
+            hidden: (B, T, C), the state after `layer` blocks (`trace.layers[layer]`), CLS first. A single
+                image (B = 1) is broadcast to all masks.
             layer: Number of blocks that have already run, 0 to L; with L only the head runs.
             token_mask: (N, T - 1) floats that are multiplied into the tokens after CLS before every remaining block, so
-                that a fraction compounds (Global-Local CLIP, eq. 3 and Figure 3b); CLS stays as it is.
+                that fractions are applied repeatedly (Global-Local CLIP, eq. 3 and Figure 3b); CLS is not changed.
             first_masked: The first block, counted from 0, before which the mask is applied; `layer` by default. The
                 blocks before it run once for all masks. Global-Local CLIP masks before blocks 9, 10 and 11 of 12:
                 `resume(trace.layers[9], 9, ...)`.
             attention_mask: Additive mask that is broadcast to (N, heads, T, T), the same in every block: 0 keeps, -inf
                 forbids.
             return_hidden: Whether to return the last state (N, T, C) as well, before the final LayerNorm.
-            batch_size: Number of masks at once.
+            batch_size: Number of masks that are processed at once.
             grad: Whether to run under autograd.
 
         Returns:
-            (N, D) fp32, not normalised; or that and the state.
+            (N, D) fp32, not normalised; with `return_hidden`, a tuple of the features and the last state.
 
         Raises:
-            InvalidInputError: For a layer or block that does not exist, or shapes that do not match.
+            InvalidInputError: If the layer or block does not exist, or the shapes do not match.
         """
         check_layer(layer, self.num_layers)
         first = layer if first_masked is None else first_masked
@@ -211,9 +211,9 @@ class VitClip(LayeredModel):
         """Return patch features by the value path of the last block (MaskCLIP, Zhou et al., ECCV 2022).
 
         In the last block the attention's output is replaced by its value path: LayerNorm, value projection and output
-        projection, each patch for itself. Then follow, as in the authors' ViT code, the residual and the feed-forward
-        part of the block, the final LayerNorm and the projection. ClearCLIP (Lan et al., 2024) drops the first two:
-        `residual=False, mlp=False`.
+        projection, applied to each patch separately. As in the authors' ViT code, the residual and the feed-forward
+        part of the block, the final LayerNorm and the projection follow. ClearCLIP (Lan et al., 2024) omits the
+        residual and the feed-forward part: `residual=False, mlp=False`.
 
         Args:
             source: A trace of this tower, or images as for `embed_images`.
