@@ -1,4 +1,4 @@
-"""Captions of proposals and of whole images behind one interface; each is computed once and kept on disk."""
+"""Captioners of proposals and of whole images; each caption is computed once and cached on disk."""
 
 import lazy_loader
 

@@ -1,4 +1,4 @@
-"""The common interface of captioners: images in, sentences out, each computed once."""
+"""The common interface of captioners, which describe images in a sentence."""
 
 from __future__ import annotations
 
@@ -18,27 +18,27 @@ from zsris_viz.io.cache import DiskCache, cache_folder, image_fingerprint, key_o
 from zsris_viz.masks import Masks
 from zsris_viz.miniature.photographs import warn_of_photograph
 
-#: Changes when captions would come out otherwise for the same settings, so that old entries are not taken.
+#: Version of the captions; it changes when the same settings give other captions, so that old entries are not used.
 VERSION = 1
 
 
 class Captioner(ABC):
-    """Describe images in a sentence, and keep the sentences on disk.
+    """Base class of captioners, which describe images in a sentence and cache the captions on disk.
 
-    A caption is kept under the content of the image, the mask, the style of the input and everything in `settings`, so
-    that the same region is never described twice, not even in another run.
+    The key of a caption in the cache is computed from the image, the mask, the style of the input and `settings`. The
+    model therefore processes the same region only once, also over several runs.
 
     Args:
-        name: Name shown in tables.
+        name: Name for tables.
         batch_size: Number of images in a batch; it does not change the captions.
-        cache: True for the user's cache folder (see :func:`zsris_viz.io.cache.cache_folder`), a DiskCache, or False for
-            none.
+        cache: True for the cache folder of the user (see :func:`zsris_viz.io.cache.cache_folder`), a DiskCache, or
+            False for no cache.
 
     Attributes:
-        name: Name shown in tables.
+        name: Name for tables.
         batch_size: Number of images in a batch.
         cache: The DiskCache, or None.
-        calls: Number of images that the model itself has processed.
+        calls: Number of images that the model has processed, without those whose captions were in the cache.
     """
 
     def __init__(self, name: str, *, batch_size: int = 32, cache: bool | DiskCache = True) -> None:
@@ -52,7 +52,7 @@ class Captioner(ABC):
     @property
     @abstractmethod
     def settings(self) -> dict[str, Any]:
-        """Return everything that changes a caption as plain values: the model, its weights and its decoding."""
+        """Return all settings that influence a caption as plain values: the model, its weights and its decoding."""
 
     @abstractmethod
     def _generate(self, images: list[Image.Image]) -> list[str]:
@@ -62,10 +62,10 @@ class Captioner(ABC):
         """Return one caption for each whole image.
 
         Args:
-            images: One image or a list of images; anything that :func:`zsris_viz.images.open_image` takes.
+            images: One image or a list of images, each in a form that :func:`zsris_viz.images.open_image` accepts.
 
         Returns:
-            The captions without white space around them, in the order of the images; "" if the model returns no text.
+            The captions without surrounding white space, in the order of the images; "" if the model returns no text.
         """
         pictures = [open_image(image) for image in _listed(images)]
         for picture in pictures:
@@ -86,18 +86,18 @@ class Captioner(ABC):
         """Return one caption for each proposal of an image.
 
         Args:
-            image: See :class:`~zsris_viz.methods.base.SceneFeatures`.
-            masks: N proposals; see :class:`~zsris_viz.methods.base.SceneFeatures`.
-            style: How a proposal is shown; see :func:`zsris_viz.captioning.regions.region_images`.
-            square: See :func:`zsris_viz.captioning.regions.region_images`.
-            margin: See :func:`zsris_viz.captioning.regions.region_images`.
-            sigma: See :func:`zsris_viz.captioning.regions.region_images`.
+            image: An image in a form that :func:`zsris_viz.images.open_image` accepts.
+            masks: N proposals at the size of the image: Masks, or an (N, H, W) array or tensor.
+            style: Background outside the mask; see :func:`zsris_viz.captioning.regions.region_images`.
+            square: Padding of the box; see :func:`zsris_viz.captioning.regions.region_images`.
+            margin: Margin around the box; see :func:`zsris_viz.captioning.regions.region_images`.
+            sigma: Standard deviation of the blur; see :func:`zsris_viz.captioning.regions.region_images`.
 
         Returns:
             N captions; "" if the model returns no text, and for an empty mask, which the model does not process.
 
         Raises:
-            InvalidInputError: An unknown style, or masks of another size than the image.
+            InvalidInputError: The style is unknown, or the masks differ from the image in size.
         """
         check_style(style, square, margin, sigma)
         picture = open_image(image)
@@ -128,7 +128,7 @@ class Captioner(ABC):
         return key_of(what="caption", version=VERSION, image=image, mask=mask, shown=shown, captioner=self.settings)
 
     def _answer(self, keys: list[str], draw: Any) -> list[str]:
-        """Return the captions by key, from the cache if they are there; the others are generated once each."""
+        """Return the caption for each key, from the cache if it has it; each other caption is generated once."""
         found: dict[str, str] = {}
         for key in dict.fromkeys(keys):
             entry = self.cache.get(key) if self.cache is not None else None

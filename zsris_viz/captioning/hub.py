@@ -1,4 +1,4 @@
-"""Published captioners through transformers: GIT, BLIP and BLIP-2, from the hub or a folder in their format."""
+"""Captioners of the transformers library, GIT, BLIP and BLIP-2, from the Hugging Face hub or from a folder."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from zsris_viz.models.huggingface import model_type, read_pretrained
 if TYPE_CHECKING:
     from zsris_viz.io.cache import DiskCache
 
-#: model_type of config.json -> (class in transformers, longest caption in tokens, beams).
+#: Class in transformers, largest number of tokens and number of beams for each `model_type` of `config.json`.
 KINDS = {
     "git": ("GitForCausalLM", 50, 1),
     "blip": ("BlipForConditionalGeneration", 20, 3),
@@ -26,29 +26,30 @@ KINDS = {
 }
 BUILTIN = 'load_captioner("miniature")'
 DTYPES = (torch.float32, torch.float16, torch.bfloat16)
-SAMPLED = 64  # numbers of each weight that go into the fingerprint
+SAMPLED = 64  # number of values of each weight that enter the fingerprint
 
 
 class HubCaptioner(Captioner):
-    """GIT (Wang et al., 2022), BLIP (Li et al., 2022) or BLIP-2 (Li et al., 2023). Made by `load_captioner`.
+    """A GIT (Wang et al., 2022), BLIP (Li et al., 2022) or BLIP-2 (Li et al., 2023) captioner; see `load_captioner`.
 
     Args:
-        name: Name shown in tables.
+        name: Name for tables.
         source: A folder, or a Hugging Face id.
-        device: By default CUDA if present, else the CPU.
-        dtype: Type of the weights; by default fp16 on CUDA, else fp32.
-        eight_bit: Quantise the weights to 8 bits with bitsandbytes; None: for BLIP-2 on CUDA if it is installed.
-        max_tokens: Longest caption in tokens; by default 50 for GIT, 20 for BLIP and 30 for BLIP-2.
-        beams: Number of beams, 1 for greedy decoding; by default 1 for GIT, 3 for BLIP, as in its authors' example, and
-            5 for BLIP-2, as in the code of TAS.
-        prompt: Text that a BLIP-2 caption continues, such as "a photo of"; it is not part of the caption.
+        device: Device of the model; None for CUDA if it is available, and otherwise the CPU.
+        dtype: Type of the weights; None for float16 on CUDA and float32 on other devices.
+        eight_bit: Whether to quantise the weights to 8 bits with bitsandbytes; None to do so for BLIP-2 on CUDA if
+            bitsandbytes is installed.
+        max_tokens: Largest number of tokens of a caption; None for 50 with GIT, 20 with BLIP and 30 with BLIP-2.
+        beams: Number of beams, 1 for greedy decoding; None for 1 with GIT, 3 with BLIP, as in its authors' example, and
+            5 with BLIP-2, as in the code of TAS.
+        prompt: Text that BLIP-2 continues, such as "a photo of"; it is not part of the caption.
         batch_size: See :class:`~zsris_viz.captioning.base.Captioner`.
         cache: See :class:`~zsris_viz.captioning.base.Captioner`.
 
     Attributes:
         kind: "git", "blip" or "blip-2".
-        model: The model of transformers.
-        processor: The processor of transformers.
+        model: The transformers model.
+        processor: The transformers processor.
         device: Device of the model.
         dtype: Type of the weights.
         eight_bit: Whether the weights are quantised.
@@ -97,7 +98,7 @@ class HubCaptioner(Captioner):
 
     @property
     def settings(self) -> dict[str, Any]:
-        """See `Captioner.settings`."""
+        """Return all settings that influence a caption, see `Captioner.settings`."""
         return {
             "kind": self.kind,
             "weights": self._fingerprint,
@@ -121,21 +122,21 @@ class HubCaptioner(Captioner):
             out = self.model.generate(**inputs, **limit, num_beams=self.beams, do_sample=False)
         tokens = out.cpu()
         if self.kind == "blip-2" and tokens.shape[1] >= start and (tokens[:, :start] == ids.cpu()).all():
-            tokens = tokens[:, start:]  # some versions of transformers give the prompt back, some do not
+            tokens = tokens[:, start:]  # only some versions of transformers return the prompt too
         return [text.strip() for text in self.processor.tokenizer.batch_decode(tokens, skip_special_tokens=True)]
 
     def _prompt_ids(self) -> torch.Tensor:
         """Return token ids (1, Q + L): placeholders of the image's query tokens, then the prompt or the start token."""
         config = self.model.config
         place = config.image_token_index
-        if place is None:  # the first publication of these checkpoints had no token for it: any id holds the place
+        if place is None:  # the first published checkpoints have no image token; any id can be used
             place = config.image_token_index = config.text_config.pad_token_id
         ids = self.processor.tokenizer(self.prompt)["input_ids"] if self.prompt else [config.text_config.bos_token_id]
         return torch.tensor([[place] * config.num_query_tokens + list(ids)], device=self.device)
 
 
 def _eight_bit(wanted: bool | None, kind: str, device: torch.device) -> bool:
-    """Return whether to quantise; None does so if it is supported and useful."""
+    """Return whether to quantise the weights; None means only for BLIP-2 on CUDA with bitsandbytes."""
     if wanted is False:
         return False
     from importlib.util import find_spec

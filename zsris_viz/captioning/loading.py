@@ -1,4 +1,4 @@
-"""Captioners by name: the built-in one, published ones, and folders in the same format."""
+"""Loading of captioners by name: the built-in captioner, published ones, and folders in the same format."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from zsris_viz.miniature import WEIGHTS
 if TYPE_CHECKING:
     from zsris_viz.captioning.base import Captioner
 
-#: Name -> Hugging Face id; "miniature" is in the package.
+#: Hugging Face id for each name; "miniature" is included in the package.
 PUBLISHED = {
     "git-base": "microsoft/git-base",
     "blip-base": "Salesforce/blip-image-captioning-base",
@@ -25,25 +25,28 @@ MINIATURE = WEIGHTS / "git"
 
 
 def captioner_names() -> list[str]:
-    """Return the names that `load_captioner` accepts besides Hugging Face ids and folders; imports no model."""
+    """Return the names that `load_captioner` accepts besides Hugging Face ids and folders."""
     return ["miniature", *PUBLISHED]
 
 
 def load_captioner(name: str | os.PathLike[str] | Captioner = "miniature", **settings: Any) -> Captioner:
-    """Return a captioner by name; one that is already loaded is returned as it is.
+    """Return a captioner by name; a captioner that is already loaded is returned unchanged.
 
     Args:
-        name: "miniature" (built in, trained on drawn scenes only), "git-base", "blip-base", "blip-large" or
-            "blip2-opt-2.7b" (downloaded), another Hugging Face id of a GIT, BLIP or BLIP-2 model such as
-            "microsoft/git-base-coco", or a folder in that format.
+        name: "miniature" (included in the package, trained on drawn scenes only), "git-base", "blip-base",
+            "blip-large" or "blip2-opt-2.7b" (downloaded), another Hugging Face id of a GIT, BLIP or BLIP-2 model such
+            as "microsoft/git-base-coco", or a folder in that format.
         **settings: Settings of the captioner: `device`, `dtype`, `eight_bit`, `max_tokens`, `beams`, `prompt`,
             `batch_size`, `cache`; see :class:`~zsris_viz.captioning.hub.HubCaptioner`.
 
+    Returns:
+        The captioner.
+
     Raises:
-        InvalidInputError: An unknown name or value.
-        InvalidTypeError: An unknown setting, or settings for a loaded captioner.
-        UnavailableError: The weights are not there.
-        CorruptFileError: The files cannot be read, are incomplete, or hold numbers that are not finite.
+        InvalidInputError: The name is unknown, or a value is not accepted.
+        InvalidTypeError: A setting is unknown, or settings are given for a loaded captioner.
+        UnavailableError: The weights are not available.
+        CorruptFileError: The files cannot be read, are incomplete, or contain values that are not finite.
     """
     from zsris_viz.captioning.base import Captioner
 
@@ -84,5 +87,5 @@ def load_captioner(name: str | os.PathLike[str] | Captioner = "miniature", **set
 
 @lru_cache(maxsize=2)
 def shared_captioner(name: str) -> Captioner:
-    """Return `load_captioner(name)`, loaded once for all scenes of a process."""
+    """Return the captioner of a name, which is loaded once for all scenes of a process."""
     return load_captioner(name)

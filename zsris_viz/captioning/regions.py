@@ -1,4 +1,4 @@
-"""The input of a captioner for a proposal: its box, with the background blurred, black, or unchanged."""
+"""Images of proposals for a captioner: the bounding box with a blurred, black or unchanged background."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from zsris_viz.errors import InvalidInputError
 from zsris_viz.images import gaussian_blur
 from zsris_viz.masks import Masks
 
-#: "blur" and "black" are the two inputs of TAS's Table 5; "none" is the plain box.
+#: "blur" and "black" are the two inputs in Table 5 of TAS; "none" does not change the background.
 STYLES = ("blur", "black", "none")
 SQUARES = ("none", "pad")
 SIGMA = 11.6
@@ -27,24 +27,24 @@ def region_images(
     margin: float = 0.0,
     sigma: float = SIGMA,
 ) -> list[Image.Image]:
-    """Return one image of each proposal, cut out at the image's own resolution.
+    """Return an image of each proposal, cut out at the resolution of the image.
 
     Args:
         image: An RGB image.
-        masks: N proposals of the image's size.
-        style: Background outside the mask: "blur" (the image itself, blurred), "black", or "none" (unchanged).
-        square: "none" keeps the box as it is, and the model's own processor resizes or crops it; "pad" first pads it
-            with black to a square, as TAS's code does.
+        masks: N proposals at the size of the image.
+        style: Background outside the mask: "blur" for the blurred image, "black", or "none" for the unchanged image.
+        square: "none" leaves the box unchanged, so that the processor of the model resizes or crops it; "pad" pads it
+            with black to a square, as in TAS's code.
         margin: Share of the box's width and height that is added on every side, clipped to the image; 0 is the tight
             box.
-        sigma: Standard deviation of the blur in pixels of the image; 11.6 is that of TAS's 75 x 75 kernel.
+        sigma: Standard deviation of the blur in pixels of the image; 11.6 is that of the 75 x 75 kernel of TAS.
 
     Returns:
-        N RGB images, each of its own size; one pixel for an empty mask.
+        N RGB images of different sizes.
 
     Raises:
-        InvalidInputError: An unknown style or square, a margin outside 0 to 10, a sigma that is not positive, or
-            masks of another size than the image.
+        InvalidInputError: The style or the padding is unknown, the margin is not between 0 and 10, sigma is not
+            positive, or the masks differ from the image in size.
     """
     check_style(style, square, margin, sigma)
     masks.validate(image)
@@ -66,7 +66,7 @@ def check_style(style: str, square: str, margin: float, sigma: float) -> None:
     """Check the settings of :func:`region_images`.
 
     Raises:
-        InvalidInputError: A value that is not accepted.
+        InvalidInputError: A value is not accepted.
     """
     if style not in STYLES:
         raise InvalidInputError(f"style={style!r} is unknown for a captioner's input; use one of {', '.join(STYLES)}.")
@@ -87,7 +87,7 @@ def _padded(cut: np.ndarray) -> np.ndarray:
 
 
 def _boxes(masks: Masks, margin: float) -> list[tuple[int, int, int, int]]:
-    """Return XYXY boxes with their margin, inside the image, of at least one pixel."""
+    """Return the XYXY boxes with their margin; each lies inside the image and has at least one pixel."""
     height, width = masks.size
     found = []
     for left, top, right, bottom in masks.boxes.tolist():

@@ -1,4 +1,4 @@
-"""Methods of zero-shot referring image segmentation: each predicts the mask that an expression means."""
+"""Methods of zero-shot referring image segmentation: each predicts the mask of an expression."""
 
 import lazy_loader
 

@@ -1,4 +1,4 @@
-"""What every method is: a description, a configuration with presets, and `predict`."""
+"""The common interface of methods: a description, a configuration with presets, and `predict`."""
 
 from __future__ import annotations
 
@@ -31,18 +31,18 @@ Need = Literal["layers", "captions", "wordnet"]
 
 @dataclass(frozen=True)
 class MethodInfo:
-    """What a table or a menu says about a method, and what the method needs.
+    """The description of a method for tables and menus, and its requirements.
 
     Attributes:
-        name: As in `get_method(name)`.
-        title: As printed in tables.
+        name: Name for `get_method`.
+        title: Name that is printed in tables.
         paper: Authors, venue and equations.
-        towers: Kinds of models whose layers the method can use, for example ("vit", "rn"). Without "layers" in `needs`
-            any `ImageTextModel` serves.
-        summary: One sentence.
+        towers: Kinds of models whose layers the method can use, for example ("vit", "rn"). Without "layers" in `needs`,
+            every `ImageTextModel` is accepted.
+        summary: Description of the method in one sentence.
         presets: Names of the presets, the default first.
-        needs: What the method needs besides features of images and texts: "layers" (the model must be a
-            `LayeredModel`), "captions" (a captioner, unless captions are given), "wordnet".
+        needs: Requirements besides features of images and texts: "layers" (the model must be a `LayeredModel`),
+            "captions" (a captioner, unless captions are given) and "wordnet".
     """
 
     name: str
@@ -60,11 +60,18 @@ class MethodInfo:
         object.__setattr__(self, "needs", frozenset(self.needs))
 
     def accepts(self, model: ImageTextModel) -> bool:
-        """Return whether the model can serve the method."""
+        """Return whether the method can use the model."""
         return "layers" not in self.needs or (isinstance(model, LayeredModel) and model.kind in self.towers)
 
     def require(self, model: ImageTextModel) -> None:
-        """Raise UnavailableError unless the model can serve the method."""
+        """Check that the method can use the model.
+
+        Args:
+            model: The model.
+
+        Raises:
+            UnavailableError: The method needs the layers of another kind of model.
+        """
         if not self.accepts(model):
             raise UnavailableError(
                 f"{self.title} needs the layers of a model of kind {' or '.join(self.towers)}; {model.name!r} is of "
@@ -79,26 +86,26 @@ class NoSettings:
 
 
 class Method(ABC):
-    """A way of predicting the mask that an expression means.
+    """Base class of all methods, which predict the mask of the object that an expression refers to.
 
-    Most methods choose among proposals and derive from :class:`RankingMethod`; one that draws a mask of its own derives
-    from this class and implements :meth:`predict_parts`.
+    Most methods choose among proposals and derive from :class:`RankingMethod`. A method that generates a mask of its
+    own derives from this class and implements :meth:`predict_parts`.
 
     Args:
-        preset: "default", or another of `presets`, for example "official": the authors' own computation.
-        **overrides: Fields of the configuration, on top of the preset. A mapping changes single fields of a nested
-            configuration: `crop={"fill": "blur"}`.
+        preset: Name of a preset, for example "default" or "official", which follows the authors' code.
+        **overrides: Fields of the configuration that replace those of the preset. A mapping changes single fields of a
+            nested configuration, as in `crop={"fill": "blur"}`.
 
     Attributes:
-        info: The MethodInfo.
+        info: Description of the method.
         Config: Dataclass of the configuration.
-        presets: Name of a preset -> values of fields.
+        presets: Values of configuration fields for the name of each preset.
         config: The frozen configuration in use.
         preset: Name of the preset.
 
     Raises:
-        InvalidInputError: An unknown preset, or a value that a field does not accept.
-        InvalidTypeError: An unknown field.
+        InvalidInputError: The preset is unknown, or a field does not accept a value.
+        InvalidTypeError: A field is unknown.
     """
 
     info: ClassVar[MethodInfo]
@@ -118,17 +125,23 @@ class Method(ABC):
         """Create the method with its settings for a dataset, see :mod:`zsris_viz.methods.dataset_settings`.
 
         Args:
-            dataset: Name of the dataset; an unknown one gets the settings that hold for all others.
+            dataset: Name of the dataset. For an unknown dataset only the settings that apply to all datasets are used.
             preset: As for the class.
-            **overrides: As for the class; they go before the dataset's settings.
+            **overrides: As for the class; they take precedence over the settings for the dataset.
+
+        Returns:
+            The method.
         """
         return cls(preset, **merge_settings(dataset_settings(cls.info.name, dataset, preset), overrides))
 
     def with_settings(self, **overrides: Any) -> Self:
-        """Return the same method with some settings changed.
+        """Return a copy of the method with other values of some settings.
 
         Args:
             **overrides: As for the class.
+
+        Returns:
+            The new method; this one does not change.
 
         Examples:
             >>> from zsris_viz.methods import get_method
@@ -141,12 +154,15 @@ class Method(ABC):
 
     @property
     def name(self) -> str:
-        """The method's name in the registry."""
+        """Return the name of the method in the registry."""
         return self.info.name
 
     @property
     def weights(self) -> str | None:
-        """Fingerprint of weights of the method's own, which tells results of two trainings apart; None without any."""
+        """Return a fingerprint of the method's own weights, or None if it has none.
+
+        The fingerprint distinguishes the results of two trainings.
+        """
         return None
 
     def __repr__(self) -> str:
@@ -155,24 +171,24 @@ class Method(ABC):
     def predict(
         self, scene: SceneFeatures, expression: str | Expression, *, parts: str = "parser", **given: Any
     ) -> Prediction:
-        """Predict the mask that `expression` means in `scene`.
+        """Predict the mask of the object that an expression refers to.
 
         Args:
             scene: Image, proposals and model.
             expression: The text, or an Expression of a dataset, whose gold parts are used only with `parts="gold"`.
-            parts: Where the text's parts come from that are not given: "parser" or "gold".
-            **given: Parts that are known: noun_phrase=, head=, context_tokens=, direction=, relation=,
-                relation_object=; for methods that use captions also captions= (a text for each proposal),
-                image_caption= and negatives= (a list of phrases, which may be empty).
+            parts: Source of the parts of the text that are not given: "parser" or "gold".
+            **given: Known parts of the expression: `noun_phrase`, `head`, `context_tokens`, `direction`, `relation` and
+                `relation_object`. For methods that use captions also `captions` (a text for each proposal),
+                `image_caption` and `negatives` (a list of phrases, which may be empty).
 
         Returns:
-            A Prediction; of methods that choose among proposals a Ranking, whose scores are empty and whose mask is all
-            False if there is no proposal.
+            A Prediction. Methods that choose among proposals return a Ranking; without proposals its scores are empty
+            and its mask is all False.
 
         Raises:
-            InvalidInputError: An empty expression.
-            InvalidTypeError: An unknown part.
-            UnavailableError: A model that the method cannot use.
+            InvalidInputError: The expression is empty.
+            InvalidTypeError: A part is unknown.
+            UnavailableError: The method cannot use the model.
         """
         self.info.require(scene.clip)
         return self._timed(scene, ExpressionParts(expression, given, source=parts, parser=scene.load_parser))
@@ -180,13 +196,16 @@ class Method(ABC):
     def predict_many(
         self, scene: SceneFeatures, expressions: Sequence[str | Expression], *, parts: str = "parser", **given: Any
     ) -> list[Prediction]:
-        """Predict for several expressions of one image; their texts pass the text tower in one batch first.
+        """Predict the masks for several expressions of one image, whose texts are embedded in one batch first.
 
         Args:
             scene: Image, proposals and model.
             expressions: Texts or Expressions.
             parts: As for :meth:`predict`.
             **given: As for :meth:`predict`; the same for all expressions.
+
+        Returns:
+            One prediction for each expression.
         """
         self.info.require(scene.clip)
         resolved = [ExpressionParts(text, given, source=parts, parser=scene.load_parser) for text in expressions]
@@ -195,12 +214,12 @@ class Method(ABC):
         return [self._timed(scene, text) for text in resolved]
 
     def texts_of(self, scene: SceneFeatures, text: ExpressionParts) -> list[str]:
-        """Return the strings that the method will embed for an expression."""
+        """Return the strings that the method embeds for an expression."""
         return [text.text]
 
     @abstractmethod
     def predict_parts(self, scene: SceneFeatures, text: ExpressionParts) -> Prediction:
-        """Predict for an expression with its parts; the part of :meth:`predict` that a method implements."""
+        """Predict the mask for an expression with its parts; :meth:`predict` calls this method."""
 
     def _timed(self, scene: SceneFeatures, text: ExpressionParts) -> Prediction:
         start = time.perf_counter()
@@ -209,18 +228,19 @@ class Method(ABC):
 
 
 class RankingMethod(Method):
-    """A method that scores every proposal and predicts the best one; it implements :meth:`score`."""
+    """Base class of methods that score every proposal and predict the best one; subclasses implement :meth:`score`."""
 
     @abstractmethod
     def score(self, scene: SceneFeatures, text: ExpressionParts) -> tuple[Tensor, dict[str, Any]]:
-        """Score the proposals of a scene, of which there is at least one.
+        """Score the proposals of a scene with at least one proposal.
 
         Args:
             scene: Image, proposals and model.
             text: The expression with its parts.
 
         Returns:
-            (N,) scores, higher is better, and the evidence by name. Scores of empty masks are replaced by -inf.
+            Tensor (N,) of scores, of which higher ones are better, and the evidence by name. The caller replaces the
+            scores of empty masks by -inf.
         """
 
     def predict(
@@ -233,7 +253,7 @@ class RankingMethod(Method):
         """Rank the proposals for an expression with its parts.
 
         Raises:
-            InvalidInputError: A score is not a number, as with damaged weights.
+            InvalidInputError: A score is nan or infinite, as with damaged weights.
         """
         scores, evidence = self.score(scene, text) if len(scene) else (torch.zeros(0), {})
         scores = scores.detach().float().cpu().clone()
@@ -255,5 +275,5 @@ class RankingMethod(Method):
 
 
 def _on_cpu(value: Any) -> Any:
-    """Return tensors as copies on the CPU: whoever draws them can change them without touching what the scene keeps."""
+    """Return a tensor as a copy on the CPU, so that changes to it do not affect the results of the scene."""
     return value.detach().cpu().clone() if isinstance(value, Tensor) else value

@@ -12,7 +12,7 @@ from zsris_viz.methods.features import SceneFeatures
 from zsris_viz.methods.settings import settings
 from zsris_viz.methods.texts import ExpressionParts
 
-#: What stands in for a caption without words: a text that is as true of every mask.
+#: Replacement of a caption without words, a text that applies equally to every mask.
 FALLBACK = "object"
 
 

@@ -1,4 +1,4 @@
-"""CLIP Surgery (Li et al., 2023): a second path of value-value attention; texts without what they share."""
+"""CLIP Surgery (Li et al., 2023): a second path of value-value attention, and texts without their common part."""
 
 from __future__ import annotations
 
@@ -27,21 +27,23 @@ class ClipSurgeryConfig:
     """Settings of :class:`ClipSurgery`.
 
     Attributes:
-        depth: ViT only: how many last blocks the second path replaces; None for 6, or all blocks of a tower with fewer.
-        size: Side of the input in pixels, a multiple of the patch size; None for the model's own. The authors also use
-            512.
-        others: Further texts of the set whose common part is removed; without any, the feature of the empty text is
-            removed instead.
-        weighted: With `others`, weigh every text by its share in the softmax of twice the similarities of CLS, before
-            the mean over the texts is removed (the authors' code).
+        depth: Number of last blocks of a ViT that the second path replaces; None for 6, or for all blocks of a tower
+            with fewer.
+        size: Side of the input in pixels, a multiple of the patch size; None for that of the model. The authors also
+            use 512.
+        others: Other texts. The part that they have in common with the expression is removed; without other texts, the
+            feature of the empty text is removed instead.
+        weighted: Whether, with `others`, every text is weighted by its share in the softmax of twice the similarities
+            of CLS before the mean over the texts is removed, as in the authors' code.
         normalise: "features" divides each token by its norm over the channels, so that similarities are cosines;
             "tokens" divides each channel by its norm over the tokens, CLS included (the authors' code before March
             2025).
-        rn_cls: RN only: what CLS is, by which texts are weighed and which counts in the norm over tokens: "pooled", the
-            model's own image feature; "values", value-value attention of the mean position (the authors' code).
+        rn_cls: CLS of an RN, which weights the texts and belongs to the tokens of the norm: "pooled", the image feature
+            of the model; "values", value-value attention of the mean position, as in the authors' code.
         templates: Prompts, each with "{}", whose normalised features are averaged. The authors average 85 of them.
-        stretch: Stretch the map to 0-1 before it is averaged (the authors' drawing; the ranking stays).
-        preprocess: Name of a preprocessing preset; None for the scene's own.
+        stretch: Whether the map is rescaled to 0-1 before it is averaged, as the authors do for drawing. The ranking
+            does not change.
+        preprocess: Name of a preprocessing preset; None for that of the scene.
     """
 
     depth: int | None = None
@@ -62,18 +64,21 @@ class ClipSurgeryConfig:
 
 
 class ClipSurgery(RankingMethod):
-    """The score of a mask is the mean inside it of the patches' similarity to the text, without the texts' common part.
+    """CLIP Surgery, which scores a mask by the mean similarity of its patches to the text.
 
-    ViT: the second path leaves the tower before its last six blocks; values attend to themselves, and the feed-forward
-    parts are left out. RN: the attention pooling with value-value attention, values normalised before they are compared
-    and the scale eight times as large, as in the authors' code.
+    The part of the similarity that the texts have in common is removed first.
 
-    Presets: "default", the mean of the similarities over the texts is removed; "official", the authors' current code,
-    which weighs texts by CLS. Their input transform is the default one: bicubic, squashed to a square, CLIP's mean and
-    standard deviation.
+    In a ViT, the second path leaves the tower before its last six blocks. Its values attend to themselves, and the
+    feed-forward parts are omitted. In an RN, the attention pooling uses value-value attention. The values are
+    normalised before they are compared, and the scale is eight times as large, as in the authors' code.
 
-    Evidence: map (rows, columns), bilinear to the image for drawing; text_feature (D,); redundant (D,) or None;
-    text_weights (T,) or None.
+    Presets: "default" removes the mean of the similarities over the texts. "official" follows the authors' current
+    code, which weights the texts by CLS. Both use the same input transform: bicubic resizing to a square, and CLIP's
+    mean and standard deviation.
+
+    Evidence: `map` (rows, columns), which is resized bilinearly to the image for drawing; `text_feature` (D,);
+    `redundant` (D,), the feature of the empty text, or None with other texts; `text_weights` (T,), or None if the texts
+    are not weighted.
     """
 
     info = MethodInfo(
@@ -95,7 +100,7 @@ class ClipSurgery(RankingMethod):
         return [prompt for string in self._set(text) for prompt in self._prompts(string)]
 
     def _set(self, text: ExpressionParts) -> list[str]:
-        """Return the expression and then the other texts, or the empty one."""
+        """Return the expression followed by the other texts, or by the empty text."""
         return [text.text, *(self.config.others or ("",))]
 
     def _prompts(self, text: str) -> list[str]:
@@ -135,16 +140,16 @@ def surgery_tokens(
 
     Args:
         scene: The scene.
-        preprocess: Makes the input, of any multiple of the patch size.
+        preprocess: Preprocessing of the image, with any multiple of the patch size as its size.
         depth: As in :class:`ClipSurgeryConfig`.
         normalise: As in :class:`ClipSurgeryConfig`.
         rn_cls: As in :class:`ClipSurgeryConfig`.
 
     Returns:
-        (1 + rows * columns, D) fp32, CLS first, and (rows, columns).
+        Tensor (1 + rows * columns, D) of float32, CLS first, and rows and columns of the grid.
 
     Raises:
-        InvalidInputError: A size that does not divide into patches, or a depth that the tower does not have.
+        InvalidInputError: The size is not a multiple of the patch size, or the depth exceeds the number of blocks.
     """
     clip, size = scene.layered, preprocess.size
     if size % clip.patch_size:
@@ -173,7 +178,7 @@ def value_value_attention(query: Tensor, key: Tensor, value: Tensor, normed: Ten
 
 
 def _rn_tokens(clip: ResNetClip, feature_map: Tensor, cls: str) -> Tensor:
-    """Run an RN's attention pooling with value-value attention: (1, C, g, g) -> (1 + g * g, D) fp32, not normalised."""
+    """Run an RN's attention pooling with value-value attention: (1, C, g, g) -> (1 + g * g, D), not normalised."""
     pool = clip.model.visual.attnpool
     with autograd_mode(False):
         grid = (feature_map.shape[-2], feature_map.shape[-1])

@@ -1,4 +1,4 @@
-"""Cropping: every proposal is cut out, seen alone, and compared with the expression (also "CLIP-only" in TAS)."""
+"""Cropping: every proposal is cut out and its crop is compared with the expression ("CLIP-only" in TAS)."""
 
 from __future__ import annotations
 
@@ -18,9 +18,10 @@ class CroppingConfig:
     """Settings of :class:`Cropping`.
 
     Attributes:
-        crop: How the crops are made.
-        text: What is compared: the "sentence", the whole expression, or its "noun-phrase".
-        preprocess: Name of a preprocessing preset; None for the scene's own.
+        crop: Settings of the crops.
+        text: Text that is compared with the crops: "sentence" for the whole expression, "noun-phrase" for its noun
+            phrase.
+        preprocess: Name of a preprocessing preset; None for that of the scene.
     """
 
     crop: CropVariant = CropVariant()
@@ -29,13 +30,16 @@ class CroppingConfig:
 
 
 class Cropping(RankingMethod):
-    """cos(E_v(crop(I * m)), E_t(T)): Global-Local CLIP eq. 4 alone, and the CLIP score S_v of TAS.
+    """Cropping, which scores a proposal by the similarity of its crop to the text, cos(E_v(crop(I * m)), E_t(T)).
 
-    Presets: "default", black background, CLIP's own normalisation, the box squashed to a square; "official", as in
-    GL-CLIP's code; "tas", as in TAS's code (the box padded to a square with black, then OpenAI's transform).
+    This is the local feature of Global-Local CLIP alone (eq. 4), and the CLIP score S_v of TAS.
 
-    Evidence: features (N, D) of the crops, text_feature (D,), boxes (N, 4), text (the string compared), crop
-    (CropVariant).
+    Presets: "default" uses a black background and CLIP's own normalisation, and resizes the box to a square. "official"
+    follows GL-CLIP's code. "tas" follows TAS's code, which pads the box with black to a square and applies OpenAI's
+    transform.
+
+    Evidence: `features` (N, D) of the crops, `text_feature` (D,), `boxes` (N, 4), `text` (the string that is compared)
+    and `crop` (the CropVariant).
     """
 
     info = MethodInfo(

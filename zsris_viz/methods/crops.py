@@ -1,7 +1,7 @@
 """Crops of an image around its proposals: box rules, backgrounds, squares, and the two ways of resizing.
 
-One :class:`CropVariant` says everything about a crop but colours' normalisation and interpolation, which belong to
-the :class:`~zsris_viz.models.preprocessing.Preprocess` it is used with.
+A :class:`CropVariant` defines everything about a crop except the normalisation of colours and the interpolation, which
+belong to the :class:`~zsris_viz.models.preprocessing.Preprocess`.
 """
 
 from __future__ import annotations
@@ -22,22 +22,23 @@ from zsris_viz.models.preprocessing import CLIP_MEAN, IMAGENET_MEAN, Preprocess
 
 @settings
 class CropVariant:
-    """How a proposal is cut out of its image.
+    """Settings of the crop of a proposal.
 
     Attributes:
-        fill: What replaces the background. "black"; "mean" (CLIP's mean colour, 0 after normalisation);
-            "imagenet-mean"; "blur" (the image itself, blurred by `sigma`); "none" (the background stays).
-        square: "squash" the box to the square input, or "pad" it to a square first (with the fill colour; black
-            around a blur).
+        fill: Replacement of the background: "black"; "mean" (CLIP's mean colour, which is 0 after normalisation);
+            "imagenet-mean"; "blur" (the image itself, blurred by `sigma`); "none" (the background does not change).
+        square: "squash" resizes the box to the square input; "pad" pads it to a square first, with the fill colour, or
+            with black if `fill` is "blur" or "none".
         box: "tight", the mask's bounding box; "freesolo", the rule of GL-CLIP's mask generator
             (:func:`freesolo_boxes`); "sam", a bounding box one pixel short on the right and bottom, as Segment
             Anything reports it; "image", the whole image.
         sigma: Standard deviation of the blur in pixels of the image. 11.6 is what OpenCV derives from TAS's 75 x 75
             kernel, 2.6 from HybridGL's 15 x 15.
-        pipeline: "pixels" fills 8-bit pixels, resizes, then normalises; "normalised" normalises the image first and
-            fills with the numbers of the fill colour *after* that (GL-CLIP's code: with "imagenet-mean" these are
-            0.485, 0.456, 0.406, no mean at all by then); "transform" fills 8-bit pixels and then applies OpenAI's
-            transform: shorter side to S, centre crop (TAS's code).
+        pipeline: "pixels" fills 8-bit pixels, resizes the crop, and then normalises it. "normalised" normalises the
+            image first and fills it with the values of the fill colour without normalising them (GL-CLIP's code; with
+            "imagenet-mean" these are 0.485, 0.456 and 0.406, which are not the mean of a normalised image).
+            "transform" fills 8-bit pixels and then applies OpenAI's transform, which resizes the shorter side to S and
+            crops the centre (TAS's code).
     """
 
     fill: Literal["black", "mean", "imagenet-mean", "blur", "none"] = "black"
@@ -52,10 +53,11 @@ def crop_boxes(masks: Masks, rule: str = "tight") -> Tensor:
 
     Args:
         masks: The proposals.
-        rule: As `CropVariant.box`.
+        rule: As `box` in :class:`CropVariant`.
 
     Returns:
-        (N, 4) int64 XYXY boxes, exclusive on the right and bottom, inside the image, at least 1 x 1 (empty masks too).
+        Tensor (N, 4) of int64, XYXY boxes in pixels, exclusive on the right and bottom. Every box lies inside the image
+        and has at least one pixel, also for an empty mask.
     """
     height, width = masks.size
     if rule == "image":
@@ -72,11 +74,18 @@ def crop_boxes(masks: Masks, rule: str = "tight") -> Tensor:
 
 
 def freesolo_boxes(masks: Masks) -> Tensor:
-    """Compute boxes as GL-CLIP's mask generator does, (N, 4) int64.
+    """Compute boxes as GL-CLIP's mask generator does.
 
-    They are the mean of the occupied columns (rows) plus and minus half their count, truncated towards zero. For an
-    unbroken object this is its bounding box moved by one pixel to the left and top; for one in several parts it is
-    smaller than that. A box may be of zero size at the left or top border, where the authors' code stops with an error.
+    The sides of a box are the mean of the occupied columns (rows) minus and plus half their number, truncated towards
+    zero. For a connected object this is its bounding box, shifted by at most one pixel to the left and top; for an
+    object with gaps it is smaller than its bounding box. A box at the left or top border can have size zero, for which
+    the authors' code stops with an error.
+
+    Args:
+        masks: The proposals.
+
+    Returns:
+        Tensor (N, 4) of int64, XYXY boxes in pixels.
     """
     data = masks.data.cpu()
     ends = []
@@ -90,19 +99,18 @@ def freesolo_boxes(masks: Masks) -> Tensor:
 
 
 def build_crops(image: Image.Image, masks: Masks, variant: CropVariant, preprocess: Preprocess) -> Tensor:
-    """Cut out crops at the tower's input size, normalised.
+    """Cut out the proposals and convert them to normalised inputs of the image tower.
 
-    Only the pixels inside each box are touched. An empty mask gives one pixel of background; its score is replaced
-    later.
+    An empty mask gives a crop of one background pixel; its score is replaced later.
 
     Args:
         image: The RGB image.
         masks: The proposals, of the image's size.
-        variant: How they are cut out.
+        variant: Settings of the crops.
         preprocess: Size S, mean and standard deviation, interpolation and antialiasing.
 
     Returns:
-        (N, 3, S, S) float32 on the CPU.
+        Tensor (N, 3, S, S) of float32 on the CPU.
     """
     masks.validate(image)
     boxes = crop_boxes(masks, variant.box).tolist()
@@ -130,7 +138,7 @@ def build_crops(image: Image.Image, masks: Masks, variant: CropVariant, preproce
 def _crops_of_normalised(
     image: Image.Image, data: Tensor, boxes: list[list[int]], variant: CropVariant, preprocess: Preprocess
 ) -> Tensor:
-    """Cut crops from the normalised image, with the numbers of the fill colour as background."""
+    """Cut crops from the normalised image, with the unnormalised values of the fill colour as background."""
     pixels = preprocess.full(image)
     if variant.fill == "blur":
         blurred = gaussian_blur(torch.from_numpy(np.array(image)).permute(2, 0, 1), variant.sigma)
@@ -149,7 +157,7 @@ def _crops_of_normalised(
 
 
 def _colour(variant: CropVariant) -> tuple[float, float, float]:
-    """Return the fill colour, 0-1."""
+    """Return the fill colour as red, green and blue, 0-1."""
     return {"mean": CLIP_MEAN, "imagenet-mean": IMAGENET_MEAN}.get(variant.fill, (0.0, 0.0, 0.0))
 
 
@@ -167,7 +175,7 @@ def _cut(background: Tensor, left: int, top: int, right: int, bottom: int) -> Te
 
 
 def _pad(crop: Tensor, colour: tuple[float, ...], *, symmetric: bool = False) -> Tensor:
-    """Pad (3, h, w) to a square; `symmetric` pads both sides alike, one pixel too little if h - w is odd."""
+    """Pad (3, h, w) to a square; `symmetric` pads both sides equally, so that one pixel is missing if h - w is odd."""
     _, height, width = crop.shape
     extra = abs(height - width)
     before, after = extra // 2, extra // 2 if symmetric else extra - extra // 2
@@ -181,7 +189,7 @@ def _pad(crop: Tensor, colour: tuple[float, ...], *, symmetric: bool = False) ->
 
 
 def _resize(crop: Tensor, preprocess: Preprocess) -> Tensor:
-    """Resize (3, h, w) uint8 to (3, S, S) uint8, rounded as Pillow rounds."""
+    """Resize (3, h, w) uint8 to (3, S, S) uint8, with the rounding of Pillow."""
     size = (preprocess.size, preprocess.size)
     if preprocess.antialias:
         return preprocess.resize_tensor(crop, size)
@@ -189,7 +197,7 @@ def _resize(crop: Tensor, preprocess: Preprocess) -> Tensor:
 
 
 def _transform(crop: Tensor, size: int) -> Tensor:
-    """Apply OpenAI's transform by Pillow: resize the shorter side to `size` and crop the centre, (3, S, S) uint8."""
+    """Apply OpenAI's transform with Pillow: resize the shorter side to `size` and crop the centre, (3, S, S) uint8."""
     from torchvision.transforms import InterpolationMode
     from torchvision.transforms.functional import center_crop, pil_to_tensor, resize
 

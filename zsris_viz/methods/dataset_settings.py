@@ -1,4 +1,4 @@
-"""Settings of methods that depend on the dataset, in one table with their sources."""
+"""Table of the settings of methods that depend on the dataset, with their sources."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from zsris_viz.methods.settings import merge_settings
 
 @dataclass(frozen=True)
 class DatasetSettings:
-    """One row of the table.
+    """A row of the table.
 
     Attributes:
         methods: Names of the methods.
         datasets: Names of the datasets; empty for all.
         values: Settings of the method.
-        source: Where the values come from.
-        preset: The only preset for which they hold; None for all.
+        source: Source of the values.
+        preset: Preset to which the values apply; None for all.
     """
 
     methods: tuple[str, ...]
@@ -28,7 +28,7 @@ class DatasetSettings:
     preset: str | None = None
 
 
-#: A later row counts more than an earlier one.
+#: A later row takes precedence over an earlier one.
 TABLE: tuple[DatasetSettings, ...] = (
     DatasetSettings(("global-local",), (), {"alpha": 0.95}, "Yu et al., CVPR 2023, section 4"),
     DatasetSettings(("global-local",), ("refcocog",), {"alpha": 0.85}, "Yu et al., CVPR 2023, section 4"),
@@ -66,8 +66,11 @@ def dataset_settings(method: str, dataset: str, preset: str = "default") -> dict
 
     Args:
         method: Name of the method.
-        dataset: Name of the dataset, in any spelling such as "RefCOCOg".
+        dataset: Name of the dataset; upper case and hyphens are ignored, as in "RefCOCOg".
         preset: Name of the preset.
+
+    Returns:
+        Values of settings by name; empty if none depend on the dataset.
 
     Examples:
         >>> dataset_settings("global-local", "RefCOCOg")
@@ -84,6 +87,6 @@ def dataset_settings(method: str, dataset: str, preset: str = "default") -> dict
 
 
 def _plain_name(dataset: str) -> str:
-    """Return a dataset's name in lower case without hyphens; "refcocog" for any version of it."""
+    """Return the name of a dataset in lower case without hyphens; "refcocog" for all its splits and for "gref"."""
     name = dataset.lower().replace("-", "")
     return "refcocog" if name.startswith("refcocog") or name == "gref" else name

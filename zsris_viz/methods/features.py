@@ -1,4 +1,4 @@
-"""Everything that depends on an image and its proposals but not on the expression, computed once for all methods."""
+"""Features that depend on an image and its proposals but not on the expression, computed once for all methods."""
 
 from __future__ import annotations
 
@@ -30,27 +30,27 @@ if TYPE_CHECKING:
     from zsris_viz.captioning.base import Captioner
 
 PreprocessLike = str | Preprocess | None
-#: Numbers in the widest activation of a batch on a CPU; larger batches are no faster.
+#: Number of values in the widest activation of a batch on a CPU; larger batches are no faster.
 CPU_ACTIVATIONS = 5_000_000
 
 
 class SceneFeatures:
-    """One image with its proposals and one model; features are computed on first use and kept.
+    """An image with its proposals and a model; features are computed on first use and kept.
 
-    Every method takes one of these, so that with many methods and expressions the image passes the tower once for
-    each preprocessing, each crop once for each kind of crop, and each distinct text once.
+    Methods share the features of a scene. For any number of methods and expressions, the model processes the image only
+    once for each preprocessing, the crops once for each kind of crop, and each distinct text once.
 
     Args:
         image: Anything that :func:`zsris_viz.images.open_image` accepts.
-        masks: The proposals, of the image's size: Masks, an (N, H, W) array or tensor, or a list of (H, W) ones, which
-            may be empty.
+        masks: The proposals at the size of the image: Masks, an (N, H, W) array or tensor, or a list of (H, W) arrays,
+            which may be empty.
         clip: The model.
-        parser: A Parser for expressions whose parts are not given; None for the package's own, loaded when needed.
+        parser: A Parser for expressions whose parts are not given; None for the default parser, loaded when needed.
         captioner: A Captioner, or a name for `load_captioner`, for the methods that use captions; None for the
-            miniature one, loaded when needed.
-        batch_size: Number of crops, or of masked copies of the image, that pass the tower at once; fewer on a CPU,
-            where larger batches are no faster and need more memory.
-        preprocess: Preprocessing where a method does not name its own; None for `clip.preprocess`.
+            miniature captioner, loaded when needed.
+        batch_size: Largest number of crops, or of masked copies of the image, in a batch. It is reduced on a CPU, where
+            larger batches are no faster and need more memory.
+        preprocess: Preprocessing for methods that do not specify one; None for `clip.preprocess`.
         texts: A TextCache of the same model, to share text features between images.
 
     Attributes:
@@ -60,14 +60,16 @@ class SceneFeatures:
         clip: The model.
         parser: The parser, or None.
         captioner: The captioner, its name, or None.
-        batch_size: Number of crops, or of masked copies of the image, that pass the tower at once.
+        batch_size: Largest number of crops, or of masked copies of the image, in a batch.
         texts: The TextCache.
         progress: Function that is called with a text, the number of finished proposals and their total; None for no
             reports.
-        results: What functions decorated with `once_per_scene` have computed.
+        results: Results of the functions that are decorated with `once_per_scene`.
 
     Raises:
-        InvalidInputError: Masks of another size than the image, an unknown preprocess, or a TextCache of another model.
+        InvalidInputError: The masks differ from the image in size, the preprocessing is unknown, or the TextCache
+            belongs to another model.
+        InvalidTypeError: `clip` is not a model.
     """
 
     def __init__(
@@ -111,16 +113,16 @@ class SceneFeatures:
 
     @property
     def empty(self) -> Tensor:
-        """(N,) bool: proposals without a pixel."""
+        """Return which proposals have no pixels, a tensor (N,) of bool."""
         return self.masks.areas == 0
 
     def report_progress(self, text: str, done: int, total: int) -> None:
-        """Report the progress of a computation over the proposals; the function may end it by raising."""
+        """Report the progress of a computation over the proposals; `progress` may raise an exception to stop it."""
         if self.progress is not None:
             self.progress(text, done, total)
 
     def load_parser(self) -> Any:
-        """Return the scene's parser; without one, load the package's own and keep it."""
+        """Return the parser of the scene; if it has none, load the default parser and keep it."""
         if self.parser is None:
             from zsris_viz.language import load_parser
 
@@ -129,15 +131,20 @@ class SceneFeatures:
 
     @property
     def layered(self) -> LayeredModel:
-        """The model, if its layers are accessible; UnavailableError if they are not."""
+        """Return the model after a check that its layers are accessible.
+
+        Raises:
+            UnavailableError: The model does not give access to its layers.
+        """
         return require_layers(self.clip, "This computation")
 
     # -- captions
 
     def load_captioner(self) -> Captioner:
-        """Return the scene's captioner; without one, load the miniature captioner and keep it.
+        """Return the captioner of the scene; if it has none, load the miniature captioner and keep it.
 
-        The miniature captioner was trained on drawn scenes only, so that it warns when the model is another CLIP.
+        The miniature captioner was trained on drawn scenes only. A warning is therefore issued if the model is not a
+        miniature one.
         """
         from zsris_viz.captioning import load_captioner, shared_captioner
 
@@ -155,7 +162,7 @@ class SceneFeatures:
         return load_captioner(self.captioner)
 
     def region_captions(self, style: str = "blur", **shown: Any) -> list[str]:
-        """Return a caption for each proposal as the captioner wrote it; see `Captioner.caption_regions`."""
+        """Return the unchanged caption of each proposal; see `Captioner.caption_regions` for the arguments."""
         return caption_regions(self, style, **shown)
 
     def image_caption(self) -> str:
@@ -165,11 +172,11 @@ class SceneFeatures:
     # -- the whole image
 
     def preprocess(self, preset: PreprocessLike = None, size: int | None = None) -> Preprocess:
-        """Return the scene's preprocessing, or another preset, for the tower's input or another size."""
+        """Return the preprocessing of the scene or a preset, for the input size of the tower or another size."""
         return get_preprocess(self._preprocess if preset is None else preset, size or self.clip.image_size)
 
     def pixels(self, preset: PreprocessLike = None, size: int | None = None) -> Tensor:
-        """Return the image as the tower's input, (1, 3, S, S) float32."""
+        """Return the image as input of the tower, a tensor (1, 3, S, S) of float32."""
         return self._pixels(self.preprocess(preset, size))
 
     @once_per_scene
@@ -177,10 +184,10 @@ class SceneFeatures:
         return preprocess.image(self.image)[None]
 
     def trace(self, preset: PreprocessLike = None, size: int | None = None) -> Trace:
-        """Return every layer of the image tower, computed once for each preprocessing; attentions are not kept.
+        """Return all layers of the image tower without attention weights, computed once for each preprocessing.
 
         Raises:
-            InvalidInputError: The preprocessing crops the image, so that masks would not lie where the tokens are.
+            InvalidInputError: The preprocessing crops the image, so that masks would not match the tokens.
         """
         preprocess = self.preprocess(preset, size)
         if preprocess.resize != "squash":
@@ -195,7 +202,7 @@ class SceneFeatures:
         return self.layered.trace_image(self._pixels(preprocess), attentions=False)
 
     def image_feature(self, preset: PreprocessLike = None) -> Tensor:
-        """Return the whole image in the joint space, (1, D) fp32, not normalised."""
+        """Return the feature of the whole image in the joint space, a tensor (1, D) of float32, not normalised."""
         return self._image_feature(self.preprocess(preset))
 
     @once_per_scene
@@ -205,7 +212,7 @@ class SceneFeatures:
         return self.layered.project(self.trace(preprocess).cls(-1))
 
     def feature_map(self, preset: PreprocessLike = None) -> Tensor:
-        """Return an RN's map before attention pooling, (1, C, g, g).
+        """Return the feature map of an RN before attention pooling, a tensor (1, C, g, g).
 
         Raises:
             UnavailableError: The model is a ViT, which has no such map.
@@ -221,12 +228,15 @@ class SceneFeatures:
     def grid_masks(
         self, *, keep_one: bool = True, antialias: bool = False, grid: tuple[int, int] | None = None
     ) -> Tensor:
-        """Return the masks on the token grid as fractions, (N, g, g) float32 on the tower's device.
+        """Return the share of each cell of the token grid that a mask covers.
 
         Args:
             keep_one: Whether a mask that vanishes on the grid keeps its largest cell.
             antialias: Whether masks are resized with antialiasing.
-            grid: (rows, columns); None for the tower's own.
+            grid: Rows and columns of the grid; None for the grid of the tower.
+
+        Returns:
+            Tensor (N, rows, columns) of float32, 0-1, on the device of the tower.
         """
         return self._grid_masks(keep_one, antialias, grid or self.layered.grid)
 
@@ -235,11 +245,11 @@ class SceneFeatures:
         return self.masks.to_grid(*grid, keep_one=keep_one, antialias=antialias).to(self.clip.device)
 
     def crops(self, variant: CropVariant | None = None, preset: PreprocessLike = None) -> Tensor:
-        """Return all crops as the tower's input, (N, 3, S, S) float32 on the CPU; they are not kept."""
+        """Return all crops as inputs of the tower, a tensor (N, 3, S, S) of float32 on the CPU, which is not kept."""
         return build_crops(self.image, self.masks, variant or CropVariant(), self.preprocess(preset))
 
     def crop_features(self, variant: CropVariant | None = None, preset: PreprocessLike = None) -> Tensor:
-        """Return the crops in the joint space, (N, D) fp32, not normalised; zeros for an empty mask."""
+        """Return the features of the crops, a tensor (N, D) of float32, not normalised; zeros for an empty mask."""
         return self._crop_features(variant or CropVariant(), self.preprocess(preset))
 
     @once_per_scene
@@ -247,7 +257,7 @@ class SceneFeatures:
         features = torch.zeros(len(self), self.clip.embed_dim, device=self.clip.device)
         present = (~self.empty).nonzero()[:, 0]
         done = 0
-        for rows in present.split(self.batch_size):  # pixels of one batch at a time
+        for rows in present.split(self.batch_size):  # only the crops of one batch are in memory at a time
             self.report_progress("crops", done, len(present))
             crops = build_crops(self.image, self.masks.select(rows), variant, preprocess)
             features[rows] = self.clip.embed_images(crops, batch_size=self.batch_size, crops=True)
@@ -263,21 +273,24 @@ class SceneFeatures:
         unit_map: bool = False,
         preset: PreprocessLike = None,
     ) -> Tensor:
-        """Return the global-context features of Global-Local CLIP (eq. 3), (N, D) fp32, not normalised.
+        """Return the global-context features of Global-Local CLIP (eq. 3).
 
-        ViT: before each of the last `masked_blocks` blocks every patch token is multiplied by its mask value; the
-        blocks before run once for all masks. RN: the feature map before attention pooling is multiplied by the mask,
-        then pooled.
+        In a ViT, every patch token is multiplied by its mask value before each of the last `masked_blocks` blocks; the
+        earlier blocks run once for all masks. In an RN, the feature map before attention pooling is multiplied by the
+        mask and then pooled.
 
         Args:
-            masked_blocks: k, ViT only; None for 3. 0 masks nothing.
-            keep_one: Whether a mask that vanishes on the grid keeps its largest cell; the authors leave it empty.
+            masked_blocks: Number of last blocks with masked tokens, for a ViT only; None for 3, 0 for no masking.
+            keep_one: Whether a mask that vanishes on the grid keeps its largest cell; in the authors' code it is empty.
             antialias: Whether masks are resized to the grid with antialiasing.
-            unit_map: RN only: whether the map is L2-normalised at each position first, as the authors do.
-            preset: Preprocessing; None for the scene's own.
+            unit_map: Whether the feature map of an RN is L2-normalised at each position first, as in the authors' code.
+            preset: Preprocessing; None for that of the scene.
+
+        Returns:
+            Tensor (N, D) of float32, not normalised.
 
         Raises:
-            InvalidInputError: There are fewer blocks.
+            InvalidInputError: The tower has fewer blocks.
             UnavailableError: `masked_blocks` was given for an RN, which has no tokens to mask.
         """
         preprocess = self.preprocess(preset)
@@ -298,16 +311,16 @@ class SceneFeatures:
     # -- texts
 
     def text(self, text: str) -> Tensor:
-        """Return a text in the joint space, (D,) fp32, not normalised."""
+        """Return the feature of a text, a tensor (D,) of float32, not normalised."""
         return self.texts.features([text])[0]
 
     def text_features(self, texts: Sequence[str]) -> Tensor:
-        """Return texts in the joint space, (n, D) fp32, not normalised; each distinct text is embedded once."""
+        """Return the features of texts, (n, D) of float32, not normalised; each distinct text is embedded once."""
         return self.texts.features(texts)
 
 
 def _largest_batch(clip: ImageTextModel) -> int:
-    """Return how many images should pass the tower at once: on a CPU those whose widest activations take 20 MB."""
+    """Return the largest useful batch: on a CPU, the number of images whose widest activations take 20 MB."""
     if clip.device.type != "cpu" or not isinstance(clip, LayeredModel):
         return sys.maxsize
     return max(1, CPU_ACTIVATIONS // ((1 + math.prod(clip.grid)) * 4 * clip.width))

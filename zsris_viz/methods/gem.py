@@ -1,4 +1,4 @@
-"""GEM, grounding everything (Bousselham et al., CVPR 2024): patch-text maps by self-self attention.
+"""GEM, the Grounding Everything Module (Bousselham et al., CVPR 2024): patch-text maps by self-self attention.
 
 These are functions rather than a method of the registry, because other methods and the notebooks use the heat map.
 """

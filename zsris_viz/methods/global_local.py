@@ -1,4 +1,4 @@
-"""Global-Local CLIP (Yu et al., CVPR 2023): global-context and local-context features of image and text, mixed."""
+"""Global-Local CLIP (Yu et al., CVPR 2023): mixed global-context and local-context features of image and text."""
 
 from __future__ import annotations
 
@@ -20,23 +20,24 @@ class GlobalLocalConfig:
     """Settings of :class:`GlobalLocal`.
 
     Attributes:
-        alpha: Weight of the global visual feature, 0-1 (eq. 5). 0.95 for RefCOCO and RefCOCO+, 0.85 for RefCOCOg,
-            see `for_dataset`.
+        alpha: Weight of the global visual feature, 0-1 (eq. 5): 0.95 for RefCOCO and RefCOCO+, 0.85 for RefCOCOg; see
+            `for_dataset`.
         beta: Weight of the sentence in the text feature, 0-1 (eq. 8).
-        masked_blocks: k, the number of last blocks before which patch tokens are masked; None is 3 for a ViT, and the
-            only value for an RN.
-        visual: "global-local", "global" (masking in the tower alone) or "local" (the crop alone).
-        textual: "global-local", "global" (the sentence alone) or "local" (the noun phrase alone). With `visual`, the
-            grid of Table 3.
-        mixing: "unit" normalises each feature before mixing and takes the cosine; "raw" mixes what comes out of the
-            towers and takes the cosine; "official" is "raw" for a ViT, while for an RN crop, sentence and noun phrase
-            are normalised, the global feature is not, and the score is a plain dot product.
-        keep_one: a mask that vanishes on the token grid keeps its largest cell.
-        unit_map: RN only: the feature map is L2-normalised at each position before masking.
-        crop: How the crops are made.
-        spaced: where the noun phrase is parsed, write the sentence in lower case with its words as the parser splits
-            them (official).
-        preprocess: a preset's name; None for the scene's own.
+        masked_blocks: Number k of last blocks before which patch tokens are masked; None for 3 in a ViT, and the only
+            accepted value for an RN.
+        visual: Visual features: "global-local" for both, "global" for masking in the tower alone, "local" for the crop
+            alone.
+        textual: Text features: "global-local" for both, "global" for the sentence alone, "local" for the noun phrase
+            alone. Together, `visual` and `textual` give the combinations of Table 3.
+        mixing: "unit" normalises each feature before mixing and takes the cosine. "raw" mixes the features without
+            normalisation and takes the cosine. "official" is "raw" for a ViT; for an RN it normalises the features of
+            crop, sentence and noun phrase but not the global feature, and takes the dot product.
+        keep_one: Whether a mask that vanishes on the token grid keeps its largest cell.
+        unit_map: Whether the feature map of an RN is L2-normalised at each position before masking.
+        crop: Settings of the crops.
+        spaced: Whether the sentence is put in lower case with one blank between the parser's tokens where the parser
+            finds the noun phrase, as in the authors' code.
+        preprocess: Name of a preprocessing preset; None for that of the scene.
     """
 
     alpha: Annotated[float, Field(ge=0, le=1)] = 0.95
@@ -53,18 +54,25 @@ class GlobalLocalConfig:
 
 
 class GlobalLocal(RankingMethod):
-    """Global-Local CLIP: f = alpha f_G + (1 - alpha) f_L against t = beta E_t(T) + (1 - beta) E_t(NP(T)) (eq. 1-8).
+    """Global-Local CLIP, which compares mixed visual features of proposals with mixed text features (eq. 1-8).
 
-    Presets: "default", CLIP's own preprocessing, every feature normalised before mixing; "official", the authors' code:
-    ImageNet normalisation, boxes and background of its crops, features mixed as they come out. Its scores are cosines
-    (RN: dot products), without the constant factor logit_scale that the code multiplies in. Its
-    preprocessing, "glclip", also takes over the detour of their data loader, which resizes each image to a shorter side
-    of 800 pixels for their mask generator, and back.
+    The score is the cosine of f = alpha f_G + (1 - alpha) f_L and t = beta E_t(T) + (1 - beta) E_t(NP(T)).
 
-    Evidence: part scores (N,), each feature alone against the mixed text, "global_scores" and "local_scores", and
-    "by_text", the visual feature against the sentence and the noun phrase alone; "global_features", "local_features",
-    "visual" (N, D); "text_feature" (D,), "sentence", "noun_phrase" (strings); "grid_masks" (N, g, g); "alpha",
-    "beta". What a variant leaves out is absent.
+    Presets: "default" uses CLIP's own preprocessing and normalises every feature before mixing. "official" follows the
+    authors' code: ImageNet normalisation, the boxes and the background of its crops, and features that are mixed
+    without normalisation. Its scores are cosines (dot products for an RN) without the constant factor logit_scale of
+    the code. Its preprocessing, "glclip", also resizes each image to a shorter side of 800 pixels and back, because the
+    authors' data loader does so for their mask generator.
+
+    Evidence; the values of a feature that is not used are absent:
+
+    - `global_scores`, `local_scores`: (N,), the scores of each visual feature alone with the mixed text.
+    - `by_text`: the scores (N,) of the visual feature with the sentence alone and the noun phrase alone, by name.
+    - `global_features`, `local_features`, `visual`: (N, D), the visual features and their mixture.
+    - `text_feature`: (D,), the feature of the mixed text.
+    - `sentence`, `noun_phrase`: the two texts.
+    - `grid_masks`: (N, g, g), the masks on the token grid.
+    - `alpha`, `beta`: the weights.
     """
 
     info = MethodInfo(
@@ -144,7 +152,7 @@ class GlobalLocal(RankingMethod):
 
 
 def _mix(parts: list[tuple[float, Tensor]]) -> Tensor:
-    """Weighted sum; a single part stays as it is."""
+    """Return the weighted sum of two features; a single feature is returned unchanged."""
     if len(parts) == 1:
         return parts[0][1]
     (weight, first), (rest, second) = parts

@@ -1,4 +1,4 @@
-"""Grad-CAM (Selvaraju et al., ICCV 2017) of the image-text logit, on RN and, by the `grad-cam` package, on ViT."""
+"""Grad-CAM (Selvaraju et al., ICCV 2017) of the image-text logit for RN and, with the `grad-cam` package, for ViT."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ class GradCamConfig:
     """Settings of :class:`GradCam`.
 
     Attributes:
-        sign: 1 for the gradient of the logit; -1 for the gradient of its negative (official).
-        relu: Keep only what speaks for the text.
-        unit_map: RN only: L2-normalise the feature map at each position before weighing its channels (official).
-        block: ViT only: the block whose first LayerNorm is explained, counted from 0, or from the last with negative
-            numbers. Its output is what the block's attention reads; in the last block, what CLS gathers from the
-            patches.
-        preprocess: Name of a preprocessing preset; None for the scene's own.
+        sign: 1 for the gradient of the logit; -1 for the gradient of its negative, as in the authors' code.
+        relu: Whether negative values of the map are set to 0.
+        unit_map: Whether the feature map of an RN is L2-normalised at each position before its channels are weighted,
+            as in the authors' code.
+        block: Block of a ViT whose first LayerNorm is used, counted from 0, or from the end with negative numbers. The
+            attention of the block reads the output of this LayerNorm.
+        preprocess: Name of a preprocessing preset; None for that of the scene.
     """
 
     sign: Literal[1, -1] = 1
@@ -41,16 +41,17 @@ class GradCamConfig:
 
 
 class GradCam(RankingMethod):
-    """The score of a mask is the mean inside it of the Grad-CAM of logit_scale * cos(E_v(I), E_t(T)).
+    """Grad-CAM, which scores a mask by the mean inside it of the Grad-CAM of logit_scale * cos(E_v(I), E_t(T)).
 
-    RN: of the last feature map, before attention pooling. ViT: of the first LayerNorm of a block (default the last),
-    its patch tokens reshaped to a map, by the `grad-cam` package's hooks, which are removed whatever happens.
+    For an RN, the map is that of the last feature map before attention pooling. For a ViT, it is that of the patch
+    tokens after the first LayerNorm of a block, by default the last one. The hooks of the `grad-cam` package are
+    removed afterwards, also after an error.
 
-    Presets: "default"; "official", the authors' code: the logit's sign flipped, no ReLU, the map normalised at each
-    position.
+    Presets: "default", and "official" as in the baseline of GL-CLIP's code: the negative logit, no ReLU, and for an RN
+    a feature map that is normalised at each position.
 
-    Evidence: map (g, g), not stretched, bilinear to the image for drawing; weights (C,) of the channels; logit;
-    text_feature (D,).
+    Evidence: `map` (g, g), which is not rescaled and is resized bilinearly to the image for drawing; `weights` (C,) of
+    the channels; `logit`; `text_feature` (D,).
     """
 
     info = MethodInfo(
@@ -83,12 +84,12 @@ class GradCam(RankingMethod):
 
 
 def _logit(clip: LayeredModel, image_features: Tensor, text_feature: Tensor) -> Tensor:
-    """Return logit_scale * cos, (B,)."""
+    """Return the logits, logit_scale times the cosines, (B,)."""
     return clip.logit_scale * F.cosine_similarity(image_features, text_feature[None])
 
 
 def _explain_rn(scene: SceneFeatures, text_feature: Tensor, config: GradCamConfig) -> tuple[Tensor, Tensor, float]:
-    """Last feature map and the logit's gradient there, (C, g, g) fp32 each, and the logit."""
+    """Return the last feature map and the gradient of the logit there, each (C, g, g), and the logit."""
     clip = require_rn(scene.clip, "Grad-CAM")
     feature_map = scene.feature_map(config.preprocess).clone().requires_grad_()
     logit = _logit(clip, clip.pool(feature_map, grad=True), text_feature)
@@ -97,7 +98,7 @@ def _explain_rn(scene: SceneFeatures, text_feature: Tensor, config: GradCamConfi
 
 
 class _Resumed(nn.Module):
-    """The tower from one block on, as the module that the hooks of `grad-cam` need: hidden state -> logit."""
+    """The part of the tower from a block on as a module, which maps the state before the block to the logit."""
 
     def __init__(self, clip: VitClip, layer: int, text_feature: Tensor) -> None:
         super().__init__()
@@ -110,7 +111,7 @@ class _Resumed(nn.Module):
 
 
 def _explain_vit(scene: SceneFeatures, text_feature: Tensor, config: GradCamConfig) -> tuple[Tensor, Tensor, float]:
-    """Patch tokens after the block's first LayerNorm and the logit's gradient there, (C, g, g) fp32, and the logit."""
+    """Return the first LayerNorm's patch tokens and the logit's gradient there, each (C, g, g), and the logit."""
     from pytorch_grad_cam.activations_and_gradients import ActivationsAndGradients
 
     clip = require_vit(scene.clip, "Grad-CAM")

@@ -32,27 +32,28 @@ def hybrid_features(
 ) -> Tensor:
     """Compute the feature of every proposal from its local image x and its global image y.
 
-    Before block l of the last blocks, with M the patch tokens' mask values (1 for CLS), and with a block that attends
-    through the mask when CLS attends to itself and to the patches inside the mask only:
+    M denotes the mask values of the patch tokens, with 1 for CLS. In a masked block, CLS attends only to itself and to
+    the patches inside the mask. Each of the last blocks computes one of the following:
 
-    - "g2l": x <- block(x + 2 M y), then y <- block(y) through the mask; CLS of x.
-    - "l2g": y <- block(x + 2 y) through the mask, with x <- block(x); CLS of y.
-    - "both": the sum of the two, each with a hybrid stream of its own beside x <- block(x) and y <- block(y).
-    - "token-masking": tokens of the whole image times M before each of the last blocks, as in Global-Local CLIP.
-    - "attention-masking": the whole image, its last blocks through the mask.
-    - "crop": the tower's feature of the tight crop on the background of the local image.
+    - "g2l": x <- block(x + 2 M y), then y <- masked_block(y). The feature is CLS of x.
+    - "l2g": y <- masked_block(x + 2 y), and x <- block(x). The feature is CLS of y.
+    - "both": the sum of the features of both directions, each of which has its own hybrid stream besides the plain
+      streams x <- block(x) and y <- masked_block(y).
+    - "token-masking": the tokens of the whole image are multiplied by M before the block, as in Global-Local CLIP.
+    - "attention-masking": the masked block is applied to the whole image.
+    - "crop": no fusion; the feature is that of the tight crop on the background of the local image.
 
     Args:
         scene: Image, proposals and a ViT.
-        preprocess: Makes the tower's input.
-        fusion: How the streams are fused.
-        fused_blocks: The number of last blocks in which they are.
-        local_image: How the local image is made of the image.
-        global_image: How the global image is made of the image.
-        keep_one: A mask that vanishes on the token grid keeps its largest cell.
+        preprocess: Preprocessing of the images.
+        fusion: Kind of fusion.
+        fused_blocks: Number of last blocks in which the streams are fused.
+        local_image: Settings of the local image.
+        global_image: Settings of the global image.
+        keep_one: Whether a mask that vanishes on the token grid keeps its largest cell.
 
     Returns:
-        (N, D) fp32, not normalised; zeros for an empty mask.
+        Tensor (N, D) of float32, not normalised; zeros for an empty mask.
 
     Raises:
         InvalidInputError: The tower has fewer blocks.
@@ -93,7 +94,7 @@ def _lower_blocks(clip: VitClip, pixels: Tensor, stop: int) -> Tensor:
 
 
 def _attention_mask(weights: Tensor, dtype: torch.dtype) -> Tensor:
-    """Return the additive mask (n, 1, T, T) by which CLS attends to itself and to patches with a positive weight."""
+    """Return the additive mask (n, 1, T, T) with which CLS attends only to itself and to patches of positive weight."""
     count, patches = weights.shape
     mask = torch.zeros(count, 1, 1 + patches, 1 + patches, dtype=dtype, device=weights.device)
     mask[:, 0, 0, 1:].masked_fill_(weights <= 0, -torch.inf)
@@ -101,7 +102,7 @@ def _attention_mask(weights: Tensor, dtype: torch.dtype) -> Tensor:
 
 
 def _attention_masked(clip: VitClip, hidden: Tensor, weights: Tensor, first: int) -> Tensor:
-    """Run the last blocks through the mask and read CLS: (n, T, C) -> (n, D)."""
+    """Run the last blocks with the attention mask and project CLS: (n, T, C) -> (n, D)."""
     mask = _attention_mask(weights, hidden.dtype)
     with autograd_mode(False):
         for block in clip.blocks[first:]:
@@ -110,7 +111,7 @@ def _attention_masked(clip: VitClip, hidden: Tensor, weights: Tensor, first: int
 
 
 def _fused(clip: VitClip, x: Tensor, y: Tensor, weights: Tensor, first: int, fusion: str) -> Tensor:
-    """Run the last blocks with the two streams fused and read CLS: (n, D)."""
+    """Run the last blocks with fusion of the two streams and project CLS: (n, D)."""
     mask = _attention_mask(weights, x.dtype)
     ones = torch.ones(len(weights), 1, dtype=x.dtype, device=weights.device)
     tokens = torch.cat([ones, weights.to(x.dtype)], dim=1)[..., None]

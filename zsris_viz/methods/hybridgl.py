@@ -18,7 +18,7 @@ from zsris_viz.methods.hybrid_features import Fusion, hybrid_features
 from zsris_viz.methods.settings import settings
 from zsris_viz.methods.texts import ExpressionParts
 
-BLUR = 2.6  # pixels, what OpenCV derives from a kernel of 15 x 15
+BLUR = 2.6  # pixels; OpenCV derives this value from a kernel of 15 x 15
 
 
 @settings
@@ -26,20 +26,20 @@ class HybridGlConfig:
     """Settings of :class:`HybridGl`.
 
     Attributes:
-        fusion: How the local and the global stream are fused, see
-            :func:`~zsris_viz.methods.hybrid_features.hybrid_features`: "g2l", "l2g" or "both"; "token-masking",
-            "attention-masking" and "crop" are the features of one image alone, for the ablation.
-        fused_blocks: The number of last blocks in which the streams are fused.
-        local_image: The image of the local stream: the background is a plain colour.
-        global_image: The image of the global stream: the background is blurred.
-        keep_one: A mask that vanishes on the token grid keeps its largest cell.
-        beta: Weight of the sentence in the text feature, 0-1; the noun phrase has the rest.
-        mixing: "unit" normalises both texts before mixing; "raw" mixes what comes out of the tower.
-        top_k: How many of the best proposals are candidates of the guided selection.
-        guidance: The selection among the candidates.
-        spaced: Where the noun phrase is parsed, write the sentence in lower case with its words as the parser splits
-            them (the authors' code).
-        preprocess: Name of a preprocessing preset; None for the scene's own.
+        fusion: Fusion of the local and the global stream, "g2l", "l2g" or "both", see
+            :func:`~zsris_viz.methods.hybrid_features.hybrid_features`. "token-masking", "attention-masking" and "crop"
+            use the features of a single image, for ablations.
+        fused_blocks: Number of last blocks in which the streams are fused.
+        local_image: Settings of the image of the local stream, whose background is a plain colour by default.
+        global_image: Settings of the image of the global stream, whose background is blurred by default.
+        keep_one: Whether a mask that vanishes on the token grid keeps its largest cell.
+        beta: Weight of the sentence in the text feature, 0-1; the noun phrase has the weight 1 - beta.
+        mixing: "unit" normalises both text features before mixing; "raw" mixes them without normalisation.
+        top_k: Number of the best proposals that are candidates of the guided selection.
+        guidance: Settings of the selection among the candidates.
+        spaced: Whether the sentence is put in lower case with one blank between the parser's tokens where the parser
+            finds the noun phrase, as in the authors' code.
+        preprocess: Name of a preprocessing preset; None for that of the scene.
     """
 
     fusion: Fusion = "g2l"
@@ -56,23 +56,26 @@ class HybridGlConfig:
 
 
 class HybridGl(RankingMethod):
-    """Hybrid features against sentence and noun phrase; the best proposals are guided by relations and a heat map.
+    """HybridGL, which compares hybrid features with the text and selects among the best proposals by spatial guidance.
 
-    1. Every proposal is shown twice: locally on a plain background and globally on a blurred one. Both images pass the
-       same ViT, and its last blocks fuse them (G2L: the global stream into the local one).
-    2. Text: beta E_t(T) + (1 - beta) E_t(noun phrase). The score is the cosine.
-    3. Among the best three: 0.4 r + 0.6 c, with the relation term r and the spatial coherence c of
+    The method has three steps:
+
+    1. Every proposal gives two images, a local one with a plain background and a global one with a blurred background.
+       Both images pass the same ViT, whose last blocks fuse them (by default the global stream into the local one).
+    2. The base score is the cosine of this feature and beta E_t(T) + (1 - beta) E_t(noun phrase).
+    3. The best three proposals are scored by 0.4 r + 0.6 c, with the relation term r and the spatial coherence c of
        :mod:`zsris_viz.methods.guidance`.
 
-    The score of a candidate is what the selection gives it. All other proposals come below, in the order of their
-    cosines.
+    All other proposals are ranked below these candidates in the order of their cosines.
 
-    Presets: "default", CLIP's own preprocessing, masks compared by centroid and area; "official", the authors' public
-    code: ImageNet normalisation, the local image filled with CLIP's mean after normalisation, boxes compared, softmax
-    of the relation term. Its proposals are those of SAM ViT-H with 8 points a side.
+    Presets: "default" uses CLIP's own preprocessing and compares masks by centroid and area. "official" follows the
+    authors' public code: ImageNet normalisation, a background of the local image that is filled with CLIP's mean after
+    normalisation, relations of boxes, and the softmax of the relation term. The proposals of the authors come from SAM
+    ViT-H with 8 points per side.
 
-    Evidence: features (N, D), text_feature (D,), sentence, noun_phrase; base_scores (N,) cosines; candidates (list);
-    selection (candidates,); and what :func:`~zsris_viz.methods.guidance.selection.select` adds.
+    Evidence: `features` (N, D), `text_feature` (D,), `sentence`, `noun_phrase`, `base_scores` (N,) with the cosines,
+    `candidates` (a list of indices), `selection` (candidates,) with their scores, and the evidence of
+    :func:`~zsris_viz.methods.guidance.selection.select`.
     """
 
     info = MethodInfo(
@@ -106,7 +109,7 @@ class HybridGl(RankingMethod):
         return [text.text, text.noun_phrase, *guidance_texts(text, self.config.guidance)]
 
     def features(self, scene: SceneFeatures) -> Tensor:
-        """Return the hybrid feature of every proposal, (N, D) fp32, not normalised; computed once for each image."""
+        """Return the hybrid features, a tensor (N, D) of float32, not normalised; computed once for each image."""
         config = self.config
         return hybrid_features(
             scene,

@@ -1,4 +1,4 @@
-"""Methods by name: those of the package, of installed packages, and of this process."""
+"""Loading of methods by name: built-in methods, those of installed packages, and those registered in this process."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ _METHODS: Registry[type[Method]] = Registry(
 
 
 def register_method(cls: type[M]) -> type[M]:
-    """Register a class of your own in this process under the name in its `info`; a decorator.
+    """Register a method class in this process under the name in its `info`; this function is a class decorator.
 
     An installed package registers its methods through the entry-point group `zsris_viz.methods` instead.
 
@@ -51,27 +51,31 @@ def method_class(name: str) -> type[Method]:
     """Return the class of a method.
 
     Raises:
-        InvalidInputError: The name is unknown; the message lists those that exist.
-        UnavailableError: The package that brings the method cannot be imported.
+        InvalidInputError: The name is unknown; the message lists the known names.
+        UnavailableError: The package that provides the method cannot be imported.
     """
     return _METHODS.load(name)
 
 
 def get_method(name: str, preset: str = "default", **config: Any) -> Method:
-    """Create a method by name, with settings on top of a preset.
+    """Create a method by name from a preset and changed settings.
 
     Args:
         name: One of `method_names()`.
         preset: Name of a preset of the method.
-        **config: Fields of its configuration, for example `alpha=0.85`, or `crop={"fill": "blur"}` for a nested one.
+        **config: Fields of the configuration, for example `alpha=0.85`, or `crop={"fill": "blur"}` for a field of a
+            nested configuration.
+
+    Returns:
+        The method.
 
     Raises:
-        InvalidInputError: An unknown name, preset or value.
-        InvalidTypeError: An unknown setting.
+        InvalidInputError: The name or the preset is unknown, or a value is not accepted.
+        InvalidTypeError: A setting is unknown.
     """
     return method_class(name)(preset, **config)
 
 
 def list_methods() -> list[MethodInfo]:
-    """Return the description of every method, in the order of the tables."""
+    """Return the descriptions of all methods in the order of the tables."""
     return [cls.info for _, cls in _METHODS.items()]

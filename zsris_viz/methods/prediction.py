@@ -1,4 +1,4 @@
-"""What a method returns: a mask with the evidence for it, and for methods that choose among proposals a ranking."""
+"""Results of methods: a mask with its evidence, and for methods that choose among proposals a ranking."""
 
 from __future__ import annotations
 
@@ -17,12 +17,13 @@ class Prediction:
     """The mask that a method predicts for one expression.
 
     Attributes:
-        mask: (H, W) bool tensor on the CPU; all False if nothing was found.
+        mask: Tensor (H, W) of bool on the CPU; all False if there is no prediction.
         method: Name of the method.
-        expression: The text.
-        evidence: What explains the mask, for drawing: maps, features and part scores by name. Each method's docstring
-            lists its own. Tensors are on the CPU.
-        seconds: Wall-clock time of the prediction; features that the scene kept from an earlier one cost nothing.
+        expression: Text of the expression.
+        evidence: Intermediate results by name, such as maps, features and partial scores, which are listed in the
+            docstring of each method. Tensors are on the CPU.
+        seconds: Wall-clock time of the prediction in seconds, without the time of features that the scene had computed
+            before.
     """
 
     mask: Tensor
@@ -38,8 +39,8 @@ class Prediction:
             masks: The proposals of the scene.
 
         Returns:
-            The prediction itself if it is a Ranking; else a Ranking by the IoU of each proposal with the predicted
-            mask, of which none is chosen.
+            A Ranking by the IoU of each proposal with the predicted mask, without a chosen proposal. A Ranking returns
+            itself.
         """
         scores = masks.iou(self.mask)[:, 0].float().cpu() if len(masks) else torch.zeros(0)
         scores[masks.areas.cpu() == 0] = -torch.inf
@@ -54,7 +55,7 @@ class Prediction:
         )
 
     def describe(self) -> str:
-        """Say in a few words which mask was predicted."""
+        """Return a short description of the predicted mask."""
         return "no mask" if not bool(self.mask.any()) else "a mask that is not among the proposals"
 
     def __repr__(self) -> str:
@@ -67,8 +68,9 @@ class Ranking(Prediction):
     """The proposals of one image, scored for one expression; the predicted mask is the best one.
 
     Attributes:
-        scores: (N,) float32 tensor on the CPU, higher is better; -inf for an empty mask.
-        chosen: Index of the best proposal, the first of equals; None if no proposal has a pixel.
+        scores: Tensor (N,) of float32 on the CPU, of which higher ones are better; -inf for an empty mask.
+        chosen: Index of the best proposal, the first one if several have the same score; None if all proposals are
+            empty or the ranking was made from a predicted mask.
     """
 
     scores: Tensor
@@ -76,11 +78,11 @@ class Ranking(Prediction):
 
     @property
     def order(self) -> list[int]:
-        """Indices from best to worst; equals keep their order."""
+        """Return the indices of the proposals from best to worst; those with equal scores keep their order."""
         return torch.argsort(self.scores, descending=True, stable=True).tolist()
 
     def top(self, count: int = 5) -> list[tuple[int, float]]:
-        """Return (index, score) of the best `count` proposals."""
+        """Return the index and the score of each of the best `count` proposals."""
         return [(index, float(self.scores[index])) for index in self.order[:count]]
 
     def rank(self, masks: Masks) -> Ranking:
@@ -88,5 +90,5 @@ class Ranking(Prediction):
         return self
 
     def describe(self) -> str:
-        """Say in a few words which mask was predicted."""
+        """Return a short description of the predicted mask."""
         return super().describe() if self.chosen is None else f"mask {self.chosen} of {len(self.scores)}"

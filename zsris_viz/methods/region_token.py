@@ -30,7 +30,7 @@ class RegionTokenConfig:
         stem_padding: Whether the image is padded by (patch - 1) // 2 zero pixels before it is cut into patches, which
             shifts it by about half a patch against the masks, and position embeddings are rounded to 16 bits. Both are
             side effects of the authors' upsampling option.
-        preprocess: Name of a preprocessing preset; None for the scene's own.
+        preprocess: Name of a preprocessing preset; None for that of the scene.
     """
 
     membership: Literal["half", "nearest"] = "half"

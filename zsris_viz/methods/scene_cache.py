@@ -1,4 +1,4 @@
-"""Results that a scene keeps: computed once for an image and its proposals, whatever the expression."""
+"""Caching of results that depend on an image and its proposals but not on the expression."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ T = TypeVar("T")
 
 
 class KeepsResults(Protocol):
-    """What has a dictionary of results, such as SceneFeatures."""
+    """Protocol of objects with a dictionary of results, such as SceneFeatures."""
 
     results: dict[Hashable, Any]
 
@@ -20,9 +20,9 @@ S = TypeVar("S", bound=KeepsResults)
 
 
 def once_per_scene(function: Callable[Concatenate[S, P], T]) -> Callable[Concatenate[S, P], T]:
-    """Decorate a function of a scene so that the scene keeps its result.
+    """Decorate a function of a scene so that the scene keeps its results.
 
-    A call with the same further arguments, which must be hashable, returns the kept result.
+    A later call with the same arguments, which must be hashable, returns the kept result.
 
     Examples:
         >>> from types import SimpleNamespace

@@ -1,4 +1,4 @@
-"""Score map (MaskCLIP, Zhou et al., ECCV 2022): patches by the value path of the last attention, against the text."""
+"""Score map (MaskCLIP, Zhou et al., ECCV 2022): similarity of the text and the values of the last attention layer."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ class ScoreMapConfig:
     """Settings of :class:`ScoreMap`.
 
     Attributes:
-        residual: ViT only: add the input of the last block, as MaskCLIP's code does. Left out by default, as in
-            ClearCLIP: the residual brings back what the earlier blocks made of the patch, which is not aligned with
-            texts and can invert the map.
-        mlp: ViT only: run the feed-forward part of the last block, as MaskCLIP's code does.
-        stretch: Stretch the upsampled map to 0-1 before averaging (the authors' code; the ranking stays).
-        preprocess: Name of a preprocessing preset; None for the scene's own.
+        residual: Whether, in a ViT, the input of the last block is added, as in MaskCLIP's code. By default it is
+            omitted, as in ClearCLIP, because the residual stream is not aligned with texts and can invert the map.
+        mlp: Whether, in a ViT, the feed-forward part of the last block is applied, as in MaskCLIP's code.
+        stretch: Whether the upsampled map is rescaled to 0-1 before it is averaged, as in the authors' code. The
+            ranking does not change.
+        preprocess: Name of a preprocessing preset; None for that of the scene.
     """
 
     residual: bool = False
@@ -36,14 +36,15 @@ class ScoreMapConfig:
 
 
 class ScoreMap(RankingMethod):
-    """The score of a mask is the mean inside it of cos(patch feature, E_t(T)).
+    """Score map, which scores a mask by the mean inside it of cos(patch feature, E_t(T)).
 
-    RN: attention pooling reduced to its value and output projections as 1 x 1 convolutions with their biases. ViT: in
-    the last block, the value path instead of attention.
+    In an RN, the value and output projections of the attention pooling are applied to each position as 1 x 1
+    convolutions. In a ViT, the values of the last block replace the output of its attention.
 
-    Presets: "default"; "official", with GL-CLIP's preprocessing and, for a ViT, residual and feed-forward part.
+    Presets: "default", and "official" with GL-CLIP's preprocessing and, for a ViT, the residual and the feed-forward
+    part.
 
-    Evidence: map (g, g), cosines, bilinear to the image for drawing; text_feature (D,).
+    Evidence: `map` (g, g), the cosines, which are resized bilinearly to the image for drawing; `text_feature` (D,).
     """
 
     info = MethodInfo(
@@ -70,23 +71,23 @@ class ScoreMap(RankingMethod):
         }
 
     def dense_features(self, scene: SceneFeatures) -> Tensor:
-        """Return the patches in the joint space, (g, g, D) fp32, not normalised; computed once for each image."""
+        """Return the patches in the joint space, (g, g, D) of float32, not normalised; computed once for each image."""
         config = self.config
         return dense_features(scene, scene.preprocess(config.preprocess), residual=config.residual, mlp=config.mlp)
 
 
 @once_per_scene
 def dense_features(scene: SceneFeatures, preprocess: Preprocess, *, residual: bool, mlp: bool) -> Tensor:
-    """Compute the patches in the joint space by the value path of the last attention.
+    """Compute the patches in the joint space from the values of the last attention layer.
 
     Args:
         scene: The scene.
-        preprocess: Makes the tower's input.
-        residual: ViT only, see :class:`ScoreMapConfig`.
-        mlp: ViT only, see :class:`ScoreMapConfig`.
+        preprocess: Preprocessing of the image.
+        residual: As in :class:`ScoreMapConfig`.
+        mlp: As in :class:`ScoreMapConfig`.
 
     Returns:
-        (g, g, D) fp32, not normalised.
+        Tensor (g, g, D) of float32, not normalised.
     """
     trace = scene.trace(preprocess)
     if scene.clip.kind == "rn":

@@ -1,4 +1,4 @@
-"""Settings of methods: frozen dataclasses that check their values, with nested groups that mappings can change."""
+"""Settings of methods: frozen dataclasses that check their values and can contain nested groups."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ T = TypeVar("T")
 def settings(cls: type[T]) -> type[T]:
     """Make a class a frozen dataclass whose values are checked against their annotations when it is created.
 
-    Options are annotated as `Literal`, ranges as `Annotated[float, pydantic.Field(ge=0, le=1)]`.
+    Options are annotated with `Literal`, and ranges with `Annotated[float, pydantic.Field(ge=0, le=1)]`.
 
     Returns:
-        The dataclass. Creating it raises InvalidInputError for a value that a field does not accept, with the values
-        that it accepts, and InvalidTypeError for an unknown field.
+        The dataclass. Its constructor raises InvalidInputError for a value that a field does not accept, with a message
+        that names the accepted values, and InvalidTypeError for an unknown field.
 
     Examples:
         >>> from zsris_viz.methods.crops import CropVariant  # decorated with `settings`
@@ -48,16 +48,19 @@ def settings(cls: type[T]) -> type[T]:
 
 
 def build_settings(config: type[T], *layers: Mapping[str, Any], owner: str) -> T:
-    """Create a configuration from its defaults and from layers of values, the last of which counts most.
+    """Create a configuration from its defaults and from layers of values, of which later ones take precedence.
 
     Args:
         config: The dataclass.
-        *layers: Field -> value. A mapping for a nested configuration changes single fields of it.
-        owner: What the settings belong to, for messages.
+        *layers: Values by field. A mapping for a nested configuration changes single fields of it.
+        owner: Name of the method or group, for error messages.
+
+    Returns:
+        The configuration.
 
     Raises:
-        InvalidInputError: A value that a field does not accept.
-        InvalidTypeError: An unknown field.
+        InvalidInputError: A field does not accept a value.
+        InvalidTypeError: A field is unknown.
     """
     values: Mapping[str, Any] = {}
     names = [entry.name for entry in dataclasses.fields(config)]  # type: ignore[arg-type]
@@ -68,7 +71,7 @@ def build_settings(config: type[T], *layers: Mapping[str, Any], owner: str) -> T
 
 
 def merge_settings(first: Mapping[str, Any], second: Mapping[str, Any]) -> dict[str, Any]:
-    """Merge two layers of values; where both hold a mapping, its entries are merged.
+    """Merge two layers of values, of which the second takes precedence; mappings under the same name are merged.
 
     >>> merge_settings({"a": 1, "crop": {"fill": "black"}}, {"crop": {"box": "tight"}})
     {'a': 1, 'crop': {'fill': 'black', 'box': 'tight'}}
@@ -81,7 +84,7 @@ def merge_settings(first: Mapping[str, Any], second: Mapping[str, Any]) -> dict[
 
 
 def update_settings(current: T, values: Mapping[str, Any], *, owner: str) -> T:
-    """Return a copy of a configuration with other values; arguments and errors as in :func:`build_settings`."""
+    """Return a copy of a configuration with some values changed; errors are those of :func:`build_settings`."""
     _check_names(values, [entry.name for entry in dataclasses.fields(current)], owner)  # type: ignore[arg-type]
     changes: dict[str, Any] = {}
     for name, value in values.items():
@@ -99,7 +102,7 @@ def _check_names(values: Mapping[str, Any], names: list[str], owner: str) -> Non
 
 
 def _describe(error: pydantic.ValidationError, owner: str) -> str:
-    """Return what was given and what is accepted, for every wrong field."""
+    """Return the given value and the accepted values of every wrong field."""
     wrong = []
     for entry in error.errors(include_url=False):
         name = ".".join(str(part) for part in entry["loc"])

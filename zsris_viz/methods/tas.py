@@ -1,4 +1,4 @@
-"""TAS (Suo et al., EMNLP Findings 2023): scores of crop, caption and negative phrases, and a spatial rectifier."""
+"""TAS (Suo et al., EMNLP 2023 Findings): scores of crops, captions and negative phrases, and a spatial rectifier."""
 
 from __future__ import annotations
 
@@ -25,19 +25,20 @@ class TasConfig:
     """Settings of :class:`Tas`.
 
     Attributes:
-        alpha: Weight of the P-score, the caption's (eq. 5). 0.1.
-        lam: Lambda, weight of the N-score, the negative phrases' (eq. 5). 0.7 for RefCOCO and RefCOCO+, 1 for RefCOCOg,
-            see `for_dataset`.
-        v_score: Whether the crop's score counts (Table 4).
-        p_score: Whether the caption's score counts (Table 4).
-        n_score: Whether the negative phrases' score counts (Table 4). At least one of the three counts.
-        rectifier: Whether the spatial rectifier is on (Table 4).
-        crop: What CLIP is shown of a proposal; fill "black" or "blur" for Table 5.
-        caption: What the captioner is shown of a proposal; style "blur" or "black" for Table 5.
-        prefix: Written before a negative phrase.
-        synonymy: When a phrase of the image's caption names the referent.
-        halves: How masks on the median count, see :func:`~zsris_viz.methods.rectifier.rectify`.
-        preprocess: Name of a preprocessing preset; None for the scene's own.
+        alpha: Weight of the P-score, the score of the caption (eq. 5); 0.1 in the paper.
+        lam: Weight lambda of the N-score, the score of the negative phrases (eq. 5): 0.7 for RefCOCO and RefCOCO+, 1
+            for RefCOCOg; see `for_dataset`.
+        v_score: Whether the score of the crop is used (Table 4).
+        p_score: Whether the score of the caption is used (Table 4).
+        n_score: Whether the score of the negative phrases is used (Table 4). At least one of the three scores is
+            needed.
+        rectifier: Whether the spatial rectifier is used (Table 4).
+        crop: Settings of the crops for CLIP, with the fill "black" or "blur" in Table 5.
+        caption: Settings of the images for the captioner, with the style "blur" or "black" in Table 5.
+        prefix: Text that is put before each negative phrase.
+        synonymy: Settings of the test whether a phrase of the image's caption names the referent.
+        halves: Assignment of masks on the median, see :func:`~zsris_viz.methods.rectifier.rectify`.
+        preprocess: Name of a preprocessing preset; None for that of the scene.
     """
 
     alpha: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 0.1
@@ -59,26 +60,40 @@ class TasConfig:
 
 
 class Tas(RankingMethod):
-    """TAS: S = S_v + alpha S_p + lambda S_n (eq. 1-6), then the best mask in the half or quadrant that is named.
+    """TAS, which scores the crop and the caption of each proposal and excludes masks outside the named image part.
 
-    S_v = cos(E_v(crop), E_t(T)); S_p = cos(E_t(caption of the mask), E_t(T)); S_n = minus the mean of cos(E_v(crop),
-    E_t(n)) over the negative phrases n, 0 if there is none.
+    The score is S = S_v + alpha S_p + lambda S_n (eq. 1-6). S_v is cos(E_v(crop), E_t(T)). S_p is cos(E_t(caption of
+    the mask), E_t(T)). S_n is the negative mean of cos(E_v(crop), E_t(n)) over the negative phrases n, or 0 without
+    negative phrases. If the expression names a half or a quadrant of the image, the best mask in that part is
+    predicted.
 
-    Presets: "default"; "official", the authors' code: crops padded with black under OpenAI's own transform, captions of
-    blurred crops padded alike, the first noun of each phrase compared by their rule and no other, halves that give
-    the mask on the median to the right and bottom, centres in whole pixels. Its scores are sums of cosines: the code's
-    logit_scale, rescaling to 0-1 and softmax do not change their order. (For the direction the code also asks a parser
-    for "above", "north", "west" and the like, and never rectifies "bottom"; both presets take it from the package's
-    parser, or as given.)
+    Presets: "default", and "official", which follows the authors' code. There, the crops are padded with black and pass
+    OpenAI's transform, and the captions describe blurred crops that are padded in the same way. The first nouns of
+    phrases are compared by the code's rule alone. A mask on the median belongs to the right or bottom half, and centres
+    are whole pixels. The scores are sums of cosines, because logit_scale, the rescaling to 0-1 and the softmax of the
+    code do not change their order. The direction is not the one of the code, which also recognises words such as
+    "above", "north" and "west" and never rectifies "bottom"; both presets use the direction of the package's parser or
+    the one that is given.
 
-    Captions, the image's caption, negatives and the direction can be given: `predict(scene, text, captions=[...],
-    negatives=[...], direction="left")`. Negatives are written as they are given. An empty caption counts as "object".
+    Captions, the image's caption, negative phrases and the direction can be given: `predict(scene, text,
+    captions=[...], negatives=[...], direction="left")`. Given negative phrases are used without the prefix. An empty
+    caption is replaced by "object".
 
-    Evidence: v_scores, p_scores, n_scores (N,), unweighted, of the modules that are on; unrectified (N,), the sum
-    before the rectifier; captions (N texts), empty_captions (indices of those that were empty); image_caption (None if
-    negatives were given); negatives (phrases as compared), dropped_negatives (phrase -> why), negative_scores (N, n);
-    direction (the sides used, or None), halves (side -> (N,) bool), medians (x, y), centres (N, 2); features (N, D),
-    text_feature (D,), boxes (N, 4), crop, alpha, lam.
+    Evidence; the values of a score that is not used are absent:
+
+    - `v_scores`, `p_scores`, `n_scores`: (N,), the scores without their weights.
+    - `unrectified`: (N,), the weighted sum before the rectifier.
+    - `captions`, `empty_captions`: N texts, and the indices of the captions that were empty.
+    - `image_caption`: the caption of the image; None if the negative phrases were given.
+    - `negatives`: the negative phrases as they were compared.
+    - `dropped_negatives`: the other phrases, each with the reason.
+    - `negative_scores`: (N, n), the cosines of crops and negative phrases.
+    - `direction`: the sides that were used, or None.
+    - `halves`: for each side a tensor (N,) of bool, the masks in that half.
+    - `medians`, `centres`: x and y of the medians, and (N, 2), the centres of the masks.
+    - `features`, `text_feature`: (N, D) and (D,), the features of the crops and of the text.
+    - `boxes`, `crop`: (N, 4), the boxes of the crops, and their settings.
+    - `alpha`, `lam`: the weights.
     """
 
     info = MethodInfo(
@@ -111,7 +126,7 @@ class Tas(RankingMethod):
         return region_captions(scene, text, self.config.caption)
 
     def _negatives(self, scene: SceneFeatures, text: ExpressionParts) -> tuple[str | None, list[str], Negatives]:
-        """Return the caption of the image, the negative texts, and which of its phrases were kept and dropped."""
+        """Return the caption of the image, the texts of the negatives, and the phrases that were kept and dropped."""
         given = text.extras.get("negatives")
         if given is not None:
             return None, list(given), Negatives(given, {})
@@ -175,5 +190,5 @@ def scene_negatives(scene: SceneFeatures, caption: str, referent: str, rule: Syn
 
 @once_per_scene
 def scene_rectification(scene: SceneFeatures, direction: str | None, halves: str) -> Rectification:
-    """Return which proposals lie where a direction says; see :func:`rectify`."""
+    """Return which proposals lie in the part that a direction names; see :func:`rectify`."""
     return rectify(scene.masks, direction, halves=halves)

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from zsris_viz.datasets.types import Expression
 
 PARTS = ("noun_phrase", "head", "context_tokens", "direction", "relation", "relation_object")
-#: Texts on the scene rather than on the expression, which methods that use captions (TAS, Text-only) can be given.
+#: Texts that describe the scene rather than the expression, for methods that use captions (TAS, Text-only).
 EXTRAS = ("captions", "image_caption", "negatives")
 SOURCES = ("parser", "gold")
 
@@ -135,7 +135,7 @@ class ExpressionParts:
         return self._parse
 
     def spaced(self) -> ExpressionParts:
-        """Return the expression in lower case with one blank between the parser's tokens, as GL-CLIP's code reads it.
+        """Return the expression in lower case with one blank between the parser's tokens, as in GL-CLIP's code.
 
         Returns:
             The new expression; this object itself if the noun phrase is known, because the parser is not needed then.

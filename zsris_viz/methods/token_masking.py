@@ -47,7 +47,7 @@ def masked_features(
         done += len(rows)
         chunk = masks[rows]
         length = int(counts[rows].max())
-        # kept tokens first, in their order; the rest of the row is padding, weighed 0 and hidden from attention
+        # kept tokens first, in their order; the rest of the row is padding with weight 0, which attention ignores
         order = (chunk > 0).int().argsort(dim=1, descending=True, stable=True)[:, :length]
         kept = torch.gather(chunk, 1, order)
         tokens = hidden[0, 1:][order]

@@ -87,7 +87,7 @@ def find_clusters(
     flat = values.flatten().tolist()
     peak, threshold = flat[order[0]], delta - step * falls_first
     while not peak > threshold:
-        threshold -= max(step, (threshold - peak) // step * step)  # as many steps as cannot succeed, at once
+        threshold -= max(step, (threshold - peak) // step * step)  # all steps that cannot succeed are made at once
         if lowest is not None and threshold < lowest:
             return Clusters(torch.zeros_like(values, dtype=torch.int64), lowest)
     kept = [place for place in order if flat[place] > threshold]

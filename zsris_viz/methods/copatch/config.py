@@ -110,7 +110,7 @@ class CandidateConfig:
     Attributes:
         top_k: Number of clusters that contribute a candidate, at least 0.
         most: Largest number of candidates including the Global-Local choice; None for all. The authors' code keeps
-            `top_k` in all, so that the last cluster never counts.
+            `top_k` in all, so that the last cluster is never used.
         unique: Whether each proposal is listed only once; the authors' code repeats it.
         edge: Boundary of a cluster on the image: "half" keeps pixels above 0.5 after bilinear resizing; "any" keeps
             every positive pixel with aligned corners, and gives a cluster without overlap the first proposal, as in the
@@ -136,7 +136,7 @@ class CoPatchConfig:
         guidance: Settings of the selection among the candidates.
         spaced: Whether the sentence is put in lower case with one blank between the parser's tokens where the parser
             finds the noun phrase, as in the authors' code.
-        preprocess: Name of a preprocessing preset; None for the scene's own.
+        preprocess: Name of a preprocessing preset; None for that of the scene.
     """
 
     text: HybridTextConfig = HybridTextConfig()
@@ -149,7 +149,7 @@ class CoPatchConfig:
     preprocess: str | None = None
 
 
-#: What the authors' public code (its version of 2026, ViT-B/16) does where the default differs.
+#: Settings of the authors' public code (its version of 2026, ViT-B/16) that differ from the defaults.
 OFFICIAL: Mapping[str, Any] = {
     "text": {"kind": "ensemble", "causal": False},
     "base": {

@@ -17,9 +17,9 @@ from zsris_viz.methods.gem import gem_features
 from zsris_viz.methods.map_pooling import upsample
 from zsris_viz.methods.scene_cache import once_per_scene
 
-PROMPT = "a photo of a {}."  # GEM's own
+PROMPT = "a photo of a {}."  # the prompt of GEM
 OUTSIDE = {"bigger": 1.95, "smaller": 1.5}  # by relation; 1.8 otherwise
-CONSTANT = 1e-6  # a smaller range of cosines is rounding
+CONSTANT = 1e-6  # a smaller range of cosines is a rounding error
 SIDES = ("left", "right", "middle", "top", "bottom")
 
 
@@ -49,7 +49,7 @@ def heat_map(scene: SceneFeatures, phrase: str, *, size: int | None = None, dept
     text = F.normalize(scene.text(PROMPT.format(phrase)), dim=-1).to(patches)
     similarity = (patches @ text).reshape(grid).float().cpu()
     at_input = upsample(similarity, (size, size))
-    # GEM gives its map at the size of its input; its users bring that to the image with a filter
+    # GEM computes its map at the size of its input; HybridGL and CoPatch resize that map with antialiasing.
     return F.interpolate(at_input[None, None], size=scene.size, mode="bilinear", antialias=True)[0, 0]
 
 

@@ -16,11 +16,11 @@ from zsris_viz.errors import InvalidInputError
 from zsris_viz.language.lexicon import BIGGER, SMALLER
 from zsris_viz.masks import Masks
 
-#: Relations that can be checked on masks; an expression with another one gets no guidance by it.
+#: Relations that can be checked on masks; other relations give no guidance.
 GUIDED = ("left", "right", "above", "below", "bigger", "smaller", "inside")
-#: The relation to its like by which a place in the picture singles a thing out.
+#: Relation to things of the same kind for each direction, as in "the left cat".
 OF_DIRECTION = {"left": "left", "right": "right", "top": "above", "bottom": "below"}
-#: "bigger", "biggest", ... -> relation to its like.
+#: Relation to things of the same kind for each adjective of size, such as "bigger" and "biggest".
 OF_SIZE = {
     form: name
     for name, words in (("bigger", BIGGER), ("smaller", SMALLER))

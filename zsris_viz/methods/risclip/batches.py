@@ -17,7 +17,7 @@ from zsris_viz.methods.risclip.examples import Pictures, TrainingImage
 from zsris_viz.models.preprocessing import Preprocess
 from zsris_viz.models.tokenizer import ClipTokenizer
 
-TRIES = 1000  # pictures in a row without anybody to speak of, after which there is none
+TRIES = 1000  # number of consecutive images without an expression after which the search ends
 
 
 @dataclass(frozen=True)

@@ -41,14 +41,15 @@ class Architecture(Strict):
         ske_width: Number of channels of these blocks, a multiple of 4 and of `ske_heads`.
         ske_heads: Number of attention heads of these blocks.
         ske_ratio: Width of their feed-forward part divided by `ske_width`.
-        ske_match: Add to each patch of SKE's input a projection of its channel-by-channel product with the sentence.
+        ske_match: Whether to add to each patch of SKE's input a projection of its channel-by-channel product with the
+            sentence.
         decoder: "conv" for the convolutional decoder; "none" to enlarge the grounding map to the mask.
         decoder_width: Number of channels of the decoder.
         decoder_layers: Early layers of the image tower that the decoder reads, not after the first adapter; None for
             the embeddings and the layer halfway to the first adapter.
         cells: Number of cells along the side of a patch in the predicted mask.
-        checkpoint_blocks: Compute the activations of blocks again in the backward pass instead of storing them, which
-            needs less memory and more time and gives the same results.
+        checkpoint_blocks: Whether the activations of blocks are recomputed in the backward pass instead of stored,
+            which needs less memory and more time and gives the same results.
     """
 
     input_size: int | None = Field(None, ge=16)

@@ -67,7 +67,7 @@ class Decoder(nn.Module):
             Tensor (B, rows * c, columns * c), the enlarged grounding map plus the output of the convolutions, which is
             0 before training.
         """
-        # The product's numbers are about 1 / D; the convolutions like them near 1.
+        # The entries of the product are about 1 / D; they are scaled to about 1 for the convolutions.
         mixed = features + self.product(product * product.shape[-1]) + self.map(logits[..., None])
         hidden = mixed.transpose(1, 2).reshape(len(mixed), -1, *grid)
         hidden = hidden + self.first(F.gelu(hidden))

@@ -21,7 +21,7 @@ from zsris_viz.errors import CorruptFileError, InvalidInputError
 from zsris_viz.io.atomic import atomic_path, translate_os_errors
 from zsris_viz.models.preprocessing import Preprocess
 
-SHARD = 500  # pictures in a file of the cache
+SHARD = 500  # images in a file of the cache
 
 
 @dataclass(frozen=True)
@@ -67,7 +67,7 @@ class Pictures:
         side: M, the side of the masks in cells.
         cache: Folder that keeps the images in files of 500, independent of any model's weights; None to make an image
             at each access.
-        settings: Plain values that determine the images beside the sizes. Different settings use different folders in
+        settings: Plain values that determine the images besides the sizes. Different settings use different folders in
             the cache.
 
     Raises:

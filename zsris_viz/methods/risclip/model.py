@@ -1,4 +1,4 @@
-"""RISCLIP as a module: adapters, exploitation, decoder and the frozen ViT CLIP."""
+"""The RISCLIP model: CFE adapters, the SKE transformer and the decoder on a frozen ViT CLIP."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from zsris_viz.models.base import ImageTextModel
 from zsris_viz.models.blocks import run_block
 from zsris_viz.models.vit import VitClip
 
-KERNEL = "sdpa"  # no attention weights are asked for
+KERNEL = "sdpa"  # attention weights are not needed
 
 
 @dataclass(frozen=True)

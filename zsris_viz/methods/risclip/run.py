@@ -24,8 +24,8 @@ from zsris_viz.methods.risclip.optim import Stage, learning_rate, loss_of, stage
 from zsris_viz.methods.risclip.progress import Progress, Trained
 from zsris_viz.methods.risclip.validation import validate
 
-#: Settings that a run may be continued with when they changed: they do not decide the weights. Of the tower not its
-#: name counts but its hash.
+#: Settings that may change when a run is resumed, because they do not influence the weights. The tower is compared by
+#: its hash instead of its name.
 FREE = ("clip", "device", "workers", "threads", "checkpoint_minutes", "log_every")
 
 
@@ -71,7 +71,7 @@ class TrainingRun:
         path = self.folder / "settings.json"
         if path.is_file():
             held = json.loads(path.read_text(encoding="utf-8"))
-            with contextlib.suppress(InvalidInputError):  # a setting that is newer than the run has its default
+            with contextlib.suppress(InvalidInputError):  # a setting that the run does not know yet gets its default
                 own = {name: value for name, value in held.items() if name != "tower"}
                 held |= checked(Training, own).model_dump(mode="json")
             other = [name for name in facts if held.get(name) != facts[name] and name not in FREE]
@@ -122,7 +122,7 @@ class TrainingRun:
             best = load_state(self.folder / "best.pt")
             if best is not None:
                 self.model.load_state_dict(best)
-            elif self.result.is_file():  # a finished run, asked for again
+            elif self.result.is_file():  # the run was finished by an earlier call
                 self.model.load_state_dict(load_model(self.result, self.model.clip).state_dict())
                 return Trained(self.result, self.model.eval().requires_grad_(False), self.log.rows, done)
             facts = {"steps": done.total, "expressions": done.expressions * self.accelerator.num_processes}
@@ -247,7 +247,7 @@ class TrainingRun:
             done.expressions += len(batch.owner)
         trained = [value for group in optimizer.param_groups for value in group["params"]]
         norm = accelerator.clip_grad_norm_(trained, settings.clip_norm)
-        if accelerator.scaler is None:  # fp16's scaler leaves such a step out by itself
+        if accelerator.scaler is None:  # the scaler of fp16 skips such a step itself
             self._require_number(norm, "the gradient's norm")
         optimizer.step()
         optimizer.zero_grad(set_to_none=True)

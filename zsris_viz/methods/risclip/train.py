@@ -77,7 +77,7 @@ def train_risclip(
         rank=accelerator.process_index,
         world=accelerator.num_processes,
     )
-    batches.picture(0)  # refuses a data set without masks before anything is written
+    batches.picture(0)  # raises an error for a data set without masks before anything is written
     if validation is None and settings.validation is not None:
         validation = pictures_of(settings.validation, model)
     run.open(tensorboard=tensorboard and accelerator.is_main_process)
@@ -133,7 +133,7 @@ def start_accelerator(settings: Training, clip: ImageTextModel | None) -> Any:
     from accelerate.state import AcceleratorState
 
     device = str(clip.device) if clip is not None else settings.device
-    # One process may train twice with different settings, as a notebook does.
+    # One process may train several times with different settings, as in a notebook.
     AcceleratorState._reset_state(reset_partial_state=int(os.environ.get("WORLD_SIZE", "1")) == 1)
     return Accelerator(mixed_precision=settings.precision, cpu=device is not None and device.startswith("cpu"))
 
