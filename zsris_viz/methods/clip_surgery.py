@@ -72,9 +72,10 @@ class ClipSurgery(RankingMethod):
     feed-forward parts are omitted. In an RN, the attention pooling uses value-value attention. The values are
     normalised before they are compared, and the scale is eight times as large, as in the authors' code.
 
-    Presets: "default" removes the mean of the similarities over the texts. "official" follows the authors' current
-    code, which weights the texts by CLS. Both use the same input transform: bicubic resizing to a square, and CLIP's
-    mean and standard deviation.
+    Without other texts, the similarity to the empty text is removed. Otherwise, "default" removes the mean of the
+    similarities over all texts, and "official" weights the texts by CLS first, as in the authors' current code. The
+    input transform of the authors is also CLIP's own: bicubic resizing to a square, and CLIP's mean and standard
+    deviation.
 
     Evidence: `map` (rows, columns), which is resized bilinearly to the image for drawing; `text_feature` (D,);
     `redundant` (D,), the feature of the empty text, or None with other texts; `text_weights` (T,), or None if the texts

@@ -30,10 +30,10 @@ class CropVariant:
         square: "squash" resizes the box to the square input; "pad" pads it to a square first, with the fill colour, or
             with black if `fill` is "blur" or "none".
         box: "tight", the mask's bounding box; "freesolo", the rule of GL-CLIP's mask generator
-            (:func:`freesolo_boxes`); "sam", a bounding box one pixel short on the right and bottom, as Segment
-            Anything reports it; "image", the whole image.
-        sigma: Standard deviation of the blur in pixels of the image. 11.6 is what OpenCV derives from TAS's 75 x 75
-            kernel, 2.6 from HybridGL's 15 x 15.
+            (:func:`freesolo_boxes`); "sam", the bounding box without its last column and row, as Segment
+            Anything returns it; "image", the whole image.
+        sigma: Standard deviation of the blur in pixels of the image. OpenCV derives 11.6 from the 75 x 75
+            kernel of TAS, and 2.6 from the 15 x 15 kernel of HybridGL.
         pipeline: "pixels" fills 8-bit pixels, resizes the crop, and then normalises it. "normalised" normalises the
             image first and fills it with the values of the fill colour without normalising them (GL-CLIP's code; with
             "imagenet-mean" these are 0.485, 0.456 and 0.406, which are not the mean of a normalised image).
@@ -77,9 +77,9 @@ def freesolo_boxes(masks: Masks) -> Tensor:
     """Compute boxes as GL-CLIP's mask generator does.
 
     The sides of a box are the mean of the occupied columns (rows) minus and plus half their number, truncated towards
-    zero. For a connected object this is its bounding box, shifted by at most one pixel to the left and top; for an
-    object with gaps it is smaller than its bounding box. A box at the left or top border can have size zero, for which
-    the authors' code stops with an error.
+    zero. For a connected object this is its bounding box, shifted by one pixel to the left and top except at these
+    borders; for an object with gaps it is smaller than its bounding box. A box at the left or top border can have size
+    zero, for which the authors' code stops with an error.
 
     Args:
         masks: The proposals.

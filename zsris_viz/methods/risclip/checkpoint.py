@@ -27,8 +27,8 @@ def tower_hash(clip: LayeredModel, *, exact: bool = False) -> str:
 
     Args:
         clip: The model with both towers.
-        exact: Hash the bytes as they are, which detects any change. Otherwise the values are rounded to bfloat16 first,
-            so that a checkpoint has the same hash when it is loaded in float32 and in bfloat16.
+        exact: Whether to hash the unrounded bytes, which detects any change. Otherwise the values are rounded to
+            bfloat16 first, so that a checkpoint has the same hash when it is loaded in float32 and in bfloat16.
 
     Returns:
         64 hexadecimal digits.

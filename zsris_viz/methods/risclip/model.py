@@ -217,7 +217,7 @@ class RisClipModel(nn.Module):
         return Grounding(after_cfe, after_ske, map_logits, logits)
 
     def _run(self, blocks: nn.ModuleList, hidden: Tensor, first: int, last: int, mask: Tensor | None = None) -> Tensor:
-        """Run frozen blocks `first` to `last - 1`, and store only what the gradient of earlier adapters needs."""
+        """Run frozen blocks `first` to `last - 1`, with checkpointing of the activations if the settings ask for it."""
         again = self.architecture.checkpoint_blocks and hidden.requires_grad
         for index in range(first, last):
             if again:

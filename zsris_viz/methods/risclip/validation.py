@@ -16,7 +16,7 @@ from zsris_viz.methods.risclip.optim import ious
 def validate(
     model: RisClipModel, pictures: list[TrainingImage], batch: int, accelerator: Any = None
 ) -> dict[str, float]:
-    """Compute the mIoU of the map and of the mask over all expressions of images.
+    """Compute the mIoU of the grounding map and of the mask over all expressions of the images.
 
     Args:
         model: The model.
