@@ -1,4 +1,4 @@
-"""From an expression to its noun phrase, context words, direction and relation; near-synonyms by WordNet."""
+"""Parsing of expressions into noun phrase, context words, direction and relation; near-synonyms by WordNet."""
 
 from zsris_viz.language.models import available_models
 from zsris_viz.language.parse import Parse

@@ -1,4 +1,4 @@
-"""The words by which an expression names the place of its referent in the image, for TAS's spatial rectifier."""
+"""Rules for the words that state the place of the referent in the image, for the spatial rectifier of TAS."""
 
 from __future__ import annotations
 
@@ -32,9 +32,10 @@ def direction_words(tree: Tree, head: int) -> list[int]:
     """Return the direction words among the modifiers of the head noun, in order.
 
     They stand before the noun ("top left pizza"), after it ("man far left"), or as the object of a preposition of place
-    ("on the left side of the picture"), also after a participle or a clause ("sitting on the left"). A direction that
-    counts from a side ("second from left") or refers to a thing ("left of the bus", "the bus's left wheel") is left
-    out."""
+    ("on the left side of the picture"), also after a participle or a clause ("sitting on the left"). A direction is
+    left out if objects are counted from it ("second from left") or if it is relative to another object ("left of the
+    bus", "the bus's left wheel").
+    """
     return [index for index in range(len(tree)) if tree.word(index) in DIRECTIONS and _places_head(tree, index, head)]
 
 
@@ -71,7 +72,7 @@ def _places_head(tree: Tree, index: int, head: int) -> bool:
 
 
 def _towards_a_thing(tree: Tree, index: int) -> bool:
-    """Return whether "of" follows and leads to a thing, as in "left of the bus" or "the right side of the man"."""
+    """Return whether "of" or "from" and another object follow, as in "left of the bus"."""
     places = [index]
     if tree.word(tree[index].head) in REGIONS and tree[index].dep in ("amod", "compound", "nmod", "advmod"):
         places.append(tree[index].head)
@@ -85,9 +86,10 @@ def _towards_a_thing(tree: Tree, index: int) -> bool:
 
 
 def direction_of(tree: Tree, words: list[int]) -> str | None:
-    """Return one name for the direction words: "left", "top", "middle", or two directions such as "top left".
+    """Return the name of the direction words: "left", "top", "middle", or two directions such as "top left".
 
-    Of two words for the same axis the first counts; "middle" counts only if no other direction is named.
+    The result is None without direction words. If two words belong to the same axis, the first one counts; "middle"
+    counts only if there is no other direction.
     """
     named = [DIRECTIONS[tree.word(index)] for index in words]
     vertical = next((name for name in named if name in VERTICAL), None)

@@ -1,4 +1,4 @@
-"""The words by which English names places in a picture, relations between things, and ranks."""
+"""Word lists for places in a picture, relations between objects, and ranks."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ def _split(words: str) -> tuple[str, ...]:
     return tuple(words.split())
 
 
-#: Word -> direction. "top left" is two words; "far", "very" and the like only strengthen and are left out.
+#: Word -> direction. "top left" is two words; intensifiers such as "far" and "very" are left out.
 DIRECTIONS: dict[str, str] = {
     **dict.fromkeys(("left", "leftmost", "lefthand", "left-hand", "lefty", "leftest", "leftside"), "left"),
     **dict.fromkeys(("right", "rightmost", "righthand", "right-hand", "righty", "rightest", "rightside"), "right"),
@@ -26,13 +26,13 @@ REGIONS = frozenset(
     side half corner part edge end section area portion quadrant third hand row column
 """)
 )
-#: What such a part may be part of without turning the direction into a relation: "the left of the picture".
+#: Nouns for the whole picture: "the left of the picture" is a direction, not a relation to another object.
 PICTURES = frozenset(
     _split("""
     picture photo image pic photograph screen frame painting shot view scene page
 """)
 )
-#: Nouns that name a place but no thing; never the other noun phrase of a relation.
+#: Nouns that name a place and not an object; they are never the other noun phrase of a relation.
 PLACES = (
     frozenset(
         _split("""
@@ -109,7 +109,7 @@ def is_ordinal(word: str) -> bool:
 
 
 def is_superlative(word: str, tag: str) -> bool:
-    """Return whether a word is a superlative, by its tag or because it is a word such as "leftmost"."""
+    """Return whether a word is a superlative, either by its tag or as a word such as "leftmost"."""
     return tag in ("JJS", "RBS") or word in _SUPERLATIVES
 
 

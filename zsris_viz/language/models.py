@@ -1,4 +1,4 @@
-"""Loading of the spaCy pipeline for the parser: an installed English one, or the one in the package."""
+"""Loading of the spaCy pipeline for the parser: an installed English pipeline, or the one in this package."""
 
 from __future__ import annotations
 
@@ -28,9 +28,9 @@ def available_models() -> list[str]:
 
 @lru_cache(maxsize=4)
 def load_pipeline(name: str | None = None) -> tuple[str, Language]:
-    """Return the name of a spaCy pipeline that parses English, and the pipeline.
+    """Return the name of a spaCy pipeline that parses English, and the pipeline itself.
 
-    Each pipeline is loaded once for each name and process.
+    Each pipeline is loaded once per process.
 
     Args:
         name: An installed `en_core_web_*` package, "builtin", or the folder of a pipeline; None for the first of
@@ -38,8 +38,8 @@ def load_pipeline(name: str | None = None) -> tuple[str, Language]:
             "builtin".
 
     Raises:
-        InvalidInputError: There is no such name.
-        UnavailableError: The pipeline is not installed, was made for another version of spaCy, does not parse, or is
+        InvalidInputError: If there is no such pipeline.
+        UnavailableError: If the pipeline is not installed, was made for another version of spaCy, does not parse, or is
             damaged. With None, an installed pipeline of another version is skipped with a ZsrisWarning.
     """
     if name is None:
@@ -117,7 +117,7 @@ def _read(name: str, source: Any) -> Language:
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", message=r"\[W095\]")  # checked before
             nlp = spacy.load(source, exclude=["ner", "senter"])
-    except Exception as error:  # spaCy raises many kinds for a damaged folder
+    except Exception as error:  # spaCy raises errors of many classes for a damaged folder
         raise UnavailableError(
             f"the parser model {name} cannot be read ({type(error).__name__}: {error}); install it again, or use "
             f"load_parser('{BUILTIN}')."

@@ -1,4 +1,4 @@
-"""What the parser found in one expression."""
+"""The result of parsing one expression."""
 
 from __future__ import annotations
 
@@ -18,28 +18,28 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Parse:
-    """Hold the parts that the parser found in an expression.
+    """The parts that the parser found in an expression.
 
-    The texts are properties. Each has its :class:`~zsris_viz.language.spans.Span` beside it.
+    Each part has a property with its text, and an attribute with its :class:`~zsris_viz.language.spans.Span`.
 
     Attributes:
-        text: The expression as it was given; all character positions refer to it.
+        text: The original expression, to which all character positions refer.
         model: Name of the pipeline that parsed the expression.
         tokens: The words with parts of speech, dependency labels and heads.
-        noun_phrase_span: The noun phrase that names the referent, without what follows its head; the whole expression
-            if it has no noun phrase.
+        noun_phrase_span: The noun phrase that names the referent, without the words after its head; the whole
+            expression if it has no noun phrase.
         head_span: The head noun; the root of the tree for an expression without a noun phrase.
-        context_spans: One span for each context word: prepositions, directions, comparatives, and the nouns that
-            prepositions lead to.
+        context_spans: One span for each context word: prepositions, directions, comparatives, and the objects of
+            prepositions.
         direction: "left", "right", "top", "bottom", "middle", or a vertical and a horizontal direction such as
-            "top left"; None if the expression does not name the referent by its place.
+            "top left"; None if the expression has no direction of the referent.
         direction_spans: The words of the direction.
         relation: A name of :data:`zsris_viz.language.relations.RELATIONS`, or None.
         relation_span: The words of the relation, or None.
-        relation_object_span: The noun phrase of the other thing, or None.
+        relation_object_span: The noun phrase of the other object of the relation, or None.
         superlative_spans: The superlatives, such as "biggest".
         ordinal_spans: The ordinals, such as "2nd".
-        other_phrase_spans: The noun phrases of other things in order, clothes and accessories included.
+        other_phrase_spans: The noun phrases of other objects in order, clothes and accessories included.
     """
 
     text: str
@@ -79,7 +79,7 @@ class Parse:
 
     @property
     def relation_object(self) -> str | None:
-        """Return the text of the other thing's noun phrase, or None."""
+        """Return the text of the other object's noun phrase, or None."""
         return None if self.relation_object_span is None else self.relation_object_span.text
 
     @property
@@ -98,7 +98,7 @@ class Parse:
         return tuple(span.text for span in self.other_phrase_spans)
 
     def words_to_tokens(self, text_tokens: TextTokens, row: int = 0) -> list[list[int]]:
-        """Return for every word the positions of the CLIP tokens that cover it.
+        """Return the positions of the CLIP tokens that cover each word.
 
         Args:
             text_tokens: The result of `clip.tokenize([parse.text])`.
@@ -106,10 +106,10 @@ class Parse:
 
         Returns:
             One list for each of :attr:`tokens`; empty for a word beyond CLIP's context length. A CLIP token that covers
-            two words is listed with both.
+            two words is listed for both.
 
         Raises:
-            InvalidInputError: The row holds another text.
+            InvalidInputError: If there is no such row, or it holds another text.
         """
         if not 0 <= row < len(text_tokens.texts) or text_tokens.texts[row] != self.text:
             raise InvalidInputError(
@@ -120,7 +120,7 @@ class Parse:
     def to_dict(self) -> dict[str, Any]:
         """Return all parts as plain values for JSON.
 
-        The entry `spans` gives token and character positions, end exclusive, under the names of the parts.
+        The entry `spans` holds the token and character positions of the parts by name, with exclusive ends.
         """
         relation = {"relation": self.relation_span, "relation_object": self.relation_object_span}
         many = {
@@ -153,12 +153,12 @@ class Parse:
 
 
 def read_tree(text: str, tokens: tuple[Token, ...], model: str = "gold") -> Parse:
-    """Apply every rule to a dependency tree of any origin.
+    """Return the parts of an expression by applying all rules to its dependency tree.
 
     Args:
         text: The expression.
         tokens: At least one token, in order, with positions in `text`.
-        model: Name of the pipeline or annotation that made the tree.
+        model: Name of the pipeline or annotation that the tree comes from.
     """
     tree = Tree(tokens)
     phrase, head = main_phrase(tree)

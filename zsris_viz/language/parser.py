@@ -1,4 +1,4 @@
-"""The parser: from an expression to its noun phrase, context tokens, direction and relation."""
+"""The parser, which finds the noun phrase, context tokens, direction and relation of an expression."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ if TYPE_CHECKING:
 
     from zsris_viz.datasets.types import Expression
 
-#: Longest expression in characters; a referring expression has rarely over 200.
+#: Length of the longest accepted expression in characters; referring expressions rarely have more than 200.
 MAX_CHARACTERS = 20_000
 _KEPT = 10_000
 
 
 class Parser:
-    """Parse referring expressions with a spaCy pipeline; every distinct text is parsed once.
+    """A parser of referring expressions that uses a spaCy pipeline and caches its results.
 
     Args:
         name: Name of the pipeline, see :func:`zsris_viz.language.models.load_pipeline`. Pipelines are shared between
@@ -36,8 +36,8 @@ class Parser:
         nlp: The pipeline itself.
 
     Raises:
-        InvalidInputError: There is no such pipeline.
-        UnavailableError: The pipeline cannot be used on this machine.
+        InvalidInputError: If there is no such pipeline.
+        UnavailableError: If the pipeline cannot be used on this machine.
 
     >>> Parser("builtin").parse("the small dog left of the bus").noun_phrase
     'the small dog'
@@ -54,20 +54,20 @@ class Parser:
         """Parse one expression.
 
         Words in any script, digits and emoji are parsed as they are. An expression without a noun phrase ("in the
-        middle", "7", "the of") is its own noun phrase, and its head is the root of its tree. An expression in capitals
-        only is parsed in lower case. A text may have up to 20,000 characters; the context length of CLIP is not
-        checked here.
+        middle", "7", "the of") is its own noun phrase, and its head is the root of its tree. An expression that is
+        written in capitals is parsed in lower case. A text may have up to 20,000 characters; the context length of CLIP
+        is not checked here.
 
         Raises:
-            InvalidTypeError: Neither a text nor an Expression.
-            InvalidInputError: Nothing but white space, or a text that is too long.
+            InvalidTypeError: If `expression` is neither a text nor an Expression.
+            InvalidInputError: If the text is empty or too long.
         """
         return self.parse_all([expression])[0]
 
     def parse_all(self, expressions: Iterable[str | Expression]) -> list[Parse]:
         """Parse many expressions and return the results in their order.
 
-        This is faster than one call for each. The errors are those of :meth:`parse`.
+        This is faster than one call of :meth:`parse` for each expression. The errors are the same.
         """
         texts = [_checked(expression) for expression in expressions]
         missing = [text for text in dict.fromkeys(texts) if text not in self._parses]
@@ -87,9 +87,9 @@ class Parser:
 
 @lru_cache(maxsize=4)
 def load_parser(name: str | None = None) -> Parser:
-    """Return the parser on the pipeline `name`.
+    """Return a parser with the pipeline `name`.
 
-    The same name gives the same object, so that its parses are shared. See :class:`Parser` for names and errors.
+    Calls with the same name return the same object and so share its cache. See :class:`Parser` for names and errors.
     """
     return Parser(name)
 
@@ -110,7 +110,7 @@ def _checked(expression: str | Expression) -> str:
 
 
 def _tidy(text: str) -> tuple[str, list[int]]:
-    """Return the text with single blanks, in lower case if it is all capitals, and its characters' places in `text`."""
+    """Return the text with single spaces, in lower case if it is all capitals, and each character's index in `text`."""
     pieces: list[str] = []
     places: list[int] = []
     for match in re.finditer(r"\S+", text):

@@ -1,4 +1,4 @@
-"""Rules for the main noun phrase of an expression, its context tokens, its ranks, and the other noun phrases."""
+"""Rules for the main noun phrase, the context tokens, superlatives, ordinals, and the other noun phrases."""
 
 from __future__ import annotations
 
@@ -9,11 +9,12 @@ from zsris_viz.language.tree import NOUNS, Tree
 def main_phrase(tree: Tree) -> tuple[tuple[int, int] | None, int]:
     """Return the noun phrase that names the referent, and its head word (Global-Local CLIP, section 3.3).
 
-    It is the noun phrase that contains the root of the dependency parse. If the root is in none, it is that of the
-    first child of the root which is in one. With several sentences, the first one that has such a phrase counts.
+    It is the noun phrase that contains the root of the dependency parse. If no noun phrase contains the root, it is
+    that of the first child of the root that lies in a noun phrase. Of several sentences, the first with such a phrase
+    counts.
 
     Returns:
-        ((start, end), head); (None, root) if there is no such phrase, which stands for the whole expression.
+        ((start, end), head); (None, root) if there is no such phrase, and the whole expression is to be used.
     """
     for root in tree.roots:
         for candidate in (root, *tree.children(root)):
@@ -26,9 +27,9 @@ def main_phrase(tree: Tree) -> tuple[tuple[int, int] | None, int]:
 def context_tokens(tree: Tree) -> list[int]:
     """Return the words that carry spatial cues (CoPatch).
 
-    These are prepositions, directions, comparatives, and the nouns that prepositions lead to. "next" of "next to" and
-    "than" count as prepositions; of "the left side of the picture" all but the articles are context. Colours and
-    clothes count too if a preposition leads to them ("in red"), as the rule does not consider the meaning.
+    These are prepositions, directions, comparatives, and the objects of prepositions. "next" in "next to" and "than"
+    count as prepositions; in "the left side of the picture" all words but the articles are context. Colours and
+    clothes count as well if they are objects of a preposition ("in red"), because the rule ignores their meaning.
     """
     found: set[int] = set()
     for index, token in enumerate(tree.tokens):
@@ -63,7 +64,7 @@ def ordinals(tree: Tree) -> list[int]:
 
 
 def other_phrases(tree: Tree, main: tuple[int, int] | None) -> list[tuple[int, int]]:
-    """Return the noun phrases of other things than the referent, in order.
+    """Return the noun phrases of objects other than the referent, in order.
 
     Besides spaCy's noun chunks these are nouns that follow without a preposition ("guy red shirt"). Phrases that only
     name a place ("the left side", "background") and pronouns for the speaker or the referent are left out.

@@ -1,4 +1,4 @@
-"""Relations to other things that identify the referent: "left of the bus", "bigger than the cup"."""
+"""Relations to other objects that identify the referent: "left of the bus", "bigger than the cup"."""
 
 from __future__ import annotations
 
@@ -38,13 +38,13 @@ RELATIONS = (
 
 @dataclass(frozen=True)
 class ParsedRelation:
-    """Hold a relation of the referent to another thing.
+    """A relation of the referent to another object.
 
     Attributes:
         name: One of :data:`RELATIONS`.
         start: First token of the relation's words.
         end: One past the last preposition of the relation.
-        object: Token index of the noun that the relation leads to.
+        object: Token index of the noun to which the relation refers.
     """
 
     name: str
@@ -54,9 +54,10 @@ class ParsedRelation:
 
 
 def relations(tree: Tree, head: int) -> list[ParsedRelation]:
-    """Return the relations of the head noun to other things, nearest to the head in the tree first, then in order.
+    """Return the relations to other objects in order, those of the head noun first.
 
-    A preposition that belongs to another thing ("the dog on the couch under the window") comes after those of the head.
+    A relation that belongs to another object, such as "under" in "the dog on the couch under the window", follows those
+    of the head noun.
     """
     found = list(_find(tree))
     return (
@@ -110,7 +111,7 @@ def _comparison(tree: Tree, prep: int, obj: int) -> ParsedRelation | None:
 
 
 def _of(tree: Tree, prep: int, above: int, obj: int) -> ParsedRelation | None:
-    """Read relations such as "in front of", "on top of", "to the left of", "on the right side of" and "left of"."""
+    """Return a relation such as "in front of", "on top of", "to the left of", "on the right side of" or "left of"."""
     word = tree.word(above)
     if tree.word(obj) in PICTURES:
         return None

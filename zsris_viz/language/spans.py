@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Token:
-    """Hold one word of a parsed expression.
+    """A word of a parsed expression.
 
     Attributes:
         text: The word as it is written.
@@ -33,7 +33,7 @@ class Token:
 
 @dataclass(frozen=True)
 class Span:
-    """Hold a contiguous part of an expression.
+    """A contiguous part of an expression.
 
     Attributes:
         text: The part as it is written in the expression.

@@ -11,7 +11,7 @@ NOUNS = frozenset(("NOUN", "PROPN", "PRON"))
 
 
 class Tree:
-    """Hold tokens with their children and base noun phrases.
+    """The dependency tree of an expression, with its base noun phrases.
 
     Attributes:
         tokens: The words.
@@ -70,7 +70,7 @@ class Tree:
     def phrase_at(self, noun: int) -> tuple[int, int]:
         """Return the noun phrase that ends with a noun.
 
-        For a noun in no nominal role it is the noun with its dependents to the left.
+        If no base noun phrase ends with the noun, it is the noun with its dependents to the left.
         """
         found = self.chunk_of(noun)
         return found if found and found[1] == noun + 1 else self._trimmed(self.left_edge(noun), noun + 1)

@@ -1,4 +1,4 @@
-"""Repair of a typical parsing error of parsers for edited text: adjacent noun phrases, as in "left guy red shirt"."""
+"""Repair of a typical error of parsers trained on edited text: adjacent noun phrases, as in "left guy red shirt"."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ _WHAT_COMES_FIRST = frozenset(("amod", "det", "poss", "nummod"))
 def split_run_together(tokens: Sequence[Token]) -> tuple[Token, ...]:
     """Make the first of two adjacent noun phrases the head, and the second its apposition.
 
-    In English no noun that is part of a compound stands before an adjective or article of the compound's head: "guy
-    red shirt" is not a kind of shirt. If a tree has such a compound, the noun takes the place of the head, with the
-    words before it; the former head keeps the words that follow it.
+    In English, a noun modifier of a compound does not precede an adjective or article of the compound's head: "guy red
+    shirt" does not denote a kind of shirt. If a tree has such a compound, the noun replaces the head and takes over the
+    words before it; the former head keeps its other words.
     """
     found = list(tokens)
     for head in range(len(found)):

@@ -21,8 +21,8 @@ def available_sources() -> list[str]:
 def load_wordnet(source: str | None = None) -> WordNetCorpusReader:
     """Return NLTK's WordNet reader over the nouns of WordNet 3.0.
 
-    The files are read once for each source and process, in half a second. The first call also imports NLTK, which takes
-    longer.
+    The files are read once per source and process, which takes half a second. The first call also imports NLTK, which
+    takes longer.
 
     Args:
         source: "nltk_data" (the corpus "wordnet" on NLTK's data path), "debian" (/usr/share/wordnet), "shipped" (in
@@ -32,9 +32,9 @@ def load_wordnet(source: str | None = None) -> WordNetCorpusReader:
         A reader whose methods are NLTK's; other parts of speech than nouns have no entries.
 
     Raises:
-        InvalidInputError: There is no such source.
-        UnavailableError: The source is not available, or nltk is not installed.
-        CorruptFileError: The source is damaged.
+        InvalidInputError: If there is no such source.
+        UnavailableError: If the source is not available, or NLTK is not installed.
+        CorruptFileError: If the source is damaged.
     """
     if source is not None and source not in SOURCES:
         raise InvalidInputError(
@@ -59,7 +59,7 @@ def _reader(files: NounFiles) -> WordNetCorpusReader:
 
 
 def lemma(word: str, *, source: str | None = None) -> str:
-    """Return the singular of a noun in WordNet, in lower case with "_" for blanks; the word itself if it is unknown.
+    """Return the singular of a noun in WordNet, in lower case with "_" for spaces; the word itself if it is unknown.
 
     >>> lemma("buses"), lemma("women"), lemma("Fire hydrants")
     ('bus', 'woman', 'fire_hydrant')
@@ -73,7 +73,7 @@ def lemma(word: str, *, source: str | None = None) -> str:
 
 
 def synsets(word: str, *, source: str | None = None) -> list[Synset]:
-    """Return the noun synsets of a word, most frequent sense first; plurals are looked up by their singular too."""
+    """Return the noun synsets of a word, most frequent sense first; plurals are also looked up by their singular."""
     return load_wordnet(source).synsets(_checked(word), pos="n")
 
 
@@ -89,25 +89,25 @@ def path_similarity(a: str, b: str, *, source: str | None = None) -> float:
 
 
 def are_synonyms(a: str, b: str, *, min_pairs: int = 3, threshold: float = 0.9, source: str | None = None) -> bool:
-    """Return whether two nouns are near-synonyms by the rule of TAS: enough pairs of their synsets are similar enough.
+    """Return whether two nouns are near-synonyms by the rule of TAS, which counts pairs of similar synsets.
 
     A pair is one noun synset of `a` with one of `b`; it counts if its path similarity is above `threshold`. Path
     similarity is 1 for one and the same synset and at most 0.5 otherwise, so any threshold from 0.5 to below 1 counts
-    shared synsets. With the authors' three pairs only words that share three senses are synonyms; ("auto", "car") with
-    one shared sense are not, nor are ("man", "guy") or ("cup", "mug") with none. `min_pairs=1` accepts the first pair,
-    and `threshold=0.3, min_pairs=1` the last too. One rule is added: a word, or its plural, is always its own synonym,
-    though "apple" has only two senses.
+    shared synsets. With the authors' three pairs, only words that share three senses are synonyms; ("auto", "car") with
+    one shared sense are not, nor are ("man", "guy") or ("cup", "mug") with none. `min_pairs=1` accepts the first of
+    these examples, and `threshold=0.3, min_pairs=1` also the last. One rule is added: a word and its plural are always
+    synonyms of the word itself, even if it has fewer than three senses, as "apple" has.
 
     Args:
-        a: A noun, singular or plural; several words may be joined by blanks ("wine glass").
+        a: A noun, singular or plural; several words may be separated by spaces ("wine glass").
         b: The other noun, in the same form.
         min_pairs: Number of pairs that must be similar, at least 1.
-        threshold: Least path similarity of a pair, between 0 and 1, exclusive.
+        threshold: Path similarity, from 0 to 1, that a pair must exceed.
         source: See :func:`load_wordnet`.
 
     Raises:
-        InvalidInputError: An empty word, `min_pairs` below 1, or a threshold outside 0 to 1.
-        InvalidTypeError: A word that is not a text.
+        InvalidInputError: If a word is empty, `min_pairs` is below 1, or the threshold is not between 0 and 1.
+        InvalidTypeError: If a word is not a text.
     """
     if not isinstance(min_pairs, int) or min_pairs < 1:
         raise InvalidInputError(f"min_pairs={min_pairs!r} was given; it is a whole number from 1 on, 3 in TAS.")

@@ -1,4 +1,4 @@
-"""The places in which WordNet's noun files are looked for, and their contents."""
+"""The sources of WordNet's noun files, and the reading of the files."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 
 from zsris_viz.errors import CorruptFileError
 
-#: In the order of preference.
+#: Names of the sources in the order of preference.
 SOURCES = ("nltk_data", "debian", "shipped")
 DEBIAN = Path("/usr/share/wordnet")
 SHIPPED = Path(__file__).parent / "data" / "wordnet"
@@ -19,7 +19,7 @@ _NAMES = ("index.noun", "data.noun", "noun.exc")
 
 @dataclass(frozen=True)
 class NounFiles:
-    """Hold the decompressed index of lemmas, synsets and irregular plurals, and the name of their `origin`."""
+    """The decompressed index of lemmas, the synsets and the irregular plurals, with the name of their source."""
 
     origin: str
     index: bytes
@@ -32,10 +32,10 @@ def read_source(name: str, *, only_check: bool = False) -> NounFiles | None:
 
     Args:
         name: One of :data:`SOURCES`.
-        only_check: Whether the files are not read; the contents are then empty if the source is available.
+        only_check: Whether to check only that the source is available; the contents are then empty.
 
     Raises:
-        CorruptFileError: A file exists but cannot be read.
+        CorruptFileError: If a file exists but cannot be read.
     """
     found = {"nltk_data": _find_nltk, "debian": lambda: _in_folder(DEBIAN), "shipped": lambda: _in_folder(SHIPPED)}[
         name
@@ -75,7 +75,7 @@ def _decompress(path: Path) -> bytes:
 
 
 def _find_nltk() -> list[Callable[[], bytes]] | None:
-    """Return the corpus on NLTK's data path, unpacked or as the archive that NLTK's downloader saves."""
+    """Return readers of the corpus on NLTK's data path, unpacked or in the archive that NLTK's downloader saves."""
     try:
         import nltk.data
     except ImportError:

@@ -1,8 +1,7 @@
-"""NLTK's WordNet reader on the noun files alone.
+"""NLTK's WordNet reader for the noun files only.
 
 NLTK's own constructor reads all four parts of speech, a list of file names that Debian leaves out, and a version map;
-this one reads the nouns and looks lines up when they are asked for, which takes a tenth of the time. All methods are
-NLTK's.
+this one reads the nouns and parses lines on access, which takes a tenth of the time. All other methods are NLTK's.
 """
 
 from __future__ import annotations
@@ -24,7 +23,7 @@ _LEXICOGRAPHER_FILES = """
 
 
 class _Index(Mapping[str, dict[str, list[int]]]):
-    """Map each lemma to {"n": synset offsets}; a line is parsed when its lemma is requested."""
+    """A mapping from each lemma to {"n": synset offsets}; a line is parsed when its lemma is requested."""
 
     def __init__(self, lines: bytes) -> None:
         rows = (line.partition(" ") for line in lines.decode("ascii").splitlines() if not line.startswith(" "))
@@ -45,7 +44,7 @@ class _Index(Mapping[str, dict[str, list[int]]]):
 
 
 class _Lines:
-    """Read the data file as NLTK does: `seek` goes to a synset's offset, `readline` reads from there."""
+    """A file-like view of the data file: `seek` goes to a synset's offset, and `readline` reads from there."""
 
     def __init__(self, contents: bytes) -> None:
         self._contents = contents
@@ -66,7 +65,7 @@ class _Lines:
 
 
 class NounReader(WordNetCorpusReader):
-    """Read nouns only; `origin` names the source of the files."""
+    """NLTK's WordNet reader for nouns; `origin` is the name of the source of the files."""
 
     def __init__(self, files: NounFiles) -> None:
         self.origin = files.origin

@@ -14,12 +14,12 @@ PROBE = "context-token attention"
 
 
 class ContextAttention(Probe):
-    """Measure the attention from the end token to groups of tokens, by layer and head.
+    """Probe of the attention from the end token to groups of tokens, by layer and head.
 
     Kinds: "noun phrase" (without its context words), "context", "other", "start", "end". Variants: "share" of all
-    attention; "share of words", of the attention to words; "per token", that share divided by the share of the words
-    that are in the group: 1 is what a group gets by its size. Expressions without a word of a group do not count for
-    it.
+    attention; "share of words", of the attention to words; "per token", that share divided by the fraction
+    of the words that belong to the group, so that uniform attention gives 1. Expressions without a word of a group do
+    not count for it.
 
     The kind "context minus noun phrase" is the difference of their attention "per token" (of the mean over heads),
     paired by expression, with the p-value of a sign-flip test over images.

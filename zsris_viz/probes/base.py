@@ -14,24 +14,24 @@ if TYPE_CHECKING:
 
 
 class Probe(ABC):
-    """Measure a tower layer by layer, with controls.
+    """Base class of the probes, which measure a tower layer by layer, with controls.
 
     :func:`~zsris_viz.probes.run.run_probes` makes one instance for each tower, calls `prepare`, then `update` for every
     image, then `result`. A subclass adds its numbers to `self.tally` under `self.control`, and under the names of its
-    own controls where `self.wants` says so.
+    own controls if `self.has_control` returns true for them.
 
     Args:
-        seed: Seed of everything that is drawn at random.
+        seed: Seed of all random draws.
 
     Attributes:
         name: Name in the column "probe" of the table.
-        reads: "images" for the layers of a vision transformer, `update` gets a
-            :class:`~zsris_viz.probes.inputs.ImageView`; "texts" for the text tower alone, `update` gets an
+        reads: "images" for the layers of a vision transformer; `update` then receives an
+            :class:`~zsris_viz.probes.inputs.ImageView`. "texts" for the text tower alone; `update` then receives an
             :class:`~zsris_viz.probes.inputs.ImageTexts`.
-        controls: Controls that the probe has: "untrained" (the same with a tower of random weights), and those that it
-            computes itself, such as "shuffled".
-        uses_changes: The probe compares an image with its changed copies, `ImageView.copies`.
-        tally: The sums by image.
+        controls: Controls of the probe: "untrained" (the same measurement of a tower with random weights), and those
+            that it computes itself, such as "shuffled".
+        uses_changes: Whether the probe compares an image with its changed copies, `ImageView.copies`.
+        tally: The sums for each image.
         control: "model", or "untrained" for the tower of random weights.
     """
 
@@ -51,14 +51,14 @@ class Probe(ABC):
         Args:
             inputs: All images and expressions.
             control: "model", or "untrained" for the tower of random weights.
-            controls: Controls that are wanted besides; those of other probes are ignored.
+            controls: Additional controls to compute; those that the probe does not have are ignored.
         """
         self.tally = Tally(len(inputs.samples))
         self.control = control
         self._wanted = frozenset(controls) & frozenset(self.controls) if control == "model" else frozenset()
 
     def has_control(self, control: str) -> bool:
-        """Return whether the probe has this control and it is wanted."""
+        """Return whether the probe has this control and is to compute it."""
         return control in self._wanted
 
     @abstractmethod
@@ -66,11 +66,11 @@ class Probe(ABC):
         """Add one image.
 
         Args:
-            image: The image with its expressions; a `ImageView` if the probe reads images.
+            image: The image with its expressions; an `ImageView` if the probe reads images.
         """
 
     def finish(self) -> None:  # noqa: B027  (most probes have nothing to do here)
-        """Compute what needs all images; called once, by `result`."""
+        """Compute the numbers that need all images; `result` calls this once."""
 
     def result(self, *, resamples: int = RESAMPLES, seed: int = 0) -> pd.DataFrame:
         """Return one row for each number, with the columns :data:`~zsris_viz.probes.table.COLUMNS`.

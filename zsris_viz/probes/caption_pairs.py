@@ -1,4 +1,4 @@
-"""Minimal pairs by layer: whether "the left cat" is nearer than "the right cat" to a picture of the left one."""
+"""Minimal pairs by layer: whether "the left cat" is more similar than "the right cat" to the left cat in an image."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ SWAPS = {"left": "right", "right": "left", "leftmost": "rightmost", "rightmost":
 
 
 class MinimalPairs(Probe):
-    """Measure how often an expression is nearer to its object than the same with one word exchanged (chance 0.5).
+    """Probe of how often an expression is more similar to its object than a copy with one word exchanged (chance 0.5).
 
     Kinds: "left/right", the first such word exchanged; "noun", the head noun exchanged for one of an earlier image,
-    which shows what a difference that CLIP knows looks like. Variants: "image layer, object" and "image layer, object,
-    negated", the mean of the object's projected patches at each image layer against the texts; "image layer, CLS",
-    the whole image; "text layer, object" (the last image layer's patches) and "text layer, CLS", against the end
+    for comparison with a difference that CLIP distinguishes well. Variants: "image layer, object" and "image layer,
+    object, negated", the mean of the object's projected patches at each image layer against the texts; "image layer,
+    CLS", the whole image; "text layer, object" (the last image layer's patches) and "text layer, CLS", against the end
     token's state at each text layer. "text distance", 1 - cos between the two end tokens' states at each text layer,
     needs no image; its kind "noun over left/right" is the ratio of both sums over the expressions that have both pairs.
 
-    Shuffled control: the object of the image before.
+    Shuffled control: the object of the previous image.
     """
 
     name = PROBE
@@ -44,7 +44,7 @@ class MinimalPairs(Probe):
     def update(self, image: ImageTexts) -> None:
         """Add one image."""
         view = as_view(image)
-        nouns = set().union(*self._nouns[:-1])  # not of the image before, which is the shuffled control
+        nouns = set().union(*self._nouns[:-1])  # not of the previous image, which is the shuffled control
         self._nouns.append({part.head for part in view.parts if part.head})
         features = self._features(view)
         pairs = [

@@ -1,4 +1,4 @@
-"""Controls: a tower that has learned nothing."""
+"""The untrained control: a model with random weights."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def untrained_tower(clip: LayeredModel, seed: int = 0) -> LayeredModel:
         seed: Seed of the weights; the global random state does not change.
 
     Raises:
-        UnavailableError: The model is a ResNet.
+        UnavailableError: If the model is not a ViT CLIP.
     """
     if not isinstance(clip, VitClip):
         raise UnavailableError(

@@ -1,4 +1,4 @@
-"""Position decodability by layer: how well a ridge regression predicts places from hidden states."""
+"""Position decodability by layer: how well a ridge regression predicts positions from hidden states."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ FOLDS = 5
 
 
 class PositionDecodability(Probe):
-    """Measure R^2 of a ridge regression on held-out images, by layer.
+    """Probe of the R^2 of a ridge regression of positions on held-out images, by layer.
 
     Kinds: "place of a patch" from its own hidden state, and "place of the largest object" from the CLS token and from
     the mean patch. Places are centres as fractions of the image's width and height; R^2 is over both together.
 
-    Images are cut into five parts. Each part is predicted by a regression that was fitted on three others, its strength
-    chosen on the fourth. Shuffled control: the patches' places in a random order, the objects' places of other images.
-    Positive control, for the object alone and the same at every layer: the profiles of the object's own mask, from
-    which the place can be read by construction.
+    Images are divided into five parts. Each part is predicted by a regression that is fitted on three other parts, with
+    its regularisation strength chosen on the fourth. Shuffled control: the patches' places in a random order, the
+    objects' places of other images. Positive control, for the object only and equal at every layer: the profiles of the
+    object's own mask, from which the place can be computed by construction.
 
     Args:
         seed: Seed of the draw of patches and of the shuffles.
@@ -111,8 +111,8 @@ class PositionDecodability(Probe):
 def profiles(mask: Tensor, cells: int = 16) -> Tensor:
     """Return the share of an object in each of `cells` columns and rows of the image: (2 * cells,) float64.
 
-    The place of the object is a linear function of it, so that a ridge regression which cannot read the place from
-    these numbers could not read it from any feature: the positive control.
+    The centre of the object is a linear function of these shares. They are the positive control: a ridge regression
+    that cannot predict the place from them could not predict it from any feature.
 
     Args:
         mask: (H, W) bool.
@@ -126,15 +126,15 @@ def profiles(mask: Tensor, cells: int = 16) -> Tensor:
 def ridge_errors(
     inputs: np.ndarray, target: np.ndarray, images: np.ndarray, *, folds: int = FOLDS
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Compute squared errors of held-out ridge predictions, and squared distances from the mean of the fitted targets.
+    """Return squared errors of held-out ridge predictions, and squared distances from the mean of the fitted targets.
 
-    With fewer than three images no image can be held out; then both are nan.
+    Both are NaN for fewer than three images, of which none can be held out.
 
     Args:
         inputs: (n, C), the features.
         target: (n, 2), the places.
         images: (n,) int, the image of each row; the rows of an image are all held out, or all fitted.
-        folds: Number of parts into which the images are cut.
+        folds: Number of parts into which the images are divided.
 
     Returns:
         Two arrays (n,).

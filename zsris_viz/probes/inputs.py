@@ -1,4 +1,4 @@
-"""One pass over the images of a dataset, with everything that the image probes read."""
+"""One pass over the images of a dataset, with all inputs of the probes."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ Pair = tuple[Reference, Expression]
 
 @dataclass
 class ImageTexts:
-    """Hold one image with its expressions.
+    """An image with its expressions.
 
     Attributes:
-        number: Place among the images.
+        number: Index of the image in the run.
         sample: The image with its references.
         pairs: Every expression with its reference.
         parts: The parts of each expression.
@@ -42,7 +42,7 @@ class ImageTexts:
 
 @dataclass
 class ImageView(ImageTexts):
-    """Hold one image with its hidden states at all layers, and those of its changed copies.
+    """An image with its hidden states at the measured layers, and those of its changed copies.
 
     Attributes:
         scene: Proposals and features of the image.
@@ -50,9 +50,9 @@ class ImageView(ImageTexts):
         tokens: (layers, 1 + P, C) hidden states, CLS first.
         grid: Rows and columns of the patches.
         copies: Change of place -> (layers, 1 + P, C) of the changed image.
-        contents: Change -> the same of an image in which as many pixels have the content of another image.
-        recoloured: Change -> the same of an image in which as many pixels have exchanged colour channels.
-        places: Change -> (old, new), the numbers of patches that a change moves, and where each of them then is.
+        contents: Change -> the same for a copy in which the changed pixels have the content of another image.
+        recoloured: Change -> the same for a copy in which the changed pixels have exchanged colour channels.
+        places: Change -> (old, new), the indices of the patches that a change moves, before and after it.
         others: Texts of other images, one for each of `pairs`.
     """
 
@@ -77,10 +77,10 @@ class ImageView(ImageTexts):
 
 
 def as_view(image: ImageTexts) -> ImageView:
-    """Return the image as a `ImageView`.
+    """Return the image as an `ImageView`.
 
     Raises:
-        InvalidTypeError: The hidden states of the image are missing.
+        InvalidTypeError: If the hidden states of the image are missing.
     """
     if not isinstance(image, ImageView):
         raise InvalidTypeError("This probe reads the layers of the image tower; update(...) needs a ImageView.")
@@ -89,7 +89,7 @@ def as_view(image: ImageTexts) -> ImageView:
 
 @dataclass
 class ProbeInputs:
-    """Hold the images and expressions of a run, prepared once for all towers.
+    """The images and expressions of a run, prepared once for all towers.
 
     Attributes:
         samples: The samples with their expressions and the parts of these.
@@ -110,7 +110,7 @@ def prepare(
     """Read the first `limit` images that have expressions, with the parts of these.
 
     Raises:
-        InvalidInputError: No image has an expression, or `parts="gold"` for a dataset without gold parts.
+        InvalidInputError: If no image has an expression, or `parts` is "gold" and the dataset has no gold parts.
     """
     from zsris_viz.language import load_parser
 
@@ -122,7 +122,7 @@ def prepare(
             pairs.append(list(sample.pairs()))
     if not samples:
         raise InvalidInputError("no image with an expression was given; the probes need at least one.")
-    if parts == "parser":  # one batch is faster than many single texts; the parser keeps what it has read
+    if parts == "parser":  # one batch is faster than many single texts; the parser caches its results
         load_parser().parse_all([expression.text for group in pairs for _, expression in group])
     for group in pairs:
         read.append([ExpressionParts(expression, source=parts, parser=load_parser) for _, expression in group])
@@ -157,7 +157,7 @@ def views(
     limit: int | None = None,
     seed: int = 0,
 ) -> Iterator[ImageView]:
-    """Yield the images one by one; each passes the tower once, and its copies in one batch.
+    """Yield the images one by one; each is encoded once, and its copies are encoded in one batch.
 
     Args:
         inputs: All images and expressions.
@@ -168,8 +168,8 @@ def views(
         seed: Seed of the patch shuffles.
 
     Raises:
-        UnavailableError: A tower without patch tokens by layer (a ResNet).
-        InvalidInputError: A layer out of range.
+        UnavailableError: If the tower is not a ViT.
+        InvalidInputError: If a layer is out of range.
     """
     if clip.kind != "vit":
         raise UnavailableError(
@@ -207,7 +207,7 @@ def views(
 
 
 def _change(view: ImageView, image: Tensor, other: Tensor, before: Tensor | None, seed: int) -> None:
-    """Run all copies of an image in one batch; `before` are the tokens of `other`, if they are there already."""
+    """Run all copies of an image in one batch; `before` are the tokens of `other`, if they are known."""
     mask, avoid = _at_input(view.sample.references[0].mask, view.scene.masks, view.clip.image_size)
     copies = changed_copies(image, patch=view.clip.patch_size, mask=mask, avoid=avoid, seed=seed)
     contents = {name: content_copy(image, copy, other) for name, copy in copies.items()}

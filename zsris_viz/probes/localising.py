@@ -14,17 +14,17 @@ SIGNS = {"as it is": False, "negated": True}
 
 
 class Localisation(Probe):
-    """Measure the patch-text map at every layer, with original and with negated tokens.
+    """Probe of the patch-text map at every layer, with original and with negated tokens.
 
     Kinds: "pointing game", whether the centre of the most similar patch lies in the object; "IoU" of the object with
     the patches above a threshold; "AUC", the chance that a patch of the object is more similar than one outside (0.5
-    tells nothing). Patches that are partly in count in part. Shuffled control: the text of another image. The variants
-    ", minus another text" are the differences to it, paired by expression, with the p-value of a sign-flip test over
-    images.
+    is chance level). Partly covered patches count by their covered share. Shuffled control: the text of another image.
+    The variants ", minus another text" are the differences from this control, paired by expression, with the p-value of
+    a sign-flip test over images.
 
     Args:
         seed: Not used; the probe draws nothing.
-        threshold: For "IoU", from the map's smallest (0) to its largest value (1).
+        threshold: Threshold of "IoU" on a scale from the map's smallest (0) to its largest value (1).
     """
 
     name = PROBE
@@ -106,7 +106,7 @@ def overlap(maps: Tensor, truth: Tensor, threshold: float) -> Tensor:
 def area_under_curve(maps: Tensor, truth: Tensor) -> Tensor:
     """Return the probability, (L, E), that a patch of the object is higher than one outside, with ties counted half.
 
-    A partly covered patch counts by its share on both sides. The result is nan if the object has no patch, or all.
+    A partly covered patch counts by its share on both sides. The result is NaN if the object covers no patch, or all.
 
     Args:
         maps: (L, E, P), the similarities.

@@ -1,4 +1,4 @@
-"""Masking of context tokens: how the score and the choice depend on the words that describe the place."""
+"""Masking of context tokens: how the scores and the chosen proposal depend on the words that describe the place."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ PROBE = "context masking"
 
 
 class ContextMasking(Probe):
-    """Measure the changes if no token attends to a group of words, from a text layer on.
+    """Probe of the changes if no token attends to a group of words, from a text layer on.
 
     The score of a proposal is the cosine of its global visual feature (Global-Local CLIP, eq. 3) with the sentence.
     Layer l: the words are hidden in every block after layer l; the last layer is the unmasked text. Kinds: "context"
@@ -30,12 +30,12 @@ class ContextMasking(Probe):
     expression. Expressions without a word of the group, or with no other word, do not count.
 
     Shuffled control: instead of the context words, as many random words that are neither context nor the head noun;
-    expressions with fewer of them do not count. The kind "context minus other words" is the difference to it, paired by
-    expression, with the p-value of a sign-flip test over images, and the same after Holm's correction over layers.
+    expressions with fewer of them do not count. The kind "context minus other words" is the difference from it, paired
+    by expression, with the p-value of a sign-flip test over images, and the same after Holm's correction over layers.
 
     Args:
         seed: Seed of the draw of other words.
-        masked_blocks: K of the visual feature.
+        masked_blocks: K, the number of masked blocks of the visual feature.
     """
 
     name = PROBE
@@ -105,7 +105,7 @@ class ContextMasking(Probe):
 
 
 def changes(cosines: Tensor, right: int) -> dict[str, Tensor]:
-    """Return what masking changes, by layer.
+    """Return the changes by masking, by layer.
 
     Args:
         cosines: (N, L + 1) of the proposals; the last layer is the unmasked text.
@@ -129,7 +129,7 @@ def masked_texts(clip: LayeredModel, trace: Trace, rows: Sequence[int], hidden: 
     Args:
         clip: The model.
         trace: Trace of the texts.
-        rows: Numbers of B texts of the trace; a text may come several times.
+        rows: Numbers of B texts of the trace; a text may occur several times.
         hidden: For each of the B texts, the positions of its hidden tokens.
 
     Returns:

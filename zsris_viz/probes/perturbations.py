@@ -1,6 +1,6 @@
 """Changes of an image that move its content, and changes of the same pixels that replace it.
 
-All work on the tower's own input (3, H, W), so that the compared images differ by the change alone.
+All functions work on the input of the tower (3, H, W), so that the compared images differ by the change alone.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ def move_object(pixels: Tensor, mask: Tensor, avoid: Tensor | None = None) -> Te
     """Cut out an object, fill the hole from its surroundings, and paste the object elsewhere: (3, H, W).
 
     The hole is a little larger than the object. Of the places on a grid of eighths of the image that keep the object
-    inside the image, the function takes those that cover least of `avoid` and of the old place, and of these the
+    inside the image, the function takes those with the least overlap with `avoid` and the old place, and of these the
     farthest. An object that fills the image stays where it is.
 
     Args:
@@ -52,7 +52,7 @@ def move_object(pixels: Tensor, mask: Tensor, avoid: Tensor | None = None) -> Te
         avoid: (H, W) bool, other objects, which the new place covers as little as possible.
     """
     down, right = _best_shift(mask, torch.zeros_like(mask) if avoid is None else avoid & ~mask)
-    # pixels on the border are mixed with the object: they go with the hole, or a ghost would stay behind
+    # pixels on the border are mixed with the object; the hole covers them, so that no outline remains
     filled = fill_hole(pixels, grown(mask, max(1, min(mask.shape) // 56)))
     moved = mask.roll((down, right), dims=(0, 1))
     return torch.where(moved, pixels.roll((down, right), dims=(-2, -1)), filled)
@@ -81,7 +81,7 @@ def grown(mask: Tensor, pixels: int) -> Tensor:
 def fill_hole(pixels: Tensor, hole: Tensor) -> Tensor:
     """Fill the pixels under a mask with the nearest pixel outside it: (3, H, W).
 
-    A mask of the whole image changes nothing.
+    If the mask covers the whole image, the pixels are returned unchanged.
     """
     from scipy.ndimage import distance_transform_edt
 
@@ -105,8 +105,8 @@ def content_copy(pixels: Tensor, changed: Tensor, other: Tensor) -> Tensor:
 def recoloured_copy(pixels: Tensor, changed: Tensor) -> Tensor:
     """Exchange the colour channels (red to green to blue to red) of the pixels in which two pictures differ.
 
-    A change of content of the same area that keeps the layout: unlike :func:`content_copy` it does not become another
-    image where a change of place moves every pixel.
+    This is a change of content of the same area that keeps the layout: unlike the result of :func:`content_copy`, the
+    copy does not become another image if a change of place moves every pixel.
 
     Args:
         pixels: (3, H, W).
@@ -116,7 +116,7 @@ def recoloured_copy(pixels: Tensor, changed: Tensor) -> Tensor:
         (3, H, W).
     """
     differs = (pixels != changed).any(dim=0)
-    if float(differs.float().mean()) > WHOLE:  # equal neighbours left over by chance are no content
+    if float(differs.float().mean()) > WHOLE:  # the few remaining pixels agree by chance only
         return pixels.roll(1, dims=0)
     return torch.where(differs, pixels.roll(1, dims=0), pixels)
 
@@ -139,8 +139,8 @@ def moved_patches(
         seed: Seed of the patch shuffle.
 
     Returns:
-        Name of the change -> (old, new), int64 numbers of patches, row by row. Left out: the quadrant swap of a grid
-        with an odd side, whose patches come to lie between others, and an object that does not move or covers no patch.
+        Name of the change -> (old, new), int64 numbers of patches, row by row. The quadrant swap is left out
+        for a grid with an odd side, and the moved object if it does not move or covers no patch.
         Patches of a moved object, those that it covers by half or more, are assigned to the nearest patch.
     """
     rows, columns = size[0] // patch, size[1] // patch

@@ -1,4 +1,4 @@
-"""Any probes of a model in one pass over the images, with their controls."""
+"""Running of several probes of a model in one pass over the images, with their controls."""
 
 from __future__ import annotations
 
@@ -43,10 +43,10 @@ def register_probe(name: str) -> Callable[[type[Probe]], type[Probe]]:
     """Return a decorator that registers a subclass of `Probe` under `name` in this process.
 
     Args:
-        name: The name for `run_probes`; not one of an existing probe.
+        name: The name for `run_probes`, which no other probe may have.
 
     Raises:
-        InvalidInputError: The name exists already.
+        InvalidInputError: If the name exists already.
     """
     return PROBES.register(name)
 
@@ -66,7 +66,7 @@ def run_probes(
     options: Mapping[str, Mapping[str, Any]] | None = None,
     progress: bool = False,
 ) -> pd.DataFrame:
-    """Return the tidy table of some probes; every image, with its copies, passes each tower once for all of them.
+    """Return the tidy table of some probes; each tower encodes every image and its copies once for all of them.
 
     Args:
         clip: The model.
@@ -77,19 +77,19 @@ def run_probes(
         layers: Image layers to measure; by default all. Probes of texts always measure all.
         controls: "untrained" runs everything again with :func:`untrained_tower`; the others are added by the probes
             that declare them.
-        untrained_limit: Only the first so many images for the untrained tower; None for all.
+        untrained_limit: Number of images for the untrained tower, from the first on; None for all.
         seed: Seed of shuffles, of the untrained tower and of the bootstrap.
         resamples: Number of draws of the bootstrap over images.
         options: Settings of single probes, such as `{"localisation": {"threshold": 0.7}}`.
-        progress: Show a progress bar.
+        progress: Whether to show a progress bar.
 
     Returns:
         A frame with the columns :data:`zsris_viz.probes.COLUMNS`.
 
     Raises:
-        InvalidInputError: An unknown probe or control, no image with an expression, or a layer that does not exist.
-        InvalidTypeError: A setting that a probe does not have.
-        UnavailableError: A probe of images, or the untrained control, with a ResNet.
+        InvalidInputError: If a probe or control is unknown, no image has an expression, or a layer does not exist.
+        InvalidTypeError: If a probe does not have a given setting.
+        UnavailableError: If a probe of images or the untrained control is requested for a model other than a ViT CLIP.
     """
     import pandas as pd
 
@@ -132,7 +132,7 @@ def _update(
     seed: int,
     progress: bool,
 ) -> None:
-    """Show every image to every probe."""
+    """Call `update` of every probe for every image."""
     from tqdm.auto import tqdm
 
     total = len(inputs.samples[:limit])

@@ -13,25 +13,25 @@ from zsris_viz.probes.inputs import ImageTexts, ImageView, ProbeInputs, as_view
 
 PROBE = "spatial sensitivity"
 READOUTS = ("CLS", "mean patch", "patch by patch")
-SAME = 1e-6  # below this, 1 - cos is rounding: CLS of layer 0 has seen no image
+SAME = 1e-6  # smaller values of 1 - cos are rounding errors: at layer 0, CLS does not depend on the image
 
 
 class SpatialSensitivity(Probe):
-    """Measure the cosine between the features of an image and of its changed copy in the joint space, at every layer.
+    """Probe of the cosine between the features of an image and of its changed copy in the joint space, by layer.
 
     Variants: "CLS", the pooled feature; "mean patch", the mean of the projected patch tokens; "patch by patch", the
     mean cosine between tokens at the same place; "equivariance", the mean cosine between a token and the token at the
     place to which its content moved; "same place", the same for the token at the old place, for the tokens that moved;
     "content minus place", the difference of the two, paired by image, with the p-value of a sign-flip test: above 0
-    where a token follows its content rather than its place; "content minus random place", the same difference to the
-    shuffled control: how far a token can be told from any other of the image. Kinds: the four changes of place, and
-    each with ", content" (the same pixels with the content of another image) and ", recoloured" (the same pixels with
-    exchanged colour channels, which keeps the layout). Variants with ", relative" and ", relative to recolouring": (1 -
-    cos of the change of place) over (1 - cos of the change of content), or of colours: 1 where moving content is as
-    visible as replacing it, or recolouring it, 0 where it leaves no trace.
+    where a token follows its content rather than its place; "content minus random place", the same difference from
+    the shuffled control, which shows how well a token can be distinguished from others of the image. Kinds: the four
+    changes of place, and each with ", content" (the same pixels with the content of another image) and ", recoloured"
+    (the same pixels with exchanged colour channels, which keeps the layout). Variants with ", relative" and ", relative
+    to recolouring": (1 - cos of the change of place) over (1 - cos of the change of content), or of colours: 1 if
+    moving the content changes the feature as much as replacing or recolouring it, 0 if it does not change the feature.
 
-    Shuffled control: the image against the changed copy of the image before it, which is how alike any two images are;
-    for "equivariance", against tokens at random places of the same copy.
+    Shuffled control: the image against the changed copy of the previous image, as a measure of the similarity of any
+    two images; for "equivariance", against tokens at random places of the same copy.
     """
 
     name = PROBE

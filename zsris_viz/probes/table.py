@@ -1,4 +1,4 @@
-"""The table that every probe fills: sums by image, and the bootstrap over images."""
+"""The table of results of the probes: sums for each image, and the bootstrap over images."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _Key = tuple[str, str, str, int, int | None, str]
 
 
 class Tally:
-    """Hold numerators and denominators by image; every number of the table is a ratio of their sums.
+    """Numerators and denominators for each image; every number of the table is a ratio of their sums.
 
     Args:
         images: Number of images.
@@ -55,7 +55,7 @@ class Tally:
         control: str = "model",
         paired: bool = False,
     ) -> None:
-        """Add to an image's numerator and denominator of one number; what is not finite is left out.
+        """Add to an image's numerator and denominator of one number; values that are not finite are left out.
 
         Args:
             image: Number of the image.
@@ -67,7 +67,8 @@ class Tally:
             layer: Column "layer".
             head: Column "head".
             control: Column "control".
-            paired: The number is a difference of two measurements of the same expressions, to be tested against 0.
+            paired: Whether the number is a difference of two measurements of the same expressions, to be tested against
+                0.
         """
         if not (np.isfinite(top) and np.isfinite(bottom)):
             return

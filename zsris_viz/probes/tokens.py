@@ -13,7 +13,7 @@ from zsris_viz.methods.copatch.text_spans import find_words
 from zsris_viz.models.tokenizer import TextTokens
 from zsris_viz.models.trace import Trace
 
-#: Groups of tokens. "noun phrase" is what of it is no context token ("the", "cat" of "the left cat").
+#: Groups of tokens. "noun phrase" excludes context tokens: it holds "the" and "cat" of "the left cat".
 GROUPS = ("noun phrase", "context", "other", "start", "end")
 WORDS = ("noun phrase", "context", "other")
 
@@ -23,7 +23,8 @@ def token_groups(
 ) -> list[str]:
     """Return the group of each token of a text, start and end included, as one of :data:`GROUPS`.
 
-    A word that is both noun phrase and context counts as context. Parts that the text does not have are skipped.
+    A word that belongs to both the noun phrase and the context counts as context. Parts that the text does not have are
+    skipped.
     """
     text = tokens.texts[row]
     groups = ["other"] * len(tokens.pieces[row])
@@ -36,7 +37,7 @@ def token_groups(
 
 
 def head_positions(tokens: TextTokens, head: str | None, row: int = 0) -> list[int]:
-    """Return the positions of the tokens of the head noun, or none where the text does not have it."""
+    """Return the positions of the tokens of the head noun, or an empty list if the text does not contain it."""
     places = find_words(tokens.texts[row], [head]) if head else []
     return [position for place in places if place for position in tokens.tokens_of(*place, row=row)]
 
@@ -53,7 +54,7 @@ def end_token_attention(trace: Trace, row: int = 0) -> Tensor:
         (L, heads, T), with rows that sum to 1. Layer l of the tower is entry l - 1.
 
     Raises:
-        InvalidInputError: A trace of an image, or a trace without attentions.
+        InvalidInputError: If the trace is that of an image, or has no attentions.
     """
     tokens: Any = trace.tokens
     weights = [part for part in trace.attentions[1:] if part is not None]
