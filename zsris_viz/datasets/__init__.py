@@ -1,4 +1,4 @@
-"""Datasets by name: images, the objects in them that are referred to, and the expressions."""
+"""Datasets of referring expressions, loaded by name: images, the objects referred to, and the expressions."""
 
 import lazy_loader
 

@@ -14,4 +14,4 @@ _NAMES = """
 COCO_CATEGORIES: dict[int, str] = {
     number: name.replace("_", " ") for number, name in enumerate(_NAMES.split(), start=1) if name != "-"
 }
-"""Name by the number that COCO's annotation files use, 1 to 90; ten numbers are not used."""
+"""Mapping from the category id of COCO's annotation files (1 to 90, ten of which are not used) to the name."""

@@ -1,4 +1,4 @@
-"""One file from one address: bounded in size, continued where it broke off, and renamed only when it is right."""
+"""Download of one file: its size is bounded, interrupted downloads are resumed, and the result is checked."""
 
 from __future__ import annotations
 
@@ -13,32 +13,32 @@ from pathlib import Path
 from zsris_viz.io.hashing import file_hash
 
 BLOCK = 1 << 20
-TIMEOUT = 60  # seconds without an answer
-MAX_BYTES = 50 * 2**30  # of a file whose size nobody has published
+TIMEOUT = 60  # seconds to wait for an answer
+MAX_BYTES = 50 * 2**30  # limit for a file whose size is not published
 AGENT = {"User-Agent": "zsris_viz"}
-FAILURES = (urllib.error.URLError, HTTPException, TimeoutError, ConnectionError, ssl.SSLError)  # of the network
+FAILURES = (urllib.error.URLError, HTTPException, TimeoutError, ConnectionError, ssl.SSLError)  # network errors
 
 
 class WrongFileError(Exception):
-    """The address gives another file than the one that was published."""
+    """The address provides a different file from the published one."""
 
 
 def download(url: str, target: Path, *, size: int | None, known_hash: str | None, progress: bool) -> None:
-    """Download a file to `NAME.part` beside it, check it, and rename it.
+    """Download a file under the name `NAME.part`, check it, and rename it.
 
-    A part that an earlier call left is continued if a hash is known, since nothing else would tell a mixture of two
-    files; if the result is wrong, it is downloaded once more from the beginning.
+    An incomplete file of an earlier call is resumed only if a hash is known, since nothing else would detect a mixture
+    of two files; if the result is wrong, the file is downloaded once more from the beginning.
 
     Args:
         url: The address.
-        target: The file; one that is there already stays until the new one has been checked.
+        target: Path of the file; an existing file is kept until the new one has been checked.
         size: Its size in bytes, if it is known.
         known_hash: Its hash as "sha256:..." or "md5:...", if it is known.
         progress: Whether a progress bar is shown.
 
     Raises:
-        WrongFileError: The address gives a file of another size or hash.
-        ConnectionError: It broke off. Other errors in `FAILURES` are raised, too.
+        WrongFileError: The address provides a file of another size or hash.
+        ConnectionError: The download was interrupted. Other errors in `FAILURES` are raised, too.
         OSError: The file cannot be written.
     """
     part = target.with_name(f"{target.name}.part")
@@ -60,7 +60,7 @@ def download(url: str, target: Path, *, size: int | None, known_hash: str | None
 
 
 def _difference(part: Path, size: int | None, known_hash: str | None) -> str | None:
-    """Say in what a file differs from what was published, if it does."""
+    """Return how a file differs from the published one, or None if it does not."""
     arrived = part.stat().st_size
     if size is not None and arrived != size:
         return f"it has {arrived:,} bytes instead of {size:,}"
@@ -73,7 +73,7 @@ def _difference(part: Path, size: int | None, known_hash: str | None) -> str | N
 
 
 def _transfer(url: str, part: Path, have: int, size: int | None, name: str, progress: bool) -> None:
-    """Write what the address gives to the part, after the bytes that it has."""
+    """Append the rest of the file to `part`, which has `have` bytes."""
     from tqdm.auto import tqdm
 
     answer, start = _open(url, have, size)
@@ -88,7 +88,7 @@ def _transfer(url: str, part: Path, have: int, size: int | None, name: str, prog
         with bar, part.open("r+b" if start else "wb") as out:
             out.seek(start)
             out.truncate()
-            while block := answer.read1(BLOCK):  # what has arrived, so that a process that is killed loses little
+            while block := answer.read1(BLOCK):  # returns what has arrived, so that a killed process loses little
                 arrived += len(block)
                 if arrived > limit:
                     part.unlink()
@@ -103,13 +103,13 @@ def _transfer(url: str, part: Path, have: int, size: int | None, name: str, prog
 
 
 def _open(url: str, have: int, size: int | None) -> tuple[HTTPResponse, int]:
-    """Ask for the rest of a file; the answer, and the position at which it begins."""
+    """Request the rest of a file; return the response and the position at which it begins."""
     if have:
         request = urllib.request.Request(url, headers=AGENT | {"Range": f"bytes={have}-"})
         try:
             answer = urllib.request.urlopen(request, timeout=TIMEOUT)
         except urllib.error.HTTPError as error:
-            if error.code != 416:  # 416: the file ends before the part does
+            if error.code != 416:  # 416: the partial file is not shorter than the whole one
                 raise
         else:
             if answer.status != 206:
@@ -117,7 +117,7 @@ def _open(url: str, have: int, size: int | None) -> tuple[HTTPResponse, int]:
             found = re.fullmatch(r"bytes (\d+)-\d+/(\d+|\*)", answer.headers.get("Content-Range", ""))
             if found and int(found[1]) == have and (size is None or found[2] in ("*", str(size))):
                 return answer, have
-            answer.close()  # another range than the one that was asked for
+            answer.close()  # a different range from the requested one
     request = urllib.request.Request(url, headers=AGENT)
     answer = urllib.request.urlopen(request, timeout=TIMEOUT)
     if answer.status == 206:

@@ -1,9 +1,9 @@
-"""Drawn scenes in the files of the benchmarks: the same images, masks and expressions, readable by the same tools.
+"""Export of drawn scenes in the file formats of the benchmarks, readable by the same tools.
 
-Evaluating an export gives the rows of the original. So images are PNG (JPEG would change pixels; it is there for
-those who want the benchmarks' own kind), masks are exact (run-length encodings in `instances.json`, rectangles for
-PhraseCut), and what a format has no place for (the original ids, gold noun phrases, masks of things without a phrase)
-stands under one extra key, "zsris", which other readers skip.
+Evaluating an export gives the same rows as the original dataset. Therefore images are PNG by default (JPEG changes
+pixels, but is what the benchmarks use), masks are exact (run-length encodings in `instances.json`, rectangles for
+PhraseCut), and everything for which a format has no field (the original ids, gold noun phrases, masks of things without
+a phrase) is stored under one extra key, "zsris", which other readers ignore.
 """
 
 from __future__ import annotations
@@ -30,18 +30,18 @@ from zsris_viz.mask_io import encode_rle
 REFER = {cls.folder: cls for cls in (RefCOCO, RefCOCOPlus, RefCOCOg)}
 REFER_IMAGES = IMAGE_FOLDERS[0]
 PHRASECUT_FOLDER = "VGPhraseCut_v0"
-OTHER = "thing"  # category of an object that nobody refers to, where the dataset does not say
-PICTURES = {"png": {"compress_level": 1}, "jpeg": {"quality": 92}}  # how images are written
+OTHER = "thing"  # category of objects without a reference if the dataset does not name it
+PICTURES = {"png": {"compress_level": 1}, "jpeg": {"quality": 92}}  # options of the image writers
 
 
 @dataclass(frozen=True)
 class _Form:
-    """How an export is written.
+    """Settings of an export.
 
     Attributes:
-        name: The benchmark to look like.
-        split_by: Its scheme.
-        images: The kind of image files.
+        name: Name of the imitated benchmark.
+        split_by: Splitting scheme of the benchmark.
+        images: Format of the image files.
         progress: Whether a progress bar is shown.
     """
 
@@ -65,23 +65,23 @@ def export(
     images: str = "png",
     progress: bool = True,
 ) -> Path:
-    """Write a dataset in the files of a benchmark.
+    """Write a dataset in the file format of a benchmark.
 
     Args:
         dataset: A dataset whose samples have `instances`, among them the masks of all references.
-        folder: Where the files go; read the export with `load_dataset(name, split, data_root=folder)`.
+        folder: Folder of the export; read it with `load_dataset(name, split, data_root=folder)`.
         layout: "refer" (refcoco/refs(unc).p, refcoco/instances.json, images/mscoco/images/train2014/) or "phrasecut"
             (VGPhraseCut_v0/refer_{split}.json, image_data_split.json, images/).
-        name: The benchmark to look like, for the refer layout only; by default "refcoco".
-        split_by: The scheme to look like, for the refer layout only; by default the benchmark's first.
-        images: "png", or "jpeg" with COCO's file names: as in the benchmarks, but the pixels change a little.
+        name: Name of the imitated benchmark, for the refer layout only; by default "refcoco".
+        split_by: Splitting scheme of the benchmark, for the refer layout only; by default its first.
+        images: "png", or "jpeg" with COCO's file names: as in the benchmarks, but the pixels change slightly.
         progress: Whether a progress bar is shown.
 
     Returns:
-        The folder inside `folder` that holds the annotations. Files appear only when all are complete.
+        The folder inside `folder` that contains the annotations. Files are moved there only when all are complete.
 
     Raises:
-        InvalidInputError: An unknown layout, name, scheme or kind of images, a folder that already holds such files, a
+        InvalidInputError: An unknown layout, name, scheme or image format, a folder that already contains such files, a
             split that the benchmark does not have, or a dataset without instances.
     """
     if layout not in LAYOUTS:
@@ -91,7 +91,7 @@ def export(
     write = LAYOUTS[layout]
     if layout == "refer":
         form = _refer_form(dataset.split, name or "refcoco", split_by, images, progress)
-        names: tuple[str, ...] = ("images", form.name)  # the annotations last
+        names: tuple[str, ...] = ("images", form.name)  # the annotations come last
     else:
         if name not in (None, "phrasecut") or split_by not in (None, ""):
             raise InvalidInputError(f"{name or split_by!r} is of no use for {layout}: it has one name and no schemes.")
@@ -106,7 +106,7 @@ def export(
     draft = Path(tempfile.mkdtemp(prefix=".export-", dir=root))
     try:
         write(dataset, draft, form)
-        for place in names:  # the annotations last: without them nothing is read
+        for place in names:  # the annotations are moved last, since nothing is read without them
             (draft / place).rename(root / place)
     finally:
         shutil.rmtree(draft, ignore_errors=True)
@@ -114,7 +114,7 @@ def export(
 
 
 def _refer_form(split: str, name: str, split_by: str | None, images: str, progress: bool) -> _Form:
-    """Check that the benchmark has the scheme, and the scheme the split."""
+    """Return the settings after checking that the benchmark has the scheme and the scheme has the split."""
     if name not in REFER:
         raise InvalidInputError(f"name={name!r} is unknown; the refer format has {', '.join(REFER)}.")
     schemes = REFER[name].schemes
@@ -162,7 +162,7 @@ def _write_refer(dataset: Dataset, folder: Path, form: _Form) -> None:
                     "id": first + place,
                     "image_id": number,
                     "category_id": categories.setdefault(noun, len(categories) + 1),
-                    # A list of encodings, as in the ReferIt files, is what the authors' own reader takes.
+                    # A list of encodings, as in the ReferIt files, is what the authors' own reader accepts.
                     "segmentation": [encode_rle(mask)],
                     "area": int(mask.sum()),
                     "bbox": _box(mask),
@@ -274,7 +274,7 @@ def _masks(sample: Sample) -> tuple[np.ndarray, int, int]:
 
 
 def _place(reference: Reference, masks: np.ndarray, sample: Sample) -> int:
-    """Return the number of the instance that is the reference."""
+    """Return the index of the instance whose mask is that of the reference."""
     for place, mask in enumerate(masks):
         if np.array_equal(mask, reference.mask):
             return place
@@ -282,7 +282,7 @@ def _place(reference: Reference, masks: np.ndarray, sample: Sample) -> int:
 
 
 def _box(mask: np.ndarray) -> list[int]:
-    """Return [x, y, width, height] around a mask; zeros for an empty one."""
+    """Return the bounding box [x, y, width, height] of a mask; zeros for an empty mask."""
     rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
     if not len(rows):
         return [0, 0, 0, 0]

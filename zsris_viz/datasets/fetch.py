@@ -1,4 +1,4 @@
-"""Getting files: resumed where they broke off, checked by hash, and moved to their place only when whole."""
+"""Download of datasets and checkpoints: interrupted downloads are resumed, and every file is checked by its hash."""
 
 from __future__ import annotations
 
@@ -21,25 +21,26 @@ def fetch(
     progress: bool = True,
     report: Callable[[str], None] = print,
 ) -> list[Path]:
-    """Get the files of a dataset or checkpoint and unpack its archives; what is there and whole is left alone.
+    """Download the files of a dataset or checkpoint and unpack its archives; complete files are not changed.
 
-    A download goes to `NAME.part`, which a second call continues. When it is complete its hash is checked, and only
-    then does it replace a file of its name. Models of the Hugging Face hub go into its cache, datasets below the data
-    root, both by the hub's own client.
+    A download is written to `NAME.part`, which a second call resumes. When it is complete, its hash is checked, and
+    only then is it renamed, which replaces an existing file. Models of the Hugging Face Hub are stored in its cache,
+    datasets below the data root, both by the Hub's own client.
 
     Args:
         name: A manifest or its name.
-        data_root: Where files go; needed unless everything goes into the hub's cache.
+        data_root: Folder of the files; required unless everything is stored in the Hub's cache.
         progress: Whether progress bars are shown.
-        report: Is called with a line for each file.
+        report: Function that is called with one line of text for each file.
 
     Returns:
-        The files, or the folder of the repository.
+        Paths of the files, or of the folder of the repository.
 
     Raises:
         InvalidInputError: The name is unknown, or there is no data_root.
-        UnavailableError: No source answers, or the disk is full; the text says what to place where by hand.
-        CorruptFileError: What came does not have the published hash or size, or an archive is damaged.
+        UnavailableError: No source is reachable, or the disk is full; the message explains how to place the files by
+            hand.
+        CorruptFileError: A downloaded file does not have the published hash or size, or an archive is damaged.
     """
     manifest = get_manifest(name) if isinstance(name, str) else name
     hub = manifest.hub
@@ -69,7 +70,7 @@ def fetch(
 
 
 def _get(file: File, target: Path, manifest: Manifest, root: Path, progress: bool) -> None:
-    """Try the sources in order until one gives the whole file; a file that is there stays until then."""
+    """Try the sources in order until one provides the complete file; an existing file is kept until then."""
     failures, wrong = [], None
     for source in file.sources:
         if source.state != "live":
@@ -94,7 +95,7 @@ def _get(file: File, target: Path, manifest: Manifest, root: Path, progress: boo
 
 
 def _by_hand(file: File, target: Path, manifest: Manifest, root: Path, failures: list[str]) -> str:
-    """Return the instructions for a download by hand, for when no source answers."""
+    """Return the instructions for a download by hand when no source is reachable."""
     parts = [f"{file.path} of {manifest.name} could not be fetched"]
     parts.append(f" ({'; '.join(failures)})" if failures else ": it has no address that needs no browser")
     parts.append(". Get it on a machine with a network" if failures else ". Get it by hand")
@@ -111,7 +112,7 @@ def _by_hand(file: File, target: Path, manifest: Manifest, root: Path, failures:
 
 
 def _from_hub(manifest: Manifest, hub: Hub, folder: Path | None) -> Path:
-    """Get a repository of the hub into a folder, or into the hub's cache if there is none."""
+    """Download a repository of the Hub into a folder, or into the Hub's cache if there is no folder."""
     from huggingface_hub import snapshot_download
     from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError, OfflineModeIsEnabled
 

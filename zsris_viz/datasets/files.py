@@ -1,4 +1,4 @@
-"""The base of datasets whose files lie in a folder: finding files, opening images, and what an export adds to them."""
+"""Base class of datasets in files: search for files, lazy opening of images, and the additional key of exports."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ from zsris_viz.errors import CorruptFileError, InvalidInputError, UnavailableErr
 from zsris_viz.images import open_image
 from zsris_viz.io.image_files import MAX_PIXELS
 
-EXTRA = "zsris"  # key under which an export keeps what its format has no place for
-NAMED_PROBLEMS = 2  # how many a warning names
+EXTRA = "zsris"  # key of an export for everything for which its format has no field
+NAMED_PROBLEMS = 2  # number of problems that a warning names
 
 
 class FileDataset(ABC):
     """One split of a dataset whose files lie below a data root.
 
-    A malformed annotation ends neither the loading nor an evaluation: what belongs to an expression is recorded in
-    `Expression.error`, what belongs to none is left out with a warning, and `problems` names both.
+    A malformed annotation stops neither loading nor evaluation: a problem of an expression is recorded in
+    `Expression.error`, an entry that belongs to no expression is left out with a warning, and `problems` lists both.
 
     Attributes:
         name: The name of the dataset.
@@ -45,23 +45,23 @@ class FileDataset(ABC):
 
     @abstractmethod
     def image_folders(self) -> list[Path]:
-        """Return the folders in which the images may lie, the prescribed one first; none if they are embedded."""
+        """Return the possible folders of the images, the prescribed one first; none if the images are embedded."""
 
     @abstractmethod
     def images(self) -> list[tuple[str, list[str]]]:
-        """Return the id of every image of the split with the names that its file may have; opens none."""
+        """Return the id and the possible file names of every image of the split, without opening an image."""
 
     @abstractmethod
     def counts(self) -> dict[str, int]:
-        """Return the numbers of images, references and expressions of the split; opens no image."""
+        """Return the numbers of images, references and expressions of the split, without opening an image."""
 
     @abstractmethod
     def problems(self) -> Iterator[str]:
-        """Yield a line for every malformed annotation of the split; opens no image file."""
+        """Yield a line for every malformed annotation of the split, without opening an image file."""
 
 
 def warn_of(problems: Sequence[str], name: str) -> None:
-    """Warn of annotations that were left out, if there are any."""
+    """Warn about annotations that were left out, if there are any."""
     if problems:
         named = "; ".join(problems[:NAMED_PROBLEMS]) + ("; ..." if len(problems) > NAMED_PROBLEMS else "")
         warnings.warn(
@@ -73,15 +73,15 @@ def warn_of(problems: Sequence[str], name: str) -> None:
 
 
 def find_root(name: str, data_root: str | os.PathLike[str] | None) -> Path:
-    """Return the folder of all data.
+    """Return the data root as a path, after checking that it exists.
 
     Args:
-        name: The dataset, for messages.
-        data_root: The folder that was given.
+        name: Name of the dataset, for messages.
+        data_root: Folder of all data, or None.
 
     Raises:
-        InvalidInputError: None was given.
-        UnavailableError: It does not exist.
+        InvalidInputError: `data_root` is None.
+        UnavailableError: The folder does not exist.
     """
     if data_root is None:
         raise InvalidInputError(
@@ -98,8 +98,8 @@ def need_file(name: str, paths: Sequence[Path], root: Path) -> Path:
     """Return the first of the paths that is a file.
 
     Args:
-        name: The dataset, for messages.
-        paths: Where the file may lie, the prescribed place first.
+        name: Name of the dataset, for messages.
+        paths: Possible paths of the file, the prescribed one first.
         root: The data root, for messages.
 
     Raises:
@@ -125,8 +125,8 @@ def lazy_image(name: str, folders: Sequence[Path], file_names: Sequence[str]) ->
 
     Args:
         name: The manifest that says where the images come from.
-        folders: Where they may lie.
-        file_names: The names that the file may have; the first that exists counts.
+        folders: Possible folders of the image.
+        file_names: Possible names of the file; the first that exists is used.
 
     Returns:
         A function without arguments that returns an RGB image. It raises UnavailableError if there is no folder of
@@ -156,10 +156,10 @@ def lazy_image(name: str, folders: Sequence[Path], file_names: Sequence[str]) ->
 
 
 def check_inside(file_name: str) -> None:
-    """Refuse a file name of an annotation file that leads out of the folder of images.
+    """Check that a file name in an annotation file does not lead out of the folder of images.
 
     Raises:
-        CorruptFileError: The name is absolute, or has a part "..".
+        CorruptFileError: The name is absolute or contains the part "..".
     """
     parts = file_name.replace("\\", "/").split("/")
     if ".." in parts or not parts[0] or ":" in parts[0] or "\0" in file_name:
@@ -173,7 +173,7 @@ def image_size(entry: Mapping[str, Any]) -> tuple[int, int]:
     """Return the height and the width in an entry of an annotation file.
 
     Raises:
-        CorruptFileError: They are missing, or no size of an image.
+        CorruptFileError: They are missing, or are not a valid image size.
     """
     size = entry.get("height"), entry.get("width")
     if not all(type(side) is int and side > 0 for side in size) or size[0] * size[1] > MAX_PIXELS:  # type: ignore[operator]
@@ -185,7 +185,7 @@ def image_size(entry: Mapping[str, Any]) -> tuple[int, int]:
 
 
 def known_parts(extra: Any) -> dict[str, Any]:
-    """Return what an export kept about an expression, as arguments of `Expression`."""
+    """Return the annotations that an export stores for an expression, as arguments of `Expression`."""
     kept = extra.get("expression") if isinstance(extra, dict) else None
     kept = dict(kept) if isinstance(kept, dict) else {}
     if "context_tokens" in kept:
@@ -194,6 +194,6 @@ def known_parts(extra: Any) -> dict[str, Any]:
 
 
 def extra_of(expression: Expression) -> dict[str, Any]:
-    """Return an expression for an export, without its text and what is not known."""
+    """Return the annotations of an expression for an export, without its text and unknown values."""
     kept = {name: value for name, value in asdict(expression).items() if name != "text" and value not in (None, ())}
     return {"expression": kept}

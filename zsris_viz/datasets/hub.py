@@ -1,4 +1,4 @@
-"""RefCOCO-M, and RefCOCO, RefCOCO+ and RefCOCOg in parquet files of the Hugging Face hub, read with pyarrow alone."""
+"""RefCOCO-M, and RefCOCO, RefCOCO+ and RefCOCOg in parquet files of the Hugging Face Hub, read with pyarrow."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from zsris_viz.datasets.refer_rows import problems_of, unusable_sample
 from zsris_viz.datasets.types import Sample, check_limit
 from zsris_viz.errors import CorruptFileError, InvalidInputError, ZsrisError
 
-# Split -> how the names of its files may begin, the better one first.
+# Split -> possible prefixes of its file names, the preferred one first.
 PREFIXES = {
     "train": ("train",),
     "val": ("val", "validation"),
@@ -29,18 +29,19 @@ class HubDataset(FileDataset):
     """One split of a dataset in parquet files; a sample is an image with all its references of the split.
 
     The files are recognised by their columns, see `hub_layouts`, and read in small batches, so that memory does not
-    grow with them. `instances` of a sample are the objects that the split refers to; the files hold no others.
+    grow with them. `instances` of a sample are the objects to which the split refers, since the files contain no
+    others.
 
     Args:
         split: The split.
-        limit: How many images to take, from the first; None for all.
-        data_root: The folder that holds one of `folders`, with the files in it or in its `data/`.
+        limit: Number of images, counted from the first; None for all.
+        data_root: The folder that contains one of `folders`, with the files in it or in its subfolder `data/`.
         split_by: The scheme of the split; None for the dataset's first.
         text: "sent", the cleaned expression, or "raw", as it was typed, where the files have it.
 
     Raises:
         InvalidInputError: The split, scheme or text is unknown, the limit is below 1, or there is no data_root.
-        UnavailableError: The files are not there.
+        UnavailableError: The files do not exist.
         CorruptFileError: A file is damaged, or its columns are unknown.
     """
 
@@ -84,7 +85,7 @@ class HubDataset(FileDataset):
             raise InvalidInputError(f"{files[0]} holds no rows of the split {split!r}; give another split.")
 
     def _read_index(self, limit: int | None) -> None:
-        """Note which rows belong to which image of the split."""
+        """Record which rows belong to which image of the split."""
         for number, row in self._rows.scan(self._layout.index):
             image_id = self._layout.image_id(row, self.split)
             if image_id is None or (image_id not in self._numbers and len(self._numbers) == limit):
@@ -103,22 +104,22 @@ class HubDataset(FileDataset):
         image_id = self._ids[index]
         try:
             return self._layout.sample(self._rows, self._numbers[image_id], image_id, self)
-        except (CorruptFileError, InvalidInputError, TypeError, ValueError, AttributeError) as error:  # of wrong types
+        except (CorruptFileError, InvalidInputError, TypeError, ValueError, AttributeError) as error:  # wrong types
             refs = [{"ref_id": f"row {number}", "sentences": [{}]} for number in self._numbers[image_id]]
             return unusable_sample(image_id, refs, CorruptFileError(str(error)))
 
     def image_folders(self) -> list[Path]:
-        """Return the folders in which the images may lie; none if the files hold them."""
+        """Return the possible folders of the images; none if the images are embedded in the files."""
         return [] if self._layout.embedded else [self.root / folder for folder in IMAGE_FOLDERS]
 
     def images(self) -> list[tuple[str, list[str]]]:
-        """Return the id of every image that is not in the files, with the names that its own file may have."""
+        """Return the id and the possible file names of every image that is not embedded in the files."""
         if self._layout.embedded:
             return []
         return [(key, [f"COCO_train2014_{int(key):012d}.jpg" if key.isdecimal() else key]) for key in self._ids]
 
     def counts(self) -> dict[str, int]:
-        """Return the numbers of images, references and expressions of the split; opens no image."""
+        """Return the numbers of images, references and expressions of the split, without opening an image."""
         return {"images": len(self), "references": self._references, "expressions": self._expressions}
 
     def problems(self) -> Iterator[str]:
@@ -131,9 +132,9 @@ class HubDataset(FileDataset):
 
 
 class RefCOCOM(HubDataset):
-    """RefCOCO-M (Moondream, 2025): RefCOCO's validation split with exact masks, the images in the files.
+    """RefCOCO-M (Moondream, 2025): RefCOCO's validation split with exact masks and embedded images.
 
-    It keeps 2,080 of the 3,811 objects: those whose masks could be drawn again with confidence.
+    It contains 2,080 of the 3,811 objects: those whose masks could be redrawn with confidence.
     """
 
     folder = "refcoco-m"
@@ -169,10 +170,10 @@ _READERS: tuple[type[HubDataset], ...] = (HubRefCOCO, HubRefCOCOPlus, HubRefCOCO
 
 
 def hub_reader(published: type[Refer], root: Path) -> type[HubDataset] | None:
-    """Return the class for parquet files of a dataset if a data root holds such files and not the published ones.
+    """Return the class for parquet files of a dataset if the data root contains them but not the authors' files.
 
     Args:
-        published: The class for the published files.
+        published: The class for the files of the authors.
         root: The data root.
     """
     if any((root / folder / "instances.json").is_file() for folder in (published.folder, ".")):
@@ -184,11 +185,11 @@ def hub_reader(published: type[Refer], root: Path) -> type[HubDataset] | None:
 
 
 def split_files(root: Path, folders: tuple[str, ...], split: str) -> list[Path]:
-    """Return the parquet files of a split in the first folder that has some.
+    """Return the parquet files of a split in the first folder that contains any.
 
     Args:
         root: The data root.
-        folders: Folders below it, each with the files in it or in its `data/`.
+        folders: Folders below the data root, each with the files in it or in its subfolder `data/`.
         split: The split.
     """
     for folder in folders:

@@ -1,4 +1,4 @@
-"""The columns of the parquet files in which people publish referring expressions on the Hugging Face hub."""
+"""Layouts of the parquet files with referring expressions on the Hugging Face Hub."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ _COCO_FILE = re.compile(r"COCO_train2014_(\d{12})(?:_(\d+))?\.(?:jpg|png)")
 
 
 class HubLayout(ABC):
-    """One arrangement of columns.
+    """Base class of the layouts, each of which is recognised by its columns.
 
     Attributes:
         columns: The columns by which the layout is recognised.
-        index: Columns that tell which image and split a row belongs to, and how many expressions it has.
-        embedded: Whether the files hold the images.
+        index: Columns that give the image, the split and the number of expressions of a row.
+        embedded: Whether the files contain the images.
     """
 
     columns: ClassVar[frozenset[str]]
@@ -41,7 +41,7 @@ class HubLayout(ABC):
 
     @abstractmethod
     def image_id(self, row: Row, split: str) -> str | None:
-        """Return the image that a row belongs to, or None if it is of another split."""
+        """Return the id of the image of a row, or None if the row belongs to another split."""
 
     @abstractmethod
     def counts(self, row: Row) -> tuple[int, int]:
@@ -53,8 +53,8 @@ class HubLayout(ABC):
 
         Args:
             rows: The rows of the files.
-            numbers: The rows that belong to the image.
-            image_id: The image.
+            numbers: Numbers of the rows that belong to the image.
+            image_id: Id of the image.
             dataset: The dataset, for its `root`, `text` and `folder`.
         """
 
@@ -67,7 +67,7 @@ class SamplesLayout(HubLayout):
     embedded = True
 
     def image_id(self, row: Row, split: str) -> str | None:
-        """Return the image of a row."""
+        """Return the id of the image of a row."""
         return str(row["image_id"])
 
     def counts(self, row: Row) -> tuple[int, int]:
@@ -88,7 +88,7 @@ class SamplesLayout(HubLayout):
 
 
 class JsonLayout(HubLayout):
-    """jxu124/refcoco, refcocoplus, refcocog: a row is a reference; its object and image are in JSON."""
+    """jxu124/refcoco, refcocoplus, refcocog: a row is a reference, whose object and image are JSON texts."""
 
     columns = frozenset(
         {"image_id", "ref_id", "ann_id", "split", "sent_ids", "sentences", "raw_anns", "raw_image_info"}
@@ -98,7 +98,7 @@ class JsonLayout(HubLayout):
     _WANTED = ("ref_id", "ann_id", "image_id", "category_id", "sentences", "raw_anns", "raw_image_info", "image_path")
 
     def image_id(self, row: Row, split: str) -> str | None:
-        """Return the image of a row of the split."""
+        """Return the id of the image of a row of the split."""
         return str(row["image_id"]) if row["split"] == split else None
 
     def counts(self, row: Row) -> tuple[int, int]:
@@ -123,7 +123,7 @@ class JsonLayout(HubLayout):
 class EmbeddedLayout(HubLayout):
     """lmms-lab/RefCOCO, RefCOCOplus, RefCOCOg: a row is a reference with its image, one outline and its sentences.
 
-    Each object has one outline only, so that objects in several parts differ from the original annotations.
+    Each object has only one outline, so objects in several parts differ from the original annotations.
     """
 
     columns = frozenset({"question_id", "image", "answer", "segmentation", "file_name"})
@@ -131,7 +131,7 @@ class EmbeddedLayout(HubLayout):
     embedded = True
 
     def image_id(self, row: Row, split: str) -> str | None:
-        """Return the number of COCO's image, or the file name if it is none of COCO's."""
+        """Return the number of the image in COCO, or the file name if it is not an image of COCO."""
         found = _COCO_FILE.fullmatch(str(row["file_name"]))
         return str(int(found[1])) if found else str(row["file_name"])
 
@@ -143,9 +143,9 @@ class EmbeddedLayout(HubLayout):
         """Build the sample of an image; its size is that of the embedded image."""
         columns = ("question_id", "answer", "segmentation", "iscrowd", "file_name")
         found = [rows.row(number, [name for name in columns if name in rows.columns]) for number in numbers]
-        image = _embedded_image(rows, numbers[0], None)()  # whose size the masks need
+        image = _embedded_image(rows, numbers[0], None)()  # the masks need its size
         refs = [_numbered(row["question_id"], row["answer"]) for row in found]
-        # A crowd's encoding is not kept in a form that could be decoded.
+        # The encoding of a crowd is not stored in a form that can be decoded.
         outlines = [None if row.get("iscrowd") else [row["segmentation"] or []] for row in found]
         return _sample(image_id, refs, outlines, [""] * len(found), image.size[::-1], lambda: image, "sent")
 
@@ -193,7 +193,7 @@ def _sample(
 
 
 def _embedded_image(rows: ParquetRows, number: int, size: tuple[int, int] | None) -> Callable[[], Image.Image]:
-    """Return a function that opens the image of a row, whose size must be the one that its masks have."""
+    """Return a function that opens the image of a row and checks that its size is that of the masks."""
 
     def opened() -> Image.Image:
         cell = rows.row(number, ("image",))["image"]
@@ -212,7 +212,7 @@ def _embedded_image(rows: ParquetRows, number: int, size: tuple[int, int] | None
 
 
 def _numbered(name: Any, sentences: Any) -> Row:
-    """Return a reference in the form of the refer files, its sentences numbered."""
+    """Return a reference in the form of the refer files, with numbered sentences."""
     texts = sentences if isinstance(sentences, list) else []
     return {"ref_id": name, "sentences": [{"sent": text, "sent_id": f"{name}_{k}"} for k, text in enumerate(texts)]}
 

@@ -32,16 +32,16 @@ _DATASETS: Registry[Any] = Registry(
 
 
 def dataset_names() -> list[str]:
-    """Return the names that `load_dataset` takes, those of installed plug-ins included; imports no dataset."""
+    """Return the names that `load_dataset` accepts, including those of plug-ins, without importing a dataset."""
     return _DATASETS.names()
 
 
 def dataset_class(name: str) -> Any:
-    """Return the class behind a name.
+    """Return the dataset class of a name.
 
     Raises:
-        InvalidInputError: The name is unknown; the text lists those that exist.
-        UnavailableError: The plug-in that brings it cannot be imported.
+        InvalidInputError: The name is unknown; the message lists the known names.
+        UnavailableError: The plug-in that provides it cannot be imported.
     """
     return _DATASETS.load(name)
 
@@ -49,8 +49,8 @@ def dataset_class(name: str) -> Any:
 def register_dataset(name: str) -> Callable[[D], D]:
     """Return a decorator that adds a class to `load_dataset`, until the process ends.
 
-    The class takes `split` and `limit=`, and refuses an unknown split with the list of those it has. It takes
-    `data_root=` if its files lie in a folder and `split_by=` if it has several schemes.
+    The class must accept `split` and `limit=`, and refuse an unknown split with the list of its splits. It must accept
+    `data_root=` if its files are stored in a folder and `split_by=` if it has several schemes.
 
     Args:
         name: The name under which it is loaded.
@@ -74,12 +74,12 @@ def load_dataset(
         'dog'
 
     Args:
-        name: "scenes", the drawn world, which needs no files; "refcoco", "refcoco+", "refcocog", "refcoco-m",
-            "grefcoco" and "phrasecut", whose files lie below data_root; or the name of a plug-in.
+        name: "scenes", the drawn scenes, which need no files; "refcoco", "refcoco+", "refcocog", "refcoco-m",
+            "grefcoco" and "phrasecut", whose files are stored below data_root; or the name of a plug-in.
         split: For example "train", "val", "testA", "testB".
-        limit: How many images to take, from the first; None for all.
-        data_root: Where a benchmark's files lie; of no effect for a dataset without files.
-        split_by: The scheme of the split, if a dataset has several; otherwise None or its only one.
+        limit: Number of images, counted from the first; None for all.
+        data_root: Folder of the benchmarks' files; ignored by datasets without files.
+        split_by: Splitting scheme, for datasets that have several; None for the first.
         **options: The dataset's own settings: size= (pixels) and style= of "scenes", text= ("sent" or "raw") of the
             refer datasets, categories= ("all" or "unseen") of "phrasecut".
 
@@ -89,7 +89,7 @@ def load_dataset(
     Raises:
         InvalidInputError: The name, split, scheme or an option's value is unknown, the limit is below 1, or there is
             no data_root for a dataset that needs files.
-        UnavailableError: Its files are not there.
+        UnavailableError: Its files do not exist.
         CorruptFileError: Its files are damaged.
         InvalidTypeError: The dataset does not have such an option.
     """

@@ -1,6 +1,6 @@
-"""Records of where datasets and checkpoints come from, in data_manifests/*.yaml.
+"""Manifests of datasets and checkpoints in data_manifests/*.yaml: addresses, hashes and expected counts.
 
-A hash, size or count that nobody has published is null, with a note; none is guessed.
+A hash, size or count that has not been published is null, with a note.
 """
 
 from __future__ import annotations
@@ -18,18 +18,18 @@ NAME = "data_manifests"
 
 
 class _Record(BaseModel):
-    """Refuses keys that it does not know."""
+    """Base class of the records, which refuse unknown keys."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
 class Source(_Record):
-    """One address.
+    """One address of a file.
 
     Attributes:
         url: The address.
         state: "dead" addresses are kept because papers and tools name them; "manual" ones need a browser.
-        note: Who keeps it, since when it is dead, and the like.
+        note: Remarks, for example who maintains the address or since when it is dead.
     """
 
     url: str = Field(pattern=r"^https?://")
@@ -38,17 +38,17 @@ class Source(_Record):
 
 
 class File(_Record):
-    """One file to get.
+    """One file to download.
 
     Attributes:
-        path: Where it belongs, below the data root.
-        sources: Addresses, in the order in which they are tried.
+        path: Path relative to the data root.
+        sources: Addresses in the order in which they are tried.
         size: Bytes; None if not published.
         sha256: Lower-case hexadecimal digits; None if not published.
         md5: Lower-case hexadecimal digits; None if not published.
-        provides: The files and folders to which an archive unpacks where it lies; they count in its place.
-        optional: Whether `verify` passes without it.
-        note: What a person should know, for example whose hash it is.
+        provides: Files and folders to which an archive is unpacked in its folder; they are accepted in its place.
+        optional: Whether `verify` passes without the file.
+        note: Remarks, for example the source of the hash.
     """
 
     path: str
@@ -99,14 +99,14 @@ class Totals(_Record):
 
 
 class Hub(_Record):
-    """A repository on the Hugging Face hub; its client checks hashes and resumes by itself.
+    """A repository on the Hugging Face Hub, whose client checks hashes and resumes downloads itself.
 
     Attributes:
         repo: Owner and name.
-        kind: What the repository holds.
+        kind: Type of the repository.
         revision: A commit or tag; None for the newest.
-        patterns: Which files are needed; empty for all.
-        folder: Where they go below the data root; None for the hub's cache.
+        patterns: Patterns of the required files; empty for all files.
+        folder: Folder of the files, relative to the data root; None for the Hub's cache.
     """
 
     repo: str = Field(pattern=r"^[\w.-]+/[\w.-]+$")
@@ -126,16 +126,16 @@ class Manifest(_Record):
 
     Attributes:
         name: The name, as in `zsris data verify NAME`.
-        kind: What it is.
-        title: Its name for people.
+        kind: Type of the record.
+        title: Name for display.
         homepage: The address of its page.
         paper: The address of its paper.
-        licence: The licence of the data; images may have another, see the notes.
-        files: The files to get.
-        hub: A repository that holds the files, in place of `files` or besides them.
-        needs: Names of manifests without which it is of no use.
-        layout: What lies where below the data root afterwards.
-        image_folders: Where images may lie; the first is the prescribed place.
+        licence: The licence of the data; images may have another one, see the notes.
+        files: The files to download.
+        hub: A repository that contains the files, in place of `files` or in addition to them.
+        needs: Names of other manifests that are required to use this one.
+        layout: Arrangement of the files below the data root after the download.
+        image_folders: Possible folders of the images; the first is the prescribed one.
         image_count: The number of images of the whole set.
         splits: Expected counts of each split.
         totals: Expected counts of the whole set.
@@ -160,10 +160,10 @@ class Manifest(_Record):
 
 
 def manifest_folder() -> Path:
-    """Return the folder data_manifests: of the clone, or the copy inside an installed package.
+    """Return the folder `data_manifests` of the repository, or its copy in an installed package.
 
     Raises:
-        CorruptFileError: There is none.
+        CorruptFileError: The folder does not exist.
     """
     package = Path(__file__).resolve().parents[1]
     for folder in (package.parent / NAME, package / NAME):
@@ -173,10 +173,10 @@ def manifest_folder() -> Path:
 
 
 def read_manifests(folder: Path) -> dict[str, Manifest]:
-    """Return all records of a folder by name; a YAML file holds one or several, with `---` between.
+    """Return all records of a folder by name; a YAML file contains one or several, separated by `---`.
 
     Raises:
-        CorruptFileError: A file is no YAML, has an unknown key or a wrong value, or a name is there twice.
+        CorruptFileError: A file is not valid YAML, has an unknown key or a wrong value, or a name occurs twice.
     """
     found: dict[str, Manifest] = {}
     for path in sorted(folder.glob("*.yaml")):
@@ -201,7 +201,7 @@ def get_manifest(name: str) -> Manifest:
     """Return the record of a dataset or checkpoint.
 
     Raises:
-        InvalidInputError: There is none; the text lists those that exist.
+        InvalidInputError: The name is unknown; the message lists the known names.
     """
     known = manifests()
     if name not in known:
@@ -210,7 +210,7 @@ def get_manifest(name: str) -> Manifest:
 
 
 def describe(manifest: Manifest) -> dict[str, Any]:
-    """Return a row of `zsris data list`."""
+    """Return a manifest as a row of `zsris data list`."""
     sizes = [file.size for file in manifest.files]
     known = manifest.totals.expressions if manifest.totals else None
     return {

@@ -1,4 +1,4 @@
-"""Masks from the outlines that benchmarks store, each drawn by its benchmark's own rule, and back."""
+"""Conversion between masks and the polygons of the benchmarks, each drawn by the rule of its benchmark."""
 
 from __future__ import annotations
 
@@ -12,25 +12,25 @@ from zsris_viz.errors import CorruptFileError, ZsrisError
 from zsris_viz.mask_io import decode_rle
 
 Polygon = Sequence[Sequence[float]]
-MAX_DISTANCE = 2  # of a coordinate from the middle of the image, in its longer sides
-MAX_OUTLINE = 1000  # length of a polygon's outline in longer sides of the image
-MIN_NUMBERS = 6  # of a COCO polygon: three corners; pycocotools would take four numbers for a box
+MAX_DISTANCE = 2  # of a coordinate from the image centre, in units of the longer side
+MAX_OUTLINE = 1000  # length of a polygon's outline, in units of the longer side of the image
+MIN_NUMBERS = 6  # in a COCO polygon: three corners; pycocotools reads four numbers as a box
 
 
 def coco_mask(segmentation: Any, size: tuple[int, int]) -> np.ndarray:
     """Draw the mask of a COCO annotation.
 
     Args:
-        segmentation: A list of polygons [x1, y1, x2, y2, ...] (the parts of one object; their union counts), a
-            run-length encoding {"size", "counts"} with text or a list of runs (crowds), or a list of such encodings.
+        segmentation: A list of polygons [x1, y1, x2, y2, ...] (the parts of one object, which are united), a run-length
+            encoding {"size", "counts"} with compressed text or a list of runs (crowds), or a list of such encodings.
         size: (H, W) of the image.
 
     Returns:
         (H, W) bool. Polygons are filled by pycocotools. Parts with fewer than three corners have no pixels.
 
     Raises:
-        CorruptFileError: The segmentation is none of these, has coordinates far outside the image or that are no
-            numbers, or an encoding does not fit the image.
+        CorruptFileError: The segmentation has another form, coordinates that are not numbers or lie far outside the
+            image, or an encoding of another size.
     """
     parts = [segmentation] if isinstance(segmentation, dict) else segmentation
     if not isinstance(parts, list) or not all(isinstance(part, (list, dict)) for part in parts):
@@ -68,8 +68,8 @@ def _decoded(rle: Any, size: tuple[int, int]) -> np.ndarray:
 def _corners(polygon: Any, size: tuple[int, int]) -> np.ndarray:
     """Return the corners of a polygon as (N, 2) float64, after checking that drawing them is safe and quick.
 
-    The drawing code of pycocotools and Pillow is written in C and trusts its input: a coordinate that is no number
-    ends the process, and one far outside the image takes long.
+    The drawing code of pycocotools and Pillow is written in C and trusts its input: a coordinate that is not a
+    number crashes the process, and one far outside the image makes drawing slow.
     """
     shown = f"A polygon {str(polygon)[:60]!r}"
     try:
@@ -90,7 +90,7 @@ def _corners(polygon: Any, size: tuple[int, int]) -> np.ndarray:
 
 
 def phrasecut_mask(polygons: Sequence[Polygon], size: tuple[int, int]) -> np.ndarray:
-    """Draw the union of PhraseCut polygons as its authors do: whole-number corners, outline included, by Pillow.
+    """Draw the union of PhraseCut polygons as its authors do: with Pillow, integer corners and the outline included.
 
     Args:
         polygons: Lists of corners [x, y]; those with fewer than two are left out.
@@ -100,7 +100,7 @@ def phrasecut_mask(polygons: Sequence[Polygon], size: tuple[int, int]) -> np.nda
         (H, W) bool.
 
     Raises:
-        CorruptFileError: Corners are no pairs of numbers, or lie far outside the image.
+        CorruptFileError: Corners are not pairs of numbers, or lie far outside the image.
     """
     if not isinstance(polygons, list) or not all(isinstance(polygon, list) for polygon in polygons):
         raise CorruptFileError(f"{str(polygons)[:60]!r} is no list of polygons; fetch the annotation file again.")
@@ -118,9 +118,9 @@ def phrasecut_mask(polygons: Sequence[Polygon], size: tuple[int, int]) -> np.nda
 
 
 def phrasecut_polygons(mask: np.ndarray) -> list[list[list[int]]]:
-    """Return polygons from which `phrasecut_mask` makes exactly this mask: rectangles without overlap.
+    """Return polygons from which `phrasecut_mask` draws exactly this mask: rectangles without overlap.
 
-    PhraseCut's rule paints corners and edges, so an outline traced around a mask would grow it and close its holes.
+    PhraseCut's rule fills corners and edges, so a traced outline would enlarge the mask and close its holes.
     Rectangles are exact: each run of pixels in a row, joined with equal runs in the rows below.
 
     Args:

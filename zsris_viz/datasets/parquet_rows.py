@@ -1,4 +1,4 @@
-"""Rows of parquet files by number, in memory that does not grow with the files."""
+"""Access to rows of parquet files by number, with bounded memory."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ if TYPE_CHECKING:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-BATCH = 16  # rows that are read at once; with embedded photographs about 3 MB
-KEPT_BATCHES = 32  # for each choice of columns
+BATCH = 16  # rows that are read at once, about 3 MB with embedded photographs
+KEPT_BATCHES = 32  # for each selection of columns
 
 Row = dict[str, Any]
 
 
 class ParquetRows:
-    """The rows of some parquet files, numbered through.
+    """The rows of several parquet files, numbered consecutively.
 
-    Rows are read in small batches, the last of which are kept. Reading in order, or nearly so, is fast; jumping reads
-    the row group of the wanted row from its beginning.
+    Rows are read in small batches, the last of which are kept. Access in order, or nearly so, is fast; random access
+    reads the row group of the requested row from its beginning.
 
     Args:
         files: The files; all must have the same columns.
@@ -33,7 +33,7 @@ class ParquetRows:
         columns: The names of the columns.
 
     Raises:
-        CorruptFileError: A file is no parquet file, or its columns are others than those of the first.
+        CorruptFileError: A file is not a parquet file, or its columns differ from those of the first.
     """
 
     def __init__(self, files: Sequence[Path]) -> None:
@@ -89,7 +89,7 @@ class ParquetRows:
         return row
 
     def _read_to(self, columns: tuple[str, ...], group: int, start: int) -> None:
-        """Read on, or from the beginning of a row group, until the batch at a row has been read."""
+        """Read batches of a row group up to the one that begins at a row, from the current position if possible."""
         within, reached, batches = self._reading.get(columns, (-1, 0, iter(())))
         if within != group or reached > start:
             batches = self._batches(group, columns, BATCH)
@@ -111,7 +111,7 @@ class ParquetRows:
         try:
             found = self._files[place].iter_batches(size, row_groups=[number], columns=list(columns), use_threads=False)
             pending: list[pa.RecordBatch] = []
-            for part in found:  # which may be shorter than was asked for
+            for part in found:  # parts may be shorter than requested
                 pending.append(part)
                 while sum(map(len, pending)) >= size:
                     whole = pa.concat_batches(pending)

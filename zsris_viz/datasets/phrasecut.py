@@ -30,10 +30,10 @@ from zsris_viz.io.json_files import read_json
 from zsris_viz.masks import Masks
 
 SPLITS = ("train", "val", "test", "miniv")
-WHOLE_VAL = "val_miniv"  # refer_val.json does not hold the 100 images of miniv; this name means both
+WHOLE_VAL = "val_miniv"  # refer_val.json does not contain the 100 images of miniv; this name stands for both
 FOLDERS = ("VGPhraseCut_v0", "phrasecut", "data/VGPhraseCut_v0", ".")
 SIZE_FILES = ("image_data_split.json", "image_data_split3000.json")
-KINDS = {"name": "noun", "relation": "relation"}  # type of a phrase -> what singles it out; other types may be several
+KINDS = {"name": "noun", "relation": "relation"}  # type of a phrase -> kind; others have no single kind
 Categories = Literal["all", "unseen"]
 _TASK_KEYS = ("task_id", "image_id", "phrase", "Polygons")
 
@@ -41,23 +41,23 @@ _TASK_KEYS = ("task_id", "image_id", "phrase", "Polygons")
 class PhraseCut(FileDataset):
     """One split of PhraseCut; a sample is an image with a reference and one expression for each of its phrases.
 
-    A phrase may mean several things: the reference's mask is their union. `instances` of a sample are the single
-    things of all its phrases, equal masks once: the ground-truth proposals. So a phrase that means several has no
-    proposal of its own, as in the ground truth that the authors publish.
+    A phrase may refer to several objects; the mask of the reference is their union. `instances` of a sample are the
+    single objects of all its phrases without duplicate masks: the ground-truth proposals. A phrase that refers to
+    several objects therefore has no proposal of its own, as in the ground truth of the authors.
 
     Args:
         split: "train", "val", "test", "miniv", or "val_miniv" for the whole of the validation set.
-        limit: How many images to take, from the first; None for all.
-        data_root: The folder that holds `VGPhraseCut_v0/` (or `phrasecut/`, or itself its files): refer_{split}.json,
-            image_data_split.json and images/.
-        split_by: "" or None: there is only one scheme.
+        limit: Number of images, counted from the first; None for all.
+        data_root: The folder that contains `VGPhraseCut_v0/` or `phrasecut/`, or the files themselves:
+            refer_{split}.json, image_data_split.json and images/.
+        split_by: "" or None, since there is only one scheme.
         categories: "all", or "unseen" for the phrases whose category is not one of COCO's 80, which proposal networks
             trained on COCO have not seen (Global-Local CLIP, Figure 4, left). Names are compared as they are written.
 
     Raises:
         InvalidInputError: The split, scheme or kind of categories is unknown, the limit is below 1, or there is no
             data_root.
-        UnavailableError: A file is not there.
+        UnavailableError: A file does not exist.
         CorruptFileError: A file is damaged.
     """
 
@@ -96,12 +96,12 @@ class PhraseCut(FileDataset):
         self._images = self._read_images()
         sources = {extra_entry(self._images.get(key, {})).get("dataset", self.name) for key in self._ids}
         if len(sources) == 1:
-            self.name = sources.pop()  # an export says what it is an export of
-        self.categories = categories  # a public attribute, so that a run is not continued with other phrases
+            self.name = sources.pop()  # an export contains the name of its dataset
+        self.categories = categories  # a public attribute, so that a run is not resumed with other phrases
         warn_of(self._malformed, "phrasecut")
 
     def _usable(self, tasks: Any, path: Path) -> list[dict[str, Any]]:
-        """Return the tasks that have all parts; note the others."""
+        """Return the tasks that have all parts, and record the others as malformed."""
         if not isinstance(tasks, list):
             raise CorruptFileError(f"{path} holds a {type(tasks).__name__}, not a list of phrases; fetch it again.")
         usable = []
@@ -116,7 +116,7 @@ class PhraseCut(FileDataset):
         return usable
 
     def _read_images(self) -> dict[Any, dict[str, Any]]:
-        """Return the entries of the split's images; without the file the sizes are those of the images."""
+        """Return the entries of the split's images; without the file, sizes are read from the images."""
         wanted = set(self._ids)
         for name in SIZE_FILES:
             path = self._folder / name
@@ -152,7 +152,7 @@ class PhraseCut(FileDataset):
             found: dict[bytes, tuple[np.ndarray, str]] = {}
             for task in tasks:
                 for group in task["Polygons"] if isinstance(task["Polygons"], list) else ():
-                    with contextlib.suppress(CorruptFileError):  # which its reference records
+                    with contextlib.suppress(CorruptFileError):  # the reference records the error
                         mask = phrasecut_mask(group, size)
                         if mask.any():
                             found.setdefault(mask.tobytes(), (mask, _noun(task)))
@@ -170,29 +170,29 @@ class PhraseCut(FileDataset):
 
     @staticmethod
     def file_names(image_id: Any) -> list[str]:
-        """Return the names that an image's file may have; an export's are PNG, since JPEG would change the pixels."""
+        """Return the possible file names of an image; exports use PNG, since JPEG would change the pixels."""
         return [f"{image_id}.jpg", f"{image_id}.png"]
 
     def image_folders(self) -> list[Path]:
-        """Return the folder in which the images lie."""
+        """Return the folder of the images."""
         return [self._folder / "images"]
 
     def images(self) -> list[tuple[str, list[str]]]:
-        """Return the id of every image of the split with the names that its file may have; opens none."""
+        """Return the id and the possible file names of every image of the split, without opening an image."""
         return [(str(image_id), self.file_names(image_id)) for image_id in self._ids]
 
     def counts(self) -> dict[str, int]:
-        """Return the numbers of images, references and expressions (both are phrases) of the split; opens no image."""
+        """Return the numbers of images, references and expressions (one for each phrase), without opening an image."""
         phrases = sum(len(self._tasks[image_id]) for image_id in self._ids)
         return {"images": len(self), "references": phrases, "expressions": phrases}
 
     def problems(self) -> Iterator[str]:
-        """Yield a line for every malformed annotation of the split; opens no image file."""
+        """Yield a line for every malformed annotation of the split, without opening an image file."""
         yield from self._malformed
         for image_id in self._ids:
             entry = self._images.get(image_id, {})
             try:
-                size = image_size(entry) if entry else (1000, 1000)  # of the images, none is larger
+                size = image_size(entry) if entry else (1000, 1000)  # no image is larger
             except CorruptFileError as error:
                 yield f"image {image_id}: {error}"
                 continue
@@ -206,12 +206,12 @@ class PhraseCut(FileDataset):
 def _references(
     tasks: list[dict[str, Any]], size: tuple[int, int], failure: Exception | None = None
 ) -> list[Reference]:
-    """Return a reference for each phrase; phrases that an export took from one reference become one again.
+    """Return a reference for each phrase; phrases that an export took from one reference are merged again.
 
     Args:
         tasks: The phrases of an image.
         size: (H, W) of the image.
-        failure: Why none of them can be used, if that is so.
+        failure: Reason why none of the phrases can be used, or None.
     """
     grouped: dict[str, list[dict[str, Any]]] = {}
     for task in tasks:
@@ -247,7 +247,7 @@ def _references(
 
 
 def _noun(task: dict[str, Any]) -> str:
-    """Return the name of the category of a phrase's things."""
+    """Return the name of the category of the objects of a phrase."""
     return str(_structure(task).get("name") or "")
 
 
@@ -257,7 +257,7 @@ def _structure(task: dict[str, Any]) -> dict[str, Any]:
 
 
 def _mask(groups: Any, size: tuple[int, int]) -> np.ndarray:
-    """Draw the union of the things of a phrase."""
+    """Draw the union of the objects of a phrase."""
     if not isinstance(groups, list) or not all(isinstance(group, list) for group in groups):
         raise CorruptFileError(f"{str(groups)[:60]!r} are no polygons; fetch the annotation file again.")
     return phrasecut_mask([polygon for group in groups for polygon in group], size)

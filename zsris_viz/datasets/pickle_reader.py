@@ -1,4 +1,4 @@
-"""The instructions of a pickle that build plain data, followed without Python's own unpickler."""
+"""A pickle reader for the instructions that build plain data, independent of Python's own unpickler."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ from typing import Any
 
 from zsris_viz.datasets.pickle_values import DamagedPickleError, PickleValues, RefusedPickleError, decode_text
 
-MAX_DIGITS = 300  # of a number that is written in decimal
-MAX_STACK = 200_000  # values that wait to be put into a container; pickles write them in batches of 1,000
+MAX_DIGITS = 300  # of a number in decimal notation
+MAX_STACK = 200_000  # values not yet in a container; pickles write them in batches of 1,000
 
 
 class PickleReader(PickleValues):
-    """A reader that follows the instructions of one pickle.
+    """A reader that executes the instructions of one pickle that build plain data.
 
     Args:
-        data: The pickle.
+        data: Content of the pickle.
     """
 
     def __init__(self, data: bytes) -> None:
@@ -27,7 +27,7 @@ class PickleReader(PickleValues):
         self.position = 0
 
     def read(self) -> Any:
-        """Return the value that the pickle ends with."""
+        """Return the value that the pickle encodes."""
         data, stack, dispatch = self.data, self.stack, _INSTRUCTIONS
         while True:
             code = data[self.position]
@@ -50,7 +50,7 @@ class PickleReader(PickleValues):
         return self.data[start:end]
 
     def number(self, form: str) -> int:
-        """Return the next whole number in a form of `struct`."""
+        """Return the next integer in a format of `struct`."""
         return struct.unpack(form, self.take(struct.calcsize(form)))[0]
 
     def line(self) -> bytes:
@@ -62,18 +62,18 @@ class PickleReader(PickleValues):
         return self.data[start:end]
 
     def decimal(self, text: bytes) -> int:
-        """Return a number that is written in decimal."""
+        """Return the value of a number in decimal notation."""
         if len(text) > MAX_DIGITS:
             raise RefusedPickleError(f"a number of {len(text):,} digits")
         return int(text)
 
     def integer(self) -> None:
-        """Read a line with a number, or with the texts that old pickles use for True and False."""
+        """Read a line with a number, or with the representation of True or False in old pickles."""
         text = self.line()
         self.push({b"01": True, b"00": False}.get(text) if text in (b"01", b"00") else self.decimal(text))
 
     def frame(self) -> None:
-        """Check that a frame does not reach beyond the end; nothing else depends on it."""
+        """Check that a frame does not extend beyond the end of the pickle; frames have no other effect."""
         if self.number("<Q") > len(self.data) - self.position:
             raise DamagedPickleError("it breaks off")
 

@@ -1,4 +1,4 @@
-"""The values that a pickle builds: a stack, a memo, and the containers of plain data."""
+"""The stack and the memo of a pickle, and the operations that build plain data."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ _NAMES = {
 
 
 class RefusedPickleError(Exception):
-    """The pickle holds something other than plain data, or too much of it."""
+    """The pickle contains something other than plain data, or too much of it."""
 
 
 class DamagedPickleError(Exception):
-    """The pickle breaks off or contradicts itself."""
+    """The pickle is truncated or inconsistent."""
 
 
 class _Name:
-    """A name that plain data may mention; `PickleValues.reduce` builds what it stands for."""
+    """A global name that is permitted in plain data; `PickleValues.reduce` builds its value."""
 
     def __init__(self, kind: str) -> None:
         self.kind = kind
@@ -61,7 +61,7 @@ class PickleValues:
         self.stack.append(_MARK)
 
     def nest(self, container: Any, values: Sequence[Any]) -> None:
-        """Note that a container holds values, and refuse it if it is nested too deeply."""
+        """Record that a container contains values, and refuse it if it is nested too deeply."""
         levels = self.levels
         below = max((levels.get(id(value), 1) for value in values if type(value) not in SCALARS), default=0)
         if below and below >= levels.get(id(container), 1):
@@ -70,7 +70,7 @@ class PickleValues:
             levels[id(container)] = below + 1
 
     def since_mark(self) -> list[Any]:
-        """Take the values since the last mark off the stack, and the mark."""
+        """Remove the last mark and the values above it from the stack, and return these values."""
         stack = self.stack
         for index in range(len(stack) - 1, -1, -1):
             if stack[index] is _MARK:
@@ -91,11 +91,11 @@ class PickleValues:
         self.memo[index] = self.stack[-1]
 
     def pop(self) -> None:
-        """Drop the top of the stack."""
+        """Remove the value on top of the stack."""
         self.stack.pop()
 
     def join(self, count: int) -> None:
-        """Join the top values to a tuple."""
+        """Replace the top values by a tuple of them."""
         if len(self.stack) < count:
             raise DamagedPickleError("values are missing")
         values = self.stack[-count:]
@@ -114,7 +114,7 @@ class PickleValues:
         self.extend(values)
 
     def dict_of(self, values: list[Any]) -> None:
-        """Put a dict of keys and values, in turn, on the stack."""
+        """Put a dict of alternating keys and values on the stack."""
         self.push({})
         self.update(values)
 
@@ -132,7 +132,7 @@ class PickleValues:
         target.extend(values)
 
     def update(self, values: list[Any]) -> None:
-        """Put keys and values, in turn, into the dict on top of the stack."""
+        """Add alternating keys and values to the dict on top of the stack."""
         target = self.stack[-1]
         if type(target) is not dict or len(values) % 2:
             raise DamagedPickleError("keys and values do not match")
@@ -141,7 +141,7 @@ class PickleValues:
             target[_key(values[index])] = values[index + 1]
 
     def add(self, values: list[Any]) -> None:
-        """Put values into the set on top of the stack."""
+        """Add values to the set on top of the stack."""
         target = self.stack[-1]
         if type(target) is not set:
             raise DamagedPickleError(f"a {type(target).__name__} is used as a set")
@@ -157,7 +157,7 @@ class PickleValues:
         self.extend([self.stack.pop()])
 
     def name(self, module: str, name: str) -> None:
-        """Accept one of the few names that plain data may mention."""
+        """Put a global name on the stack if it is one of the few that plain data may use."""
         # Python 2 called the module of the built-in functions __builtin__.
         key = ("builtins" if module == "__builtin__" else module, name)
         if key not in _NAMES:
@@ -165,12 +165,12 @@ class PickleValues:
         self.push(_Name(_NAMES[key]))
 
     def stack_name(self) -> None:
-        """Accept a name whose two parts lie on the stack."""
+        """Put a global name on the stack whose two parts are on top of the stack."""
         name, module = self.stack.pop(), self.stack.pop()
         self.name(str(module), str(name))
 
     def reduce(self) -> None:
-        """Build what a name and its arguments stand for."""
+        """Build the value of a global name and its arguments."""
         arguments, name = self.stack.pop(), self.stack.pop()
         if not isinstance(name, _Name) or not isinstance(arguments, tuple):
             raise RefusedPickleError("a call of something else than a container")
@@ -194,14 +194,14 @@ def _pair(values: Any) -> tuple[Any, Any]:
 
 
 def _key(value: Any) -> Any:
-    """Refuse a key whose hash could take long."""
+    """Return a key after refusing one whose hash could be slow or collide."""
     if type(value) not in SCALARS or (type(value) is int and value.bit_length() > MAX_KEY_BITS):
         raise RefusedPickleError(f"a {type(value).__name__} as a key")
     return value
 
 
 def decode_text(raw: bytes) -> str:
-    """Decode UTF-8 bytes, or Latin-1 ones, which Python 2 wrote."""
+    """Decode bytes as UTF-8, or as Latin-1 (written by Python 2) if they are not UTF-8."""
     try:
         return raw.decode("utf-8")
     except UnicodeDecodeError:

@@ -1,7 +1,8 @@
-"""Reading pickles that hold data and nothing else.
+"""Safe reading of pickles that contain only plain data.
 
-Python's own unpickler runs what a pickle asks for, and even without that a few bytes can exhaust it. This reader knows
-only the instructions that build lists, tuples, dicts, sets, numbers and texts, and it bounds their number and depth.
+Python's own unpickler executes code that a pickle requests, and a few bytes can exhaust the memory. This reader
+supports only the instructions that build lists, tuples, dicts, sets, numbers and texts, and it bounds their number and
+depth.
 """
 
 from __future__ import annotations
@@ -15,15 +16,15 @@ from zsris_viz.datasets.pickle_values import MAX_DEPTH, SCALARS, DamagedPickleEr
 from zsris_viz.errors import CorruptFileError
 from zsris_viz.io.plain_data import TooLargeError, check_plain
 
-MAX_BYTES = 128 * 2**20  # far more than any published file has
-MAX_VALUES = 20_000_000  # after shared parts have been written out, as a recursive reader would see them
+MAX_BYTES = 128 * 2**20  # far more than the size of any published file
+MAX_VALUES = 20_000_000  # a shared part counts each time that it occurs
 
 
 def load_plain(path: Path) -> Any:
-    """Read a pickle that consists of lists, tuples, dicts, sets, numbers, texts and None; nothing in it is run.
+    """Read a pickle that consists of lists, tuples, dicts, sets, numbers, texts and None; no code in it is run.
 
-    Byte strings, which Python 2 wrote for text, become text: UTF-8 if they are, else Latin-1. Ordered dicts become
-    dicts, and frozen sets become sets.
+    Byte strings, which Python 2 wrote for text, are decoded as UTF-8 if possible and otherwise as Latin-1. Ordered
+    dicts become dicts, and frozen sets become sets.
 
     Args:
         path: The file.
@@ -32,7 +33,7 @@ def load_plain(path: Path) -> Any:
         The content.
 
     Raises:
-        CorruptFileError: The pickle holds anything else, is nested too deeply, is too large, or is damaged.
+        CorruptFileError: The pickle contains anything else, is nested too deeply, is too large, or is damaged.
     """
     size = path.stat().st_size
     if size > MAX_BYTES:
@@ -54,7 +55,7 @@ def load_plain(path: Path) -> Any:
 
 
 def _check_types(content: Any) -> None:
-    """Refuse a value that is neither a container nor plain, such as a name without its arguments."""
+    """Refuse values that are not plain data, such as a global name without its arguments."""
     checked: set[int] = set()
     pending = [content]
     while pending:

@@ -1,7 +1,7 @@
 """RefCOCO, RefCOCO+ and RefCOCOg in the files that their authors published (the `refer` format).
 
 `instances.json` is COCO's annotation format; `refs(unc).p` and its like are pickled lists of references, read by a
-reader that builds nothing but data. The public Google files have no test split.
+reader that builds only plain data. The public Google files have no test split.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from zsris_viz.datasets.types import Reference, Sample, check_limit
 from zsris_viz.errors import CorruptFileError, InvalidInputError
 from zsris_viz.masks import Masks
 
-# Where people keep COCO's training images, below data_root; the first is the place that the refer tools prescribe.
+# Usual folders of COCO's training images below data_root; the first is the one that the refer tools prescribe.
 IMAGE_FOLDERS = (
     "images/mscoco/images/train2014",
     "images/train2014",
@@ -45,23 +45,22 @@ TEXTS = ("sent", "raw")
 class Refer(FileDataset):
     """One split of a dataset in the refer format; a sample is an image with all its references of the split.
 
-    Images come in the order in which the references file first names them. `instances` of a sample are all annotated
-    objects of its image in the order of `instances.json`: the ground-truth proposals. Crowds (iscrowd = 1) mark a group
-    and no object, so they are left out, unless an expression of the split refers to one; so are objects without pixels.
-    `distractors` counts the other objects of the category, crowds not among them.
+    Images are in the order in which the file of references first names them. `instances` of a sample are all annotated
+    objects of its image in the order of `instances.json`: the ground-truth proposals. Crowds (iscrowd = 1), which mark
+    groups of objects, and objects without pixels are left out, unless an expression of the split refers to them.
+    `distractors` is the number of other objects of the category, without crowds.
 
     Args:
         split: "train", "val", "testA", "testB" or "test", whichever the scheme has.
-        limit: How many images to take, from the first; None for all.
-        data_root: The folder that holds `refcoco/` (or itself holds its files), and the images in one of
-            `IMAGE_FOLDERS`.
+        limit: Number of images, counted from the first; None for all.
+        data_root: The folder that contains `refcoco/` or its files, and the images in one of `IMAGE_FOLDERS`.
         split_by: The scheme, for example "unc"; by default the first of `schemes`.
         text: "sent", the cleaned expression, or "raw", as it was typed (the code of Global-Local CLIP uses this).
 
     Raises:
         InvalidInputError: The split, scheme or text is unknown, the limit is below 1, or there is no data_root.
-        UnavailableError: A file is not there.
-        CorruptFileError: A file is damaged, or a pickle holds more than data.
+        UnavailableError: A file does not exist.
+        CorruptFileError: A file is damaged, or a pickle contains more than plain data.
     """
 
     folder: ClassVar[str]
@@ -94,11 +93,11 @@ class Refer(FileDataset):
 
     @classmethod
     def reference_files(cls, split_by: str) -> list[str]:
-        """Return the names that the file of references may have."""
+        """Return the possible names of the file of references."""
         return [f"refs({split_by}).p"]
 
     def _load(self, limit: int | None) -> None:
-        """Read the files and keep what belongs to the split."""
+        """Read the files and keep the entries of the split."""
         names = self.reference_files(self.split_by)
         places = [self.root / folder / name for name in names for folder in (self.folder, ".")]
         refs_path = need_file(self.name, places, self.root)
@@ -165,7 +164,7 @@ class Refer(FileDataset):
     def _drawn(
         self, image_id: Any, annotations: list[Entry], size: tuple[int, int]
     ) -> tuple[dict[Any, np.ndarray], dict[Any, str]]:
-        """Return the masks of an image's objects by id, and why there is none for the malformed ones."""
+        """Return the masks of the objects of an image by id, and for malformed objects the reason why there is none."""
         referred = {number for ref in self._refs[image_id] for number in self.targets(ref)}
         masks: dict[Any, np.ndarray] = {}
         errors: dict[Any, str] = {}
@@ -179,7 +178,7 @@ class Refer(FileDataset):
 
     @staticmethod
     def targets(ref: Entry) -> list[Any]:
-        """Return the ids of the objects that a reference means."""
+        """Return the ids of the objects of a reference."""
         named = ref.get("ann_id")
         return [named if isinstance(named, (int, str)) else str(named)]
 
@@ -224,15 +223,15 @@ class Refer(FileDataset):
         )
 
     def image_folders(self) -> list[Path]:
-        """Return the folders in which the images may lie, the prescribed one first."""
+        """Return the possible folders of the images, the prescribed one first."""
         return [self.root / folder for folder in IMAGE_FOLDERS]
 
     @staticmethod
     def file_names(image: Entry) -> list[str]:
-        """Return the names that an image's file may have, from its entry in `instances.json`.
+        """Return the possible file names of an image, from its entry in `instances.json`.
 
-        The references have file names, too, but with the object's number in them (COCO_train2014_000000000009_1.jpg),
-        as which no file exists; they are not used.
+        The file names in the references are not used: they contain the number of the object
+        (COCO_train2014_000000000009_1.jpg), and no such file exists.
         """
         named = [str(image["file_name"])] if image.get("file_name") else []
         digits = str(image["id"])
@@ -240,11 +239,11 @@ class Refer(FileDataset):
         return list(dict.fromkeys(named + plain)) or [f"{digits}.jpg"]
 
     def images(self) -> list[tuple[str, list[str]]]:
-        """Return the id of every image of the split with the names that its file may have; opens none."""
+        """Return the id and the possible file names of every image of the split, without opening an image."""
         return [(str(number), self.file_names(self._images.get(number, {"id": number}))) for number in self._ids]
 
     def counts(self) -> dict[str, int]:
-        """Return the numbers of images, references and expressions of the split; opens no image."""
+        """Return the numbers of images, references and expressions of the split, without opening an image."""
         refs = [ref for refs in self._refs.values() for ref in refs]
         return {
             "images": len(self),
@@ -253,13 +252,13 @@ class Refer(FileDataset):
         }
 
     def problems(self) -> Iterator[str]:
-        """Yield a line for every malformed annotation of the split; opens no image file."""
+        """Yield a line for every malformed annotation of the split, without opening an image file."""
         yield from self._malformed
         for index, image_id in enumerate(self._ids):
             found = list(problems_of(self[index]))
             named = [entry for entry in self._annotations[image_id] if isinstance(entry.get("id"), (int, str))]
             if image_id in self._images:
-                with contextlib.suppress(CorruptFileError):  # of the size, which every expression names
+                with contextlib.suppress(CorruptFileError):  # a wrong size is recorded in every expression
                     found += self._drawn(image_id, named, image_size(self._images[image_id]))[1].values()
             if len(named) < len(self._annotations[image_id]):
                 found.append(f"an annotation of image {image_id} has no id")
@@ -270,14 +269,14 @@ class Refer(FileDataset):
 
 
 class RefCOCO(Refer):
-    """RefCOCO (Yu et al., ECCV 2016): short expressions from a game, places allowed."""
+    """RefCOCO (Yu et al., ECCV 2016): short expressions from a two-player game, with words for positions."""
 
     folder = "refcoco"
     schemes: ClassVar = {"unc": ("train", "val", "testA", "testB"), "google": ("train", "val", "test")}
 
 
 class RefCOCOPlus(Refer):
-    """RefCOCO+ (Yu et al., ECCV 2016): as RefCOCO, but words for places were not allowed."""
+    """RefCOCO+ (Yu et al., ECCV 2016): as RefCOCO, but without words for positions, which were forbidden."""
 
     folder = "refcoco+"
     schemes: ClassVar = {"unc": ("train", "val", "testA", "testB")}

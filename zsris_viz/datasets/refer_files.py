@@ -1,4 +1,4 @@
-"""The files of the refer format, with a note for every entry that cannot be used."""
+"""Readers of the files of the refer format, which record every entry that cannot be used."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def read_references(path: Path, malformed: list[str]) -> list[Entry]:
         malformed: List to which a line is appended for every other entry.
 
     Raises:
-        CorruptFileError: The file cannot be read, is no list, or holds no usable reference.
+        CorruptFileError: The file cannot be read, is not a list, or contains no usable reference.
     """
     refs = load_plain(path) if path.suffix == ".p" else read_json(path)
     if not isinstance(refs, list):
@@ -46,10 +46,10 @@ def read_annotations(path: Path, malformed: list[str]) -> tuple[Iterator[Entry],
 
     Args:
         path: Path of `instances.json`.
-        malformed: List to which a line is appended for every entry without an id, when an iterator comes to it.
+        malformed: List to which a line is appended for every entry without an id, when an iterator reaches it.
 
     Raises:
-        CorruptFileError: The file cannot be read or is no COCO annotation file.
+        CorruptFileError: The file cannot be read or is not a COCO annotation file.
     """
     content = read_json(path)
     keys = ("images", "categories", "annotations")

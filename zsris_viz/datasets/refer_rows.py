@@ -1,4 +1,4 @@
-"""Expressions from the sentences of a reference, also of malformed ones."""
+"""Conversion of the sentences of a reference to expressions, including malformed ones."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Entry = dict[str, Any]
 
 
 def extra_entry(entry: Entry) -> dict[str, Any]:
-    """Return what an export added to an entry."""
+    """Return the data that an export added to an entry."""
     extra = entry.get(EXTRA)
     return extra if isinstance(extra, dict) else {}
 
@@ -26,12 +26,12 @@ def problems_of(sample: Sample) -> Iterator[str]:
 
 
 def refer_expressions(ref: Entry, text: str, reason: str | None) -> tuple[Expression, ...]:
-    """Return the sentences of a reference.
+    """Return the expressions of a reference.
 
     Args:
         ref: The reference.
         text: "sent" or "raw".
-        reason: Why none of them can be used, if that is so.
+        reason: Reason why none of them can be used, or None.
     """
     return tuple(_expression(ref, number, text, reason) for number in range(len(ref["sentences"])))
 
@@ -49,7 +49,7 @@ def _expression(ref: Entry, number: int, text: str, reason: str | None) -> Expre
 
 
 def unusable_sample(image_id: Any, refs: list[Entry], error: CorruptFileError) -> Sample:
-    """Return a sample of an image about which the annotations say nothing usable; every expression has the error."""
+    """Return a sample of an image without usable annotations; every expression has the error."""
 
     def opened() -> Any:
         raise error

@@ -1,4 +1,4 @@
-"""The parts of a dataset: samples (an image each), references (objects), and the expressions that name them."""
+"""The data structures of datasets: samples (images), references (objects) and referring expressions."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ KINDS = ("noun", "colour", "size", "position", "relation", "ordinal")
 
 
 def check_limit(limit: int | None) -> None:
-    """Refuse a limit that is neither None nor a whole number from 1 up.
+    """Check that a limit is None or an integer of at least 1.
 
     Raises:
-        InvalidInputError: The limit is something else.
+        InvalidInputError: The limit is anything else.
     """
     if limit is not None and (isinstance(limit, bool) or not isinstance(limit, int) or limit < 1):
         raise InvalidInputError(
@@ -37,14 +37,15 @@ class Expression:
     Attributes:
         text: The expression as written.
         sentence_id: An id that is unique within the dataset.
-        kind: What singles the object out, one of `KINDS`.
-        noun_phrase: The noun phrase that holds the root, for example "the left cat" in "the left cat on the sofa".
+        kind: What distinguishes the object from the others, one of `KINDS`.
+        noun_phrase: The noun phrase that contains the root, for example "the left cat" in "the left cat on the sofa".
         head: The head noun, "cat".
         context_tokens: Words, in or outside the noun phrase, that carry spatial cues, in order: ("left", "on", "sofa").
-        direction: "left", "right", "top", "bottom", "middle" or two ("top left"), if its place names the referent.
-        relation: Left, right, above, below, bigger, smaller, inside, ... towards `relation_object`.
+        direction: "left", "right", "top", "bottom", "middle" or two of them ("top left"), if the referent is
+            identified by its position.
+        relation: Relation of the referent to `relation_object`, such as "left", "above", "bigger" or "inside".
         relation_object: The noun phrase of the other object.
-        error: Why the annotation cannot be used, in a malformed file; an evaluation counts such a row as failed.
+        error: Reason why the annotation cannot be used, if it is malformed; an evaluation counts such a row as failed.
     """
 
     text: str
@@ -68,14 +69,14 @@ class Expression:
 
 @dataclass(frozen=True, eq=False)
 class Reference:
-    """What a group of expressions refers to: one object, or several or none in datasets that allow it.
+    """The referent of a group of expressions: one object, or several or none in datasets that allow it.
 
     Attributes:
         ref_id: An id that is unique within the dataset.
-        expressions: At least one.
-        mask: (H, W) bool, the visible pixels of all objects that are meant; empty if none is.
+        expressions: The expressions, at least one.
+        mask: (H, W) bool, the visible pixels of all objects of the reference; empty if there is none.
         category: The object's class, for example "cat".
-        distractors: How many other objects of the same class the image has; None if unknown.
+        distractors: Number of other objects of the same class in the image; None if unknown.
     """
 
     ref_id: str
@@ -94,17 +95,17 @@ class Sample:
 
     Args:
         image_id: An id that is unique within the dataset.
-        references: The objects that are referred to.
+        references: The references of the image.
         image: A PIL image, a path, or a function without arguments that returns a PIL image; opened on first use.
         instances: Masks of all annotated objects (the ground-truth proposals), a function that returns them, or None.
-        instance_categories: The class of each of them, in their order, or a function that returns the classes; None
+        instance_categories: The class of each instance, in the same order, or a function that returns the classes; None
             if unknown.
         size: (H, W) if it is known without opening the image.
         captions: Captions of the whole image.
 
     Raises:
-        InvalidInputError: On first use, when there is no such image.
-        CorruptFileError: On first use, when the image is damaged.
+        InvalidInputError: On first use, if there is no such image.
+        CorruptFileError: On first use, if the image is damaged.
     """
 
     def __init__(
@@ -129,7 +130,7 @@ class Sample:
 
     @property
     def image(self) -> Image.Image:
-        """Return the image, RGB; it is opened once."""
+        """Return the RGB image, which is opened on first use."""
         if self._image is None:
             source = self._source
             self._image = open_image(source() if callable(source) else source)
@@ -169,7 +170,7 @@ class Sample:
 
 @runtime_checkable
 class Dataset(Protocol):
-    """Anything with a name, a split and samples by number.
+    """The interface of datasets: a name, a split and samples by index.
 
     Attributes:
         name: The name of the dataset.
@@ -190,9 +191,9 @@ class Subset:
     """The first `limit` samples of a dataset, or the samples at `indices`; name and split stay the dataset's own.
 
     Args:
-        dataset: The dataset to take from.
-        limit: How many samples (images) to take, from the first; None for all.
-        indices: Which samples to take, instead of `limit`.
+        dataset: The whole dataset.
+        limit: Number of samples (images), counted from the first; None for all.
+        indices: Indices of the samples, instead of `limit`.
 
     Raises:
         InvalidInputError: The limit is below 1.

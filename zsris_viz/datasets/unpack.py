@@ -13,27 +13,28 @@ from pathlib import Path
 from zsris_viz.errors import CorruptFileError, UnavailableError, ZsrisError
 from zsris_viz.io.atomic import translate_os_errors
 
-MAX_RATIO = 50  # of the unpacked to the packed size; annotations in JSON reach about 10
-SPARE_BYTES = 1 << 20  # which any archive may unpack to
-MAX_MEMBERS = 1_000_000  # COCO's training images are 82,783
+MAX_RATIO = 50  # of the unpacked to the packed size; it is about 10 for annotations in JSON
+SPARE_BYTES = 1 << 20  # permitted in addition to this ratio
+MAX_MEMBERS = 1_000_000  # COCO has 82,783 training images
 BLOCK = 1 << 20
 _ODD = (zipfile.BadZipFile, zlib.error, struct.error, EOFError, ValueError, KeyError, OverflowError)
 
 
 def unpack(archive: Path, provides: Sequence[Path]) -> None:
-    """Unpack a zip archive where it lies, unless what it provides is there.
+    """Unpack a zip archive into its folder, unless the files that it provides exist.
 
-    The members go into a folder beside the archive, their checksums are compared, and only then are they moved to
-    their places. If the process is killed, the next call finds that folder and starts again.
+    The members are written to a temporary folder beside the archive and their checksums are compared; only then are
+    they moved to their final paths. If the process is killed, the next call finds the temporary folder and starts
+    again.
 
     Args:
         archive: The zip archive.
         provides: Files and folders that it unpacks to.
 
     Raises:
-        CorruptFileError: No zip archive, a damaged, encrypted or unsupported one, a member outside the folder, or
-            more data than an archive of its size holds.
-        UnavailableError: The disk is full or cannot be written.
+        CorruptFileError: The file is not a zip archive, is damaged, encrypted or of an unsupported kind, has a member
+            outside the folder, or contains more data than is plausible for its size.
+        UnavailableError: The disk is full or not writable.
     """
     draft = archive.with_name(f".{archive.name}.unpacking")
     if not draft.exists() and all(place.exists() for place in provides):
@@ -63,10 +64,10 @@ def _extract(archive: Path, draft: Path) -> None:
                     continue
                 target.parent.mkdir(parents=True, exist_ok=True)
                 with opened.open(member) as source, target.open("xb") as out:
-                    shutil.copyfileobj(source, out, BLOCK)  # reads to the end, where zipfile compares the checksum
+                    shutil.copyfileobj(source, out, BLOCK)  # zipfile compares the checksum at the end
     except ZsrisError:
         raise
-    except (NotImplementedError, RuntimeError) as error:  # an unknown compression, or an encryption that it hides
+    except (NotImplementedError, RuntimeError) as error:  # unknown compression, or encryption without the flag
         raise CorruptFileError(f"{archive} cannot be unpacked ({error}). Unpack it by hand where it lies.") from error
     except FileExistsError as error:
         raise CorruptFileError(f"{archive} was not unpacked: two of its members have one name ({error}).") from error
@@ -75,7 +76,7 @@ def _extract(archive: Path, draft: Path) -> None:
 
 
 def _check(archive: Path, members: Sequence[zipfile.ZipInfo]) -> None:
-    """Refuse an archive before any of it is written."""
+    """Check an archive before any of its members is written."""
     packed, unpacked = archive.stat().st_size, sum(member.file_size for member in members)
     if len(members) > MAX_MEMBERS or unpacked > MAX_RATIO * packed + SPARE_BYTES:
         raise CorruptFileError(
@@ -101,7 +102,7 @@ def _check(archive: Path, members: Sequence[zipfile.ZipInfo]) -> None:
 
 
 def _move(draft: Path, folder: Path) -> None:
-    """Move everything to its place: whole folders where there is none yet, else file by file."""
+    """Move everything to its final path: whole folders if they do not exist yet, otherwise file by file."""
     for source in sorted(draft.iterdir()):
         target = folder / source.name
         if source.is_dir() and target.is_dir():

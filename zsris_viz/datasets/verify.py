@@ -1,4 +1,4 @@
-"""Checking that the files of a dataset or checkpoint are there, whole, and hold what their manifest says."""
+"""Verification that the files of a dataset or checkpoint are complete and agree with their manifest."""
 
 from __future__ import annotations
 
@@ -19,20 +19,21 @@ if TYPE_CHECKING:
 
 Status = Literal["ok", "missing", "wrong", "absent", "unknown"]
 FAILURES = ("missing", "wrong")
-SHOWN = 3  # missing images that are named
-MAX_PROBLEMS = 100  # malformed annotations of a split that are named
+SHOWN = 3  # number of missing images that a message names
+MAX_PROBLEMS = 100  # number of malformed annotations of a split that are reported
 
 
 @dataclass(frozen=True)
 class VerificationResult:
-    """One check.
+    """The result of one check.
 
     Attributes:
-        what: A file, a split, an annotation or the images.
-        status: "ok"; "missing" or "wrong" fail; "absent": optional and not there; "unknown": nothing to compare with.
+        what: What was checked: a file, a split, an annotation or the images.
+        status: "ok"; "missing" or "wrong" for a failure; "absent" for a missing optional file; "unknown" if there is
+            nothing to compare with.
         detail: What was found, in one line.
-        expected: The expected numbers or hash, if there are any.
-        found: The numbers or hash that were found.
+        expected: The expected counts or hash, if there are any.
+        found: The counts or hash that were found.
     """
 
     what: str
@@ -45,17 +46,18 @@ class VerificationResult:
 def verify(name: str | Manifest, data_root: str | os.PathLike[str]) -> list[VerificationResult]:
     """Compare a data root with a manifest.
 
-    Checked are files, sizes and hashes, the counts of every split, every annotation, and that every image is there.
+    The checks cover the files with their sizes and hashes, the counts of every split, every annotation, and the
+    presence of every image.
 
     Args:
         name: A manifest or its name.
-        data_root: Where the files lie.
+        data_root: Folder of the files.
 
     Returns:
-        The checks.
+        The results of all checks.
 
     Raises:
-        InvalidInputError: The name is unknown, or the data root is no folder.
+        InvalidInputError: The name is unknown, or the data root is not a folder.
     """
     manifest = get_manifest(name) if isinstance(name, str) else name
     root = Path(data_root)
@@ -77,7 +79,7 @@ def passed(checks: list[VerificationResult]) -> bool:
 
 
 def check_file(file: File, root: Path, manifest: Manifest) -> VerificationResult:
-    """Check that a file is there and has the right size and hash; an unpacked archive need not be kept."""
+    """Check the presence, the size and the hash of a file; an archive may be deleted after it was unpacked."""
     path = root / file.path
     if not path.is_file():
         places = [_provided(place, root, manifest) for place in file.provides]
@@ -114,7 +116,7 @@ def check_file(file: File, root: Path, manifest: Manifest) -> VerificationResult
 
 
 def _provided(place: str, root: Path, manifest: Manifest) -> Path | None:
-    """Find an unpacked file or folder: as the manifest says, directly in the root, or in another image folder."""
+    """Find an unpacked file or folder at the manifest's path, directly in the root, or in another image folder."""
     candidates = [root / place]
     if Path(place).suffix in (".json", ".p"):
         candidates.append(root / Path(place).name)
@@ -132,7 +134,7 @@ def _elsewhere(file: File, root: Path) -> str | None:
 
 
 def _check_hub(hub: Hub, root: Path) -> VerificationResult:
-    """Check that a repository is in the Hugging Face cache, or in its folder with files that can be read."""
+    """Check that a repository is in the Hugging Face cache, or in its folder with readable files."""
     if hub.folder is not None:
         from zsris_viz.datasets.parquet_rows import ParquetRows
 
@@ -163,7 +165,7 @@ def _check_splits(manifest: Manifest, root: Path) -> Iterator[VerificationResult
     folders: list[Path] = []
     for split in manifest.splits:
         try:
-            with warnings.catch_warnings():  # of malformed annotations, which are named below
+            with warnings.catch_warnings():  # malformed annotations are reported below
                 warnings.simplefilter("ignore", ZsrisWarning)
                 dataset = load_dataset(manifest.name, split.split, data_root=root, split_by=split.split_by or None)
         except ZsrisError as error:
@@ -190,7 +192,7 @@ def _malformed(split: Split, dataset: FileDataset) -> Iterator[VerificationResul
 
 
 def _unreadable(split: Split, error: ZsrisError) -> VerificationResult:
-    """Return the result of an unreadable split: no error if only its file is missing and another split's is there."""
+    """Return the result of an unreadable split: no error if only its file is missing and another split exists."""
     from zsris_viz.errors import CorruptFileError, UnavailableError
 
     reason = " ".join(str(error).split())

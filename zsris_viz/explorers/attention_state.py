@@ -24,7 +24,7 @@ SETTINGS = ("expression", "masked", "layer", "image_layer", "image_head", "query
 
 @dataclass(frozen=True)
 class Choice:
-    """Hold the proposals' scores with and without the masked tokens.
+    """The scores of the proposals with and without the masked tokens, and the chosen proposals.
 
     Attributes:
         before: (N,) float32, cosine of each proposal's feature with that of the text; -inf for an empty mask.

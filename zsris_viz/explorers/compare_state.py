@@ -16,7 +16,7 @@ from zsris_viz.models.base import ImageTextModel
 
 @dataclass(frozen=True)
 class Side:
-    """Hold the expression and the method of one side of the comparison.
+    """The expression and the method of one side of a comparison.
 
     Attributes:
         expression: The text.

@@ -24,7 +24,7 @@ PHOTOGRAPHS = {
 
 @dataclass(frozen=True)
 class Example:
-    """Hold an image with an expression for it.
+    """An image with a referring expression.
 
     Attributes:
         name: Name for `load_example`.

@@ -34,7 +34,7 @@ MOST_CLUSTERS = 3
 
 @dataclass(frozen=True)
 class LayerView:
-    """Hold the map, the clusters and the measures of one layer.
+    """The similarity map, the clusters and the measures of one layer.
 
     Attributes:
         layer: Number of the layer.

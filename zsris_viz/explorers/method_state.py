@@ -103,7 +103,7 @@ class RankingState(ExplorerState):
 
 @dataclass(frozen=True)
 class Place:
-    """Hold the place from 1, number, score, part scores by name, and IoU with the ground truth of a proposal."""
+    """A ranked proposal: its place from 1, number, score, partial scores by name, and IoU with the ground truth."""
 
     place: int
     mask: int

@@ -65,7 +65,7 @@ def check_weights(clip: ImageTextModel) -> ImageTextModel:
 
 
 class ExplorerState:
-    """Hold an image under one model, without any widget; the explorers' states build on it.
+    """The state of an explorer, without any widget: an image, a model and masks; base class of all states.
 
     Args:
         image: Anything :func:`zsris_viz.images.open_image` takes; or SceneFeatures, whose image, masks, model and

@@ -16,14 +16,15 @@ WORKING_SIDE = 1024  # longest side in pixels: about one megapixel at most
 
 
 class Proposer(ABC):
-    """Propose class-agnostic masks for an image.
+    """Base class of sources of class-agnostic mask proposals.
 
     Attributes:
         name: Name in `load_proposals(name)`, also the `source` of its masks and the column `proposals` of result rows.
-        settings: Everything that changes the masks, as plain values; `evaluate` continues a run only with the same.
-        argument: The argument of the class that follows a colon in a name, "sam:FILE"; None if there is none.
-        runs_model: Whether the class takes `device`, and its masks are kept on disk.
-        reads_data_root: Whether the class takes `data_root`, the folder of downloaded files.
+        settings: Everything that changes the masks, as plain values; `evaluate` resumes a run only with equal settings.
+        argument: Name of the constructor argument whose value follows a colon in the name, as in "sam:FILE"; None if
+            there is none.
+        runs_model: Whether the source runs a model: the class accepts `device`, and its masks are cached on disk.
+        reads_data_root: Whether the class accepts `data_root`, the folder of downloaded files.
     """
 
     name: str
@@ -43,19 +44,19 @@ class Proposer(ABC):
 
     @property
     def knows_samples(self) -> bool:
-        """Return whether `propose_for` depends on more of a sample than its image."""
+        """Return whether `propose_for` uses more of a sample than its image."""
         return False
 
     @abstractmethod
     def propose(self, image: ImageSource) -> Masks:
-        """Return masks of the image's size, best score first, with `scores` and `source`; there may be none.
+        """Return masks of the image's size in descending order of score, with `scores` and `source`, or no masks.
 
         Args:
-            image: Anything that :func:`zsris_viz.images.open_image` takes.
+            image: Anything that :func:`zsris_viz.images.open_image` accepts.
         """
 
     def propose_for(self, sample: Sample) -> Masks:
-        """Return masks for a sample of a dataset; the same as for its image, unless the source knows the sample."""
+        """Return masks for a sample of a dataset: those of `propose` for its image, unless `knows_samples` is true."""
         return self.propose(sample.image)
 
     def __repr__(self) -> str:
@@ -79,7 +80,7 @@ class GroundTruth(Proposer):
         return True
 
     def propose(self, image: ImageSource) -> Masks:
-        """Refuse an image, which has no annotation.
+        """Raise an error, since an image without its sample has no annotations.
 
         Raises:
             InvalidInputError: This error is always raised.
@@ -104,7 +105,7 @@ class GroundTruth(Proposer):
 
 
 class NoProposals(Proposer):
-    """Propose no masks, for methods that make their own, such as RISCLIP."""
+    """Propose no masks, for methods that need no proposals, such as RISCLIP."""
 
     name = "none"
 

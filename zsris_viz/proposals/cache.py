@@ -1,4 +1,4 @@
-"""A cache on disk in front of any source of proposals."""
+"""A disk cache for any source of proposals."""
 
 from __future__ import annotations
 
@@ -13,26 +13,26 @@ from zsris_viz.io.cache import DiskCache, cache_folder, image_fingerprint, key_o
 from zsris_viz.masks import Masks
 from zsris_viz.proposals.base import Proposer
 
-VERSION = 1  # of what an entry holds; a new one makes old entries unknown
+VERSION = 1  # of the format of entries; entries of other versions are ignored
 PART = "proposals"
 
 
 class CachedProposals(Proposer):
-    """Keep the masks of a source under the content of the image and the settings of the source.
+    """Cache the masks of a source; the key is the content of the image and the settings of the source.
 
-    An entry holds the masks as COCO run-length encodings, their scores and boxes, and their source. Name and settings
-    are those of the source, so that results do not depend on the cache. Sources that know the sample (ground truth,
-    precomputed files) are called each time.
+    An entry contains the masks as COCO run-length encodings, their scores and boxes, and their source. Name and
+    settings are those of the source, so that results do not depend on the cache. Sources that depend on the sample
+    (ground truth, precomputed files) are not cached.
 
     Args:
-        proposer: The source; its `settings` must hold everything that changes its masks.
+        proposer: The source; its `settings` must contain everything that changes its masks.
         folder: Folder of the entries; by default the package's cache folder, see
-            :func:`zsris_viz.io.cache.cache_folder`. If that is switched off, nothing is kept.
+            :func:`zsris_viz.io.cache.cache_folder`. If the cache is switched off, nothing is stored.
         max_bytes: Largest size of all entries in bytes; beyond it the least recently used entries are removed.
 
     Attributes:
         proposer: The source.
-        store: The DiskCache, or None.
+        store: The `DiskCache`, or None if the cache is switched off.
     """
 
     def __init__(
@@ -51,11 +51,11 @@ class CachedProposals(Proposer):
 
     @property
     def knows_samples(self) -> bool:
-        """Return whether the source knows the sample."""
+        """Return whether the source uses more of a sample than its image."""
         return self.proposer.knows_samples
 
     def propose(self, image: ImageSource) -> Masks:
-        """Return the source's masks for an image, from the cache if they are there."""
+        """Return the masks of the source for an image, from the cache if it contains them."""
         if self.store is None:
             return self.proposer.propose(image)
         picture = open_image(image)
@@ -71,7 +71,7 @@ class CachedProposals(Proposer):
         return masks
 
     def propose_for(self, sample: Sample) -> Masks:
-        """Return the masks for a sample: those of `propose`, unless the source knows the sample."""
+        """Return the masks for a sample: those of `propose`, unless the source uses more of a sample than its image."""
         return self.proposer.propose_for(sample) if self.knows_samples else self.propose(sample.image)
 
     def _unpacked(self, entry: dict[str, Any]) -> Masks | None:
@@ -86,7 +86,7 @@ class CachedProposals(Proposer):
 
 
 def packed(masks: Masks) -> dict[str, Any]:
-    """Return masks as plain values: size [H, W], COCO run-length encodings, scores (or None), boxes XYXY and source."""
+    """Return masks as plain values: size [H, W], COCO run-length encodings, scores or None, XYXY boxes, and source."""
     return {
         "size": list(masks.size),
         "masks": masks.to_rle(),
@@ -101,7 +101,7 @@ def unpacked(entry: dict[str, Any], *, source: str) -> Masks:
 
     Raises:
         InvalidInputError: Encodings of masks of another size.
-        CorruptFileError: Encodings that cannot be decoded.
+        CorruptFileError: An encoding cannot be decoded.
     """
     height, width = entry["size"]
     return Masks.from_rle(

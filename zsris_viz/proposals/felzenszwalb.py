@@ -1,6 +1,6 @@
-"""Proposals without any model: Felzenszwalb's regions at several scales, merged into larger ones.
+"""Proposals without a model: Felzenszwalb's regions at several scales, merged into larger ones.
 
-This source needs no checkpoint and works on any photograph, but it uses colour and edges only, not objects.
+This source needs no checkpoint and works on any image, but it uses only colour and edges and has no notion of objects.
 """
 
 from __future__ import annotations
@@ -19,24 +19,24 @@ from zsris_viz.proposals.base import Proposer
 from zsris_viz.proposals.regions import Similarity, merge_regions, outline_scores
 from zsris_viz.proposals.working_size import enlarge, shrink
 
-# Parts of one object first by colour; then, for objects of several colours, by how they fit together.
+# The first grouping merges regions of similar colour; the second one, for objects of several colours, ignores colour.
 GROUPINGS = (Similarity(colour=1, size=0.2, fill=0.2), Similarity(colour=0, size=1, fill=1))
 
 
 class Felzenszwalb(Proposer):
-    """Propose regions of a graph-based segmentation (Felzenszwalb and Huttenlocher, IJCV 2004) and their mergers.
+    """Propose regions of a graph-based segmentation (Felzenszwalb and Huttenlocher, IJCV 2004) and their unions.
 
     Args:
         scales: Scales of the segmentation; a larger scale gives larger regions.
-        sigma: Standard deviation of the blur before it, in pixels of the working size.
+        sigma: Standard deviation of the blur before the segmentation, in pixels of the working size.
         side: Longest side in pixels at which regions are computed; larger images are shrunk, and their masks enlarged.
         min_share: Smallest share of the image that a proposal may cover, 0-1.
         max_share: Largest share of the image that a proposal may cover, 0-1.
         max_iou: IoU above which only the better of two proposals is kept, 0-1.
-        max_masks: Largest number of proposals, best first.
+        max_masks: Largest number of proposals; those with the best scores are kept.
 
     Raises:
-        InvalidInputError: A value outside its range.
+        InvalidInputError: A value is outside its range.
     """
 
     name = "felzenszwalb"
@@ -118,7 +118,7 @@ class Felzenszwalb(Proposer):
 
 
 def _distinct(iou: torch.Tensor, max_iou: float, count: int) -> list[int]:
-    """Return the numbers of the first `count` masks that are not too similar to an earlier one.
+    """Return the indices of the first `count` masks that are not too similar to an earlier one.
 
     Args:
         iou: (N, N), with the best mask first.

@@ -1,4 +1,4 @@
-"""The overlap filter of TAS: SAM proposes objects and their parts; keep the objects."""
+"""The overlap filter of TAS, which removes the parts of objects from the proposals of SAM."""
 
 from __future__ import annotations
 
@@ -13,13 +13,14 @@ from zsris_viz.masks import Masks
 
 @dataclass(frozen=True)
 class OverlapFilter:
-    """Hold the result of the filter for each mask.
+    """The result of the filter for each mask.
 
     Attributes:
         masks: The kept masks, in their order.
-        kept: (K,) int64, numbers of the kept masks.
+        kept: (K,) int64, indices of the kept masks.
         too_small: (N,) bool, whether a mask was dropped for its area.
-        covered_by: (N,) int64, the largest mask that a dropped one overlaps; -1 where it was not dropped for overlap.
+        covered_by: (N,) int64, index of the largest mask that a dropped one overlaps; -1 for masks that were not
+            dropped because of an overlap.
     """
 
     masks: Masks
@@ -29,10 +30,10 @@ class OverlapFilter:
 
 
 def filter_overlaps(masks: Masks, *, min_area: int = 2000, max_overlap: float = 0.4) -> OverlapFilter:
-    """Drop small masks, and of two that overlap the smaller (TAS, section 4.1, "implementation details").
+    """Drop small masks, and the smaller of two overlapping masks (TAS, section 4.1, "implementation details").
 
     Every pair is compared, whether or not the larger mask is itself dropped because of a still larger one, as in the
-    authors' code; of two masks of one size the earlier is kept.
+    authors' code; of two masks of equal size the earlier one is kept.
 
     Args:
         masks: The proposals.
@@ -41,7 +42,7 @@ def filter_overlaps(masks: Masks, *, min_area: int = 2000, max_overlap: float = 
         max_overlap: Share of the smaller mask, 0-1; if an intersection is larger, only the larger mask is kept.
 
     Raises:
-        InvalidInputError: A threshold outside its range.
+        InvalidInputError: A threshold is outside its range.
     """
     check_thresholds(min_area, max_overlap)
     areas = masks.areas.cpu()
@@ -64,7 +65,7 @@ def check_thresholds(min_area: float, max_overlap: float) -> None:
     """Check the thresholds of the filter.
 
     Raises:
-        InvalidInputError: A negative area, or a share outside 0-1.
+        InvalidInputError: The area is negative, or the share is outside 0-1.
     """
     if not min_area >= 0:
         raise InvalidInputError(f"min_area={min_area} was given; a number of pixels from 0 up is accepted.")

@@ -1,4 +1,4 @@
-"""Any source of proposals with the overlap filter of TAS behind it."""
+"""The overlap filter of TAS, applied to any source of proposals."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from zsris_viz.proposals.base import Proposer
 from zsris_viz.proposals.filter import check_thresholds, filter_overlaps
 from zsris_viz.proposals.working_size import enlarge, shrink
 
-PAPER_AREA = 2000  # pixels, of TAS
-PAPER_PIXELS = 640 * 480  # of the images that this is meant for
+PAPER_AREA = 2000  # pixels, as in TAS
+PAPER_PIXELS = 640 * 480  # size of the images for which this area is intended
 
 
 class Filtered(Proposer):
@@ -28,7 +28,7 @@ class Filtered(Proposer):
         proposer: The source.
 
     Raises:
-        InvalidInputError: A threshold outside its range.
+        InvalidInputError: A threshold is outside its range.
     """
 
     def __init__(self, proposer: Proposer, *, min_area: float | None = None, max_overlap: float = 0.4) -> None:
@@ -43,14 +43,14 @@ class Filtered(Proposer):
 
     @property
     def knows_samples(self) -> bool:
-        """Return whether the source knows the sample."""
+        """Return whether the source uses more of a sample than its image."""
         return self.proposer.knows_samples
 
     def propose(self, image: ImageSource) -> Masks:
         """Return the kept masks of an image, in the source's order.
 
-        An image with a longer side than `working_side` is proposed for and filtered at that side, with `min_area` in
-        proportion; only the kept masks are enlarged.
+        Masks of an image whose longest side exceeds `working_side` are computed and filtered at the working size, with
+        `min_area` in proportion; only the kept masks are enlarged.
         """
         if self.knows_samples:
             return self._left(self.proposer.propose(image))

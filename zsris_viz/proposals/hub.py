@@ -1,4 +1,4 @@
-"""Segmentation models of the Hugging Face hub, or folders in its format."""
+"""Loading of segmentation models from the Hugging Face Hub or from folders in its format."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ def read_segmenter(
         name: A Hugging Face id or a folder. Code in it is never run.
         cls: The model's class in transformers.
         kinds: The accepted `model_type` values of its config.json.
-        example: A valid id, for the error.
-        dtype: Type of the weights.
+        example: A valid id for the error message.
+        dtype: Data type of the weights.
 
     Raises:
-        InvalidInputError: Neither a folder nor an id, or a model of another kind.
+        InvalidInputError: The name is neither a folder nor an id, or the model is of another kind.
         UnavailableError: The model is neither on this machine nor available from Hugging Face.
         CorruptFileError: The files are damaged or incomplete, or a weight is not finite.
     """
@@ -47,7 +47,7 @@ def read_segmenter(
         processor = AutoImageProcessor.from_pretrained(
             str(source), local_files_only=folder.is_dir(), trust_remote_code=False
         )
-    except Exception as error:  # every reader has errors of its own
+    except Exception as error:  # the readers raise many types of errors
         raise (CorruptFileError if folder.is_dir() else UnavailableError)(
             f"the image processor of {text} cannot be read ({type(error).__name__}: {str(error)[:200]}). Fetch or save "
             "the model again, together with its processor."
@@ -56,6 +56,6 @@ def read_segmenter(
 
 
 def short_title(name: str | os.PathLike[str]) -> str:
-    """Return the id, or the last part of a folder's path, so that settings hold no path of one machine."""
+    """Return the id, or the last part of a folder's path, so that the settings contain no path of the machine."""
     text = os.fspath(name)
     return Path(text).name if Path(text).expanduser().is_dir() else text

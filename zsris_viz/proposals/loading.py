@@ -1,4 +1,4 @@
-"""A source of proposals by name: those of this package, of installed plug-ins, and those registered by a script."""
+"""Loading of sources of proposals by name: those of this package, of plug-ins, and of scripts that register one."""
 
 from __future__ import annotations
 
@@ -52,10 +52,10 @@ def register_proposer(name: str) -> Callable[[type[Proposer]], type[Proposer]]:
     """Return a decorator that registers a subclass of `Proposer` under `name` in this process.
 
     Args:
-        name: The name for `load_proposals`; not one of an existing source.
+        name: The name for `load_proposals`, which no other source has.
 
     Raises:
-        InvalidInputError: The name exists already.
+        InvalidInputError: The name is already in use.
     """
     return PROPOSERS.register(name)
 
@@ -68,27 +68,27 @@ def load_proposals(
     data_root: str | os.PathLike[str] | None = None,
     **settings: Any,
 ) -> Proposer:
-    """Return a source of proposals by name; a source that is already loaded is returned as it is.
+    """Return a source of proposals by name; a loaded source is returned unchanged.
 
     Args:
         name: One of :func:`proposal_names`, or a Proposer. "sam" is the built-in miniature, which was trained on drawn
             scenes only; "sam-vit-h" a published checkpoint; "sam:FILE" a checkpoint of your own; "sam2:ID" and
-            "mask2former:ID" a model of the Hugging Face hub or a folder; "precomputed:FILE" masks from a file. The
+            "mask2former:ID" a model of the Hugging Face Hub or a folder; "precomputed:FILE" masks from a file. The
             suffix "+filter" adds the overlap filter of TAS with its defaults (:class:`~.filtered.Filtered`).
-        cache: Keep the masks on disk: True, False, or a folder. By default for the sources that run a model, in the
-            folder :func:`zsris_viz.io.cache.cache_folder` (variable ZSRIS_CACHE, "off" for never).
+        cache: Whether masks are cached on disk, or the folder of the cache. By default only those of sources that run a
+            model, in the folder :func:`zsris_viz.io.cache.cache_folder` (variable ZSRIS_CACHE, "off" for never).
         device: Device of a source that runs a model; ignored by the others.
-        data_root: Where `zsris data fetch` put a checkpoint; for "sam-vit-h" and the like.
+        data_root: Folder into which `zsris data fetch` downloaded a checkpoint such as "sam-vit-h".
         **settings: Settings of the source, for example `max_masks=50`.
 
     Returns:
         The source, with the cache and the filter around it.
 
     Raises:
-        InvalidInputError: An unknown name or value.
-        InvalidTypeError: An unknown setting, or settings for a loaded source.
-        UnavailableError: A model or file that is not there.
-        CorruptFileError: A damaged model or file.
+        InvalidInputError: The name or a value is unknown.
+        InvalidTypeError: A setting is unknown, or there are settings for a loaded source.
+        UnavailableError: A model or file is not available.
+        CorruptFileError: A model or file is damaged.
 
     Example:
         >>> load_proposals("felzenszwalb", max_masks=20).settings["max_masks"]
@@ -130,7 +130,7 @@ def load_proposals(
 
 
 def _wrap(proposer: Proposer, cache: bool | str | os.PathLike[str], filtered: bool) -> Proposer:
-    """Return the source with the cache in front of it, then the filter."""
+    """Return the source with the cache, and with the filter if `filtered` is true."""
     if cache is not False:
         from zsris_viz.proposals.cache import CachedProposals
 

@@ -27,23 +27,23 @@ Mode = Literal["queries", "panoptic"]
 class Mask2Former(Proposer):
     """Propose the masks of a universal segmentation model, without their classes.
 
-    With mode "queries" each query gives one mask (its logits, enlarged bilinearly to the image and cut at 0) and one
+    With mode "queries" each query gives one mask (its logits, resized bilinearly and thresholded at 0) and one
     score: the probability of its best class, "no object" left out, times the mean probability inside the mask, as in
     the instance segmentation of the paper. Masks may overlap. With mode "panoptic" the masks are the segments of the
     panoptic post-processing of transformers, which do not overlap: each pixel belongs to the query with the best
     product of class and mask probability. Use it with "facebook/mask2former-swin-large-coco-panoptic".
 
     Args:
-        model: A Hugging Face id, or a folder that `save_pretrained` of model and image processor wrote.
+        model: A Hugging Face id, or a folder that `save_pretrained` of the model and of its image processor wrote.
         mode: "queries" or "panoptic".
-        threshold: Least score of a mask, 0-1. Low by default for "queries" (0.05), since a proposal need not be
-            certain; 0.5 for "panoptic", as in transformers.
-        max_masks: Largest number of masks, best first.
-        device: By default CUDA if present.
-        dtype: Type of the weights and the computation.
+        threshold: Smallest score of a mask, 0-1. The default is low for "queries" (0.05), since a proposal may be
+            uncertain, and 0.5 for "panoptic", as in transformers.
+        max_masks: Largest number of masks; those with the best scores are kept.
+        device: Device of the model; by default CUDA if it is available.
+        dtype: Data type of the weights and the computation.
 
     Raises:
-        InvalidInputError: A value outside its range, or a model of another kind.
+        InvalidInputError: A value is outside its range, or the model is of another kind.
         UnavailableError: The model is neither on this machine nor available from Hugging Face.
         CorruptFileError: The weights are damaged, incomplete or not finite.
     """
@@ -94,14 +94,14 @@ class Mask2Former(Proposer):
 
     @torch.no_grad()
     def propose(self, image: ImageSource) -> Masks:
-        """Return masks of the image's size, best score first; none if every query means "no object"."""
+        """Return masks of the image's size in descending order of score; none if every query predicts "no object"."""
         picture = open_image(image)
         inputs = self.processor(images=[np.array(picture)], return_tensors="pt")
         pixels = inputs["pixel_values"].to(self.device, self.dtype)
         output = self.model(pixel_values=pixels, pixel_mask=inputs["pixel_mask"].to(self.device))
         if self.mode == "panoptic":
             return self._panoptic(output, picture.height, picture.width)
-        # The image may be padded to a multiple of 32; the padding is no part of any mask.
+        # The image may be padded to a multiple of 32; the padding belongs to no mask.
         inside = inputs["pixel_mask"][0].bool()
         height, width = int(inside.any(dim=1).sum()), int(inside.any(dim=0).sum())
         logits = output.masks_queries_logits.float()
@@ -139,7 +139,7 @@ def scores_of(classes: Tensor, logits: Tensor) -> Tensor:
 
 
 def _cut(logits: Tensor, height: int, width: int) -> Tensor:
-    """Resize (N, h, w) logits and cut them to (N, height, width) bool masks on the CPU, in parts to save memory."""
+    """Resize (N, h, w) logits and threshold them at 0: (N, height, width) bool on the CPU, in parts to save memory."""
     masks = torch.empty((len(logits), height, width), dtype=torch.bool)
     step = max(1, FLOAT_PIXELS // (height * width))
     for part, small in zip(masks.split(step), logits[:, None].split(step), strict=True):

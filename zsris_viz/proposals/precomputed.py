@@ -1,4 +1,4 @@
-"""Proposals that were made elsewhere: COCO-style run-length encodings in a JSON file, from any model."""
+"""Proposals of any model, read from files with COCO run-length encodings."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ FORMAT, VERSION = "zsris-proposals", 1
 class Precomputed(Proposer):
     """Read masks from a file, such as those of FreeSOLO, Mask2Former or CutLER.
 
-    Four forms are read; the first three as .json or .json.gz:
+    Four formats are supported, the first three as .json or .json.gz:
 
     - COCO results: a list of {"image_id", "segmentation": RLE, "score"};
     - COCO annotations: {"images": [{"id", "height", "width", "file_name"}], "annotations": [as above]};
@@ -40,25 +40,27 @@ class Precomputed(Proposer):
     - detectron2's `instances_predictions.pth` (CutLER, FreeSOLO): a list of {"image_id", "instances": [as COCO
       results]}, read with `torch.load(weights_only=True)`, which runs no code.
 
-    An RLE is {"size": [H, W], "counts": compressed text or list of runs}. An image is found by its id as it stands;
-    else by the number at the end, where one side is a bare number ("COCO_train2014_000000581857" is 581857) or what
-    stands before it is the same, and only one image of the file has it. A picture without an id is found by its content
-    (own form only), by its file's name, or because the file has one image only.
+    An RLE is {"size": [H, W], "counts": compressed text or list of runs}. A sample is matched by its image id. If the
+    file does not contain this id, the numbers at the end of the ids are compared ("COCO_train2014_000000581857" is
+    581857); a match is accepted if one of the ids is only a number or the texts before the numbers are equal, and if it
+    is unique. An image without an id is matched by its content (the package's own format only), by the name of its
+    file, or because it is the only image.
 
     Args:
         file: Path of the file.
-        min_score: Least score of a mask; the file must have scores.
-        max_masks: Largest number of masks of each image, best first; None for all.
-        missing: Treatment of images that are not in the file: "error", or "empty" for files that leave images without
-            proposals out, as COCO results do.
+        min_score: Smallest score of a mask, which requires a file with scores.
+        max_masks: Largest number of masks of each image, those with the best scores; None for all.
+        missing: Treatment of images that are not in the file: "error", or "empty" for files that omit images without
+            proposals, as COCO results do.
 
     Attributes:
         entries: Image id -> its entry in the file.
         problems: One sentence for each entry that cannot be used and is left out.
 
     Raises:
-        InvalidInputError: A file of another form or of an unknown version, or a value outside its range.
-        UnavailableError: No such file. CorruptFileError: a damaged file.
+        InvalidInputError: The file has another format or an unknown version, or a value is outside its range.
+        UnavailableError: The file does not exist.
+        CorruptFileError: The file is damaged.
     """
 
     name = "precomputed"
@@ -111,7 +113,7 @@ class Precomputed(Proposer):
         return True
 
     def propose(self, image: ImageSource) -> Masks:
-        """Return the masks of an image, which is found by its content, by its file's name, or as the only one.
+        """Return the masks of an image, which is matched by its content, by its file name, or as the only image.
 
         Raises:
             InvalidInputError: The file does not have the image, or has it with another size.
@@ -193,7 +195,7 @@ class Precomputed(Proposer):
 def save_proposals(
     file: str | os.PathLike[str], images: Iterable[tuple[Any, Image.Image, Masks]], *, source: str = "", **settings: Any
 ) -> Path:
-    """Write proposals in this package's own form, for `Precomputed` or any reader of COCO run-length encodings.
+    """Write proposals in this package's own format, for `Precomputed` or any reader of COCO run-length encodings.
 
     Each image has "size" [H, W], "sha256" of its content, "masks" (RLEs), "scores" and "boxes" (XYXY).
 
@@ -204,7 +206,7 @@ def save_proposals(
         **settings: Settings and other plain values that are kept in the file.
 
     Raises:
-        InvalidInputError: Another suffix, two images of one id, or masks of another size than their image.
+        InvalidInputError: The suffix is wrong, two images have the same id, or masks differ in size from their image.
     """
     path = Path(file)
     if not path.name.endswith((".json", ".json.gz")):
@@ -233,10 +235,10 @@ def _read(path: Path) -> bytes:
 
 def _parse(raw: bytes, path: Path) -> Any:
     try:
-        if raw[:4] == b"PK\x03\x04":  # what torch.save writes; weights_only refuses anything that could run code
+        if raw[:4] == b"PK\x03\x04":  # a file of torch.save; weights_only refuses anything that could run code
             return torch.load(io.BytesIO(raw), map_location="cpu", weights_only=True)
         return json.loads(gzip.decompress(raw) if raw[:2] == b"\x1f\x8b" else raw)
-    except Exception as error:  # of gzip, zlib, json and the text itself
+    except Exception as error:  # errors of gzip, zlib, json and of text decoding
         reason = " ".join(str(error).split())[:200]
         raise CorruptFileError(
             f"{path} is no whole JSON file, nor a detectron2 file of plain values ({reason}); make or fetch it again."

@@ -1,4 +1,4 @@
-"""Reading of the file formats of proposals into one form; unusable entries are recorded and skipped."""
+"""Conversion of the file formats of proposals to one form; unusable entries are recorded and skipped."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ FORMS = (
 
 @dataclass
 class PrecomputedImage:
-    """Hold the proposals of one image in a file.
+    """The proposals of one image in a file.
 
     Attributes:
-        masks: Run-length encodings as they are in the file.
+        masks: Run-length encodings as in the file.
         scores: One score for each mask, or None.
         size: Height and width of the image in pixels, if the file gives them.
         file_name: File name of the image, if the file gives it.
@@ -38,11 +38,11 @@ class PrecomputedImage:
 
 @dataclass
 class PrecomputedFile:
-    """Hold the content of a file of proposals.
+    """The content of a file of proposals.
 
     Attributes:
         images: Image id -> its proposals.
-        source: The model that made them, as the file says, or None.
+        source: The model that made them, according to the file, or None.
         problems: One sentence for each entry that was left out.
         found: Number of entries in the file, usable or not.
     """
@@ -57,8 +57,8 @@ def read_entries(content: Any, path: Path) -> PrecomputedFile:
     """Read the content of a JSON or detectron2 file.
 
     Raises:
-        InvalidInputError: Another form or an unknown version, or only some proposals of an image have a score.
-        CorruptFileError: Not one entry of the file can be used.
+        InvalidInputError: The format or its version is unknown, or only some proposals of an image have a score.
+        CorruptFileError: No entry of the file can be used.
     """
     result = PrecomputedFile()
     if isinstance(content, list):

@@ -11,17 +11,17 @@ from dataclasses import dataclass
 
 import numpy as np
 
-BINS = 12  # of the colour histogram, per channel
-SIZE_POWER = 0.3  # of 0 to 0.5 the best on drawn training scenes with 20 proposals; with 80 it makes no difference
+BINS = 12  # per channel of the colour histogram
+SIZE_POWER = 0.3  # best value from 0 to 0.5 on drawn training scenes with 20 proposals; no effect with 80
 LAB_RANGES = ((0.0, 100.0), (-80.0, 80.0), (-80.0, 80.0))
 
 
 @dataclass(frozen=True)
 class Similarity:
-    """Hold the weights of the three similarities of two neighbours, each in 0-1.
+    """Weights of the three similarities of two neighbours, each of which is in 0-1.
 
     Attributes:
-        colour: Weight of the shared area of the two Lab histograms.
+        colour: Weight of the intersection of the two Lab histograms.
         size: Weight of the size similarity, which merges small regions first.
         fill: Weight of the fill similarity, which merges regions that fit into each other.
     """
@@ -32,7 +32,7 @@ class Similarity:
 
 
 class _Region:
-    """Hold pixels, box (x1, y1, x2, y2), histogram that sums to 3 pixels, first labels and neighbours of a region."""
+    """A region: pixel count, box (x1, y1, x2, y2), histogram with sum 3 * pixels, first labels and neighbours."""
 
     __slots__ = ("box", "histogram", "labels", "neighbours", "pixels")
 
@@ -120,7 +120,7 @@ def _first_regions(labels: np.ndarray, lab: np.ndarray) -> list[_Region]:
 
 
 def _around(a: tuple[int, ...], b: tuple[int, ...]) -> tuple[int, ...]:
-    """Return the box around two boxes."""
+    """Return the smallest box that contains two boxes."""
     return min(a[0], b[0]), min(a[1], b[1]), max(a[2], b[2]), max(a[3], b[3])
 
 
@@ -132,8 +132,8 @@ def outline_scores(masks: np.ndarray, lab: np.ndarray) -> np.ndarray:
         lab: (H, W, 3) float, the image in CIE Lab.
 
     Returns:
-        (N,) float64, 0 upwards. Contrast is the mean Lab distance across the outline, in which a part along the edge of
-        the image counts 0; roundness is 2 sqrt(pi area) / length, 1 for a circle; size is the share of the image to the
+        (N,) float64, at least 0. Contrast is the mean Lab distance across the outline, which is 0 along the edge of the
+        image; roundness is 2 sqrt(pi area) / length, 1 for a circle; size is the share of the image to the
         power `SIZE_POWER`.
     """
     steps = [np.linalg.norm(np.diff(lab, axis=axis), axis=-1) for axis in (0, 1)]

@@ -23,17 +23,17 @@ from zsris_viz.proposals.working_size import enlarge, shrink
 if TYPE_CHECKING:
     from PIL import Image
 
-#: TAS, section 4.1: what the paper sets; everything else is segment-anything's own default.
+#: The settings of TAS, section 4.1; all others are the defaults of segment-anything.
 PAPER: dict[str, Any] = {
     "points_per_side": 8, "pred_iou_thresh": 0.7, "stability_score_thresh": 0.7, "min_mask_region_area": 800,
 }  # fmt: skip
-#: For drawn scenes: more points, since small objects slip through a grid of eight; lower thresholds, since the outlines
-#: of a small model are softer (found by trial on scenes of the training split); no least area, since 800 pixels are
-#: more than a small object has there.
+#: For drawn scenes: more points, since a grid of eight misses small objects; lower thresholds, since the outlines of a
+#: small model are less sharp (chosen on scenes of the training split); no smallest area, since small objects have fewer
+#: than 800 pixels there.
 FOR_MINIATURE: dict[str, Any] = {
     "points_per_side": 16, "pred_iou_thresh": 0.6, "stability_score_thresh": 0.3, "min_mask_region_area": 0,
 }  # fmt: skip
-BATCH_PIXELS = 2**25  # of the masks that the decoder makes at once; they exist two or three times as float32
+BATCH_PIXELS = 2**25  # of the masks in one batch of the decoder, which are stored two or three times as float32
 RANGES: dict[str, tuple[float, float]] = {
     "points_per_side": (1, 256),
     "points_per_batch": (1, 65_536),
@@ -61,38 +61,37 @@ class Sam(Proposer):
         checkpoint: "miniature" (built in, trained on drawn scenes only); a manifest's name, such as "sam-vit-h"; or a
             checkpoint file of the segment-anything package. See :func:`~.sam_checkpoint.find_weights`.
         points_per_side: Points along each side of the square grid. Default 8, as TAS; 16 for the miniature.
-        points_per_batch: Points that the decoder processes at once; it changes the memory, not the masks. Default: as
+        points_per_batch: Points that the decoder processes at once; it affects the memory, not the masks. Default: as
             many as keep their float masks within `BATCH_PIXELS`, at most 64.
-        pred_iou_thresh: Least IoU that the model predicts for its own mask, 0-1. Default 0.7, as TAS; 0.6 for the
+        pred_iou_thresh: Smallest IoU that the model predicts for its own mask, 0-1. Default 0.7, as TAS; 0.6 for the
             miniature.
-        stability_score_thresh: Least IoU between the mask cut a little higher and a little lower, 0-1. Default 0.7, as
-            TAS; 0.3 for the miniature.
-        stability_score_offset: Offset of the higher and the lower cut, in logits.
-        box_nms_thresh: Of two masks whose boxes have a larger IoU, the one with the better prediction is kept, 0-1.
-        crop_n_layers: Number of times that the image is cut into halves (4 crops, then 16, ...), which are processed
-            too.
+        stability_score_thresh: Smallest IoU between the masks at a higher and a lower threshold of the logits, 0-1.
+            Default 0.7, as TAS; 0.3 for the miniature.
+        stability_score_offset: Offset of the higher and the lower threshold, in logits.
+        box_nms_thresh: IoU of boxes, 0-1; of two masks above it, only the one with the larger predicted IoU is kept.
+        crop_n_layers: Number of layers of crops (4 crops, then 16, ...) that are processed in addition to the image.
         crop_nms_thresh: As in segment-anything.
         crop_overlap_ratio: As in segment-anything.
         crop_n_points_downscale_factor: As in segment-anything.
         point_grids: (P, 2) points x, y in 0-1, instead of `points_per_side`; one array for each layer of crops.
-        min_mask_region_area: Islands and holes with fewer pixels are removed; a number below 1 is a share of the
+        min_mask_region_area: Components and holes with fewer pixels are removed; a number below 1 is a share of the
             image. Default 800, as TAS, whose images have about 640 x 480 pixels (0.0026 is the same share); 0 for the
-            miniature. It does not drop masks, which is the task of the overlap filter.
-        max_masks: Largest number of masks, best first; None for all.
-        max_side: Longest side in pixels at which masks are made; those of larger images are enlarged, since every point
-            of a batch takes three float maps of the image's size. SAM itself processes 1,024 pixels.
-        device: By default CUDA if present.
-        dtype: Type in which the image encoder computes.
-        data_root: Folder of a manifest's files.
+            miniature. It does not drop masks; the overlap filter does.
+        max_masks: Largest number of masks, those with the best scores; None for all.
+        max_side: Longest side in pixels at which masks are computed; those of larger images are enlarged, since every
+            point of a batch takes three float maps of the image's size. SAM itself processes 1,024 pixels.
+        device: Device of the model; by default CUDA if it is available.
+        dtype: Data type of the computation of the image encoder.
+        data_root: Folder of downloaded files, for a manifest's name.
 
     Attributes:
         name: "sam" for the miniature, a manifest's name, or "sam:" and the file's name.
 
     Raises:
-        InvalidInputError: An unknown checkpoint or a value outside its range.
-        InvalidTypeError: A value of another type.
-        UnavailableError: A checkpoint that is not available.
-        CorruptFileError: A checkpoint that is damaged or has not the published hash, or weights that are not finite.
+        InvalidInputError: The checkpoint is unknown, or a value is outside its range.
+        InvalidTypeError: A value has the wrong type.
+        UnavailableError: The checkpoint is not available.
+        CorruptFileError: The checkpoint is damaged or does not have the published hash, or a weight is not finite.
     """
 
     name = "sam"
@@ -182,11 +181,11 @@ class Sam(Proposer):
     def propose(self, image: ImageSource) -> Masks:
         """Return masks of the image's size, best predicted IoU first.
 
-        The scores are the predicted IoUs, from 0 to slightly above 1. If SAM finds nothing, there is no mask, with a
-        warning.
+        The scores are the predicted IoUs, from 0 to slightly above 1. If SAM finds nothing, there is no mask, and a
+        warning is issued.
 
         Raises:
-            InvalidInputError: An image that is so narrow that nothing of it is left at SAM's size.
+            InvalidInputError: The image is so narrow that one side has no pixel at SAM's input size.
         """
         picture = open_image(image)
         working = shrink(picture, self.options["max_side"])
@@ -207,7 +206,7 @@ class Sam(Proposer):
         return Masks(enlarge(masks.data, picture.height, picture.width), scores=masks.scores, source=self.name)
 
     def grid(self, layer: int) -> np.ndarray:
-        """Return the (P, 2) points x, y in 0-1 in each crop of a layer; layer 0 is the whole image."""
+        """Return the (P, 2) points x, y in 0-1 of each crop of a layer; layer 0 is the whole image."""
         if self._grids is not None:
             return self._grids[layer]
         from segment_anything.utils.amg import build_point_grid
@@ -217,14 +216,14 @@ class Sam(Proposer):
         )
 
     def batch_of(self, size: tuple[int, int]) -> int:
-        """Return how many points the decoder processes at once on an image of `size` (W, H)."""
+        """Return the number of points that the decoder processes at once on an image of `size` (W, H)."""
         if self.points_per_batch is not None:
             return self.points_per_batch
         pixels = max(self.model.image_encoder.img_size**2, size[0] * size[1])
         return max(1, min(64, BATCH_PIXELS // (3 * pixels)))
 
     def _generator(self, working: Image.Image) -> Any:
-        """Return segment-anything's generator for an image of this size; it holds no weights of its own."""
+        """Return segment-anything's generator for an image of this size; it shares the weights of the model."""
         options = {name: value for name, value in self.options.items() if name not in ("max_side", "max_masks")}
         area = options["min_mask_region_area"]
         options["min_mask_region_area"] = round(area * working.width * working.height if area < 1 else area)
@@ -261,7 +260,7 @@ class _Encoder(nn.Module):
 
 
 def _generator_class() -> type:
-    """Return segment-anything's generator class; it is imported when it is needed."""
+    """Return the subclass of segment-anything's generator, which is imported on first use."""
     from segment_anything import SamAutomaticMaskGenerator
 
     class Generator(SamAutomaticMaskGenerator):
@@ -295,7 +294,7 @@ def check_options(options: dict[str, Any]) -> None:
     """Check that all values are inside `RANGES`.
 
     Raises:
-        InvalidInputError: A value outside its range.
+        InvalidInputError: A value is outside its range.
     """
     for name, value in options.items():
         if value is None:

@@ -22,35 +22,36 @@ from zsris_viz.proposals.sam import BATCH_PIXELS, check_options
 from zsris_viz.proposals.working_size import enlarge, shrink
 
 DEFAULT = "facebook/sam2.1-hiera-large"
-MODEL_TYPES = ("sam2", "sam2_video")  # the published repositories hold the video model, of which this is the image part
+MODEL_TYPES = ("sam2", "sam2_video")  # the published repositories contain the video model
 
 
 class Sam2(Proposer):
-    """Propose masks at a grid of points by SAM 2, with the filters of the mask-generation pipeline of transformers.
+    """Propose masks at a grid of points with SAM 2 and the filters of the mask-generation pipeline of transformers.
 
-    The defaults are those of the pipeline. For the settings of TAS give `points_per_side=8`, `pred_iou_thresh=0.7` and
-    `stability_score_thresh=0.7`. On square images the masks are those of the pipeline. SAM 2 squashes other images to
-    a square; there the pipeline places the points as if the ratio of the sides were kept, which leaves a part of the
-    image without points. Here they cover the whole image.
+    The defaults are those of the pipeline. For the settings of TAS use `points_per_side=8`, `pred_iou_thresh=0.7` and
+    `stability_score_thresh=0.7`. On square images the masks are those of the pipeline. SAM 2 resizes other
+    images to a square without keeping the aspect ratio; the pipeline places the points as if it were kept, which leaves
+    a part of the image without points. Here the points cover the whole image.
 
     Args:
         model: A Hugging Face id such as "facebook/sam2.1-hiera-large", or a folder in that format.
-        points_per_side: The grid has its square of points.
-        points_per_batch: Points that the decoder processes at once; by default as many as fit into memory, at most 64.
-        pred_iou_thresh: Least IoU that the model predicts for its own mask, 0-1.
-        stability_score_thresh: Least IoU between the mask cut a little higher and a little lower, 0-1.
-        stability_score_offset: Offset of the higher and the lower cut, in logits.
-        box_nms_thresh: Of two masks whose boxes have a larger IoU, the one with the better prediction is kept, 0-1.
-        max_masks: Largest number of masks, best first; None for all.
-        max_side: Longest side in pixels at which masks are made; those of larger images are enlarged.
-        device: By default CUDA if present.
-        dtype: Type of the weights and the computation.
+        points_per_side: Points along each side of the square grid.
+        points_per_batch: Points that the decoder processes at once; by default as many as keep their
+            float masks within `BATCH_PIXELS`, at most 64.
+        pred_iou_thresh: Smallest IoU that the model predicts for its own mask, 0-1.
+        stability_score_thresh: Smallest IoU between the masks at a higher and a lower threshold of the logits, 0-1.
+        stability_score_offset: Offset of the higher and the lower threshold, in logits.
+        box_nms_thresh: IoU of boxes, 0-1; of two masks above it, only the one with the larger predicted IoU is kept.
+        max_masks: Largest number of masks, those with the best scores; None for all.
+        max_side: Longest side in pixels at which masks are computed; those of larger images are enlarged.
+        device: Device of the model; by default CUDA if it is available.
+        dtype: Data type of the weights and the computation.
 
     Attributes:
         name: "sam2".
 
     Raises:
-        InvalidInputError: A value outside its range, or a model of another kind.
+        InvalidInputError: A value is outside its range, or the model is of another kind.
         UnavailableError: The model is neither on this machine nor available from Hugging Face.
         CorruptFileError: The weights are damaged, incomplete or not finite.
     """
@@ -128,7 +129,7 @@ class Sam2(Proposer):
         rows, columns = torch.meshgrid(places, places, indexing="ij")
         points = torch.stack([columns, rows], dim=-1).reshape(-1, 2) * torch.tensor(pixels.shape[:-3:-1])
         whole = torch.tensor([0.0, 0.0, picture.width, picture.height])
-        # three float masks of the picture's size at each point
+        # The decoder makes three float masks of the image's size at each point.
         batch = self.points_per_batch or max(1, min(64, BATCH_PIXELS // (3 * size[0] * size[1])))
         encodings, scores, boxes = [], [], []
         for part in points.split(batch):

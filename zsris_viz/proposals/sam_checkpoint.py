@@ -1,4 +1,4 @@
-"""SAM checkpoints: they are found, checked, read without running code in them, and built from their tensors."""
+"""SAM checkpoints: search, check of the hash, reading without running code, and construction of the model."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 MINIATURE = "miniature"
 MINIATURE_FILE = WEIGHTS / "sam" / "model.safetensors"
 KINDS = {(1280, 32): "vit-h", (1024, 24): "vit-l", (768, 12): "vit-b"}  # width and depth of the image encoder
-DECODER_HEADS = 8  # of every published SAM; the tensors do not tell
+DECODER_HEADS = 8  # of every published SAM; the shapes of the tensors do not show it
 # Of every published SAM; segment-anything does not keep them in its files.
 PIXEL_MEAN = (123.675, 116.28, 103.53)
 PIXEL_STD = (58.395, 57.12, 57.375)
@@ -33,7 +33,7 @@ PIXEL_STD = (58.395, 57.12, 57.375)
 
 @dataclass(frozen=True)
 class Weights:
-    """Hold a checkpoint that was found and whose hash was checked.
+    """A checkpoint file whose hash was checked.
 
     Attributes:
         title: Name for tables: "miniature", "sam-vit-h", or the file's name.
@@ -47,7 +47,7 @@ class Weights:
 
 
 def published() -> dict[str, File]:
-    """Return name -> file of every SAM that has a manifest."""
+    """Return a mapping from the name to the file of every SAM that has a manifest."""
     return {name: entry.files[0] for name, entry in manifests().items() if name.startswith("sam-") and entry.files}
 
 
@@ -57,13 +57,14 @@ def find_weights(checkpoint: str | os.PathLike[str], data_root: str | os.PathLik
     Args:
         checkpoint: "miniature"; a manifest's name ("sam-vit-h", or "vit-h" or "vit_h" for short); or a file. A file
             that has the name of a published one is checked, too.
-        data_root: Where `zsris data fetch` put a manifest's files; ./data and the working folder are tried as well.
+        data_root: Folder into which `zsris data fetch` downloaded the file; ./data and the working folder are searched
+            as well.
 
     Raises:
-        InvalidInputError: An unknown name.
-        InvalidTypeError: Neither text nor a path.
-        UnavailableError: A file that is not there.
-        CorruptFileError: A file with another hash than the published one.
+        InvalidInputError: The name is unknown.
+        InvalidTypeError: The checkpoint is neither text nor a path.
+        UnavailableError: The file does not exist.
+        CorruptFileError: The hash of the file differs from the published one.
     """
     if not isinstance(checkpoint, (str, os.PathLike)):
         raise InvalidTypeError(f"A checkpoint is a name or a path; {type(checkpoint).__name__} was given.")
@@ -128,8 +129,8 @@ def read_state(path: Path) -> dict[str, Tensor]:
     A .pth file is read with `weights_only`, which refuses anything that could run code.
 
     Raises:
-        CorruptFileError: The file is truncated, of another format, or refused.
-        InvalidInputError: The file is readable, but has no state dict.
+        CorruptFileError: The file is truncated, has another format, or could run code.
+        InvalidInputError: The file is readable, but contains no state dict.
     """
     try:
         if path.suffix == ".safetensors":
@@ -143,7 +144,7 @@ def read_state(path: Path) -> dict[str, Tensor]:
             f"{path} was refused: it is damaged, or holds more than tensors and could run code when opened. "
             "Use a file that holds a state dict, from a source that you trust."
         ) from error
-    except Exception as error:  # every reader has errors of its own
+    except Exception as error:  # the readers raise many types of errors
         reason = " ".join(str(error).split())[:200]
         raise CorruptFileError(f"{path} is truncated or no weight file ({reason}); fetch it again.") from error
     for wrapper in ("model", "state_dict"):
@@ -155,7 +156,7 @@ def read_state(path: Path) -> dict[str, Tensor]:
 
 
 def kind_of(state: Mapping[str, Tensor]) -> str:
-    """Return "vit-h", "vit-l" or "vit-b" by the image encoder's width and depth, else "other".
+    """Return "vit-h", "vit-l" or "vit-b" according to the width and depth of the image encoder, or "other".
 
     Raises:
         InvalidInputError: The tensors are not those of a SAM.
@@ -175,15 +176,15 @@ def kind_of(state: Mapping[str, Tensor]) -> str:
 def build_sam(state: Mapping[str, Tensor]) -> Sam:
     """Return segment-anything's Sam with these weights, in fp32 on the CPU, in evaluation mode.
 
-    All sizes are read from the tensors' shapes, so that models of any size work (heads of the decoder: 8).
+    All sizes are read from the tensors' shapes, so that models of any size work; the decoder always has 8 heads.
 
     Raises:
-        InvalidInputError: No tensors of a SAM.
-        CorruptFileError: Tensors that are missing or do not fit together.
+        InvalidInputError: The tensors are not those of a SAM.
+        CorruptFileError: Tensors are missing or do not fit together.
     """
     kind_of(state)
     try:
-        with torch.device("meta"):  # every tensor is in the file: none need be drawn
+        with torch.device("meta"):  # every tensor is in the file, so none is initialised
             sam = _skeleton(state)
         # These two are not in the file, so they are not in the state dict either.
         for name, values in (("pixel_mean", PIXEL_MEAN), ("pixel_std", PIXEL_STD)):
@@ -196,13 +197,13 @@ def build_sam(state: Mapping[str, Tensor]) -> Sam:
 
 
 def _count(state: Mapping[str, Tensor], prefix: str) -> int:
-    """Return the number of parts of a numbered list of modules."""
+    """Return the length of a numbered list of modules."""
     parts = {name[len(prefix) + 1 :].split(".")[0] for name in state if name.startswith(f"{prefix}.")}
     return sum(part.isdigit() for part in parts)
 
 
 def _skeleton(state: Mapping[str, Tensor]) -> Sam:
-    """Return a Sam of the sizes that the tensors have."""
+    """Return a Sam whose sizes are those of the tensors."""
     from segment_anything.modeling import ImageEncoderViT, MaskDecoder, PromptEncoder, Sam, TwoWayTransformer
 
     encoder, decoder, prompts = "image_encoder", "mask_decoder", "prompt_encoder"

@@ -26,11 +26,11 @@ STAGES = ("low predicted IoU", "unstable", "duplicate", "kept")
 
 @dataclass(frozen=True)
 class PointMasks:
-    """Hold every mask at every point of the grid, before and after the generator's filters.
+    """All masks at all points of the grid, with the scores and the decisions of the generator's filters.
 
     Attributes:
         image: The image at its working size, (H, W).
-        points: (P, 2) float32 x, y in its pixels.
+        points: (P, 2) float32, x and y in pixels of the working size.
         masks: (P, 3, H, W) bool.
         predicted_iou: (P, 3) float32, the IoU that the model predicts between each mask and the object at its point.
         stability: (P, 3) float32 in 0-1.
@@ -51,14 +51,14 @@ class PointMasks:
 
 @torch.no_grad()
 def point_masks(source: Proposer, image: ImageSource) -> PointMasks:
-    """Follow SAM over the grid of points of the whole picture; crops and small regions are left out.
+    """Return all masks of SAM at the grid of points of the whole image; crops and small regions are left out.
 
     Args:
-        source: A :class:`~.sam.Sam`, or one with a cache or a filter around it.
-        image: Anything that `open_image` takes; all P x 3 masks of its working size are held at a time.
+        source: A :class:`~.sam.Sam`, also with a cache or a filter.
+        image: Anything that `open_image` accepts; all P x 3 masks of its working size are in memory at the same time.
 
     Raises:
-        InvalidTypeError: Another source.
+        InvalidTypeError: The source is not SAM.
     """
     while isinstance(source, (CachedProposals, Filtered)):
         source = source.proposer
@@ -85,7 +85,7 @@ def point_masks(source: Proposer, image: ImageSource) -> PointMasks:
     every, qualities, stable = torch.cat(masks), torch.cat(predicted).float(), torch.cat(stability).float()
     least_iou, least_stability = source.options["pred_iou_thresh"], source.options["stability_score_thresh"]
     low = qualities <= least_iou if least_iou > 0 else torch.zeros_like(qualities, dtype=torch.bool)
-    # A mask without a pixel has no stability, nan, and segment-anything drops it.
+    # The stability of a mask without pixels is nan, and segment-anything drops the mask.
     shaky = ~(stable >= least_stability) if least_stability > 0 else torch.zeros_like(low)
     stage = torch.where(low, 0, torch.where(shaky, 1, 2))
     left = (stage == 2).flatten().nonzero()[:, 0]

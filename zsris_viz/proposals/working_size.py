@@ -1,4 +1,4 @@
-"""Proposals at a bounded working size, so that a photograph of many megapixels costs no more than a small one."""
+"""Proposals at a bounded working size, which limits the time and memory for large images."""
 
 from __future__ import annotations
 
@@ -25,21 +25,21 @@ def propose_at_working_size(
     """Return an image at its working size and the proposals of that size.
 
     All later steps should use these two, and enlarge only the chosen mask (:func:`enlarge`): 80 masks of a
-    12-megapixel photograph take 960 MB, at the working size 60 MB.
+    12-megapixel photograph take 960 MB, but 60 MB at the working size.
 
     Args:
-        image: Anything that :func:`zsris_viz.images.open_image` takes.
+        image: Anything that :func:`zsris_viz.images.open_image` accepts.
         proposals: A Proposer, or masks of the image's size: Masks, an (N, H, W) array or tensor, or a list of (H, W)
-            arrays. With masks, and with a source that knows samples (ground truth, precomputed files), the image keeps
-            its size.
-        max_side: The longest side in pixels, 16 or more; None keeps every image at its size.
+            arrays. With masks, and with a source that depends on samples (ground truth, precomputed files), the image
+            keeps its size.
+        max_side: The longest side in pixels, at least 16; None keeps the size of every image.
 
     Returns:
         The RGB image, with its longest side at most `max_side`, and masks of its size.
 
     Raises:
-        InvalidInputError: Masks of another size than the image, or a `max_side` below 16.
-        InvalidTypeError: Proposals of another type.
+        InvalidInputError: The masks differ in size from the image, or `max_side` is below 16.
+        InvalidTypeError: The proposals have another type.
 
     Example:
         >>> from zsris_viz.proposals import load_proposals
@@ -52,7 +52,7 @@ def propose_at_working_size(
         raise InvalidInputError(f"max_side={max_side} was given; 16 or more pixels, or None, is accepted.")
     picture = open_image(image)
     if isinstance(proposals, Proposer):
-        if proposals.knows_samples:  # a file may know the image by its name
+        if proposals.knows_samples:  # a file of proposals may list the image under its file name
             named = isinstance(image, (str, os.PathLike))
             return picture, proposals.propose(image if named else picture)
         working = picture if max_side is None else shrink(picture, max_side, Image.Resampling.LANCZOS)
@@ -62,7 +62,7 @@ def propose_at_working_size(
 
 
 def shrink(image: Image.Image, side: int, resampling: Image.Resampling = Image.Resampling.BILINEAR) -> Image.Image:
-    """Return the image with its longest side at most `side`; a smaller image is returned as it is."""
+    """Return the image with its longest side at most `side`; a smaller image is returned unchanged."""
     longest = max(image.size)
     if longest <= side:
         return image
@@ -70,7 +70,7 @@ def shrink(image: Image.Image, side: int, resampling: Image.Resampling = Image.R
 
 
 def enlarge(masks: torch.Tensor, height: int, width: int) -> torch.Tensor:
-    """Resize (N, h, w) bool masks to (N, height, width) with smooth outlines: bilinear, cut at a half."""
+    """Resize (N, h, w) bool masks to (N, height, width) with smooth outlines: bilinearly, thresholded at 0.5."""
     if masks.shape[1:] == (height, width):
         return masks
     large = torch.empty((len(masks), height, width), dtype=torch.bool, device=masks.device)

@@ -26,7 +26,7 @@ WORKER = (sys.executable, "-m", "zsris_viz.reproduce.worker")
 
 @dataclass(frozen=True)
 class Failure:
-    """Hold the reason why a run failed; `cell` is the cell's number in the notebook, from 1, or None."""
+    """The reason why a run failed; `cell` is the number of the cell in the notebook, from 1, or None."""
 
     message: str
     traceback: str = ""
@@ -43,19 +43,19 @@ class Failure:
 
 @dataclass(frozen=True)
 class Result:
-    """Hold the outcome of one run: `status` is "done", "skipped" (nothing had changed) or "failed"."""
+    """The outcome of one run; `status` is "done", "skipped" (nothing had changed) or "failed"."""
 
     run: NotebookRun
     status: str
     seconds: float = 0.0
     failure: Failure | None = None
     undeclared: tuple[str, ...] = ()
-    """What the notebook wrote, but no entry of figures.yaml names: not published."""
+    """Outputs that the notebook wrote although no entry of figures.yaml names them; they are not published."""
 
 
 @dataclass
 class _Started:
-    """Hold a notebook that is running."""
+    """A notebook that is running, with its process and its temporary folder."""
 
     run: NotebookRun
     mark: str

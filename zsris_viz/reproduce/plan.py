@@ -20,7 +20,7 @@ SUFFIXES = {"figures/": tuple(PICTURES), "tables/": TABLES}
 
 
 class FigureEntry(BaseModel):
-    """Hold one figure, table or whole notebook of `figures.yaml`; an unknown key is an error."""
+    """An entry of `figures.yaml`: a figure, a table or a whole notebook; unknown keys are errors."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -62,10 +62,10 @@ class FigureEntry(BaseModel):
 
 @dataclass(frozen=True)
 class NotebookRun:
-    """Hold one execution of a notebook; it makes the outputs of every entry with this notebook and these parameters."""
+    """One execution of a notebook, which makes the outputs of all entries with this notebook and these parameters."""
 
     name: str
-    """Names the executed notebook; the notebook's own name unless it runs more than once."""
+    """The name of the executed notebook: the notebook's own name unless it runs more than once."""
     notebook: Path
     parameters: Mapping[str, Any]
     entries: tuple[FigureEntry, ...]

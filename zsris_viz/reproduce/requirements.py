@@ -29,7 +29,7 @@ GB = 1e9
 
 @dataclass(frozen=True)
 class Needs:
-    """Hold the requirements of one run.
+    """The requirements of one run.
 
     Attributes:
         run: Name of the run.

@@ -30,7 +30,7 @@ SPEAKERS = {"blip-2": "captioner", "git": "captioner_2"}
 
 @dataclass(frozen=True)
 class Resource:
-    """Hold a required resource: a dataset's file, a checkpoint or a model.
+    """A resource that a run requires: a file of a dataset, a checkpoint or a model.
 
     Attributes:
         name: Name of a manifest or file.

@@ -57,7 +57,7 @@ def plan_runs(
 
 @dataclass
 class Report:
-    """Hold all results in the order of the runs, and the path of the index."""
+    """The results of all runs in their order, and the path of the index."""
 
     results: list[Result]
     index: Path

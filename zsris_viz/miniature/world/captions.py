@@ -20,7 +20,7 @@ _COUNTS = {2: "two", 3: "three", 4: "four", 5: "five", 6: "six"}
 
 @dataclass(frozen=True)
 class SceneCaption:
-    """Hold a sentence that describes the whole scene.
+    """A sentence that describes the whole scene, with its dependency tree.
 
     Attributes:
         text: Words joined by blanks.

@@ -44,7 +44,7 @@ _EXTRA_CHANCE = {"refcoco": 0.3, "refcoco+": 0.35, "refcocog": 0.9}
 
 @dataclass(frozen=True)
 class SceneExpression:
-    """Hold a referring expression with its annotations.
+    """A referring expression with its annotations.
 
     Attributes:
         text: Words joined by blanks.

@@ -19,7 +19,7 @@ MAX_OVERLAP = 0.30
 
 @dataclass(frozen=True)
 class SceneObject:
-    """Hold one object; lengths and places are fractions of the image side, x to the right and y downwards."""
+    """An object of a scene; lengths and positions are fractions of the image side, x to the right and y downwards."""
 
     noun: str
     colour: str
@@ -40,7 +40,7 @@ class SceneObject:
 
 @dataclass(frozen=True)
 class SceneLayout:
-    """Hold a scene before it is drawn; objects are painted in order, so later ones hide earlier ones."""
+    """The objects and the background of a scene; objects are painted in order, so later ones hide earlier ones."""
 
     objects: tuple[SceneObject, ...]
     background: int

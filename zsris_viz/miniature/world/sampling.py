@@ -49,7 +49,7 @@ def scene_seed(split: str, index: int, purpose: str = "layout") -> int:
 
 @dataclass(frozen=True)
 class Plan:
-    """Hold a scene before it is drawn.
+    """The plan of a scene of a split, before the scene is drawn.
 
     Attributes:
         split: Name of the split.

@@ -16,7 +16,7 @@ _CHUNK_POS = frozenset(("NOUN", "PROPN", "PRON"))
 
 @dataclass
 class Word:
-    """Hold a word with its dependents.
+    """A word with its dependents in a dependency tree.
 
     Attributes:
         text: The word as written.
@@ -49,7 +49,7 @@ class Word:
 
 @dataclass(frozen=True)
 class GoldTree:
-    """Hold a flat dependency tree of n words.
+    """A dependency tree of n words, stored as one sequence for each property of the words.
 
     Attributes:
         words: The n words.
