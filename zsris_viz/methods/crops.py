@@ -77,9 +77,9 @@ def freesolo_boxes(masks: Masks) -> Tensor:
     """Compute boxes as GL-CLIP's mask generator does.
 
     The sides of a box are the mean of the occupied columns (rows) minus and plus half their number, truncated towards
-    zero. For a connected object this is its bounding box, shifted by one pixel to the left and top except at these
-    borders; for an object with gaps it is smaller than its bounding box. A box at the left or top border can have size
-    zero, for which the authors' code stops with an error.
+    zero. For a connected object this is its bounding box, shifted by one pixel to the left and top except at the
+    image border; for an object with gaps it is smaller than its bounding box. A box at the left or top border can have
+    size zero, for which the authors' code stops with an error.
 
     Args:
         masks: The proposals.
