@@ -44,19 +44,19 @@ def bars_with_intervals(
         frame: one row for each bar.
         x: column of names.
         y: column of values.
-        low: column of lower ends of the intervals; None for no whiskers.
+        low: column of the lower ends of the intervals; None for no whiskers.
         high: column of upper ends.
         hue: column of groups; None for one group.
-        order: of the names; None for the table's.
-        hue_order: of the groups; None for the table's.
-        horizontal: whether the bars lie.
-        reference: name -> value of dashed lines across, for example {"chance": 26}.
+        order: order of the names; None for that of the table.
+        hue_order: order of the groups; None for that of the table.
+        horizontal: whether the bars are horizontal.
+        reference: name -> value of dashed reference lines, for example {"chance": 26}.
         limits: ends of the value axis.
         xlabel: label of the axis of names.
         ylabel: label of the axis of values; None for the name of column `y`.
         title: above the axes.
         legend_title: above the legend; the name of the column `hue` is not shown.
-        values: how a bar's value is written beside it; None for not at all.
+        values: format of the value beside each bar; None for no text.
         palette: group (or name) -> colour.
         ax: where to draw; None for a new figure.
         size: width and height of the new figure in inches.
@@ -161,17 +161,17 @@ def curves(
     ax: Axes | None = None,
     size: tuple[float, float] = (4.2, 2.8),
 ) -> Figure:
-    """Draw a line of `y` over `x` for each value of `hue`, in bands from column `low` to column `high`.
+    """Draw a line of `y` over `x` for each value of `hue`, with bands from column `low` to column `high`.
 
     Args:
         frame: one row for each point.
-        x: column of places.
+        x: column of positions on the horizontal axis.
         y: column of values.
         hue: column of groups; None for one line.
         low: column of lower ends of the bands; None for no band.
         high: column of upper ends.
         reference: name -> value of horizontal dashed lines.
-        mark: name -> place of vertical dotted lines, named along them.
+        mark: name -> position of vertical dotted lines, which are labelled with the name.
         limits: ends of the value axis.
         xlabel: label of the horizontal axis; None for the name of column `x`.
         ylabel: label of the value axis; None for the name of column `y`.
@@ -239,13 +239,13 @@ def heat_table(
     Args:
         frame: numbers; its index names the rows, its columns the columns. A missing number leaves its cell white.
         title: above the table.
-        values: how a number is written.
+        values: format of a number.
         limits: ends of the scale; None for the smallest and largest number.
-        label: of the colour bar.
+        label: label of the colour bar.
         xlabel: label below the columns; None for their common name.
         ylabel: label beside the rows; None for their common name.
         cmap: name of a matplotlib colour scale.
-        mark_best: whether the largest number gets a frame, or "rows" for a frame in each row.
+        mark_best: whether the largest number is framed, or "rows" for a frame in each row.
         ax: where to draw; None for a new figure.
         size: width and height of the new figure in inches.
 
@@ -314,7 +314,7 @@ def _need(frame: pd.DataFrame, *columns: str | None) -> None:
 
 
 def _finish(ax: Axes, title: str | None, *, legend: bool, legend_title: str | None) -> None:
-    """Write the title, and put the legend beside the axes, where it hides nothing."""
+    """Write the title, and place the legend beside the axes, where it covers nothing."""
     if title is not None:
         ax.set_title(title, loc="left")
     if legend:

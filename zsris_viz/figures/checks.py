@@ -1,4 +1,4 @@
-"""Find text that a reader of a figure could not read: outside the canvas, or on other text."""
+"""Detection of unreadable text in a figure: outside the canvas or on top of other text."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ TOLERANCE = 1.5  # pixels
 
 
 def text_problems(fig: Figure) -> list[str]:
-    """Draw a figure and list its text that is cut off or lies on other text.
+    """Draw a figure and return its texts that are cut off or overlap other texts.
 
     Args:
         fig: the figure; its layout is computed, nothing else changes.
 
     Returns:
         One sentence for each problem; none for a figure whose text can be read. Rotated texts are compared with the
-        canvas only, since their boxes overlap where they themselves do not.
+        canvas only, since their boxes may overlap although the texts do not.
     """
     boxes = [(text, box) for text, box in _drawn_texts(fig)]
     problems = []
@@ -73,7 +73,7 @@ def alt_text(fig: Figure) -> str:
         fig: the figure.
 
     Returns:
-        The figure's title, the titles of its panels, what their axes and legends name; "A figure." if it names nothing.
+        The figure's title, the titles of its panels, and the labels of their axes and legends; "A figure." without any.
     """
     from matplotlib.axes import Axes
 
@@ -89,7 +89,7 @@ def alt_text(fig: Figure) -> str:
             texts += [text.get_text() for text in axes.texts]
         if (legend := axes.get_legend()) is not None:
             legends += [text.get_text() for text in legend.get_texts()]
-    letters = [text for text in texts if len(text) == 1]  # of a text that is drawn letter by letter
+    letters = [text for text in texts if len(text) == 1]  # a text that is drawn letter by letter
     texts = ["".join(letters), *(text for text in texts if len(text) > 1)]
     for name, found in (("Panels", titles), ("Axes", labels), ("Legend", legends), ("Text", texts)):
         kept = [" ".join(text.split()) for text in dict.fromkeys(found) if text.strip()]

@@ -1,4 +1,4 @@
-"""What methods or settings choose for several expressions, in rows and columns (Figures 5-7 of Yu et al. 2023)."""
+"""Grids of the masks chosen by methods or settings for several expressions (as Figures 5-7 of Yu et al. 2023)."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ if TYPE_CHECKING:
 
     from zsris_viz.images import ImageSource
 
-RIGHT = 0.5  # IoU from which a choice counts as right
+RIGHT = 0.5  # smallest IoU of a correct choice
 
 
 @dataclass(frozen=True)
 class Choices:
-    """What was chosen for one expression: a row of :func:`show_choices`.
+    """The masks chosen for one expression: a row of :func:`show_choices`.
 
     Attributes:
         image: anything that `open_image` takes.
@@ -39,14 +39,14 @@ class Choices:
 def show_choices(rows: Sequence[Choices], *, title: str | None = None, cell: float = 1.6, letters: int = 26) -> Figure:
     """Draw a row for each expression: the image with the ground truth (dashed blue), then each choice (vermilion).
 
-    Above a choice stands its IoU with the ground truth, above a column's first its name too; a right choice has a blue
-    frame.
+    The IoU with the ground truth is written above each choice, and the name of the column above its first choice. A
+    correct choice has a blue frame.
 
     Args:
         rows: at least one; a column that a row does not have stays empty.
-        title: of the figure.
+        title: title of the figure.
         cell: width of a picture in inches.
-        letters: of the caption in a line.
+        letters: largest number of letters in a line of the caption.
 
     Returns:
         The figure.

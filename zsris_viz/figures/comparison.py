@@ -1,4 +1,4 @@
-"""Measured beside published numbers, and what varying one setting changes."""
+"""Figures that compare measured with published numbers, and figures of ablations."""
 
 from __future__ import annotations
 
@@ -80,12 +80,12 @@ def _cut(text: str, letters: int = 60) -> str:
 
 
 def show_ablation(frame: pd.DataFrame, metric: str, *, varied: str, title: str | None = None) -> Figure:
-    """Draw what varying one setting changes: a curve where its values are numbers, else bars.
+    """Draw the effect of one setting: a curve if its values are numbers, otherwise bars.
 
     Args:
         frame: what :func:`zsris_viz.papers.comparison.comparison_table` returns, with one column.
         metric: "mIoU" or "oIoU".
-        varied: what the rows are values of; written below.
+        varied: name of the setting, written below the axes.
         title: above the axes.
 
     Returns:

@@ -1,4 +1,4 @@
-"""Figures of the steps of CoPatch: the clusters of CoMap, the candidates, and what guides the selection."""
+"""Figures of the steps of CoPatch: the clusters of CoMap, the candidates, and the relation guidance."""
 
 from __future__ import annotations
 
@@ -139,7 +139,7 @@ def show_guidance(
     evidence: Mapping[str, Mapping[str, Any]],
     truths: Mapping[str, Any],
 ) -> Figure:
-    """Draw what the relation guidance compares: candidates, proposals for the other thing, and the relation matrix.
+    """Draw the inputs of the relation guidance: candidates, proposals for the other object, and the relation matrix.
 
     Args:
         images: Name of the row to image.

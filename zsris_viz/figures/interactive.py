@@ -1,4 +1,4 @@
-"""Figures that react to the mouse (plotly), each beside a static one of this package."""
+"""Interactive figures (plotly), each of which has a static counterpart in this package."""
 
 from __future__ import annotations
 
@@ -28,14 +28,14 @@ def toggle_masks(
 
     Args:
         image: anything that `open_image` takes.
-        masks: of the image's size.
-        names: one for each mask; None for numbers and areas.
-        shown: how many are visible at first; None for all.
+        masks: masks of the image's size.
+        names: one name for each mask; None for numbers and areas.
+        shown: number of masks that are visible at first; None for all.
         title: above the image.
         width: in pixels.
 
     Returns:
-        A plotly Figure; :func:`~zsris_viz.figures.overlay_masks` draws the same without a mouse.
+        A plotly Figure; :func:`~zsris_viz.figures.overlay_masks` is the static counterpart.
     """
     import plotly.graph_objects as go
 
@@ -68,7 +68,7 @@ def toggle_masks(
 
 
 def _polygon(mask: np.ndarray) -> tuple[list[float | None], list[float | None]]:
-    """Return the outline of a mask as x and y, its parts divided by None."""
+    """Return the outline of a mask as x and y, with None between its parts."""
     x: list[float | None] = []
     y: list[float | None] = []
     for points in mask_outlines(mask):

@@ -21,10 +21,10 @@ NOTE_GREY = "#555555"
 
 
 def style(scale: float = 1.0) -> None:
-    """Set the style of all figures that follow: seaborn's white grid, the palette of `roles`, sizes for print.
+    """Set the style of all later figures: seaborn's white grid, the palette of `roles`, and font sizes for print.
 
     Args:
-        scale: of the text; 1 is 9 points.
+        scale: scale of the text; 1 means 9 points.
     """
     import seaborn
 
@@ -44,7 +44,7 @@ def style(scale: float = 1.0) -> None:
             "figure.titlesize": size * 1.2,
             "axes.titlelocation": "left",
             "figure.dpi": 110,
-            "svg.fonttype": "none",  # text stays text
+            "svg.fonttype": "none",  # text is not converted to paths
             "grid.linewidth": 0.6,
             "axes.spines.top": False,
             "axes.spines.right": False,
@@ -53,7 +53,7 @@ def style(scale: float = 1.0) -> None:
 
 
 def colours(count: int) -> list[str]:
-    """Return `count` colours: those of the palette; above eight, evenly spaced hues of one lightness."""
+    """Return `count` colours: those of the palette; for more than eight, evenly spaced hues of equal lightness."""
     if count <= len(COLOURS):
         return list(COLOURS[:count])
     import seaborn
@@ -110,7 +110,7 @@ def grid_shape(count: int, columns: int | None, most: int = 5) -> tuple[int, int
 
 
 def add_title(fig: Figure, title: str | None) -> None:
-    """Write a title above the whole figure, on as many lines as its width asks for; None for none."""
+    """Write a title above the whole figure, wrapped to its width; do nothing for None."""
     import textwrap
 
     if title is not None:
@@ -144,6 +144,6 @@ def note_source(fig: Figure, model: Any = None, data: Any = None) -> Figure:
         built_in = name.startswith("scenes")
         parts.append(f"data: {'built-in drawn ' if built_in else ''}{name}")
     if parts:
-        # as a label of the whole figure the layout leaves room for it
+        # The layout reserves space for a label of the whole figure.
         fig.supxlabel(" · ".join(parts), x=0.995, ha="right", fontsize=6.5, color=NOTE_GREY, parse_math=False)
     return fig

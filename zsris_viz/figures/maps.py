@@ -39,16 +39,16 @@ def show_maps(
     Args:
         image: anything that `open_image` takes.
         maps: name -> (rows, columns) of any grid, or (H, W).
-        truth: (H, W) bool, the ground truth, outlined in dashed blue on each.
+        truth: (H, W) bool, the ground truth, outlined in dashed blue on each map.
         columns: panels in a row; None for 5.
         scale: "shared" for one colour scale, or "each" for maps stretched to their own smallest and largest value,
             which makes the map of an absent object look like that of a present one.
         limits: ends of the shared scale; None for the smallest and largest value of all maps.
         centre: the value that is white; the scale is then diverging and symmetric around it.
-        smooth: bilinear to the image, as the methods average maps; otherwise each cell is a square.
-        opacity: of the maps on the grey image, 0-1.
-        title: of the figure.
-        label: of the colour bar.
+        smooth: whether maps are resized bilinearly, as the methods do; otherwise each cell is a square.
+        opacity: opacity of the maps on the grey image, 0-1.
+        title: title of the figure.
+        label: label of the colour bar.
         with_image: whether the image itself comes first.
         cell: width of a panel in inches.
 
@@ -56,7 +56,7 @@ def show_maps(
         The figure.
 
     Raises:
-        InvalidInputError: No map, a map without two axes, or an unknown scale.
+        InvalidInputError: There is no map, a map does not have two axes, or the scale is unknown.
     """
     arrays = {name: as_map(values) for name, values in maps.items()}
     rows, columns = grid_shape(len(arrays) + with_image, columns)
@@ -101,15 +101,15 @@ def show_map_grid(
         centre: as in :func:`show_maps`.
         smooth: as in :func:`show_maps`.
         opacity: as in :func:`show_maps`.
-        title: of the figure.
-        label: of the colour bar.
+        title: title of the figure.
+        label: label of the colour bar.
         cell: width of a panel in inches.
 
     Returns:
         The figure.
 
     Raises:
-        InvalidInputError: A row without an image, no map, or an unknown scale.
+        InvalidInputError: A row has no image, there is no map, or the scale is unknown.
     """
     unknown = set(maps) - set(images)
     if unknown or not maps:
@@ -195,16 +195,16 @@ def add_map(
     smooth: bool = True,
     opacity: float = 0.75,
 ) -> Axes:
-    """Lay a map over the grey image.
+    """Draw a map over the grey image.
 
     Args:
         ax: where to draw.
         image: anything that `open_image` takes.
         values: (rows, columns) of any grid, or (H, W).
-        limits: values that get the ends of the colour scale.
+        limits: values at the ends of the colour scale.
         colours: name of a matplotlib colour scale.
-        smooth: bilinear to the image, as the methods average maps; otherwise each cell is a square.
-        opacity: of the map on the grey image, 0-1.
+        smooth: whether maps are resized bilinearly, as the methods do; otherwise each cell is a square.
+        opacity: opacity of the map on the grey image, 0-1.
 
     Returns:
         `ax`.
@@ -228,7 +228,7 @@ def add_map(
 
 
 def enlarged(values: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    """Return a map enlarged to (H, W) as the methods do it, bilinearly; one of that size is returned as it is."""
+    """Return a map enlarged to (H, W) as the methods do it, bilinearly; a map of that size is returned unchanged."""
     import torch
 
     from zsris_viz.methods.map_pooling import upsample

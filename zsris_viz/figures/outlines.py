@@ -1,4 +1,4 @@
-"""Outlines of masks as polygons, and the place of a label inside a mask."""
+"""Outlines of masks as polygons, and the position of a label inside a mask."""
 
 from __future__ import annotations
 
@@ -28,8 +28,8 @@ def mask_outlines(mask: Any, *, longest: int = 1024, tolerance: float = 0.4) -> 
 
     Args:
         mask: (H, W) bool array or tensor.
-        longest: a mask with a longer side is thinned first, so that a large photograph costs no more than a small one.
-        tolerance: how far, in pixels of the thinned mask, a simplified outline may lie from the exact one.
+        longest: a mask with a longer side is subsampled first, which limits the time for large images.
+        tolerance: how far, in pixels of the subsampled mask, a simplified outline may lie from the exact one.
 
     Returns:
         (n, 2) float arrays of x and y, where a pixel covers the square from its number to the next.
@@ -55,7 +55,7 @@ def mask_outlines(mask: Any, *, longest: int = 1024, tolerance: float = 0.4) -> 
 
 
 def label_place(mask: Any, *, longest: int = 256) -> tuple[float, float]:
-    """Return x and y of the pixel that lies deepest inside a mask, where a label hides least of what is around it."""
+    """Return x and y of the pixel that lies deepest inside a mask, where a label covers least of its surroundings."""
     from scipy.ndimage import distance_transform_edt
 
     inside = as_mask(mask)

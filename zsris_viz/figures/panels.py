@@ -21,7 +21,7 @@ Cursor = dict[str, Any]
 
 @dataclass(frozen=True)
 class Axis:
-    """A number that a reader can move.
+    """A quantity that a reader can change.
 
     Attributes:
         label: its name, for a slider.
@@ -48,7 +48,7 @@ class Maps:
         axes: names of the leading axes, in order.
         unit: what the values are, for the colour bar.
         limits: ends of the colour scale; None for each map's own smallest and largest value.
-        diverging: whether the scale has a white middle.
+        diverging: whether the scale is diverging, with white in the middle.
     """
 
     values: np.ndarray
@@ -80,7 +80,7 @@ class Region:
 
     Attributes:
         group: a key of the view's `masks`.
-        index: which mask of the group.
+        index: index of the mask in the group.
         role: a key of :data:`zsris_viz.figures.roles.ROLES`.
         label: a text on the mask; empty for none.
         when: values that the cursor must have for the mask to be drawn.
@@ -164,11 +164,11 @@ class LineChart:
     """Shares from 0 to 1 over an axis, one line for each series.
 
     Attributes:
-        title: of the chart.
+        title: title of the chart.
         axis: the horizontal axis; a click moves the cursor to its nearest value.
         series: name -> a value for each value of the axis, None where there is none.
         roles: role of each series.
-        label: of the vertical axis.
+        label: label of the vertical axis.
     """
 
     title: str
@@ -180,7 +180,7 @@ class LineChart:
 
     @property
     def top(self) -> float:
-        """End of the vertical axis: the smallest of 0.1, 0.25, 0.5 and 1 that no value exceeds."""
+        """Upper end of the vertical axis: the smallest of 0.1, 0.25, 0.5 and 1 that no value exceeds."""
         highest = max((v for values in self.series.values() for v in values if v is not None), default=1.0)
         return next((end for end in (0.1, 0.25, 0.5) if highest <= end), 1.0)
 
@@ -190,11 +190,11 @@ class PairChart:
     """Two scores for each of several masks, and which mask each choice is.
 
     Attributes:
-        title: of the chart, with the unit of the scores.
+        title: title of the chart, with the unit of the scores.
         indices: numbers of the masks.
         before, after: scores; -inf for an empty mask, which is not drawn.
         chosen: the best mask before and after.
-        names: of the two.
+        names: names of the two choices.
     """
 
     title: str
@@ -212,7 +212,7 @@ class TokenTable:
 
     Attributes:
         title: a text in which {name} stands for the name of an axis' value.
-        tokens: their texts.
+        tokens: texts of the tokens.
         roles: role of each token, or "".
         maps: a key of the view's `maps`, with (heads, tokens) at each place.
         rows: a name for each row.

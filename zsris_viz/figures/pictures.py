@@ -13,7 +13,7 @@ from zsris_viz.figures.layout import CHOSEN, TRUTH, add_title, close_rest, colou
 from zsris_viz.figures.outlines import as_mask, label_place
 from zsris_viz.figures.roles import ROLES
 
-MANY = 24  # masks; above it they are drawn as one layer
+MANY = 24  # number of masks above which they are drawn as one layer
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -29,7 +29,7 @@ def show_image(ax: Axes, image: ImageSource, title: str | None = None, *, dim: f
     Args:
         ax: where to draw.
         image: anything that `open_image` takes.
-        title: above it; "$" is a letter there.
+        title: title above the image, in which "$" is an ordinary character.
         dim: 0 leaves the image as it is, 1 makes it white.
 
     Returns:
@@ -41,7 +41,7 @@ def show_image(ax: Axes, image: ImageSource, title: str | None = None, *, dim: f
     ax.imshow(pixels * (1 - dim) + dim, interpolation="antialiased")
     _frameless(ax)
     if title is not None:
-        ax.set_title(title, loc="left", parse_math=False)  # titles hold expressions, where "$" is a letter
+        ax.set_title(title, loc="left", parse_math=False)  # titles contain expressions, in which "$" is a character
     return ax
 
 
@@ -56,15 +56,15 @@ def add_mask(
     casing: bool = True,
     label: str | None = None,
 ) -> Axes:
-    """Lay one mask over what an Axes shows: a tint and an outline on a white casing.
+    """Draw one mask on an Axes: a tint and an outline on a white casing.
 
     Args:
         mask: (H, W) bool array or tensor, of the image's size.
-        colour: of tint and outline.
+        colour: colour of tint and outline.
         fill: opacity of the tint, 0-1.
         line: width of the outline in points, 0 for none.
         dashed: whether the outline is dashed.
-        casing: whether the outline lies on a wider white one; not where it would hide an outline below.
+        casing: whether a wider white outline is drawn below the outline.
         label: a text where the mask is widest.
     """
     from matplotlib.colors import to_rgb
@@ -114,14 +114,14 @@ def add_boxes(
     Args:
         ax: where to draw.
         boxes: (N, 4) XYXY in pixels, exclusive on the right and bottom.
-        colour: of all boxes, or one for each.
+        colour: one colour for all boxes, or one for each.
         labels: one text for each box; None for none.
 
     Returns:
         `ax`.
 
     Raises:
-        InvalidInputError: Boxes of another shape.
+        InvalidInputError: The boxes have another shape.
     """
     from matplotlib.patches import Rectangle
 
@@ -156,14 +156,14 @@ def overlay_masks(
 
     Args:
         image: anything that `open_image` takes.
-        masks: Masks, or what `Masks.from_arrays` takes: (N, H, W); there may be none.
-        labels: one text for each mask, or True for their numbers. More than 24 masks are drawn without.
+        masks: Masks, or anything that `Masks.from_arrays` accepts: (N, H, W), where N may be 0.
+        labels: one text for each mask, or True for their numbers. More than 24 masks are drawn without labels.
         title: above the image.
         fill: opacity of the tints, 0-1.
         boxes: whether their bounding boxes are drawn too.
         truth: (H, W) bool, the ground truth, outlined in dashed blue.
         ax: where to draw; None for a new figure.
-        width: of the new figure in inches.
+        width: width of the new figure in inches.
 
     Returns:
         The figure (of `ax`).
@@ -195,7 +195,7 @@ def overlay_masks(
 def _tints(masks: Masks, shades: Sequence[str], order: Sequence[int], fill: float) -> np.ndarray:
     """Return all masks as one (H, W, 4) layer with opaque borders.
 
-    An outline for each of many masks would take long and could not be followed.
+    Separate outlines of many masks would be slow to draw and hard to read.
     """
     from matplotlib.colors import to_rgb
     from scipy.ndimage import binary_erosion
@@ -239,7 +239,7 @@ def show_images(
     Args:
         images: name -> image, or a list of images.
         columns: images in a row; None for 5.
-        title: of the figure.
+        title: title of the figure.
         cell: width of an image in inches.
 
     Returns:
@@ -267,7 +267,7 @@ def show_examples(
     Args:
         examples: (image, chosen mask or None, true mask or None, caption) each.
         columns: pictures in a row.
-        title: of the figure.
+        title: title of the figure.
         zoom: whether only the masks' surroundings are shown.
 
     Returns:
@@ -289,7 +289,7 @@ def show_examples(
 
 
 def _zoom(ax: Axes, masks: Sequence[np.ndarray]) -> None:
-    """Show a square around the masks, with a margin of half their size, as far as the image reaches."""
+    """Show a square around the masks, with a margin of half their size, within the image."""
     together = np.any(masks, axis=0) if masks else np.zeros((1, 1), dtype=bool)
     if not together.any():
         return
@@ -302,7 +302,7 @@ def _zoom(ax: Axes, masks: Sequence[np.ndarray]) -> None:
 
 
 def wrapped(text: str, width: int) -> str:
-    """Return a text in lines of at most `width` letters; its own line breaks stay."""
+    """Return a text in lines of at most `width` letters; existing line breaks are kept."""
     import textwrap
 
     return "\n".join(line for part in text.split("\n") for line in textwrap.wrap(part, width) or [""])

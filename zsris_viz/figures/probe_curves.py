@@ -15,13 +15,13 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-LETTERS = 10  # of a panel's title in an inch
+LETTERS = 10  # number of letters of a panel's title per inch
 MARKERS = {"measured": "o", "shuffled": "s", "untrained": "D", "positive": "^"}
 
 
 @dataclass(frozen=True)
 class Curve:
-    """One curve of a panel: which rows of the table it shows, and how.
+    """One curve of a panel: the rows of the table that it shows, and its style.
 
     Attributes:
         label: Name in the legend; curves of one label share their entry.
@@ -59,13 +59,13 @@ def show_probe_curves(
         probe: Name of the probe.
         panels: Title of each panel -> its curves. The smallest and largest number of expressions (or images) behind
             a curve of a panel are written below the title.
-        title: Of the figure.
+        title: Title of the figure.
         ylabel: Label of the value axis.
         xlabel: Label of the axis of layers.
         reference: Name -> value of horizontal dashed lines.
         limits: Ends of the value axis.
         columns: Number of panels in a row.
-        share: Whether the panels have one value axis.
+        share: Whether the panels share one value axis.
         cell: Width and height of a panel in inches.
 
     Returns:

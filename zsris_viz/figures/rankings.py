@@ -1,4 +1,4 @@
-"""Rankings: which proposals a method puts first, with their scores and, where it is known, whether it is right."""
+"""Figures of rankings: the best proposals of a method with their scores and, if it is known, their IoU."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ def show_ranking(
 
     Args:
         scene: image and proposals.
-        prediction: as from `method.predict(scene, expression)`.
-        top: how many proposals.
+        prediction: result of `method.predict(scene, expression)`.
+        top: number of proposals.
         truth: (H, W) bool, the ground truth, outlined in dashed blue, with the IoU of each proposal; None for unknown.
-        title: of the figure; None for the method and the expression.
+        title: title of the figure; None for the method and the expression.
 
     Returns:
         The figure.
@@ -51,9 +51,9 @@ def show_rankings(
     Args:
         scene: image and proposals.
         predictions: name of the row -> prediction.
-        top: how many proposals.
+        top: number of proposals.
         truth: as in :func:`show_ranking`.
-        title: of the figure; None for none.
+        title: title of the figure; None for none.
         cell: width of a picture in inches.
 
     Returns:
@@ -78,7 +78,7 @@ def show_rankings(
 
 
 def _name_place(axis: Axes, place: int, score: float, overlap: float | None) -> None:
-    """Write place and score above a picture; the frame is blue where the IoU is at least 0.5."""
+    """Write rank and score above a picture; the frame is blue where the IoU is at least 0.5."""
     number = f"{score:.3f}" if abs(score) >= 0.1 else f"{score:.2g}"
     text = f"{place}. {number}" + ("" if overlap is None else f"  IoU {overlap:.2f}")
     right = overlap is not None and overlap >= 0.5

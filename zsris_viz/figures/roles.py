@@ -1,4 +1,4 @@
-"""One role, one colour: the table that every figure and every explorer takes its colours and lines from.
+"""The colour and line style of every role, shared by all figures and explorers.
 
 The colours are those of Okabe and Ito (2008), which people with any kind of colour blindness can tell apart; their
 yellow is darkened, because it cannot be seen on white paper.
@@ -18,13 +18,13 @@ PALETTE = (ORANGE, SKY, GREEN, PURPLE, YELLOW, BLUE, VERMILION, GREY)
 
 @dataclass(frozen=True)
 class Role:
-    """How everything that plays one part is drawn.
+    """The style of all elements with the same role.
 
     Attributes:
         colour: "#rrggbb".
         dashed: whether its outlines are dashed.
-        fill: opacity of its area on an image, 0-1; outlines are preferred, since objects have colours of their own.
-        width: of its outlines in points; that of the ground truth is wider, so that it shows beside a choice above it.
+        fill: opacity of its area on an image, 0-1; outlines are preferred, since a tint hides the colours of objects.
+        width: width of its outlines in points; that of the ground truth is wider, so that it is visible below a choice.
         title: its name in a legend.
     """
 

@@ -21,7 +21,7 @@ Span = tuple[int, int, str]
 def show_spans(
     text: str, spans: Sequence[Span], *, title: str | None = None, ax: Axes | None = None, letter: float = 0.115
 ) -> Figure:
-    """Draw a text with a bar under each span, its name below; spans that overlap go to lines of their own.
+    """Draw a text with a bar under each span, and its name below; overlapping spans are drawn on separate lines.
 
     Args:
         text: one line.
@@ -35,7 +35,7 @@ def show_spans(
         The figure (of `ax`).
 
     Raises:
-        InvalidInputError: An empty text or a span outside it.
+        InvalidInputError: The text is empty, or a span lies outside it.
     """
     if not text.strip():
         raise InvalidInputError("the text to mark is empty; give at least one word.")
@@ -95,7 +95,7 @@ def expression_spans(parts: ExpressionParts) -> list[Span]:
     """Return the noun phrase, the head noun and the context words of an expression as spans for :func:`show_spans`.
 
     Args:
-        parts: the expression with its parts; a part that does not stand in the text is left out.
+        parts: the expression with its parts; a part that does not occur in the text is left out.
     """
     text, found = parts.text, []
     start = text.find(parts.noun_phrase)

@@ -1,1 +1,1 @@
-"""The papers' tables: what they hold, measured beside published, and ablations."""
+"""The tables of the papers: their rows, measured and published numbers, and ablations."""

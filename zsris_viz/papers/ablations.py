@@ -45,11 +45,11 @@ def sweep(
         id: Id of the table.
         title: One line.
         method: Name of the method.
-        settings: Label and settings of the method, over those for the dataset.
-        column: Where it is measured.
-        varied: What the labels are values of.
+        settings: Label -> settings of the method, which override those for the dataset.
+        column: Dataset, split and splitting scheme.
+        varied: Name of the setting whose values are the labels.
         tower: Role of the tower.
-        remark: What to know of the published numbers.
+        remark: Remark on the published numbers.
     """
     lines = (
         TableRow(label, method, settings=given, tower=tower, proposals="ground-truth")

@@ -23,11 +23,11 @@ BOUNDS = {"oIoU": "upper_bound_oiou", "mIoU": "upper_bound"}
 
 
 def comparison_table(experiment: Experiment, table: PaperTable, *, resamples: int = RESAMPLES) -> pd.DataFrame:
-    """Return measured beside published numbers, a line for each row, column and metric.
+    """Return measured and published numbers, with a line for each row, column and metric.
 
     Args:
         experiment: Models, proposals and images.
-        table: What to measure.
+        table: Table to measure.
         resamples: Number of draws of the bootstrap.
 
     Returns:
@@ -79,7 +79,7 @@ def paired_table(
 
     Args:
         experiment: Models, proposals and images.
-        table: What to compare.
+        table: Table whose rows are compared.
         reference: Title of the row that is subtracted from all others; None subtracts from each its own `base`.
         metric: "mIoU" or "oIoU".
         resamples: Number of draws of the bootstrap.
@@ -90,7 +90,7 @@ def paired_table(
         images and stand_ins (of either row); no rows where nothing was measured.
 
     Raises:
-        InvalidInputError: If there is no such row.
+        InvalidInputError: If the reference row does not exist.
     """
     import pandas as pd
 
@@ -120,7 +120,7 @@ def paired_table(
 def wide_table(frame: pd.DataFrame, order: Sequence[str] | None = None) -> pd.DataFrame:
     """Return a table as it is printed: a row for each metric and method, a column for each split.
 
-    A cell reads "measured (published)". Stand-ins for published parts have a column of their own.
+    A cell reads "measured (published)". Stand-ins for published parts are listed in a separate column.
 
     Args:
         frame: Result of `comparison_table`.

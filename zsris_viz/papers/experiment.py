@@ -32,7 +32,7 @@ Key = tuple[str, str, str, str]  # tower, proposals, captioner, settings
 class Experiment(ExperimentInputs):
     """The papers' tables, measured with the models, proposals and images of :class:`ExperimentInputs`.
 
-    Each row is evaluated once, also if several tables have it.
+    Each row is evaluated once, even if several tables contain it.
     """
 
     def __post_init__(self) -> None:
@@ -75,7 +75,7 @@ class Experiment(ExperimentInputs):
                 self._results[column, (tower, proposals, captioner, settings)] = found
 
     def rows(self, line: TableRow, column: Column) -> pd.DataFrame | str:
-        """Return the result rows of a row of a table, or why there are none.
+        """Return the result rows of a row of a table, or the reason why there are none.
 
         Args:
             line: Row of a table.
@@ -110,7 +110,7 @@ class Experiment(ExperimentInputs):
         data = self.data(column)
         if data is None:
             return None
-        # Every method records the best proposal and chance; cropping needs least.
+        # Every method records the best proposal and chance; cropping is the cheapest.
         known = replace(line, method="cropping", settings={}) if line.is_baseline else line
         try:
             method = self.method(known, data.name, column)
@@ -123,7 +123,7 @@ class Experiment(ExperimentInputs):
     def _answers(
         self, column: Column, tower: str, proposals: str, captioner: str, methods: Mapping[str, Method]
     ) -> dict[str, Evaluation | str]:
-        """Return results by settings; where something is missing, the reason, and the others without it."""
+        """Return the results by settings, with the reason in place of each result that cannot be computed."""
         data = self.data(column)
         assert data is not None
         try:

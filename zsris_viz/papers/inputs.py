@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 STYLES = {"refcoco": "refcoco", "refcoco+": "refcoco+", "refcocog": "refcocog", "phrasecut": "mixed"}
 TITLES = {"refcoco": "RefCOCO", "refcoco+": "RefCOCO+", "refcocog": "RefCOCOg", "phrasecut": "PhraseCut"}
-TYPED = ("refcoco", "refcoco+", "refcocog")  # whose files also have the expressions as they were typed
+TYPED = ("refcoco", "refcoco+", "refcocog")  # datasets whose files also contain the raw expressions
 
 
 @dataclass
@@ -87,13 +87,13 @@ class ExperimentInputs:
         return self._data[column]
 
     def _load(self, name: str, split: str, split_by: str) -> Dataset | None:
-        split = split or "val"  # where a paper does not say
+        split = split or "val"  # the default if a paper does not state the split
         if self.dataset == "scenes":
             drawn = split_by != "google" and name in STYLES
             return load_dataset("scenes", split, limit=self.limit, style=STYLES[name]) if drawn else None
         schemes = getattr(dataset_class(name), "schemes", {split_by: (split,)})
         if self.dataset not in ("all", name) or split not in schemes.get(split_by or next(iter(schemes)), ()):
-            return None  # of another dataset, or printed for a split that was never published
+            return None  # another dataset, or a split that was never published
         options: dict[str, Any] = {"limit": self.limit, "data_root": self.data_root, "split_by": split_by or None}
         if name in TYPED:
             options["text"] = self.text or ("raw" if self._preset(name) == "official" else "sent")
@@ -178,7 +178,7 @@ class ExperimentInputs:
 
     @cached_property
     def parser(self) -> Parser:
-        """The package's own parser, loaded once."""
+        """The package's own parser, which is loaded once."""
         from zsris_viz.language import load_parser
 
         return load_parser()
@@ -201,7 +201,7 @@ class ExperimentInputs:
         except InvalidInputError as error:
             raise UnavailableError(f"this version has no method {line.method!r}") from error
         settings = dict(line.settings)
-        if column is not None and column[0] == "phrasecut":  # its phrases need more context than the drawn scenes'
+        if column is not None and column[0] == "phrasecut":  # its phrases need more context than those of drawn scenes
             own = dataset_settings(line.method, "phrasecut")
             settings = {name: own[name] for name in ("alpha",) if name in own} | settings
         preset = self._preset(dataset)
@@ -226,6 +226,6 @@ def _found(value: Any) -> Any:
 
 
 def short_reason(error: Exception) -> str:
-    """Return the first sentence of an error, without paths in brackets."""
+    """Return the first sentence of an error, without paths in parentheses."""
     text = re.sub(r" \([^()]*[/\\][^()]*\)", "", " ".join(str(error).split()))
     return text.split(". ")[0][:160]

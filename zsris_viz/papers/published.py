@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 COLUMNS = (
     "paper",  # global-local (Yu et al. 2023), tas (Suo et al. 2023), copatch (An et al. 2025)
-    "table",  # its number, or where else in the paper the number stands
+    "table",  # its number, or another place in the paper
     "method",  # as printed, without citation marks and "(ours)"
     "encoder",  # of images: "ResNet-50", "ViT-B/32", ...; empty where the paper has none
     "proposals",  # "FreeSOLO", "SAM", "ground-truth"; empty for methods without proposals
@@ -22,7 +22,7 @@ COLUMNS = (
     "value",
     "split_by",  # "unc", "umd" (printed U), "google" (printed G)
     "variant",  # what an ablation varies, for example "alpha=0.05; lambda=0.7"
-    "note",  # what is not stated, and misprints: values stand as printed
+    "note",  # missing statements and misprints; values are as printed
 )
 FILTERS = tuple(column for column in COLUMNS if column not in ("value", "note"))
 
@@ -40,7 +40,7 @@ def published(**wanted: str | int | list[str]) -> pd.DataFrame:
         paper does not report the entry. It may have no rows.
 
     Raises:
-        InvalidInputError: There is no such column, or its column nowhere has the value.
+        InvalidInputError: There is no such column, or the value does not occur in its column.
     """
     import pandas as pd
 

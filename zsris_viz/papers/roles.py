@@ -13,8 +13,8 @@ class ModelRole:
 
     Attributes:
         title: Name in the papers.
-        genuine: Beginnings of the names of what the papers used; anything else is a stand-in.
-        remedy: What to give for the published part.
+        genuine: Prefixes of the names of the parts that the papers used; any other name is a stand-in.
+        remedy: Advice on how to use the published part.
     """
 
     title: str
@@ -37,7 +37,7 @@ class ModelRole:
         return f"{name} for {self.title}"
 
 
-# A folder or a file of one's own (a name with a slash or a backslash) is taken at its word.
+# A path of the user (a name that begins with a slash, a dot or a backslash) is accepted as the published part.
 _FILES = ("/", ".", "\\")
 ROLES: Mapping[str, ModelRole] = {
     "vit": ModelRole(
@@ -73,7 +73,7 @@ ROLES: Mapping[str, ModelRole] = {
     ),
     "captioner git": ModelRole("GIT-base", ("git-base", "microsoft/git-base", *_FILES), "captioner_2=git-base"),
 }
-#: Role of a tower whose model is taken where a role has none of its own.
+#: Role of the tower whose model is used if a role has no model.
 FALLBACK: Mapping[str, str] = {"vit-b16": "vit"}
 
 

@@ -1,4 +1,4 @@
-"""The rows and tables of a paper: what an evaluation must measure for each, and where its number is printed."""
+"""Specifications of the tables of a paper: what is measured for each row, and where its number is printed."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from typing import Any
 BOUND = "upper bound"  # not a method: always the best proposal
 CHANCE = "chance"  # not a method: a proposal drawn uniformly
 B16 = "vit-b16"  # role of the tower of HybridGL and CoPatch
-UNGUIDED: Mapping[str, bool] = {"use_relation": False, "use_coherence": False}  # HybridGL's cosines alone
+UNGUIDED: Mapping[str, bool] = {"use_relation": False, "use_coherence": False}  # HybridGL's cosine scores only
 HYBRIDGL_REMARK = "the paper's printed number is not available here"
-FILTERED = "+filter"  # behind a role of proposals: TAS's overlap filter
+FILTERED = "+filter"  # suffix of a role of proposals: TAS's overlap filter
 Column = tuple[str, str, str]  # dataset, split, scheme
 TITLES = {"freesolo": "FreeSOLO", "sam": "SAM", "ground-truth": "ground-truth masks", "mask2former": "Mask2Former"}
 
@@ -22,14 +22,14 @@ class TableRow:
 
     Attributes:
         title: Unique in the table.
-        method: Name in the registry, `BOUND`, `CHANCE`, or None if nothing here can compute it.
-        published: Filters of :func:`~zsris_viz.papers.published.published` that find the row's numbers; None without.
-        settings: Settings of the method, over those for the dataset.
+        method: Name in the registry, `BOUND`, `CHANCE`, or None if this package cannot compute it.
+        published: Filters of :func:`~zsris_viz.papers.published.published` that select the row's numbers, or None.
+        settings: Settings of the method, which override those for the dataset.
         tower: Role "vit" (ViT-B/32), "vit-b16", "rn", "blip-2" or "albef".
         proposals: Role "freesolo", "sam", "sam+filter" (with TAS's overlap filter), "mask2former", "ground-truth" or
             "none".
         captioner: Role "blip-2" or "git".
-        reason: Why nothing here can compute it.
+        reason: Reason why this package cannot compute it.
         base: Title of the row that a gain is measured from.
     """
 
@@ -55,14 +55,14 @@ class PaperTable:
 
     Attributes:
         id: Id in figures.yaml.
-        title: One line.
+        title: Title in one line.
         lines: Its rows.
-        paper: Paper as in published.csv; empty without.
-        number: Number of the table as in published.csv; empty without.
-        columns: Columns where the published numbers do not say.
+        paper: Paper as in published.csv; empty if there is none.
+        number: Number of the table as in published.csv; empty if there is none.
+        columns: Columns, if the published numbers do not define them.
         metrics: "oIoU", "mIoU" or both.
-        varied: What an ablation varies.
-        remark: What to know of the cells without a published number.
+        varied: Name of the setting that an ablation varies.
+        remark: Remark on the cells without a published number.
     """
 
     id: str
@@ -89,7 +89,7 @@ def with_baselines(table: PaperTable) -> PaperTable:
     known = {(row.method, row.proposals) for row in table.lines}
     added = []
     for source, towers in sources.items():
-        tower = "vit" if "vit" in towers else towers[0]  # any tower will do, so one that the table needs anyway
+        tower = "vit" if "vit" in towers else towers[0]  # any tower works, so use one that the table needs anyway
         role = source.removesuffix(FILTERED)
         title = TITLES.get(role, role) + (" filtered" if source != role else "")
         suffix = f", {title}" if len(sources) > 1 else ""

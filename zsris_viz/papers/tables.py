@@ -1,8 +1,8 @@
 """The tables of the papers: the method, tower, proposals and settings behind every printed row.
 
 A published row names roles ("SAM", "BLIP-2", "RN50"); a :class:`~zsris_viz.papers.experiment.Experiment` names the
-model of each. A row that no method here can compute is listed with the reason. Every table has rows for chance and for
-the upper bound of its proposals. Ablations without published numbers have the same form
+model of each. A row that no method of this package can compute is listed with the reason. Every table has rows for
+chance and for the upper bound of its proposals. Ablations without published numbers have the same form
 (:mod:`zsris_viz.papers.ablations`).
 """
 
@@ -306,7 +306,7 @@ def find_table(id: str, layers: int = 12) -> PaperTable:
 
     Args:
         id: Id as in figures.yaml.
-        layers: Number of layers of the ViT tower, over which some ablations go.
+        layers: Number of layers of the ViT tower, which determines the rows of some ablations.
 
     Raises:
         InvalidInputError: If the id is unknown.
