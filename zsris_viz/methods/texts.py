@@ -95,7 +95,7 @@ class ExpressionParts:
         unknown = sorted(set(given or {}) - {*PARTS, *EXTRAS})
         if unknown:
             raise InvalidTypeError(
-                f"rank() got {', '.join(unknown)}; the parts of an expression that can be given are "
+                f"predict() got {', '.join(unknown)}; the parts of an expression that can be given are "
                 f"{', '.join(PARTS)}; of a scene {', '.join(EXTRAS)}."
             )
         self.extras = _checked_extras({name: value for name, value in (given or {}).items() if name in EXTRAS})
@@ -106,7 +106,7 @@ class ExpressionParts:
             if isinstance(expression, str):
                 raise InvalidInputError(
                     'parts="gold" needs an Expression with gold parts, as the drawn scenes have; for a plain text use '
-                    'parts="parser", or give the parts: rank(scene, text, noun_phrase="the left cat").'
+                    'parts="parser", or give the parts: predict(scene, text, noun_phrase="the left cat").'
                 )
             self._known = {part: getattr(expression, part) for part in PARTS}
         self._known |= {name: value for name, value in (given or {}).items() if name in PARTS}
