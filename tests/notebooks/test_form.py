@@ -65,6 +65,7 @@ def test_cells_are_short_and_plumbing_is_folded(path: Path) -> None:
         assert len(lines) <= MOST_LINES, f"{len(lines)} lines: {cell.source[:80]}"
         assert all(len(line) <= MOST_WIDTH for line in lines), cell.source[:80]
         assert not re.search(r"\bout\.(figure|table)\(|note_source\(", cell.source), "use out.show"
+        assert "interact(" not in cell.source, "use figure_with_controls: interact can stall an executed notebook"
         tags = cell.metadata.get("tags", [])
         if "parameters" not in tags and len(re.findall(r"^(?:from|import) ", cell.source, re.M)) > 4:
             assert "hide-input" in tags, f"imports are not folded: {cell.source[:80]}"

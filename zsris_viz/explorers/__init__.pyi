@@ -5,6 +5,7 @@ from .compare import CompareExplorer as CompareExplorer
 from .compare_state import CompareState as CompareState
 from .examples import example_names as example_names
 from .examples import load_example as load_example
+from .figure_controls import figure_with_controls as figure_with_controls
 from .layer_state import LayerState as LayerState
 from .layers import LayerExplorer as LayerExplorer
 from .method_state import MethodState as MethodState
