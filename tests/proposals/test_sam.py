@@ -19,6 +19,7 @@ from zsris_viz import evaluate, load_dataset, segment
 from zsris_viz.datasets.manifests import File
 from zsris_viz.errors import CorruptFileError, InvalidInputError, InvalidTypeError, UnavailableError, ZsrisWarning
 from zsris_viz.io.cache import cache_folder
+from zsris_viz.models.products import OneDnnLinear
 from zsris_viz.proposals import CachedProposals, Filtered, Sam, load_proposals, proposal_names, sam_checkpoint
 from zsris_viz.proposals.sam import FOR_MINIATURE, PAPER
 from zsris_viz.proposals.sam_checkpoint import build_sam, find_weights, kind_of, read_state
@@ -316,7 +317,9 @@ def test_a_published_size_loads_from_the_authors_format(tmp_path: Path) -> None:
     assert theirs.keys() == ours.keys() and all(torch.equal(theirs[name], ours[name]) for name in theirs)
     assert source.model.image_encoder.img_size == 1024
     modules = [(name, type(module)) for name, module in original.named_modules()]
-    assert modules == [(name, type(module)) for name, module in source.model.named_modules()]
+    faster = {OneDnnLinear: torch.nn.Linear}  # the same layer, whose large products are computed by another library
+    loaded = [(name, faster.get(type(module), type(module))) for name, module in source.model.named_modules()]
+    assert modules == loaded
     for mine, yours in zip(source.model.image_encoder.blocks, original.image_encoder.blocks, strict=True):
         assert mine.window_size == yours.window_size and mine.attn.num_heads == yours.attn.num_heads
     heads = [layer.cross_attn_token_to_image for layer in original.mask_decoder.transformer.layers]
@@ -332,7 +335,7 @@ def test_a_published_size_loads_from_the_authors_format(tmp_path: Path) -> None:
             sparse, dense = model.prompt_encoder(points=request, boxes=None, masks=None)
             place = model.prompt_encoder.get_dense_pe()
             answers.append(model.mask_decoder(picture, place, sparse, dense, multimask_output=True)[0])
-    assert torch.equal(*answers)
+    torch.testing.assert_close(*answers, rtol=1e-4, atol=1e-4)
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs CUDA")
