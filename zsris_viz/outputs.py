@@ -107,10 +107,12 @@ class Outputs:
             display(readable_table(shown, digits=digits, caption=caption))
             return
         figure = getattr(thing, "figure", thing)
-        if hasattr(figure, "savefig") and not figure.get_supxlabel():
-            note_source(figure, self.model if model is None else model, self.data if data is None else data)
+        if hasattr(figure, "savefig"):
+            if not figure.get_supxlabel():
+                note_source(figure, self.model if model is None else model, self.data if data is None else data)
+            alt = describe_figure(figure, title, alt)
         path = self.figure(figure, name, title=title, alt=alt, model=model, data=data, **extra)
-        show_picture(path, describe_figure(figure, title, alt), DPI)
+        show_picture(path, alt or "", DPI)
 
     def figure(
         self,
