@@ -13,9 +13,9 @@ import pytest
 from tests.evaluation.small_world import ByHash, NoClip, SmallWorld, run
 from zsris_viz.errors import ZsrisWarning
 from zsris_viz.evaluation import Evaluation, ImageEvaluator, evaluate, evaluate_image
-from zsris_viz.evaluation import per_image as image_module
 from zsris_viz.io.cache import DiskCache
 from zsris_viz.methods.base import SceneFeatures
+from zsris_viz.methods.texts import TextCache
 from zsris_viz.proposals import load_proposals
 
 VARYING = ["run_id"]
@@ -119,8 +119,7 @@ def test_with_an_output_folder(store: DiskCache, tmp_path: Path) -> None:
     assert second.rows["run_id"].unique().tolist() != first.rows["run_id"].unique().tolist()
 
 
-def test_features_of_an_image_go_with_it_and_text_features_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(image_module, "MAX_TEXTS", 3)
+def test_features_of_an_image_go_with_it_and_text_features_are_bounded() -> None:
     scenes: list[weakref.ref[SceneFeatures]] = []
     caches: list[Any] = []
 
@@ -131,14 +130,12 @@ def test_features_of_an_image_go_with_it_and_text_features_are_bounded(monkeypat
             scene.texts._features[text.text] = None  # as if it had been embedded
             return super().score(scene, text)
 
-    bench = ImageEvaluator(NoClip(), load_proposals("ground-truth"), parts="gold")
-    most = 0
+    clip = NoClip()
+    texts = TextCache(clip, size=3)
+    bench = ImageEvaluator(clip, load_proposals("ground-truth"), parts="gold", texts=texts)
     for index in range(6):
         evaluate_image(SmallWorld()[index], {"a": Texts(), "b": Texts(salt=2)}, bench)
-        assert bench.texts is not None
-        most = max(most, len(bench.texts))
+        assert len(texts) == 3
     gc.collect()
-    assert len({id(cache) for cache in caches}) > 1 and most <= 3 + 6  # an image's own texts come on top
+    assert all(cache is texts for cache in caches)  # shared between methods, expressions and images
     assert not any(scene() for scene in scenes)
-    per_image = [caches[i] is caches[i + 1] for i in range(0, len(caches) - 1)]
-    assert any(per_image)  # shared between methods and expressions

@@ -12,6 +12,7 @@ import pytest
 from zsris_viz.datasets.types import Expression
 from zsris_viz.errors import InvalidInputError, InvalidTypeError, UnavailableError, ZsrisWarning
 from zsris_viz.language import Parser, load_parser, models
+from zsris_viz.language import parser as parser_module
 from zsris_viz.miniature.training.measure_parser import read_style, score_scenes, score_style
 from zsris_viz.models.tokenizer import ClipTokenizer
 
@@ -218,3 +219,15 @@ def test_the_shipped_pipeline_is_small_and_has_a_card() -> None:
     card = (models.BUILTIN_FOLDER / "card.md").read_text()
     assert "CC BY-SA 4.0" in card
     assert "UAS" in card
+
+
+def test_parses_that_are_used_again_are_kept_longer(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(parser_module, "KEPT_PARSES", 2)
+    small = Parser("builtin")
+    first = small.parse("left dog")
+    small.parse("right dog")
+    assert small.parse("left dog") is first
+    small.parse("the cup")  # in place of "right dog", which was not used again
+    assert small.parse("left dog") is first
+    texts = ["a", "b", "left dog", "c"]  # more than are kept
+    assert [parse.text for parse in small.parse_all(texts)] == texts

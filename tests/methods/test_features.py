@@ -64,6 +64,16 @@ def test_text_features_are_shared_between_images_on_request(vit, image, masks):
     assert vit.clip.calls.texts == 1 and "a cat" in cache and len(cache) == 1
 
 
+def test_a_full_cache_of_texts_drops_those_that_were_not_used_for_longest(vit):
+    cache = TextCache(vit.clip, size=2)
+    expected = vit.clip.embed_texts(["a", "b", "c"])
+    torch.testing.assert_close(cache.features(["a", "b", "c", "a"]), expected[[0, 1, 2, 0]])
+    assert "a" not in cache and "b" in cache and len(cache) == 2
+    cache.features(["b"])
+    cache.features(["d"])
+    assert "b" in cache and "c" not in cache
+
+
 def test_rank_many_embeds_all_texts_in_one_batch_and_agrees_with_rank(vit, image, masks, monkeypatch):
     batches = []
     embed = vit.clip.embed_texts

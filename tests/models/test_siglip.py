@@ -166,6 +166,8 @@ def test_tokens_know_their_characters(pair):
             clip.tokenize(bad)
     with pytest.raises(InvalidInputError, match=f"{LENGTH} tokens"):
         clip.tokenize("a", length=5)
+    with pytest.raises(InvalidInputError, match="on_overflow='cut' is unknown"):
+        clip.tokenize("a", on_overflow="cut")
 
 
 def test_methods_that_read_cls_are_refused_and_name_another(pair):

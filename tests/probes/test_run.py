@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from importlib.metadata import EntryPoint
+
 import pytest
 
 from tests.factories import tiny_vit_clip
 from zsris_viz.datasets.types import Sample
-from zsris_viz.errors import InvalidInputError, UnavailableError
+from zsris_viz.errors import InvalidInputError, UnavailableError, ZsrisWarning
 from zsris_viz.probes import COLUMNS, PROBES, Probe, probe_names, register_probe, run_probes
 from zsris_viz.testing import check_probe
 
@@ -153,3 +155,13 @@ def test_identical_pictures(clip, data):
     assert relative["value"].isna().all() or len(relative) == 0  # another image is the same image: nothing to compare
     rest = table[(table.kind == "flip, recoloured") & (table.variant == "CLS")]
     assert rest["value"].notna().all()
+
+
+def test_a_plug_in_that_cannot_be_imported_does_not_stop_the_others(clip, data, monkeypatch):
+    broken = EntryPoint("dents", "broken_probes_test:Dents", PROBES.group)
+    monkeypatch.setitem(PROBES._plugins, "dents", broken)
+    with pytest.warns(ZsrisWarning, match="'dents'.*cannot be imported"):
+        table = run_probes(clip, data[:2], ["localisation"], controls=(), **QUICK)
+    assert set(table.probe) == {"localisation"}
+    with pytest.raises(UnavailableError, match="'dents'"):
+        run_probes(clip, data[:2], ["dents"], controls=(), **QUICK)

@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     from zsris_viz.evaluation.config import EvaluationConfig
     from zsris_viz.evaluation.row_cache import RowCache
 
-MAX_TEXTS = 20_000  # text features that are kept between images
 Answer = tuple[Prediction | None, str | None]  # a prediction, or an error in its place
 
 
@@ -41,7 +40,7 @@ class ImageEvaluator:
         preprocess: Preprocessing for methods that do not name their own; None for the model's.
         batch_size: Number of crops that are encoded at once.
         labels: Columns that all rows share: run_id, dataset, split, split_by, clip, proposals, config_hash.
-        texts: Features of texts of earlier images; cleared when there are too many.
+        texts: Features of texts of this and of earlier images.
         none_below: Score of the best proposal below which an empty mask is predicted, for all methods or by label.
         reuse: Rows of earlier runs, or None.
     """
@@ -81,7 +80,7 @@ class ImageEvaluator:
     def scene(self, sample: Sample) -> SceneFeatures:
         """Return the features of a sample with its proposals."""
         masks = self.proposer.propose_for(sample).validate(sample.size)
-        if self.texts is None or len(self.texts) > MAX_TEXTS:
+        if self.texts is None:
             self.texts = TextCache(self.clip)
         return SceneFeatures(
             sample.image,

@@ -64,10 +64,8 @@ def show_clusters(
         _draw_sorted(line[1], found)
         _draw_labels(line[2], found["clusters"])
         count = len(found["cluster_masks"])
-        show_image(line[3], images[name], f"the first {count} on the image")
-        add_mask(line[3], truths[name], role("truth").colour, fill=0, line=role("truth").width, dashed=True)
-        for number, mask in enumerate(found["cluster_masks"], start=1):
-            add_mask(line[3], mask, cluster_colour(number), fill=0.15, label=str(number))
+        _show_with_truth(line[3], images[name], f"the first {count} on the image", truths[name])
+        _add_clusters(line[3], found)
     return fig
 
 
@@ -119,10 +117,8 @@ def show_candidates(
     most = max(len(found["candidates"]) for found in evidence.values())
     fig, axes = new_figure(len(evidence), 1 + most, cell=(2.1, 2.5))
     for (name, found), line in zip(evidence.items(), axes, strict=True):
-        show_image(line[0], images[name], wrapped(name, 28))
-        add_mask(line[0], truths[name], role("truth").colour, fill=0, line=role("truth").width, dashed=True)
-        for number, mask in enumerate(found["cluster_masks"], start=1):
-            add_mask(line[0], mask, cluster_colour(number), fill=0.15, label=str(number))
+        _show_with_truth(line[0], images[name], wrapped(name, 28), truths[name])
+        _add_clusters(line[0], found)
         overlaps = masks[name].iou(truths[name])[:, 0].tolist()
         for axis in line[1:]:
             axis.set_axis_off()
@@ -152,8 +148,8 @@ def show_guidance(
     """
     fig, axes = new_figure(len(evidence), 3, size=(10.0, 3.3 * len(evidence)), width_ratios=[1, 1, 1.2])
     for (name, found), line in zip(evidence.items(), axes, strict=True):
-        show_image(line[0], images[name], f"{wrapped(name, 40)}\ncandidates, with their probabilities p")
-        add_mask(line[0], truths[name], role("truth").colour, fill=0, line=role("truth").width, dashed=True)
+        title = f"{wrapped(name, 40)}\ncandidates, with their probabilities p"
+        _show_with_truth(line[0], images[name], title, truths[name])
         _outline_all(line[0], masks[name], found["candidates"], found["base"], role("choice").colour)
         phrases = ", ".join(found["other_phrases"]) or "none is named, so the candidates"
         show_image(line[1], images[name], f"{wrapped(f'other things: {phrases}', 40)}\nwith their probabilities q")
@@ -161,6 +157,18 @@ def show_guidance(
         _outline_all(line[1], masks[name], found["others"], chances, role("relation").colour)
         _draw_relation(line[2], found)
     return fig
+
+
+def _show_with_truth(axis: Axes, image: ImageSource, title: str, truth: Any) -> None:
+    """Draw an image with the dashed outline of the ground truth."""
+    show_image(axis, image, title)
+    add_mask(axis, truth, role("truth").colour, fill=0, line=role("truth").width, dashed=True)
+
+
+def _add_clusters(axis: Axes, found: Mapping[str, Any]) -> None:
+    """Draw the first clusters in their colours, with their numbers."""
+    for number, mask in enumerate(found["cluster_masks"], start=1):
+        add_mask(axis, mask, cluster_colour(number), fill=0.15, label=str(number))
 
 
 def _draw_relation(axis: Axes, found: Mapping[str, Any]) -> None:

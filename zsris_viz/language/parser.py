@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections import OrderedDict
 from collections.abc import Iterable, Sequence
 from functools import lru_cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from zsris_viz.errors import InvalidInputError, InvalidTypeError
+from zsris_viz.io.lru import LruDict
 from zsris_viz.language.models import load_pipeline
 from zsris_viz.language.parse import Parse, read_tree
 from zsris_viz.language.spans import Token
@@ -21,7 +21,8 @@ if TYPE_CHECKING:
 
 #: Length of the longest accepted expression in characters; referring expressions rarely have more than 200.
 MAX_CHARACTERS = 20_000
-_KEPT = 10_000
+#: Number of parses that a parser keeps, those that were used last.
+KEPT_PARSES = 10_000
 
 
 class Parser:
@@ -45,7 +46,7 @@ class Parser:
 
     def __init__(self, name: str | None = None) -> None:
         self.name, self.nlp = load_pipeline(name)
-        self._parses: OrderedDict[str, Parse] = OrderedDict()
+        self._parses: LruDict[str, Parse] = LruDict(KEPT_PARSES)
 
     def __repr__(self) -> str:
         return f"Parser({self.name!r})"
@@ -70,13 +71,13 @@ class Parser:
         This is faster than one call of :meth:`parse` for each expression. The errors are the same.
         """
         texts = [_checked(expression) for expression in expressions]
-        missing = [text for text in dict.fromkeys(texts) if text not in self._parses]
-        found = dict(zip(missing, self._run(missing), strict=True)) if missing else {}
-        results = [found[text] if text in found else self._parses[text] for text in texts]
-        self._parses.update(found)
-        while len(self._parses) > _KEPT:
-            self._parses.popitem(last=False)
-        return results
+        found = {text: self._parses.get(text) for text in texts}
+        missing = [text for text, parse in found.items() if parse is None]
+        if missing:
+            parsed = dict(zip(missing, self._run(missing), strict=True))
+            self._parses.update(parsed)
+            found |= parsed
+        return [cast(Parse, found[text]) for text in texts]
 
     def _run(self, texts: Sequence[str]) -> list[Parse]:
         tidied = [_tidy(text) for text in texts]

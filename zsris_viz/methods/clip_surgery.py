@@ -72,10 +72,10 @@ class ClipSurgery(RankingMethod):
     feed-forward parts are omitted. In an RN, the attention pooling uses value-value attention. The values are
     normalised before they are compared, and the scale is eight times as large, as in the authors' code.
 
-    Without other texts, the similarity to the empty text is removed. Otherwise, "default" removes the mean of the
-    similarities over all texts, and "official" weights the texts by CLS first, as in the authors' current code. The
-    input transform of the authors is also CLIP's own: bicubic resizing to a square, and CLIP's mean and standard
-    deviation.
+    Without other texts, the similarity to the empty text is removed in both presets. With `others`, "default" removes
+    the mean of the similarities over all texts, and "official" weights the texts by CLS first, as in the authors'
+    current code. The input transform of the authors is also CLIP's own: bicubic resizing to a square, and CLIP's mean
+    and standard deviation.
 
     Evidence: `map` (rows, columns), which is resized bilinearly to the image for drawing; `text_feature` (D,);
     `redundant` (D,), the feature of the empty text, or None with other texts; `text_weights` (T,), or None if the texts
@@ -93,6 +93,7 @@ class ClipSurgery(RankingMethod):
     Config = ClipSurgeryConfig
     presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {
         "default": {},
+        # The weights count only with `others`, as in the authors' code, which has none with the empty text.
         "official": {"weighted": True, "rn_cls": "values", "preprocess": "clip"},
     }
 

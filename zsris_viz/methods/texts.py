@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import torch
 from torch import Tensor
 
 from zsris_viz.errors import InvalidInputError, InvalidTypeError
+from zsris_viz.io.lru import LruDict
 from zsris_viz.models.base import ImageTextModel
 
 if TYPE_CHECKING:
@@ -26,12 +27,13 @@ class TextCache:
     Args:
         clip: The model.
         batch_size: Largest number of texts that are embedded at once.
+        size: Largest number of features that are kept, those of the texts that were used last.
     """
 
-    def __init__(self, clip: ImageTextModel, *, batch_size: int = 256) -> None:
+    def __init__(self, clip: ImageTextModel, *, batch_size: int = 256, size: int = 20_000) -> None:
         self.clip = clip
         self.batch_size = batch_size
-        self._features: dict[str, Tensor] = {}
+        self._features: LruDict[str, Tensor] = LruDict(size)
 
     def __len__(self) -> int:
         return len(self._features)
@@ -48,13 +50,16 @@ class TextCache:
         Returns:
             Tensor (n, D) of float32, not normalised, in the order of the texts.
         """
-        missing = [text for text in dict.fromkeys(texts) if text not in self._features]
-        if missing:
-            features = self.clip.embed_texts(missing, batch_size=self.batch_size, allow_empty=True)
-            self._features.update(zip(missing, features, strict=True))
         if not texts:
             return torch.zeros(0, self.clip.embed_dim, device=self.clip.device)
-        return torch.stack([self._features[text] for text in texts])
+        found = {text: self._features.get(text) for text in texts}
+        missing = [text for text, feature in found.items() if feature is None]
+        if missing:
+            features = self.clip.embed_texts(missing, batch_size=self.batch_size, allow_empty=True)
+            embedded = dict(zip(missing, features, strict=True))
+            self._features.update(embedded)
+            found |= embedded
+        return torch.stack([cast(Tensor, found[text]) for text in texts])
 
 
 class ExpressionParts:

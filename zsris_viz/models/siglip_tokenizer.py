@@ -11,7 +11,7 @@ from typing import Any
 import torch
 
 from zsris_viz.errors import CorruptFileError, InvalidInputError, InvalidTypeError, UnavailableError, ZsrisWarning
-from zsris_viz.models.tokenizer import Overflow, TextTokens
+from zsris_viz.models.tokenizer import Overflow, TextTokens, check_overflow
 
 
 class SiglipTokenizer:
@@ -77,10 +77,11 @@ class SiglipTokenizer:
 
         Raises:
             InvalidTypeError: If `texts` holds anything but texts.
-            InvalidInputError: If there is no text, a text is empty, `length` is another number, or a text is too long
-                with `on_overflow="error"`.
+            InvalidInputError: If there is no text, a text is empty, `on_overflow` is unknown, `length` is another
+                number, or a text is too long with `on_overflow="error"`.
         """
         batch = (texts,) if isinstance(texts, str) else tuple(texts)
+        check_overflow(on_overflow)
         if not batch:
             raise InvalidInputError('an empty list of texts was given; give at least one, e.g. ["the left cat"].')
         for text in batch:

@@ -22,6 +22,13 @@ OPENAI_VOCABULARY = 49408
 Overflow = Literal["warn", "error", "ignore"]
 
 
+def check_overflow(on_overflow: str) -> None:
+    """Raise InvalidInputError unless `on_overflow` is one of `Overflow`."""
+    accepted = get_args(Overflow)
+    if on_overflow not in accepted:
+        raise InvalidInputError(f"on_overflow={on_overflow!r} is unknown; use one of {', '.join(accepted)}.")
+
+
 @dataclass(frozen=True)
 class TextTokens:
     """A batch of tokenized texts.
@@ -195,10 +202,7 @@ class ClipTokenizer:
                 `length` is out of range, or a text is too long with "error".
         """
         batch = (texts,) if isinstance(texts, str) else tuple(texts)
-        if on_overflow not in get_args(Overflow):
-            raise InvalidInputError(
-                f"on_overflow={on_overflow!r} is unknown; use one of {', '.join(get_args(Overflow))}."
-            )
+        check_overflow(on_overflow)
         if not batch:
             raise InvalidInputError('an empty list of texts was given; give at least one, e.g. ["the left cat"].')
         rows = [self._encode(text, on_overflow, allow_empty) for text in batch]

@@ -71,7 +71,8 @@ def run_probes(
     Args:
         clip: The model.
         dataset: A dataset with references, or a list of samples.
-        probes: Names from :func:`probe_names`; None for all.
+        probes: Names from :func:`probe_names`; None for all. A plug-in that cannot be imported is left out with a
+            warning.
         limit: Only the first `limit` images.
         parts: Source of noun phrases and context tokens, "parser" or "gold".
         layers: Image layers to measure; by default all. Probes of texts always measure all.
@@ -89,14 +90,16 @@ def run_probes(
     Raises:
         InvalidInputError: If a probe or control is unknown, no image has an expression, or a layer does not exist.
         InvalidTypeError: If a probe does not have a given setting.
-        UnavailableError: If a probe of images or the untrained control is requested for a model other than a ViT CLIP.
+        UnavailableError: If a probe of images or the untrained control is requested for a model other than a ViT CLIP,
+            or a plug-in that `probes` names cannot be imported.
     """
     import pandas as pd
 
-    names = probe_names() if probes is None else probes
-    _check(names, probe_names(), "probe")
-    classes = {name: PROBES.load(name) for name in names}
-    declared = dict.fromkeys(control for name in probe_names() for control in PROBES.load(name).controls)
+    _check(probe_names() if probes is None else probes, probe_names(), "probe")
+    chosen = None if probes is None else {name: PROBES.load(name) for name in probes}
+    available = dict(PROBES.items())
+    classes = available if chosen is None else chosen
+    declared = dict.fromkeys(control for cls in available.values() for control in cls.controls)
     _check(controls, list(declared), "control")
     inputs = prepare(dataset, clip, parts=parts, limit=limit, seed=seed)
     towers = {"model": clip}

@@ -145,7 +145,7 @@ def test_a_loss_that_is_no_number_stops_and_keeps_the_last_good_state(
         return {**parts, "loss": parts["loss"] * float("nan")} if len(calls) == 3 else parts
 
     monkeypatch.setattr(run, "loss_of", poisoned)
-    with pytest.raises(UnavailableError, match=r"loss is no number at step 3.*checkpoint of step 2 is kept"):
+    with pytest.raises(UnavailableError, match=r"loss is not a finite number at step 3.*checkpoint of step 2 is kept"):
         trained(clip, tmp_path, settings(checkpoint_minutes=0))
     state = training_state.load_state(tmp_path / "state.pt")
     assert state is not None and state["progress"]["total"] == 2
@@ -164,7 +164,7 @@ def test_a_gradient_that_is_no_number_stops_before_the_step(
         return {**parts, "loss": parts["loss"] + 0 * (parts["loss"] - parts["loss"].detach()).sqrt()}
 
     monkeypatch.setattr(run, "loss_of", steep)
-    with pytest.raises(UnavailableError, match="gradient's norm is no number at step 1"):
+    with pytest.raises(UnavailableError, match="gradient's norm is not a finite number at step 1"):
         trained(clip, tmp_path, settings())
 
 

@@ -261,11 +261,13 @@ class TrainingRun:
             bad = self.accelerator.reduce(bad, reduction="sum")
         if bad:
             held = load_state(self.state)
-            kept = f"the checkpoint of step {held['progress']['total']} is kept in {self.state}" if held else "none yet"
+            kept = "no checkpoint was saved before"
+            if held:
+                kept = f"the checkpoint of step {held['progress']['total']} is kept in {self.state}"
             raise UnavailableError(
-                f"{what} is no number at step {self.progress.total + 1}: training stopped, and nothing was saved after "
-                f"it ({kept}). Give a lower rate than {self.settings.rate:g}, or precision: bf16 or no, and another "
-                "--output."
+                f"{what} is not a finite number at step {self.progress.total + 1}, so training stopped without saving "
+                f"this step; {kept}. Train again with a rate below {self.settings.rate:g} or with precision bf16 or "
+                "no, in another --output folder."
             )
 
     def compare(self, value: float, stage: Stage) -> bool:
