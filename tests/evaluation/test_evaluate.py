@@ -198,6 +198,34 @@ def test_all_methods_against_one_of_them(small: Evaluation) -> None:
     assert table["p_holm"].min() == pytest.approx(min(1, 2 * table["p"].min()))
 
 
+def test_the_bound_always_takes_the_best_proposal(small: Evaluation) -> None:
+    once = small.rows[small.rows["method"] == "a"]
+    bound = small.bound_rows
+    assert bound["iou"].tolist() == once["upper_bound_iou"].tolist() and set(bound["method"]) == {"upper bound"}
+    table = small.table(bound=True, intervals=False).set_index("method")
+    assert list(table.index) == ["a", "b", "chance", "upper bound"]
+    line = table.loc["upper bound"]
+    assert line["miou"] == pytest.approx(100 * once["upper_bound_iou"].mean()) == line["upper_bound"]
+    assert line["oiou"] == line["upper_bound_oiou"] and line["accuracy"] == 100 * (once["upper_bound_iou"] > 0).mean()
+    assert line["accuracy_50"] == pytest.approx(100 * (once["upper_bound_iou"] > 0.5).mean())
+    assert small.compare("upper bound", "a").difference >= 0
+    with pytest.raises(InvalidInputError, match="baseline"):
+        evaluate(SmallWorld(1), {"upper bound": ByHash()}, clip=NoClip(), parts="gold", progress=False)
+
+
+def test_two_methods_in_every_group() -> None:
+    found = run(images=24)
+    table = found.compare_by("a", "b", "kind")
+    counts = found.rows[found.rows["method"] == "a"]["kind"].value_counts()
+    assert dict(zip(table["kind"], table["n"], strict=True)) == {k: n for k, n in counts.items() if n >= 10}
+    for line in table.itertuples():
+        mine = found.rows[found.rows["kind"] == line.kind].groupby("method")["iou"].mean()
+        assert line.difference == pytest.approx(100 * (mine["a"] - mine["b"]))
+    assert (table["p_holm"] >= table["p"]).all()
+    with pytest.raises(InvalidInputError, match="unknown"):
+        found.compare_by("a", "b", "colour")
+
+
 def test_a_threshold_for_no_mask() -> None:
     scores = {"a": 500.0}
     usual, found = run(images=8), run(images=8, none_below=scores)

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pandas as pd
 import pytest
 
+from tests.evaluation.small_world import SmallWorld, run
 from zsris_viz import load_dataset
 from zsris_viz.errors import InvalidInputError
-from zsris_viz.evaluation import find_example, find_examples
+from zsris_viz.evaluation import find_example, find_examples, mask_iou, masks_of_example
+from zsris_viz.proposals import load_proposals
 
 DATA = load_dataset("scenes", "train", limit=6)
 CROWDED = [index for index in range(len(DATA)) if len(list(DATA[index].pairs())) > 2]
@@ -61,3 +64,37 @@ def test_unknown_methods_and_expressions_are_errors() -> None:
         find_examples(rows(), DATA)
     with pytest.raises(InvalidInputError, match="no expression 'x'"):
         find_example(DATA[0], "x")
+
+
+def test_masks_have_the_iou_of_their_rows() -> None:
+    """A method that chooses, one that draws its own mask, and one that predicts nothing."""
+    world = SmallWorld(4)
+    found = run(images=4)
+    sources = load_proposals("ground-truth")
+    example = find_example(world[2], found.rows.query("image_id == 'image-2'").sentence_id.iloc[0])
+    rows = found.rows[found.rows.sentence_id == example.expression.sentence_id].copy()
+    rows = pd.concat(
+        [rows, rows.head(1).assign(method="none", chosen=pd.NA, intersection=0, iou=0.0)], ignore_index=True
+    )
+    rows["union"] = rows["union"].where(rows.method != "none", rows.target_area)
+    own = rows.query("method == 'b'").assign(method="own", chosen=pd.NA)
+    drawn = sources.propose_for(world[2])[int(rows.query("method == 'b'").chosen.iloc[0])]
+    rows = pd.concat([rows, own], ignore_index=True)
+    masks = masks_of_example(rows, example, sources, predict={"own": lambda sample, expression: drawn})
+    assert list(masks) == ["a", "b", "none", "own"] and masks["none"] is None
+    for row in rows.itertuples():
+        mask = masks[row.method]
+        shown = np.zeros_like(example.reference.mask) if mask is None else mask.numpy()
+        assert mask_iou(shown, example.reference.mask) == pytest.approx(row.iou, abs=1e-12)
+
+
+def test_a_mask_that_was_not_measured_is_refused() -> None:
+    world, rows = SmallWorld(2), run(images=2).rows
+    example = find_example(world[1], rows.query("image_id == 'image-1'").sentence_id.iloc[0])
+    sources = load_proposals("ground-truth")
+    with pytest.raises(InvalidInputError, match="has an IoU of"):
+        masks_of_example(rows.assign(iou=rows.iou / 2 + 0.01), example, sources)
+    with pytest.raises(InvalidInputError, match="predict="):
+        masks_of_example(rows.assign(chosen=pd.NA), example, sources)
+    with pytest.raises(InvalidInputError, match="no expression"):
+        masks_of_example(rows[rows.image_id == "image-0"], example, sources)

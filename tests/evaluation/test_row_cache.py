@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import dataclasses
 import gc
 import weakref
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pandas as pd
@@ -69,6 +71,23 @@ def test_methods_share_what_each_has(store: DiskCache) -> None:
     found = evaluate(SmallWorld(4), methods, clip=NoClip(), parts="gold", progress=False, reuse=store)
     assert Counting.predicted == len(found.rows) / 2
     assert found.rows["method"].tolist()[:2] == ["x", "y"]
+
+
+class Captioned(Counting):
+    """Counts like its base, and needs a captioner."""
+
+    info = dataclasses.replace(Counting.info, name="captioned", needs=frozenset({"captions"}))
+
+
+def test_a_captioner_changes_only_the_rows_of_methods_that_need_it(store: DiskCache) -> None:
+    counted(store)
+    Counting.predicted = 0
+    methods = {"a": Counting(salt=1), "b": Captioned(salt=2)}
+    options = {"clip": NoClip(), "parts": "gold", "progress": False, "reuse": store}
+    found = evaluate(SmallWorld(4), methods, captioner=SimpleNamespace(name="first", settings={}), **options)
+    assert Counting.predicted == len(found.rows) / 2  # the rows of "a" were there
+    evaluate(SmallWorld(4), methods, captioner=SimpleNamespace(name="second", settings={}), **options)
+    assert Counting.predicted == len(found.rows)  # those of "b" again, which another captioner may change
 
 
 @pytest.mark.parametrize(

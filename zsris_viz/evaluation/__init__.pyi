@@ -6,6 +6,7 @@ from .error_analysis import outcome_table as outcome_table
 from .examples import LocatedExpression as LocatedExpression
 from .examples import find_example as find_example
 from .examples import find_examples as find_examples
+from .examples import masks_of_example as masks_of_example
 from .matching import OUTCOMES as OUTCOMES
 from .metrics import METRICS as METRICS
 from .metrics import Metric as Metric

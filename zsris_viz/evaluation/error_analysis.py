@@ -9,6 +9,7 @@ import numpy as np
 
 from zsris_viz.errors import InvalidInputError
 from zsris_viz.evaluation.matching import OUTCOMES
+from zsris_viz.evaluation.row_masks import predicted_mask
 from zsris_viz.evaluation.statistics import IMAGE
 from zsris_viz.evaluation.tables import MIN_CELL, add_groups, group_keys
 from zsris_viz.resampling import RESAMPLES, ratio_intervals
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from zsris_viz.datasets.types import Dataset, Expression, Sample
-    from zsris_viz.masks import Masks
     from zsris_viz.proposals.base import Proposer
 
 ERRORS = tuple(outcome for outcome in OUTCOMES if outcome != "right")
@@ -124,7 +124,8 @@ def example_page(
 
     Raises:
         InvalidInputError: If the outcome or method is unknown, several methods are in the rows and none is named, the
-            rows have no outcomes, or masks of the method's own are needed and `predict` is missing.
+            rows have no outcomes, masks of the method's own are needed and `predict` is missing, or a mask does not
+            have the IoU of its row.
     """
     from zsris_viz.figures import Choices, show_choices  # a floor above: only a drawing asks for it
 
@@ -153,7 +154,7 @@ def example_page(
                 sample.image,
                 _caption(row),
                 truth,
-                {"best proposal": best, "prediction": _predicted(row, masks, sample, expression, predict)},
+                {"best proposal": best, "prediction": predicted_mask(row, masks, sample, expression, predict)},
             )
         )
     title = f"{outcome[0].upper()}{outcome[1:]}: {len(found)} of {int((mine['outcome'] == outcome).sum())}"
@@ -189,28 +190,6 @@ def _caption(row: Any) -> str:
     shown = row.chosen_category
     known = isinstance(shown, str) and row.outcome != "right"
     return f"{row.expression} (predicted: {shown})" if known else str(row.expression)
-
-
-def _predicted(
-    row: Any,
-    masks: Masks,
-    sample: Sample,
-    expression: Expression,
-    predict: Callable[[Sample, Expression], Tensor] | None,
-) -> Tensor | None:
-    """Return the mask behind a row: the chosen proposal, the method's own, or None for an empty one."""
-    import pandas as pd
-
-    if not pd.isna(row.chosen):
-        return masks[int(row.chosen)]
-    if row.intersection + row.union == row.target_area:
-        return None
-    if predict is None:
-        raise InvalidInputError(
-            f"{row.method!r} draws masks of its own, which the rows do not hold; give predict=, a function of a sample "
-            "and an expression that returns its mask."
-        )
-    return predict(sample, expression)
 
 
 def _need_outcomes(rows: pd.DataFrame) -> None:

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from zsris_viz.errors import InvalidInputError
 from zsris_viz.evaluation.error_analysis import find_samples
+from zsris_viz.evaluation.row_masks import predicted_mask
 
 if TYPE_CHECKING:
     import pandas as pd
+    from torch import Tensor
 
     from zsris_viz.datasets.types import Dataset, Expression, Reference, Sample
+    from zsris_viz.evaluation.row_masks import Predict
+    from zsris_viz.proposals.base import Proposer
 
 RIGHT_IOU = 0.5  # a mask is right above this IoU
 
@@ -101,3 +105,39 @@ def find_example(sample: Sample, sentence_id: str) -> LocatedExpression:
         if expression.sentence_id == sentence_id:
             return LocatedExpression(sample, reference, expression)
     raise InvalidInputError(f"Image {sample.image_id!r} has no expression {sentence_id!r}.")
+
+
+def masks_of_example(
+    rows: pd.DataFrame,
+    example: LocatedExpression,
+    proposals: Proposer,
+    *,
+    predict: Mapping[str, Predict] | None = None,
+) -> dict[str, Tensor | None]:
+    """Return the masks that methods predicted for an expression, as they were measured.
+
+    Args:
+        rows: Result rows with one source of proposals.
+        example: Expression of the rows.
+        proposals: Source of their proposals, which are computed again.
+        predict: For each method that draws a mask of its own, a function of a sample and an expression that returns the
+            (H, W) bool mask again.
+
+    Returns:
+        Label of the method and its mask, (H, W) bool, or None for an empty mask; in the order of the rows. The
+        intersection and union of every mask with the ground truth are those of its row.
+
+    Raises:
+        InvalidInputError: If the rows do not have the expression, or a mask is not the one that was measured.
+    """
+    sentence_id = example.expression.sentence_id
+    mine = rows[(rows["image_id"] == example.sample.image_id) & (rows["sentence_id"] == sentence_id)]
+    if mine.empty:
+        raise InvalidInputError(f"The rows have no expression {sentence_id!r} of image {example.sample.image_id!r}.")
+    masks = proposals.propose_for(example.sample)
+    return {
+        str(row.method): predicted_mask(
+            row, masks, example.sample, example.expression, (predict or {}).get(str(row.method))
+        )
+        for row in mine.itertuples()
+    }

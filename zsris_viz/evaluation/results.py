@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 from zsris_viz.errors import InvalidInputError, ZsrisWarning
 from zsris_viz.evaluation.metrics import GREFCOCO, METRICS, find_metrics
-from zsris_viz.evaluation.rows import CHANCE, to_frame
-from zsris_viz.evaluation.statistics import Comparison, compare_methods
-from zsris_viz.evaluation.tables import metric_table
-from zsris_viz.resampling import RESAMPLES, holm
+from zsris_viz.evaluation.rows import BOUND, CHANCE, to_frame
+from zsris_viz.evaluation.statistics import IDENTITY, Comparison, compare_methods, holm_table
+from zsris_viz.evaluation.tables import MIN_CELL, add_groups, group_keys, metric_table
+from zsris_viz.resampling import RESAMPLES
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -66,6 +66,13 @@ class Evaluation:
         return list(dict.fromkeys(self.rows["method"]))
 
     @property
+    def bound_rows(self) -> pd.DataFrame:
+        """The rows of the upper bound: for each expression the proposal with the largest IoU."""
+        once = self.rows.drop_duplicates(IDENTITY).reset_index(drop=True)
+        best = {name: once[f"upper_bound_{name}"] for name in ("iou", "intersection", "union")}
+        return once.assign(**best, method=BOUND, seconds=0.0, chosen=None, outcome=None, chosen_category=None)
+
+    @property
     def errors(self) -> pd.DataFrame:
         """The rows with an error; they count with IoU 0."""
         return self.rows[self.rows["error"].notna()]
@@ -94,10 +101,11 @@ class Evaluation:
         metrics: Sequence[str] | None = None,
         intervals: bool = True,
         chance: bool = True,
+        bound: bool = False,
         resamples: int = RESAMPLES,
         seed: int = 0,
     ) -> pd.DataFrame:
-        """Return metrics in per cent (0-100), a row for each method (and group), the chance baseline last.
+        """Return metrics in per cent (0-100), a row for each method (and group), chance and the bound last.
 
         Args:
             by: "kind", "length", "distractors", ... or several, see :func:`~zsris_viz.evaluation.tables.metric_table`.
@@ -105,6 +113,7 @@ class Evaluation:
                 target. The oIoU of chance is the ratio of expected intersection and union.
             intervals: Whether to add `_low` and `_high`, 95 % bootstrap intervals over images; nan below 20 images.
             chance: Whether to add the baseline.
+            bound: Whether to add a last row for the upper bound, which always takes the proposal with the largest IoU.
             resamples: Number of draws of the bootstrap.
             seed: Seed of the draws.
         """
@@ -119,9 +128,8 @@ class Evaluation:
             "resamples": resamples,
             "seed": seed,
         }
-        frames = [
-            metric_table(rows, by, **options) for rows in (self.rows, self.chance_rows)[: 1 + chance] if len(rows)
-        ]
+        parts = [self.rows, *([self.chance_rows] if chance else []), *([self.bound_rows] if bound else [])]
+        frames = [metric_table(rows, by, **options) for rows in parts if len(rows)]
         return pd.concat(frames, ignore_index=True) if frames else pd.DataFrame()
 
     def taxonomy(self, by: str | Sequence[str] | None = None, **options: Any) -> pd.DataFrame:
@@ -139,8 +147,8 @@ class Evaluation:
         """Compare two methods on the same images: difference, paired bootstrap interval and exact sign-flip test.
 
         Args:
-            a: Label of a method, or "chance".
-            b: Label of the method that is subtracted, or "chance".
+            a: Label of a method, "chance" or "upper bound".
+            b: Label of the method that is subtracted, "chance" or "upper bound".
             metric: Name from `METRICS`.
             resamples: Number of draws of the bootstrap.
             seed: Seed of the draws.
@@ -156,7 +164,7 @@ class Evaluation:
         """Compare every other method with one of them, with Holm's correction for the number of tests.
 
         Args:
-            reference: Label of the method that is subtracted from all others, or "chance".
+            reference: Label of the method that is subtracted from all others, "chance" or "upper bound".
             metric: Name from `METRICS`.
             resamples: Number of draws of the bootstrap.
             seed: Seed of the draws.
@@ -167,32 +175,51 @@ class Evaluation:
         Raises:
             InvalidInputError: If the method or the metric is unknown.
         """
-        import pandas as pd
+        found = {
+            method: self.compare(method, reference, metric, resamples=resamples, seed=seed)
+            for method in self.methods
+            if method != reference
+        }
+        return holm_table(found)
 
-        others = [method for method in self.methods if method != reference]
-        found = [self.compare(method, reference, metric, resamples=resamples, seed=seed) for method in others]
-        corrected = holm([comparison.p_value for comparison in found])
-        lines = [
-            {
-                "method": comparison.a,
-                "difference": 100 * comparison.difference,
-                "low": 100 * comparison.low,
-                "high": 100 * comparison.high,
-                "p": comparison.p_value,
-                "p_holm": p_holm,
-                "n": comparison.n,
-                "images": comparison.images,
-            }
-            for comparison, p_holm in zip(found, corrected, strict=True)
-        ]
-        return pd.DataFrame(lines)
+    def compare_by(
+        self, a: str, b: str, by: str, metric: str = "miou", *, resamples: int = RESAMPLES, seed: int = 0
+    ) -> pd.DataFrame:
+        """Compare two methods in every group of expressions, with Holm's correction for the number of groups.
+
+        Args:
+            a: Label of a method, "chance" or "upper bound".
+            b: Label of the method that is subtracted.
+            by: Group as in :meth:`table`. Groups of fewer than 10 expressions are left out.
+            metric: Name from `METRICS`.
+            resamples: Number of draws of the bootstrap.
+            seed: Seed of the draws.
+
+        Returns:
+            A frame with the column `by` and the columns difference, low, high (points), p, p_holm, n and images.
+
+        Raises:
+            InvalidInputError: If a method, the group or the metric is unknown.
+        """
+        (key,) = group_keys([by])
+        rows_a, rows_b = (add_groups(self._of(method), [key]) for method in (a, b))
+        counts = rows_a[key].value_counts(sort=False)
+        found = {
+            str(group): compare_methods(
+                rows_a[rows_a[key] == group], rows_b[rows_b[key] == group], metric, resamples=resamples, seed=seed
+            )
+            for group in counts.index[counts >= MIN_CELL]
+        }
+        return holm_table(found, by)
 
     def _of(self, method: str) -> pd.DataFrame:
         if method == CHANCE:
             return self.chance_rows
+        if method == BOUND:
+            return self.bound_rows
         if method not in self.methods:
             raise InvalidInputError(
-                f"method {method!r} is not in this evaluation; it has {', '.join(self.methods)} and {CHANCE}."
+                f"method {method!r} is not in this evaluation; it has {', '.join(self.methods)}, {CHANCE} and {BOUND}."
             )
         return self.rows[self.rows["method"] == method]
 

@@ -43,8 +43,9 @@ class RowCache:
         where = cache_folder(PART) if store is None else None
         self.store = DiskCache(where, MAX_BYTES) if where is not None else store
         self._methods = config["methods"]
-        shared = ("clip", "preprocess", "proposals", "parts", "parser", "captioner")
+        shared = ("clip", "preprocess", "proposals", "parts", "parser")
         self._shared = {name: config[name] for name in shared} | {"code": rows_code()}
+        self._captioner = config["captioner"]
 
     def take(
         self, sample: Sample, pairs: Sequence[tuple[Reference, Expression]], methods: Mapping[str, Method]
@@ -63,8 +64,15 @@ class RowCache:
             return {}, {}
         content = _content(sample, pairs)
         settings_of: dict[str, Any] = {label: self._methods[label] for label in methods}
+        captioned = {label for label, method in methods.items() if "captions" in method.info.needs}
         keys = {
-            label: key_of(what="rows", image=content, method=settings, **self._shared)
+            label: key_of(
+                what="rows",
+                image=content,
+                method=settings,
+                captioner=self._captioner if label in captioned else None,
+                **self._shared,
+            )
             for label, settings in {**settings_of, CHANCE: None}.items()
         }
         kept = {}

@@ -41,6 +41,7 @@ COLUMNS: dict[str, str] = {
     "outcome": "string",  # correct, or the kind of error: one of `matching.OUTCOMES`
 }
 CHANCE = "chance"
+BOUND = "upper bound"  # always the proposal with the largest IoU
 INDEX = "image_index"  # the index of the image in the dataset; only in the store, which needs it to continue a run
 # The chance baseline has mean pixels and expected metrics, so it is kept apart from the rows of the methods.
 CHANCE_COLUMNS = {**COLUMNS, "intersection": "float64", "union": "float64", **dict.fromkeys(EXPECTED, "float64")}

@@ -19,7 +19,7 @@ from zsris_viz.evaluation.per_image import ImageEvaluator, evaluate_image
 from zsris_viz.evaluation.read_ahead import read_ahead
 from zsris_viz.evaluation.results import Evaluation
 from zsris_viz.evaluation.row_cache import RowCache
-from zsris_viz.evaluation.rows import CHANCE, INDEX, split_rows, to_table
+from zsris_viz.evaluation.rows import BOUND, CHANCE, INDEX, split_rows, to_table
 from zsris_viz.evaluation.settings import run_settings, settings_hash
 from zsris_viz.evaluation.shards import Shard
 from zsris_viz.evaluation.worker_spec import WorkerSpec
@@ -157,7 +157,7 @@ def load_methods(methods: Methods, *, preset: str = "default", dataset: str = ""
         dataset: Name of the dataset whose settings such methods get.
 
     Raises:
-        InvalidInputError: If there is no method, a name is unknown, two have one label, or a label is "chance".
+        InvalidInputError: If there is no method, a name is unknown, two have one label, or one is that of a baseline.
         InvalidTypeError: If something is neither a name nor a Method.
     """
     if isinstance(methods, (str, Method)):
@@ -178,9 +178,9 @@ def load_methods(methods: Methods, *, preset: str = "default", dataset: str = ""
             raise InvalidInputError(
                 f"Two methods are called {label!r}; give them labels: methods={{'first': ..., 'second': ...}}."
             )
-        if label == CHANCE:
+        if label in (CHANCE, BOUND):
             raise InvalidInputError(
-                "'chance' is the baseline that every evaluation has; give the method another label."
+                f"{label!r} is a baseline that every evaluation has; give the method another label."
             )
         named[label] = method
     return named

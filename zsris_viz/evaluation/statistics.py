@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -14,6 +14,7 @@ from zsris_viz.resampling import (
     MIN_IMAGES,
     RESAMPLES,
     bootstrap_sums,
+    holm,
     percentile_interval,
     ratio,
     ratio_intervals,
@@ -178,3 +179,32 @@ def compare_methods(
         n=len(ids[0]),
         images=len(sums[0]),
     )
+
+
+def holm_table(comparisons: Mapping[str, Comparison], name: str = "method") -> pd.DataFrame:
+    """Return comparisons that belong to one family as a table, with Holm's correction for their number.
+
+    Args:
+        comparisons: Comparisons by the name of their row.
+        name: Name of the first column.
+
+    Returns:
+        A frame with the column `name` and the columns difference, low, high (points), p, p_holm, n and images.
+    """
+    import pandas as pd
+
+    corrected = holm([comparison.p_value for comparison in comparisons.values()])
+    lines = [
+        {
+            name: row,
+            "difference": 100 * comparison.difference,
+            "low": 100 * comparison.low,
+            "high": 100 * comparison.high,
+            "p": comparison.p_value,
+            "p_holm": p_holm,
+            "n": comparison.n,
+            "images": comparison.images,
+        }
+        for (row, comparison), p_holm in zip(comparisons.items(), corrected, strict=True)
+    ]
+    return pd.DataFrame(lines, columns=[name, "difference", "low", "high", "p", "p_holm", "n", "images"])

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from zsris_viz.images import ImageSource
 
-RIGHT = 0.5  # smallest IoU of a correct choice
+RIGHT = 0.5  # IoU above which a choice is correct
 
 
 @dataclass(frozen=True)
@@ -72,7 +72,7 @@ def show_choices(rows: Sequence[Choices], *, title: str | None = None, cell: flo
             if mask is not None:
                 add_mask(axis, mask, CHOSEN)
             overlap = None if row.truth is None else _iou(mask, row.truth)
-            right = overlap is not None and overlap >= RIGHT
+            right = overlap is not None and overlap > RIGHT
             texts = ([wrapped(name, 18)] if name in unnamed else []) + (
                 [] if overlap is None else [f"IoU {overlap:.2f}"]
             )

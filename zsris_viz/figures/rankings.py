@@ -78,10 +78,10 @@ def show_rankings(
 
 
 def _name_place(axis: Axes, place: int, score: float, overlap: float | None) -> None:
-    """Write rank and score above a picture; the frame is blue where the IoU is at least 0.5."""
+    """Write rank and score above a picture; the frame is blue where the IoU is above 0.5."""
     number = f"{score:.3f}" if abs(score) >= 0.1 else f"{score:.2g}"
     text = f"{place}. {number}" + ("" if overlap is None else f"  IoU {overlap:.2f}")
-    right = overlap is not None and overlap >= 0.5
+    right = overlap is not None and overlap > 0.5
     axis.set_title(
         text, loc="left", fontsize=7, color=TRUTH if right else "black", fontweight="bold" if right else "normal"
     )
