@@ -115,6 +115,16 @@ def view() -> PanelView:
     )
 
 
+OUTCOMES = pd.DataFrame({
+    "method": ["Global-Local CLIP"] * 3 + ["Cropping"] * 3,
+    "outcome": ["right", "right class, wrong instance", "wrong class"] * 2,
+    "share": [90.0, 5, 5, 20, 40, 40],
+    "n": 40,
+})  # fmt: skip
+DIFFERENCES = pd.DataFrame({
+    "method": ["Global-Local CLIP", "chance"], "difference": [1.0, -30.0], "low": [-1, np.nan], "high": [3, np.nan],
+    "p_holm": [0.3, 1e-4], "n": [40, 9],
+})  # fmt: skip
 CURSOR = {"layer": 3, "head": 2, "query": 10, "token": 4, "shown": [0, 2]}
 DRAWINGS: dict[str, Callable[[], Figure]] = {
     "bars": lambda: figures.bars_with_intervals(
@@ -138,6 +148,9 @@ DRAWINGS: dict[str, Callable[[], Figure]] = {
     "spans": lambda: figures.show_spans("the cat left of $5 and $6", [(0, 7, "noun phrase"), (8, 12, "context words")]),
     "view": lambda: draw_view(view(), CURSOR),
     "pipeline": lambda: figures.show_pipeline(figures.get_pipeline("global-local")),
+    "evaluation": lambda: figures.show_pipeline(figures.get_pipeline("evaluation")),
+    "outcomes": lambda: figures.show_outcomes(OUTCOMES, title="outcomes by method"),
+    "differences": lambda: figures.show_differences(DIFFERENCES, "method", xlabel="points", title="differences"),
 }
 
 

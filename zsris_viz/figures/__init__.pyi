@@ -8,6 +8,7 @@ from .choices import Choices as Choices
 from .choices import show_choices as show_choices
 from .comparison import show_ablation as show_ablation
 from .comparison import show_comparison as show_comparison
+from .comparison import show_differences as show_differences
 from .copatch_steps import show_candidates as show_candidates
 from .copatch_steps import show_clusters as show_clusters
 from .copatch_steps import show_guidance as show_guidance
@@ -24,6 +25,7 @@ from .layout import note_source as note_source
 from .layout import style as style
 from .maps import show_map_grid as show_map_grid
 from .maps import show_maps as show_maps
+from .outcomes import show_outcomes as show_outcomes
 from .pictures import add_boxes as add_boxes
 from .pictures import add_mask as add_mask
 from .pictures import cut_out as cut_out

@@ -107,3 +107,42 @@ def show_ablation(frame: pd.DataFrame, metric: str, *, varied: str, title: str |
         return curves(shown, "value", "measured", xlabel=varied, ylabel=f"{metric}, %", **wanted)
     size = (6.4, 0.9 + 0.3 * len(part))
     return bars_with_intervals(part, "line", "measured", horizontal=True, ylabel=f"{metric}, %", size=size, **wanted)
+
+
+def show_differences(frame: pd.DataFrame, rows: str, *, xlabel: str, title: str | None = None) -> Figure:
+    """Draw paired differences as points with their intervals and corrected p-values; a filled point has p below 0.05.
+
+    Args:
+        frame: a row for each comparison with the columns difference, low, high (points), p_holm, n, and `rows`; as
+            `Evaluation.compare_all` and :func:`zsris_viz.papers.comparison.paired_table` return it. An interval that is
+            nan is not drawn.
+        rows: column that names the comparisons.
+        xlabel: what is subtracted from what, and the unit.
+        title: above the axes.
+
+    Returns:
+        The figure.
+
+    Raises:
+        InvalidInputError: There is no comparison.
+    """
+    if frame.empty:
+        raise InvalidInputError("there is no comparison to draw; give at least one row.")
+    fig, axes = new_figure(size=(6.8, 0.9 + 0.27 * len(frame)))
+    ax = axes[0, 0]
+    ax.axvline(0, color="black", linewidth=0.8, zorder=1)
+    for place, line in enumerate(frame.itertuples()):
+        ax.plot([line.low, line.high], [place, place], color=CHOSEN, linewidth=2.4, alpha=0.45, zorder=2)
+        clear = line.p_holm < 0.05
+        ax.plot([line.difference], [place], "o", color=CHOSEN, markerfacecolor=CHOSEN if clear else "white", zorder=3)
+        text = "p < 0.001" if line.p_holm < 0.001 else f"p = {line.p_holm:.3f}"
+        ax.annotate(
+            text, (1.02, place), xycoords=("axes fraction", "data"), va="center", fontsize=7, annotation_clip=False
+        )
+    ax.set_yticks(range(len(frame)), [f"{name} (n = {n})" for name, n in zip(frame[rows], frame["n"], strict=True)])
+    ax.set(xlabel=xlabel, ylim=(len(frame) - 0.4, -0.6))
+    ax.grid(False, axis="y")
+    ax.margins(x=0.08)
+    if title is not None:
+        ax.set_title(title, loc="left")
+    return fig

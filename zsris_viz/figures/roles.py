@@ -74,6 +74,17 @@ ROLES: Mapping[str, Role] = {
     "P-score": Role(GREEN, title="P-score"),
     "N-score": Role(PURPLE, title="N-score"),
     "rectifier": Role(YELLOW, title="rectifier"),
+    "right": Role(GREEN, title="right"),
+    "failed": Role("#222222", title="failed"),
+    "no target": Role(YELLOW, title="no target"),
+    "no proposal fits": Role("#BBBBBB", title="no proposal fits"),
+    "no mask": Role("#DDDDDD", title="no mask"),
+    "right class, wrong instance": Role(VERMILION, title="right class, wrong instance"),
+    "wrong class": Role(ORANGE, title="wrong class"),
+    "part of object": Role(SKY, title="part of object"),
+    "more than the object": Role(BLUE, title="more than the object"),
+    "wrong object": Role(PURPLE, title="wrong object"),
+    "upper bound": Role("#222222", dashed=True, title="upper bound"),
     "map": Role(GREEN, title="map above the middle of its range"),
 }
 
