@@ -38,6 +38,7 @@ from zsris_viz.models.siglip import CLASSES as SIGLIP_CLASSES
 from zsris_viz.models.siglip import load_siglip
 from zsris_viz.models.tokenizer import OPENAI_VOCABULARY, ClipTokenizer
 from zsris_viz.models.vit import VitClip
+from zsris_viz.models.vit_modules import read_vit_folder
 
 StateDictKind = Literal["openai", "open_clip"]
 MINIATURES = {"miniature": "clip", "miniature-rn": "clip-rn"}
@@ -182,6 +183,8 @@ def _load(
         )
     if isinstance(source, Path) and _family(source) == "clip_rn":
         return read_rn_folder(source, dtype), source
+    if isinstance(source, Path) and (model := read_vit_folder(source, dtype)) is not None:
+        return model, source
     if isinstance(source, str | Path):
         return read_model(source, "CLIPModel", dtype=dtype, attn_implementation="eager"), source
     check_finite(source, "the given model")

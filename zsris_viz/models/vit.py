@@ -1,4 +1,4 @@
-"""CLIP with a Vision Transformer, built from the modules of transformers' `CLIPModel`."""
+"""CLIP with a Vision Transformer, on the modules of transformers' `CLIPModel` or those of `vit_modules`."""
 
 from __future__ import annotations
 
@@ -28,8 +28,8 @@ class VitClip(LayeredModel):
     """A CLIP whose image tower is a Vision Transformer with a CLS token; see `LayeredModel`.
 
     Attributes:
-        model: The `CLIPModel` of transformers, frozen.
-        blocks: Its image blocks (`CLIPEncoderLayer`), for use with `zsris_viz.models.blocks`.
+        model: The weights, frozen: a `VitModel`, or the `CLIPModel` of transformers that was given.
+        blocks: Its image blocks, for use with `zsris_viz.models.blocks`.
         attention: "eager" or "sdpa".
         tokenizer: CLIP's byte-pair encoding.
     """
