@@ -21,11 +21,9 @@ HYBRID_TEXTS: tuple[HybridKind, ...] = get_args(HybridKind)
 class HybridTextConfig:
     """Settings of the hybrid text.
 
-    By default, the phrase of the fused text includes the context tokens. Share of correct choices of CoPatch with each
-    kind, in per cent, on 40 training scenes with short (n = 143) and long (n = 159) expressions, ground-truth masks,
-    the miniature and `for_dataset("scenes")`: "ensemble" 83 and 74, "context" 84 and 65, "fusion" 81 and 67,
-    "context-fusion" 84 and 69. The 95 % intervals are about 15 points wide. These figures therefore show only that the
-    context tokens do not harm the fused text; on long expressions the ensemble without them has the highest share.
+    The default is what the paper describes: the phrase includes the context tokens and is joined to the sentence inside
+    the text tower. It was not chosen by its score. For the drawn scenes, `for_dataset` selects the "ensemble", which is
+    better there on training scenes (see :mod:`zsris_viz.methods.dataset_settings`), and so does the preset "official".
 
     Attributes:
         kind: "ensemble" mixes the features of sentence and noun phrase; "context" does so with the noun phrase extended
