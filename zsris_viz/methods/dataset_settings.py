@@ -62,9 +62,9 @@ TABLE: tuple[DatasetSettings, ...] = (
         ("copatch",),
         ("scenes",),
         {"text": {"kind": "ensemble"}},
-        "on 150 training scenes with ground-truth masks and the miniature, the mIoU of the ensemble is 72.9 [69.0, 76.9] "
-        "with long expressions (n = 606) and that of the fused text with context tokens 66.7 [62.6, 70.8], a paired "
-        "difference of +6.3 [+2.2, +9.6] points; with short expressions (n = 522) it is +0.6 [-1.8, +2.8]",
+        "on 150 training scenes with ground-truth masks and the miniature, the mIoU of the ensemble is 72.9 [69.0, "
+        "76.9] with long expressions (n = 606) and that of the fused text with context tokens 66.7 [62.6, 70.8], a "
+        "paired difference of +6.3 [+2.2, +9.6] points; with short expressions (n = 522) it is +0.6 [-1.8, +2.8]",
         preset="default",
     ),
 )
