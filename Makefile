@@ -2,6 +2,7 @@
 #                 FIGURES="ID ..." picks some, ARGS="-p name=value" and OUTPUT=DIR go to `zsris reproduce`
 # make test       the test suite without the slow tests; PYTEST_ARGS="tests/models -k trace" picks some
 # make test-slow  the slow tests
+# make test-oldest  the tests on the oldest versions that pyproject.toml allows, on Python 3.11; needs uv
 # make coverage   the unit tests and the share of lines that they run
 # make lab        JupyterLab on notebooks/
 # make docs       the book in docs/_build/html: executed notebooks of outputs/, how-to pages, references
@@ -12,6 +13,7 @@
 
 PYTHON ?= python3
 VENV ?= .venv
+OLDEST ?= .venv-oldest
 WORKERS ?= 2
 OUTPUT ?= outputs
 FIGURES ?=
@@ -22,7 +24,7 @@ STAMP := $(VENV)/.installed
 # uv where it is installed, else pip: the same versions, checked by the same hashes.
 INSTALL = $(if $(shell uv --version 2>/dev/null),uv pip install --quiet --python $(BIN)/python,$(BIN)/python -m pip install --quiet --disable-pip-version-check)
 
-.PHONY: help env figures test test-slow coverage lab docs lint format constraints clean
+.PHONY: help env figures test test-slow test-oldest coverage lab docs lint format constraints clean
 
 help:
 	@sed -n '/^\#/!q; s/^\# \{0,1\}//p' Makefile
@@ -48,6 +50,15 @@ test: env
 test-slow: env
 	$(BIN)/python -m pytest -m slow --timeout 1800 $(PYTEST_ARGS) || test $$? -eq 5  # 5: there is no slow test
 
+$(OLDEST)/.installed: pyproject.toml
+	@command -v uv >/dev/null || { echo "uv resolves the oldest versions: pip install uv" >&2; exit 1; }
+	uv venv --quiet --clear --python 3.11 $(OLDEST)
+	uv pip install --quiet --python $(OLDEST)/bin/python --resolution lowest-direct --editable '.[test,cluster]'
+	@touch $@
+
+test-oldest: $(OLDEST)/.installed
+	$(OLDEST)/bin/python -m pytest -n $(WORKERS) --dist worksteal $(PYTEST_ARGS)
+
 coverage: env
 	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal -m "unit and not slow" --cov zsris_viz --cov-report term:skip-covered $(PYTEST_ARGS)
 
@@ -71,5 +82,5 @@ constraints: env
 	$(BIN)/python .ci/pin.py
 
 clean:
-	rm -rf $(VENV) outputs build dist .pytest_cache .hypothesis .mypy_cache .ruff_cache
+	rm -rf $(VENV) $(OLDEST) outputs build dist .pytest_cache .hypothesis .mypy_cache .ruff_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

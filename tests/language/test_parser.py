@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import shutil
+import tomllib
 from pathlib import Path
 from typing import Any
 
 import pytest
+from packaging.requirements import Requirement
+from packaging.specifiers import SpecifierSet
+from packaging.version import Version
 
 from zsris_viz.datasets.types import Expression
 from zsris_viz.errors import InvalidInputError, InvalidTypeError, UnavailableError, ZsrisWarning
@@ -51,6 +56,22 @@ def test_hand_labelled_expressions(parser: Parser) -> None:
     assert figures["head"] >= 92, figures["wrong"]
     assert figures["noun_phrase"] >= 92, figures["wrong"]
     assert figures["direction"] >= 92, figures["wrong"]
+
+
+def test_all_versions_of_spacy_give_the_same_parses(parser: Parser) -> None:
+    """spaCy 3.8.18 gave this digest; `make test-oldest` compares that of 3.8.2, the oldest that is allowed."""
+    docs = parser.nlp.pipe(row["expression"] for row in read_style(STYLE))
+    parses = [[(word.text, word.tag_, word.pos_, word.lemma_, word.dep_, word.head.i) for word in doc] for doc in docs]
+    digest = hashlib.sha256(json.dumps(parses).encode()).hexdigest()
+    assert digest == "5e3ba571aa82fc0a44617aaea0687b79300f5a967cfbfec07fdf698f8178ee9a", "if the parser was trained again, set the digest"
+
+
+def test_the_parser_takes_every_spacy_that_the_package_takes() -> None:
+    project = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text())["project"]
+    (needed,) = (need for need in map(Requirement, project["dependencies"]) if need.name == "spacy")
+    meta = json.loads((models.BUILTIN_FOLDER / "meta.json").read_text())
+    stated = {clause.operator: Version(clause.version) for clause in SpecifierSet(meta["spacy_version"])}
+    assert stated == {clause.operator: Version(clause.version) for clause in needed.specifier}
 
 
 def test_held_out_expressions_of_the_drawn_world(parser: Parser) -> None:

@@ -86,6 +86,7 @@ def build_pipeline(recipe: ParserRecipe) -> Language:
     nlp.meta["name"] = "zsris_viz_parser"
     nlp.meta["license"] = "CC BY-SA 4.0"
     nlp.meta["description"] = "Parser of English referring expressions; see card.md"
+    nlp.meta["spacy_version"] = ">=3.8.2,<3.9.0"  # the range of pyproject.toml, in which all parses are the same
     nlp.add_pipe(
         "tok2vec",
         config={
