@@ -24,8 +24,8 @@ OUTPUT = Path(os.environ.get("ZSRIS_OUTPUT", ROOT / "outputs")).resolve()
 DOCS = Path(__file__).parent
 CHAPTERS = DOCS / "chapters"
 GALLERY = DOCS / "gallery"
-# Rooms whose public names are listed in the reference, with what each is about.
-ROOMS = {
+# Subpackages whose public names are listed in the reference, with their titles.
+SUBPACKAGES = {
     "models": "Image-text models",
     "methods": "Methods",
     "datasets": "Datasets",
@@ -103,18 +103,18 @@ def write_command_reference() -> None:
 
 
 def write_python_reference() -> None:
-    """Write a page for each room with its public names; those of the package itself have a page of their own."""
-    folder = DOCS / "reference" / "rooms"
+    """Write a page for each subpackage with its public names that the package itself does not export."""
+    folder = DOCS / "reference" / "subpackages"
     folder.mkdir(exist_ok=True)
-    for room, title in ROOMS.items():
-        module = importlib.import_module(f"zsris_viz.{room}")
+    for subpackage, title in SUBPACKAGES.items():
+        module = importlib.import_module(f"zsris_viz.{subpackage}")
         documented = [
             name for name in module.__all__ if callable(getattr(module, name)) and name not in zsris_viz.__all__
         ]
-        lines = [f"# {title}", "", "```{eval-rst}", f".. currentmodule:: zsris_viz.{room}", ""]
+        lines = [f"# {title}", "", "```{eval-rst}", f".. currentmodule:: zsris_viz.{subpackage}", ""]
         lines += [".. autosummary::", "   :toctree: generated", "   :nosignatures:", ""]
         lines += [*(f"   {name}" for name in documented), "```", ""]
-        (folder / f"{room}.md").write_text("\n".join(lines), encoding="utf-8")
+        (folder / f"{subpackage}.md").write_text("\n".join(lines), encoding="utf-8")
 
 
 def write_gallery() -> None:

@@ -98,8 +98,8 @@ def floor(module: str) -> int | None:
         return None
     if inner.startswith("miniature"):
         return INNER_FLOORS.get(".".join(inner.split(".")[:2]), INNER_FLOORS["miniature"])
-    room = inner.split(".")[0]
-    return next((number for number, rooms in enumerate(FLOORS) if room in rooms), None)
+    package = inner.split(".")[0]
+    return next((number for number, packages in enumerate(FLOORS) if package in packages), None)
 
 
 def circles(edges: dict[str, set[str]]) -> list[list[str]]:
@@ -144,15 +144,15 @@ def upward(edges: dict[str, set[str]]) -> list[str]:
 
 
 def print_graph() -> None:
-    """Print the floors with their rooms, and how many imports lead from room to room."""
+    """Print the floors with their subpackages, and how many imports lead from one to another."""
     counts: dict[tuple[str, str], int] = {}
     for name, targets in graph(at_import=False).items():
         for target in targets:
-            rooms = tuple((*part.split("."), "")[1] or PACKAGE for part in (name, target))
-            if rooms[0] != rooms[1]:
-                counts[rooms[0], rooms[1]] = counts.get((rooms[0], rooms[1]), 0) + 1
-    for number, rooms in reversed(list(enumerate(FLOORS))):
-        print(f"floor {number}: {', '.join(rooms)}")
+            packages = tuple((*part.split("."), "")[1] or PACKAGE for part in (name, target))
+            if packages[0] != packages[1]:
+                counts[packages[0], packages[1]] = counts.get((packages[0], packages[1]), 0) + 1
+    for number, packages in reversed(list(enumerate(FLOORS))):
+        print(f"floor {number}: {', '.join(packages)}")
     for (here, there), count in sorted(counts.items()):
         print(f"{here} -> {there}: {count}")
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 TIERS = {
     "unit": "one function or class, in this process",
-    "integration": "several rooms together: commands, runs on folders, processes, servers, installed packages",
+    "integration": "several subpackages together: commands, runs on folders, processes, servers, installed packages",
     "model_quality": "what the built-in weights reach, and what a short training learns",
     "notebooks": "every notebook, from top to bottom with few images",
     "browser": "explorers and pages in Chromium",
