@@ -10,7 +10,8 @@ import pytest
 ROOT = Path(__file__).resolve().parent.parent
 PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("zsris_viz/miniature/weights/**/*.md")])
 # Written while the book is built.
-GENERATED = ("docs/chapters/", "docs/gallery/", "docs/reference/generated/", "docs/reference/subpackages/", "docs/_build/")
+GENERATED = ("chapters/", "gallery/", "reference/generated/", "reference/subpackages/", "_build/")
+GENERATED = tuple(f"docs/{folder}" for folder in GENERATED)
 PAGES = [page for page in PAGES if not page.relative_to(ROOT).as_posix().startswith(GENERATED)]
 LINK = re.compile(r"!?\[[^\]]*\]\(([^)\s]+)\)")
 

@@ -63,7 +63,7 @@ def test_all_versions_of_spacy_give_the_same_parses(parser: Parser) -> None:
     docs = parser.nlp.pipe(row["expression"] for row in read_style(STYLE))
     parses = [[(word.text, word.tag_, word.pos_, word.lemma_, word.dep_, word.head.i) for word in doc] for doc in docs]
     digest = hashlib.sha256(json.dumps(parses).encode()).hexdigest()
-    assert digest == "5e3ba571aa82fc0a44617aaea0687b79300f5a967cfbfec07fdf698f8178ee9a", "if the parser was trained again, set the digest"
+    assert digest.startswith("5e3ba571aa82fc0a44617aaea0687b79"), "after a training of the parser: set its digest"
 
 
 def test_the_parser_takes_every_spacy_that_the_package_takes() -> None:
