@@ -31,7 +31,7 @@ help:
 
 env: $(STAMP)
 
-# Installs again only when what is wanted has changed. CUDA's libraries come with torch from PyPI: about 5 GB, a few minutes.
+# Installs again only when what is wanted has changed. CUDA's libraries come with torch: 7.5 GB in all.
 $(STAMP): pyproject.toml constraints.txt
 	@command -v $(PYTHON) >/dev/null || { echo "$(PYTHON) not found: install Python 3.11 or newer, or say which: make PYTHON=python3.12" >&2; exit 1; }
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
