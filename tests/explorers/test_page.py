@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import io
 from typing import Any
 
 import numpy as np
 import pytest
+from jupyter_server.services.kernels.kernelmanager import AsyncMappingKernelManager
 from PIL import Image
 
 from tests.explorers.conftest import TEXT
@@ -20,7 +22,8 @@ from zsris_viz.explorers import (
     example_names,
     load_example,
 )
-from zsris_viz.explorers.page import read_upload
+from zsris_viz.explorers.early_kernel import EarlyKernelManager
+from zsris_viz.explorers.uploads import read_upload
 
 
 @pytest.fixture
@@ -183,3 +186,30 @@ def test_only_drawn_scenes_have_no_badge_under_the_miniature(vit) -> None:
         assert "its results on a photograph are meaningless" in page.explorer(0).board.badge
     finally:
         vit.name = name
+
+
+def test_a_served_page_prepares_its_first_explorer_and_shows_it_when_the_browser_listens(
+    vit, image, masks, monkeypatch
+):
+    """What the browser is then waiting for is computed already: the image does not pass the model again."""
+    monkeypatch.setattr("zsris_viz.explorers.page.in_kernel", lambda: True)
+    page = ExplorerPage(image, TEXT, vit, proposals=masks, addressed=True)
+    assert page.explorer(0) is None
+    before = vit.calls.images
+    page.bar.send_event("ready")
+    assert isinstance(page.explorer(0), LayerExplorer)
+    assert vit.calls.images == before
+    assert page.explorer(0).state.clip is vit  # closing the first one closed neither model nor scene
+
+
+def test_one_kernel_is_started_ahead_of_the_first_page(monkeypatch):
+    """After it, Voila's pool asks for no further one."""
+    manager = EarlyKernelManager()
+    manager.kernel_pools_config = {"default": {"pool_size": 1}}
+
+    async def started(self, **options):
+        return "kernel"
+
+    monkeypatch.setattr(AsyncMappingKernelManager, "start_kernel", started)
+    assert asyncio.run(manager.start_kernel()) == "kernel"
+    assert manager.kernel_pools_config["default"]["pool_size"] == 0

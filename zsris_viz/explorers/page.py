@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import io
+import contextlib
 import json
 import warnings
 from collections.abc import Callable, Mapping
@@ -10,9 +10,8 @@ from typing import Any
 from urllib.parse import parse_qsl, urlencode
 
 import ipywidgets
-from PIL import Image, UnidentifiedImageError
 
-from zsris_viz.errors import CorruptFileError, InvalidInputError, ZsrisError
+from zsris_viz.errors import InvalidInputError, ZsrisError
 from zsris_viz.explorers.attention import AttentionExplorer
 from zsris_viz.explorers.base import Explorer, message_of
 from zsris_viz.explorers.compare import CompareExplorer
@@ -22,8 +21,8 @@ from zsris_viz.explorers.layers import LayerExplorer
 from zsris_viz.explorers.methods import MethodExplorer
 from zsris_viz.explorers.page_bar import PageBar
 from zsris_viz.explorers.state import BATCH, as_model, propose, shrink
+from zsris_viz.explorers.uploads import read_upload
 from zsris_viz.images import ImageSource
-from zsris_viz.io.image_files import MAX_PIXELS
 from zsris_viz.methods.features import SceneFeatures
 from zsris_viz.models import load_clip
 from zsris_viz.models.base import ImageTextModel
@@ -119,9 +118,17 @@ class ExplorerPage(ipywidgets.VBox):
         self.example, self.truth, self.expression = name, truth, expression or text
         texts = self._scene.texts if hasattr(self, "_scene") else None
         self._scene = SceneFeatures(picture, masks, self.clip, batch_size=BATCH, texts=texts)
-        if not self._waits:
+        if self._waits:
+            run_job(Job("", self._report), lambda job: self._prepare())
+        else:
             self._fill(self.tabs.selected_index or 0)
         self._write_address()
+
+    def _prepare(self) -> None:
+        """Import and compute what the first explorer needs, before the browser asks for it."""
+        with warnings.catch_warnings(), contextlib.suppress(ZsrisError):  # they are shown when it is made
+            warnings.simplefilter("ignore")
+            EXPLORERS[0][1](self._scene, self.expression, clip=self.clip, truth=self.truth).close()
 
     def _close_explorers(self) -> None:
         for tab in range(len(EXPLORERS)):
@@ -266,29 +273,3 @@ class ExplorerPage(ipywidgets.VBox):
                     self.bar.progress = {}
 
         run_job(Job(f"preparing {what}", self._report), work)
-
-
-def read_upload(content: bytes) -> Image.Image:
-    """Return the image in the bytes of a file.
-
-    Raises:
-        CorruptFileError: They are no image that can be read.
-        InvalidInputError: The image has too many pixels.
-    """
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
-            image = Image.open(io.BytesIO(content))
-        if image.width * image.height > MAX_PIXELS:
-            raise InvalidInputError(
-                f"the image has {image.width} x {image.height} pixels; at most {MAX_PIXELS:,} are accepted. "
-                "Make it smaller."
-            )
-        image.load()
-    except Image.DecompressionBombError as error:
-        raise InvalidInputError(f"the image has too many pixels: {error}") from error
-    except UnidentifiedImageError as error:
-        raise CorruptFileError("it is no image that can be read; save it as JPEG or PNG.") from error
-    except (OSError, SyntaxError, ValueError) as error:
-        raise CorruptFileError(f"the image is damaged ({error}); save it again as JPEG or PNG.") from error
-    return image

@@ -21,6 +21,7 @@ from zsris_viz.errors import InvalidInputError, UnavailableError
 
 PAGE = Path(__file__).with_name("explore.ipynb")
 LAUNCHER = Path(__file__).with_name("voila_process.py")
+KERNELS = "zsris_viz.explorers.early_kernel.EarlyKernelManager"
 START = 180.0  # seconds for the server to answer: on a busy machine importing alone takes a minute
 STOP = 15.0  # seconds for it to shut its kernels down
 
@@ -69,6 +70,7 @@ class VoilaServer:
         log = self._folder / "voila.log"
         words = [sys.executable, "-P", str(LAUNCHER), str(page), "--no-browser"]
         words += ["--Voila.ip=127.0.0.1", f"--port={self.port}", "--Voila.port_retries=0", "--show_tracebacks=True"]
+        words += ["--preheat_kernel=True", f"--VoilaConfiguration.multi_kernel_manager_class={KERNELS}"]
         with log.open("wb") as output:
             # In a session of its own: Ctrl-C reaches only the caller, which stops the server in order. Its standard
             # input is a pipe that nobody writes to: it closes when this process ends, however it ends.
