@@ -10,6 +10,7 @@ import torch.nn.functional as F
 from torch import nn
 
 from zsris_viz.models import load_clip, products
+from zsris_viz.models.memory import peak_bytes
 from zsris_viz.models.products import FusedConvolution, OneDnnLinear, linear, use_onednn
 
 
@@ -72,3 +73,24 @@ def test_a_convolution_with_its_relu(relu: bool, grad: bool) -> None:
         found = FusedConvolution(convolution, relu=relu)(maps)
     torch.testing.assert_close(found, expected.relu() if relu else expected, rtol=1e-5, atol=1e-5)
     assert found.requires_grad is grad
+
+
+@pytest.mark.parametrize("tokens", [products.LEAST_TOKENS - 1, products.LEAST_TOKENS, 785])
+@pytest.mark.parametrize("factors", [(0.3, 4.0), (12.0, products.LARGEST_SCALE), (1.0, 60.0), (-1.0, 2.0)])
+def test_attention_of_unit_vectors_is_their_softmax(tokens: int, factors: tuple[float, float]) -> None:
+    unit = F.normalize(drawn(2, 3, tokens, 16), dim=-1)
+    values, scale = drawn(2, tokens, 3, 8, seed=1).transpose(1, 2), torch.tensor(factors).view(2, 1, 1, 1)
+    exact = unit.double()
+    expected = (scale.double() * exact @ exact.mT).softmax(dim=-1) @ values.double()
+    with torch.inference_mode():
+        found = products.unit_attention(unit, values, scale)
+    torch.testing.assert_close(found.double(), expected, rtol=0, atol=1e-5)
+    torch.testing.assert_close(products.unit_attention(unit, values, scale), found, rtol=0, atol=1e-5)  # with gradients
+
+
+def test_attention_of_unit_vectors_needs_memory_linear_in_their_number() -> None:
+    unit = F.normalize(drawn(1, 1, 4096, 16), dim=-1)
+    with torch.inference_mode():
+        products.unit_attention(unit, unit, torch.ones(1, 1, 1, 1))
+        peak = peak_bytes(lambda: products.unit_attention(unit, unit, torch.ones(1, 1, 1, 1)))
+    assert peak < 4096 * 4096  # a quarter of the matrix of similarities

@@ -9,9 +9,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from zsris_viz.methods.vit_forward import attend_to_itself, layers_of, require_vit, second_path
+from zsris_viz.methods.vit_forward import layers_of, require_vit, second_path
 from zsris_viz.models.blocks import autograd_mode
 from zsris_viz.models.layered import LayeredModel
+from zsris_viz.models.products import unit_attention
 
 
 def gem_features(
@@ -56,8 +57,8 @@ def gem_features(
         unit = F.normalize(torch.cat([value, key, query]), dim=-1)  # the three paths as one batch
         scale = scale.expand(len(value), -1, -1, -1).repeat(3, 1, 1, 1)
         for _ in range(iterations):
-            unit = F.normalize(attend_to_itself(unit, unit, scale), dim=-1)
-        mixed = attend_to_itself(unit, value.repeat(3, 1, 1, 1), scale)
+            unit = F.normalize(unit_attention(unit, unit, scale), dim=-1)
+        mixed = unit_attention(unit, value.repeat(3, 1, 1, 1), scale)
         return mixed.view(3, *value.shape).mean(dim=0)
 
     path = second_path(clip, layers, depth, attend)

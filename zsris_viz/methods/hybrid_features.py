@@ -117,13 +117,16 @@ def _fused(clip: VitClip, x: Tensor, y: Tensor, weights: Tensor, first: int, fus
     tokens = torch.cat([ones, weights.to(x.dtype)], dim=1)[..., None]
     local, context = x, y  # the hybrid streams
     with autograd_mode(False):
-        for block in clip.blocks[first:]:
+        for index in range(first, clip.num_layers):
+            block, last = clip.blocks[index], index == clip.num_layers - 1
+            cls = torch.zeros(len(x), dtype=torch.long, device=x.device) if last else None  # only CLS is read
             if fusion != "l2g":
-                local, _ = run_block(block, local + 2 * tokens * y, attention="sdpa")
+                local, _ = run_block(block, local + 2 * tokens * y, attention="sdpa", rows=cls)
             if fusion != "g2l":
-                context, _ = run_block(block, x + 2 * context, mask, attention="sdpa")
+                context, _ = run_block(block, x + 2 * context, mask, attention="sdpa", rows=cls)
+            if fusion != "g2l" and not last:
                 x, _ = run_block(block, x, attention="sdpa")
-            if fusion != "l2g":
+            if fusion != "l2g" and not last:
                 y, _ = run_block(block, y, mask, attention="sdpa")
         read = {"g2l": [local], "l2g": [context], "both": [local, context]}[fusion]
         return torch.stack([clip.project(stream[:, 0]) for stream in read]).sum(dim=0)
