@@ -56,6 +56,24 @@ def test_order_batches_and_empty_masks(image, masks):
     assert captioner.caption_regions(image, Masks.from_arrays([], size=(30, 40))) == []
 
 
+def test_progress_is_reported_after_every_few_captions_and_may_stop_them(tmp_path, image, masks, monkeypatch):
+    monkeypatch.setattr("zsris_viz.captioning.base.REPORTED", 2)
+    seen = []
+    captioner = Sizes(cache=DiskCache(tmp_path))
+
+    def stop(done, total):
+        seen.append((done, total))
+        if done:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        captioner.caption_regions(image, masks, progress=stop)
+    assert seen == [(0, 4), (2, 4)] and captioner.batches == [2]
+    captions = captioner.caption_regions(image, masks, progress=lambda done, total: seen.append((done, total)))
+    assert seen[2:] == [(0, 2)] and captioner.batches == [2, 2]  # what was finished is kept
+    assert captions == Sizes(cache=False).caption_regions(image, masks)
+
+
 def test_equal_pictures_are_described_once(image):
     captioner = Sizes(cache=False)
     assert len(set(captioner.caption_images([image, image.copy()]))) == 1 and captioner.calls == 1

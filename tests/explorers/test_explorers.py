@@ -14,11 +14,26 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 from tests.explorers.conftest import TEXT
+from zsris_viz.captioning import Captioner
 from zsris_viz.errors import InvalidInputError, UnavailableError, ZsrisWarning
 from zsris_viz.explorers import AttentionExplorer, CompareExplorer, LayerExplorer, MethodExplorer
 from zsris_viz.explorers.jobs import Cancelled, Job
 
 NAMES = ["layers", "attention", "methods", "compare"]
+
+
+class Words(Captioner):
+    """Describe every picture by its size."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__("words", **options)
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        return {}
+
+    def _generate(self, images: list[Image.Image]) -> list[str]:
+        return [f"a picture of {image.width} dots" for image in images]
 
 
 @pytest.fixture
@@ -157,6 +172,27 @@ def test_long_work_is_counted_and_can_be_cancelled(vit, image, masks, parser):
     assert [step["done"] for step in seen if step.get("text") == "crops"] == [0, 1, 2] and seen[-1] == {}
     assert {"text": "computing", "done": 0, "total": 0} in seen
     assert message(explorer) == "" and explorer.state.method == "cropping"
+
+
+def test_captions_are_counted_and_can_be_cancelled(vit, image, masks, monkeypatch):
+    """TAS asks for a caption of every proposal, which takes longest of all."""
+    monkeypatch.setattr("zsris_viz.captioning.base.REPORTED", 1)
+    explorer = MethodExplorer(image, TEXT, vit, method="cropping", proposals=masks)
+    captioner = explorer.state.scene.captioner = Words(cache=False)
+    seen: list[dict[str, Any]] = []
+
+    def follow(change: Any) -> None:
+        seen.append(change["new"])
+        if change["new"].get("text") == "captions" and change["new"]["done"] == 1 and captioner.calls == 1:
+            explorer.board.send_event("cancel")
+
+    explorer.board.observe(follow, names="progress")
+    explorer.method.value = "tas"
+    counted = [(step["done"], step["total"]) for step in seen if step.get("text") == "captions"]
+    assert counted == [(0, 3), (1, 3)] and captioner.calls == 2  # of three; the fourth mask is empty
+    assert "cancelled" in message(explorer) and explorer.method.value == "cropping"
+    explorer.method.value = "tas"
+    assert explorer.state.method == "tas" and captioner.calls > 3, message(explorer)
 
 
 def test_a_cancelled_job_ends_at_its_next_part():

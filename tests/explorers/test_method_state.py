@@ -154,3 +154,19 @@ def test_comparison(vit, image, masks, parser):
 def test_comparison_of_a_single_proposal(vit, image, masks, parser):
     state = CompareState(image, TEXT, "a bus", vit, proposals=masks.select([0]), parser=parser)
     assert state.agreement() == (True, 1.0) and not state.difference().any()
+
+
+def test_methods_get_the_settings_of_a_dataset(vit, image, masks, parser):
+    """Global-Local CLIP weighs the image 0.95, on RefCOCOg 0.85; its own cropping does not depend on it."""
+    options = {"proposals": masks, "parser": parser}
+    own = MethodState(image, TEXT, vit, **options)
+    other = MethodState(image, TEXT, vit, dataset="refcocog", **options)
+    kind = type(get_method("global-local"))
+    expected = kind.for_dataset("refcocog").predict(SceneFeatures(image, masks, vit, parser=parser), TEXT)
+    assert (
+        other.ranking.evidence["alpha"] == 0.85
+        and own.ranking.evidence["alpha"] == get_method("global-local").config.alpha
+    )
+    torch.testing.assert_close(other.ranking.scores, expected.scores)
+    compared = CompareState(image, TEXT, None, vit, other_method="cropping", dataset="refcocog", **options)
+    torch.testing.assert_close(compared.rankings[0].scores, expected.scores)

@@ -172,7 +172,7 @@ def test_an_unexpected_error_is_shown_in_the_tab(page, monkeypatch):
     def fail(*_: Any, **__: Any) -> None:
         raise ZeroDivisionError("nothing to divide")
 
-    monkeypatch.setattr("zsris_viz.explorers.method_state.get_method", fail)
+    monkeypatch.setattr("zsris_viz.explorers.method_state.class_of", fail)
     page.tabs.selected_index = 2
     assert "ZeroDivisionError: nothing to divide" in page.tabs.children[2].children[0].value
 
@@ -213,3 +213,11 @@ def test_one_kernel_is_started_ahead_of_the_first_page(monkeypatch):
     monkeypatch.setattr(AsyncMappingKernelManager, "start_kernel", started)
     assert asyncio.run(manager.start_kernel()) == "kernel"
     assert manager.kernel_pools_config["default"]["pool_size"] == 0
+
+
+def test_methods_get_the_settings_of_drawn_scenes_and_otherwise_their_own(vit, image, masks):
+    page = ExplorerPage("scene-4", None, vit)
+    page.tabs.selected_index = 3
+    assert page.explorer(3).state.dataset == "scenes" and "dataset='scenes'" in page.explorer(3).code()
+    page.show(image, expression=TEXT, proposals=masks)
+    assert page.explorer(3).state.dataset is None and "dataset" not in page.explorer(3).code()

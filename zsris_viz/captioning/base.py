@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -20,6 +20,8 @@ from zsris_viz.miniature.photographs import warn_of_photograph
 
 #: Version of the captions; it changes when the same settings give other captions, so that old entries are not used.
 VERSION = 1
+#: Number of images in a batch whose progress is reported; a computation can be cancelled after each.
+REPORTED = 8
 
 
 class Captioner(ABC):
@@ -82,6 +84,7 @@ class Captioner(ABC):
         square: str = "none",
         margin: float = 0.0,
         sigma: float = SIGMA,
+        progress: Callable[[int, int], None] | None = None,
     ) -> list[str]:
         """Return one caption for each proposal of an image.
 
@@ -92,6 +95,8 @@ class Captioner(ABC):
             square: Padding of the box; see :func:`zsris_viz.captioning.regions.region_images`.
             margin: Margin around the box; see :func:`zsris_viz.captioning.regions.region_images`.
             sigma: Standard deviation of the blur; see :func:`zsris_viz.captioning.regions.region_images`.
+            progress: Function that takes the number of finished captions and the number of those that are not in the
+                cache, after every few captions; it may raise an exception to stop. None for no reports.
 
         Returns:
             N captions; "" if the model returns no text, and for an empty mask, which the model does not process.
@@ -116,7 +121,7 @@ class Captioner(ABC):
             return region_images(picture, chosen, style, square=square, margin=margin, sigma=sigma)
 
         captions = [""] * len(held)
-        for index, caption in zip(present, self._answer(keys, draw), strict=True):
+        for index, caption in zip(present, self._answer(keys, draw, progress), strict=True):
             captions[index] = caption
         return captions
 
@@ -127,7 +132,7 @@ class Captioner(ABC):
     def _key(self, image: str, mask: str | None, shown: dict[str, Any]) -> str:
         return key_of(what="caption", version=VERSION, image=image, mask=mask, shown=shown, captioner=self.settings)
 
-    def _answer(self, keys: list[str], draw: Any) -> list[str]:
+    def _answer(self, keys: list[str], draw: Any, progress: Callable[[int, int], None] | None = None) -> list[str]:
         """Return the caption for each key, from the cache if it has it; each other caption is generated once."""
         found: dict[str, str] = {}
         for key in dict.fromkeys(keys):
@@ -135,8 +140,11 @@ class Captioner(ABC):
             if entry is not None and isinstance(entry.get("caption"), str):
                 found[key] = entry["caption"]
         missing = [key for key in dict.fromkeys(keys) if key not in found]
-        for start in range(0, len(missing), self.batch_size):
-            part = missing[start : start + self.batch_size]
+        step = self.batch_size if progress is None else min(self.batch_size, REPORTED)
+        for start in range(0, len(missing), step):
+            if progress is not None:
+                progress(start, len(missing))
+            part = missing[start : start + step]
             pictures = draw([keys.index(key) for key in part])
             self.calls += len(pictures)
             for key, caption in zip(part, self._generate(pictures), strict=True):

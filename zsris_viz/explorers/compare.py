@@ -34,6 +34,8 @@ class CompareExplorer(Explorer):
         proposals: A name for `load_proposals`, a Proposer, or masks.
         truth: (H, W) bool, the ground truth; None if it is not known.
         parser: For expressions; by default the package's own.
+        dataset: Name of the dataset whose settings the methods get (see
+            :mod:`zsris_viz.methods.dataset_settings`), such as "scenes"; None for the methods' own.
 
     Raises:
         InvalidInputError: An empty expression, an unknown name, or no proposal.
@@ -61,6 +63,7 @@ class CompareExplorer(Explorer):
         proposals: Any = "felzenszwalb",
         truth: Any = None,
         parser: Any = None,
+        dataset: str | None = None,
     ) -> None:
         state = CompareState(
             image,
@@ -72,6 +75,7 @@ class CompareExplorer(Explorer):
             proposals=proposals,
             truth=truth,
             parser=parser,
+            dataset=dataset,
         )
         names = [(name, name) for name in methods_for(state.clip)]
         sides = (state.first, state.second)
@@ -171,6 +175,7 @@ class CompareExplorer(Explorer):
             "other_expression": second.expression,
             "method": first.method,
             "other_method": second.method,
+            "dataset": self.state.dataset,
         }
 
     def masks(self) -> dict[str, Any]:

@@ -40,6 +40,8 @@ class CompareState(RankingState):
         proposals: A name for `load_proposals`, a Proposer, or masks.
         truth: (H, W) bool, the ground truth; None if it is not known.
         parser: Parser for expressions; by default the package's own.
+        dataset: Name of the dataset whose settings the methods get (see
+            :mod:`zsris_viz.methods.dataset_settings`), such as "scenes"; None for the methods' own.
 
     Attributes:
         first: The first side; change it with :meth:`set`.
@@ -59,8 +61,9 @@ class CompareState(RankingState):
         proposals: Any = "felzenszwalb",
         truth: Any = None,
         parser: Any = None,
+        dataset: str | None = None,
     ) -> None:
-        super().__init__(image, clip, proposals, truth=truth, parser=parser)
+        super().__init__(image, clip, proposals, truth=truth, parser=parser, dataset=dataset)
         self.first = self.second = Side("", "")
         self.rankings: tuple[Ranking, Ranking]
         other = Side(other_expression or expression, other_method or method)

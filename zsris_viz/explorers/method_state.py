@@ -12,7 +12,7 @@ from torch import Tensor
 
 from zsris_viz.explorers.state import BATCH, ExplorerState, Scene, check_choice, check_range, check_text, propose
 from zsris_viz.masks import Masks
-from zsris_viz.methods import get_method, list_methods
+from zsris_viz.methods import list_methods
 from zsris_viz.methods import method_class as class_of
 from zsris_viz.methods.base import Ranking
 from zsris_viz.methods.features import SceneFeatures
@@ -43,11 +43,24 @@ class RankingState(ExplorerState):
         proposals: A name for `load_proposals`, a Proposer, or masks.
         truth: See :class:`~zsris_viz.explorers.state.ExplorerState`.
         parser: See :class:`~zsris_viz.explorers.state.ExplorerState`.
+        dataset: Name of the dataset whose settings the methods get (see
+            :mod:`zsris_viz.methods.dataset_settings`), such as "scenes"; None for the methods' own.
+
+    Attributes:
+        dataset: Name of the dataset whose settings the methods get, or None.
     """
 
     def __init__(
-        self, image: Scene, clip: ImageTextModel | str, proposals: Any, *, truth: Any = None, parser: Any = None
+        self,
+        image: Scene,
+        clip: ImageTextModel | str,
+        proposals: Any,
+        *,
+        truth: Any = None,
+        parser: Any = None,
+        dataset: str | None = None,
     ) -> None:
+        self.dataset = dataset
         named = isinstance(proposals, str) and not isinstance(image, SceneFeatures)
         self.source: str = proposals if named else GIVEN
         super().__init__(image, clip, propose(image, proposals), truth=truth, parser=parser)
@@ -85,7 +98,9 @@ class RankingState(ExplorerState):
         key = (self.source, expression, method, preset)
         scene = self.scene
         if key not in self._rankings:
-            self._rankings[key] = get_method(method, preset).predict(scene, expression).rank(scene.masks)
+            kind = class_of(method)
+            chooser = kind(preset) if self.dataset is None else kind.for_dataset(self.dataset, preset)
+            self._rankings[key] = chooser.predict(scene, expression).rank(scene.masks)
         return self._rankings[key]
 
     def report_to(self, progress: Callable[[str, int, int], None] | None) -> None:
@@ -124,6 +139,7 @@ class MethodState(RankingState):
         proposals: See :class:`RankingState`.
         truth: See :class:`RankingState`.
         parser: See :class:`RankingState`.
+        dataset: See :class:`RankingState`.
 
     Attributes:
         expression: The current text; change it with :meth:`set`.
@@ -149,8 +165,9 @@ class MethodState(RankingState):
         proposals: Any = "felzenszwalb",
         truth: Any = None,
         parser: Any = None,
+        dataset: str | None = None,
     ) -> None:
-        super().__init__(image, clip, proposals, truth=truth, parser=parser)
+        super().__init__(image, clip, proposals, truth=truth, parser=parser, dataset=dataset)
         self.expression, self.method, self.preset = "", method, preset
         self.ranking: Ranking
         self.shown: frozenset[int] = frozenset()

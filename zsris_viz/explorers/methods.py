@@ -28,6 +28,8 @@ class MethodExplorer(Explorer):
         proposals: A name for `load_proposals`, a Proposer, or masks.
         truth: (H, W) bool, the ground truth; None if it is not known.
         parser: For expressions; by default the package's own.
+        dataset: Name of the dataset whose settings the methods get (see
+            :mod:`zsris_viz.methods.dataset_settings`), such as "scenes"; None for the methods' own.
 
     Raises:
         InvalidInputError: An empty expression, an unknown name, or no proposal.
@@ -53,9 +55,18 @@ class MethodExplorer(Explorer):
         proposals: Any = "felzenszwalb",
         truth: Any = None,
         parser: Any = None,
+        dataset: str | None = None,
     ) -> None:
         state = MethodState(
-            image, expression, clip, method=method, preset=preset, proposals=proposals, truth=truth, parser=parser
+            image,
+            expression,
+            clip,
+            method=method,
+            preset=preset,
+            proposals=proposals,
+            truth=truth,
+            parser=parser,
+            dataset=dataset,
         )
         self.expression = text_box(expression)
         self.method = dropdown("method", pairs(methods_for(state.clip)), method)
@@ -128,7 +139,13 @@ class MethodExplorer(Explorer):
         """See `Explorer.settings`."""
         state = self.state
         named = {} if state.source == GIVEN else {"proposals": state.source}
-        return {"expression": state.expression, "method": state.method, "preset": state.preset, **named}
+        return {
+            "expression": state.expression,
+            "method": state.method,
+            "preset": state.preset,
+            "dataset": state.dataset,
+            **named,
+        }
 
     def masks(self) -> dict[str, Any]:
         """See `Explorer.masks`."""

@@ -24,6 +24,7 @@ from zsris_viz.explorers.state import BATCH, as_model, propose, shrink
 from zsris_viz.explorers.uploads import read_upload
 from zsris_viz.images import ImageSource
 from zsris_viz.methods.features import SceneFeatures
+from zsris_viz.miniature.world.render import DRAWN
 from zsris_viz.models import load_clip
 from zsris_viz.models.base import ImageTextModel
 
@@ -141,6 +142,8 @@ class ExplorerPage(ipywidgets.VBox):
         """Make the explorer of a tab, or explain in its place why that cannot be done."""
         title, kind = EXPLORERS[tab]
         chosen = {**DEFAULTS.get(kind.name, {}), **(settings or {})}
+        if kind in (MethodExplorer, CompareExplorer) and self._scene.image.info.get("source") == DRAWN:
+            chosen["dataset"] = "scenes"
         job = Job(f"preparing {title}", self._report)
 
         def work(job: Job) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from zsris_viz.errors import ZsrisWarning
@@ -15,7 +16,8 @@ if TYPE_CHECKING:
 @once_per_scene
 def caption_regions(scene: SceneFeatures, style: str, **shown: Any) -> list[str]:
     """Return a caption for each proposal of a scene; the arguments are those of `Captioner.caption_regions`."""
-    captions = scene.load_captioner().caption_regions(scene.image, scene.masks, style, **shown)
+    reports = {} if scene.progress is None else {"progress": partial(scene.report_progress, "captions")}
+    captions = scene.load_captioner().caption_regions(scene.image, scene.masks, style, **shown, **reports)
     wordless = [index for index, text in enumerate(captions) if not text.strip() and not bool(scene.empty[index])]
     if wordless:
         warnings.warn(
