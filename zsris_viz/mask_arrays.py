@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-FLOAT_PIXELS = 2**24  # mask pixels that are held as float32 at a time: 64 MiB
+FLOAT_PIXELS = 2**22  # mask pixels that are held as float32 at a time: 16 MiB
 TILE = 64  # side in pixels of the tiles in which masks are intersected
 
 

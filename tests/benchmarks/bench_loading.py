@@ -41,10 +41,14 @@ def write(form: str, path: Path) -> None:
         torch.save(model.state_dict(), path)
     else:
         assert isinstance(model, CLIP)
+        from transformers import CLIPModel
+
         from zsris_viz.models import load_clip
 
         clip: Any = load_clip(model.state_dict(), kind="openai", device="cpu")
-        clip.model.save_pretrained(path)
+        whole = CLIPModel(clip.model.config)
+        whole.load_state_dict(clip.model.state_dict())
+        whole.save_pretrained(path)
 
 
 def load(path: Path) -> None:

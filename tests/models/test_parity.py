@@ -14,6 +14,7 @@ TEXTS = ["the left cat", "a red cup behind the second car from the right", "Donâ
 @pytest.mark.parametrize("name", FULL_SIZES)
 def test_features_are_the_libraries(name):
     import open_clip
+    from transformers import CLIPModel
 
     model = openai_model(7, **FULL_SIZES[name])
     clip = load_clip(model.state_dict(), kind="openai", device="cpu")
@@ -22,7 +23,8 @@ def test_features_are_the_libraries(name):
     with torch.no_grad():
         references = [(model.encode_image(pixels), model.encode_text(ids))]
         if clip.kind == "vit":
-            hf = clip.model
+            hf = CLIPModel(clip.model.config).eval()
+            hf.load_state_dict(clip.model.state_dict())
             references.append((hf.get_image_features(pixels).pooler_output, hf.get_text_features(ids).pooler_output))
     for image_reference, text_reference in references:
         torch.testing.assert_close(clip.embed_images(pixels), image_reference, atol=1e-5, rtol=1e-5)

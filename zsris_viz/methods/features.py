@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 PreprocessLike = str | Preprocess | None
 #: Number of values in the widest activation of a batch on a CPU; larger batches are no faster.
-CPU_ACTIVATIONS = 5_000_000
+CPU_ACTIVATIONS = 2_500_000
 
 
 class SceneFeatures:
@@ -320,7 +320,7 @@ class SceneFeatures:
 
 
 def _largest_batch(clip: ImageTextModel) -> int:
-    """Return the largest useful batch: on a CPU, the number of images whose widest activations take 20 MB."""
+    """Return the largest useful batch: on a CPU, the number of images whose widest activations take 10 MB."""
     if clip.device.type != "cpu" or not isinstance(clip, LayeredModel):
         return sys.maxsize
     return max(1, CPU_ACTIVATIONS // ((1 + math.prod(clip.grid)) * 4 * clip.width))

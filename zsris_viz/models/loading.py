@@ -29,7 +29,7 @@ from zsris_viz.models.devices import compute_dtype, resolve_device, resolve_dtyp
 from zsris_viz.models.huggingface import model_type, read_model
 from zsris_viz.models.open_clip_hub import PREFIX as OPEN_CLIP
 from zsris_viz.models.open_clip_hub import load_open_clip
-from zsris_viz.models.openai_layout import build_clip_model, is_openai_layout, read_shape
+from zsris_viz.models.openai_layout import is_openai_layout, read_shape
 from zsris_viz.models.preprocessing import Preprocess, get_preprocess
 from zsris_viz.models.products import use_onednn
 from zsris_viz.models.resnet import ResNetClip
@@ -38,7 +38,7 @@ from zsris_viz.models.siglip import CLASSES as SIGLIP_CLASSES
 from zsris_viz.models.siglip import load_siglip
 from zsris_viz.models.tokenizer import OPENAI_VOCABULARY, ClipTokenizer
 from zsris_viz.models.vit import VitClip
-from zsris_viz.models.vit_modules import read_vit_folder
+from zsris_viz.models.vit_modules import build_vit_model, read_vit_folder
 
 StateDictKind = Literal["openai", "open_clip"]
 MINIATURES = {"miniature": "clip", "miniature-rn": "clip-rn"}
@@ -252,7 +252,7 @@ def _from_state_dict(
             f"the tensors of {title} do not tell which activation their model has. Give it: kind='openai' for "
             "QuickGELU (OpenAI's models), kind='open_clip' for GELU (LAION's and most others)."
         )
-    build = build_clip_model if read_shape(state).kind == "vit" else build_rn_model
+    build = build_vit_model if read_shape(state).kind == "vit" else build_rn_model
     model = build(state, _ACTIVATIONS[kind], dtype, copy=copy)
     check_finite(model, title)
     return model

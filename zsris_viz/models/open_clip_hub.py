@@ -17,11 +17,12 @@ from zsris_viz.models.base import ImageTextModel, Texts, check_batch_size
 from zsris_viz.models.blocks import autograd_mode
 from zsris_viz.models.checkpoints import check_finite
 from zsris_viz.models.devices import compute_dtype, resolve_device, resolve_dtype
-from zsris_viz.models.openai_layout import build_clip_model, is_openai_layout, read_shape
+from zsris_viz.models.openai_layout import is_openai_layout, read_shape
 from zsris_viz.models.preprocessing import CLIP_MEAN, CLIP_STD, Preprocess, get_preprocess
 from zsris_viz.models.products import use_onednn
 from zsris_viz.models.tokenizer import OPENAI_VOCABULARY, ClipTokenizer
 from zsris_viz.models.vit import VitClip
+from zsris_viz.models.vit_modules import VitModel, build_vit_model
 
 PREFIX = "open_clip:"
 _SCHEMES = ("local-dir:", "hf-hub:")
@@ -148,7 +149,7 @@ def load_open_clip(
         "dtype": kept,
         "compute_dtype": computing,
     }
-    layered = _as_clip_model(model, kept)
+    layered = _as_vit_model(model, kept)
     if layered is not None:
         words = ClipTokenizer.openai(context_length=layered.config.text_config.max_position_embeddings)
         layered = use_onednn(layered.to(computing).to(where).eval().requires_grad_(False))
@@ -193,8 +194,8 @@ def _embed_dim(model: Any, size: int) -> int:
         return int(model.encode_image(torch.zeros(1, 3, size, size)).shape[-1])
 
 
-def _as_clip_model(model: Any, dtype: torch.dtype) -> Any | None:
-    """Return the same model as a `CLIPModel` of transformers, or None if its towers are of another kind."""
+def _as_vit_model(model: Any, dtype: torch.dtype) -> VitModel | None:
+    """Return the same model as a `VitModel`, or None if its towers are of another kind."""
     from open_clip.transformer import QuickGELU, TextTransformer, VisionTransformer
 
     visual, text = model.visual, getattr(model, "text", model)
@@ -225,7 +226,7 @@ def _as_clip_model(model: Any, dtype: torch.dtype) -> Any | None:
         vision_heads=visual.transformer.resblocks[0].attn.num_heads,
         text_heads=text.transformer.resblocks[0].attn.num_heads,
     )
-    return build_clip_model(state, "gelu" if nn.GELU in activations else "quick_gelu", dtype, copy=False, shape=shape)
+    return build_vit_model(state, "gelu" if nn.GELU in activations else "quick_gelu", dtype, copy=False, shape=shape)
 
 
 def _is_plain_block(block: nn.Module) -> bool:

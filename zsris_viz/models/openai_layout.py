@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from zsris_viz.errors import CorruptFileError, InvalidInputError
+from zsris_viz.errors import CorruptFileError
 
 _BLOCK = {
     "ln_1": "layer_norm1",
@@ -196,49 +196,6 @@ def text_config(shape: Shape, activation: str) -> dict[str, Any]:
         "eos_token_id": shape.vocab_size - 1,
         "pad_token_id": 0,
     }
-
-
-def build_clip_model(
-    state: Mapping[str, Tensor], activation: str, dtype: torch.dtype, *, copy: bool, shape: Shape | None = None
-) -> Any:
-    """Return a transformers `CLIPModel` with the weights of a ViT in OpenAI's layout, on the CPU.
-
-    Args:
-        state: The tensors.
-        activation: Name of the activation function.
-        dtype: Number format of the weights.
-        copy: Whether to copy the tensors, so that the model shares no memory with `state`.
-        shape: The model's sizes, needed if heads do not have 64 channels; by default the result of `read_shape`.
-
-    Raises:
-        CorruptFileError: If tensors are missing, superfluous or of the wrong shape.
-        InvalidInputError: If a width is not divisible by its number of heads.
-    """
-    from transformers import CLIPConfig, CLIPModel
-
-    shape = shape or read_shape(state)
-    if shape.vision_width % shape.vision_heads or shape.text_width % shape.text_heads:
-        raise InvalidInputError(
-            f"widths of {shape.vision_width} and {shape.text_width} do not divide into OpenAI's heads of 64; give the "
-            "model as a Hugging Face folder."
-        )
-    vision = {
-        "hidden_size": shape.vision_width,
-        "intermediate_size": shape.vision_mlp,
-        "projection_dim": shape.embed_dim,
-        "num_hidden_layers": shape.vision_layers[0],
-        "num_attention_heads": shape.vision_heads,
-        "image_size": shape.image_size,
-        "patch_size": shape.patch_size,
-        "hidden_act": activation,
-    }
-    config = CLIPConfig(
-        text_config=text_config(shape, activation), vision_config=vision, projection_dim=shape.embed_dim
-    )
-    with torch.device("meta"):  # the weights are assigned below and need no initialisation
-        model = CLIPModel(config)
-    assign_weights(model, to_transformers(state), dtype, copy=copy)
-    return model
 
 
 def assign_weights(

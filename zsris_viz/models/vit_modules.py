@@ -1,11 +1,13 @@
-"""The modules of a ViT CLIP in the layout of transformers' `CLIPModel`, for folders with a file of safetensors.
+"""The modules of a ViT CLIP in the layout of transformers' `CLIPModel`, for checkpoints in OpenAI's layout and folders.
 
 They hold the weights under the same names, and the towers run them block by block. Importing transformers' own modules
-takes longer than everything else that `zsris segment` does, because they import its training and serving code as well.
+takes longer than everything else that `zsris segment` does, and 240 MB, because they import its training and serving
+code as well.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +15,9 @@ import torch
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
-from zsris_viz.errors import ZsrisError
+from zsris_viz.errors import InvalidInputError, ZsrisError
 from zsris_viz.models.checkpoints import check_finite, read_state_dict
-from zsris_viz.models.openai_layout import assign_weights
+from zsris_viz.models.openai_layout import Shape, assign_weights, read_shape, text_config, to_transformers
 
 WEIGHTS = "model.safetensors"
 
@@ -142,6 +144,53 @@ class _NoRandomNumbers(TorchFunctionMode):
         return func(*args, **named)
 
 
+def build_vit_model(
+    state: Mapping[str, Tensor], activation: str, dtype: torch.dtype, *, copy: bool, shape: Shape | None = None
+) -> VitModel:
+    """Return a model with the weights of a ViT in OpenAI's layout, on the CPU.
+
+    Args:
+        state: The tensors.
+        activation: Name of the activation function, one of `ACTIVATIONS`.
+        dtype: Number format of the weights.
+        copy: Whether to copy the tensors, so that the model shares no memory with `state`.
+        shape: The model's sizes, needed if heads do not have 64 channels; by default the result of `read_shape`.
+
+    Raises:
+        CorruptFileError: If tensors are missing, superfluous or of the wrong shape.
+        InvalidInputError: If a width is not divisible by its number of heads.
+    """
+    from transformers import CLIPConfig
+
+    shape = shape or read_shape(state)
+    if shape.vision_width % shape.vision_heads or shape.text_width % shape.text_heads:
+        raise InvalidInputError(
+            f"widths of {shape.vision_width} and {shape.text_width} do not divide into OpenAI's heads of 64; give the "
+            "model as a Hugging Face folder."
+        )
+    vision = {
+        "hidden_size": shape.vision_width,
+        "intermediate_size": shape.vision_mlp,
+        "projection_dim": shape.embed_dim,
+        "num_hidden_layers": shape.vision_layers[0],
+        "num_attention_heads": shape.vision_heads,
+        "image_size": shape.image_size,
+        "patch_size": shape.patch_size,
+        "hidden_act": activation,
+    }
+    config = CLIPConfig(
+        text_config=text_config(shape, activation), vision_config=vision, projection_dim=shape.embed_dim
+    )
+    return _filled(config, to_transformers(state), dtype, copy=copy)
+
+
+def _filled(config: Any, weights: Iterable[tuple[str, Tensor]], dtype: torch.dtype, *, copy: bool) -> VitModel:
+    with torch.device("meta"), _NoRandomNumbers():  # the weights are assigned below
+        model = VitModel(config)
+    assign_weights(model, weights, dtype, copy=copy)
+    return model
+
+
 def read_vit_folder(folder: Path, dtype: torch.dtype) -> VitModel | None:
     """Return the model of a folder, on the CPU.
 
@@ -169,9 +218,7 @@ def read_vit_folder(folder: Path, dtype: torch.dtype) -> VitModel | None:
             for name, value in read_state_dict(folder / WEIGHTS).items()
             if not name.endswith("position_ids")  # numbers from 0 on, in files of older versions
         }
-        with torch.device("meta"), _NoRandomNumbers():  # the weights are assigned below
-            model = VitModel(config)
-        assign_weights(model, state.items(), dtype, copy=False)
+        model = _filled(config, state.items(), dtype, copy=False)
     except (ZsrisError, OSError, ValueError, TypeError, ArithmeticError, AttributeError):
         return None
     check_finite(model, str(folder))
