@@ -10,6 +10,7 @@ from tests.evaluation.small_world import SmallWorld, run
 from zsris_viz import load_dataset
 from zsris_viz.errors import InvalidInputError
 from zsris_viz.evaluation import find_example, find_examples, mask_iou, masks_of_example
+from zsris_viz.figures import Choices, show_choices
 from zsris_viz.proposals import load_proposals
 
 DATA = load_dataset("scenes", "train", limit=6)
@@ -86,6 +87,9 @@ def test_masks_have_the_iou_of_their_rows() -> None:
         mask = masks[row.method]
         shown = np.zeros_like(example.reference.mask) if mask is None else mask.numpy()
         assert mask_iou(shown, example.reference.mask) == pytest.approx(row.iou, abs=1e-12)
+    fig = show_choices([Choices(example.sample.image, "", example.reference.mask, masks)])
+    printed = [axis.get_title(loc="left") + axis.get_title() for axis in fig.axes[1:]]
+    assert printed == [f"{row.method}\nIoU {row.iou:.2f}" for row in rows.itertuples()]
 
 
 def test_a_mask_that_was_not_measured_is_refused() -> None:

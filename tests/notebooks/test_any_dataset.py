@@ -27,15 +27,15 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.mark.timeout(900)
 def test_evaluation_on_a_benchmark(root: Path, tmp_path: Path) -> None:
     given = {
-        "dataset": "refcoco", "data_root": str(root), "splits": ["val"], "limit": 2, "clip_rn": "",
-        "methods": ["cropping", "global-local"], "max_masks": 8, "engine": "dask://local:2",
+        "dataset": "refcoco", "data_root": str(root), "limit": 2, "real_limit": 1, "other_splits": [],
+        "methods": ["cropping", "global-local"], "engine": "dask://local:2",
     }  # fmt: skip
     report = reproduce(["09"], notebooks=NOTEBOOKS, output=tmp_path, parameters=given, timeout=800)
     assert report.ok, report.results[0].failure
     page = (tmp_path / "notebooks/09_evaluation.html").read_text()
-    assert "watch the workers at http://127.0.0.1:" in page and "the same rows as in this process" in page
+    assert "Dask (http://127.0.0.1:" in page and "made the same rows" in page
     table = pd.read_csv(tmp_path / "tables/evaluation-methods.csv")
-    assert set(table["method"]) == {"Cropping (ViT)", "Global-Local CLIP (ViT)", "chance", "upper bound"}
+    assert set(table["method"]) == {"Cropping", "Global-Local CLIP", "chance", "upper bound"}
     expected = sum(len(list(load_dataset("scenes", "val")[index].pairs())) for index in range(2))
     assert set(table["n"]) == {expected}
 

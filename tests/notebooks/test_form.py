@@ -21,6 +21,7 @@ REWRITTEN: tuple[str, ...] = (
     "06_context_tokens",
     "07_copatch",
     "08_risclip",
+    "09_evaluation",
     "12_hybridgl_and_beyond",
 )
 PATHS = [NOTEBOOKS / f"{name}.ipynb" for name in REWRITTEN]
