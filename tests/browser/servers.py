@@ -25,7 +25,7 @@ SETTINGS = {
     "notebook-extension/tracker": {"windowingMode": "none"},
 }
 RUN = 1200  # seconds for a whole notebook, on a busy machine
-START = 300  # seconds that a server may take to answer, on a busy machine
+START = 180  # seconds that a server may take to answer, on a busy machine
 
 
 def environment(folder: Path) -> dict[str, str]:

@@ -17,6 +17,7 @@ from typing import Any
 
 import nbformat
 import numpy as np
+import psutil
 import pytest
 from PIL import Image
 
@@ -117,8 +118,9 @@ def test_further_clicks_step_through_nested_masks(tmp_path: Path, artefacts: Pat
         box = frame.bounding_box()
 
         def clicked(x: float, y: float) -> list[str]:
+            before = drawn(explorer)
             frame.click(position={"x": x * box["width"], "y": y * box["height"]})
-            page.wait_for_timeout(300)
+            waits(explorer, lambda: drawn(explorer) > before)
             pressed = "rows => rows.filter(row => row.ariaPressed === 'true').map(row => row.dataset.mask)"
             return list(rows.evaluate_all(pressed))
 
@@ -131,12 +133,15 @@ def test_further_clicks_step_through_nested_masks(tmp_path: Path, artefacts: Pat
 
 def test_page_of_explorers(tmp_path: Path, artefacts: Path) -> None:
     """Every tab answers, what can be taken away comes, other images are taken, and Ctrl-C leaves nothing behind."""
+    sent: list[Any] = []  # messages of the page to the kernel
     with explore(tmp_path) as (address, process, log), browser_page(artefacts / "failed.png") as page:
+        page.on("websocket", lambda socket: socket.on("framesent", lambda message: sent.append(message)))
         page.goto(address.split("?")[0])
         assert page.locator(".zsris-board").count() == 0 and "token" in page.content().lower()  # not without the token
         page.goto(address, wait_until="commit")
         layers = page.locator(".zsris-layers")
         layers.locator(".zsris-frame canvas").first.wait_for(state="attached")
+        assert len(kernels(process)) == 1  # the one that was started ahead of the page
         layers_answer(layers)
         pins_are_compared(layers)
         page.screenshot(path=artefacts / "layers.png", full_page=True)
@@ -152,7 +157,7 @@ def test_page_of_explorers(tmp_path: Path, artefacts: Path) -> None:
         attention = page.locator(".zsris-attention")
         attention.locator(".zsris-frame canvas").first.wait_for(state="attached")
         assert attention.locator("input[type=text]").first.input_value() == "the lamp on the left"  # shared
-        hovering_needs_no_kernel(attention)
+        hovering_needs_no_kernel(attention, sent)
         attention.locator('th [data-token="1"]').click()
         attention.locator(".zsris-note", has_text="Without the hidden tokens").wait_for()
         page.screenshot(path=artefacts / "attention.png", full_page=True)
@@ -180,8 +185,7 @@ def test_page_of_explorers(tmp_path: Path, artefacts: Path) -> None:
         page.reload()
         page.locator(".zsris-compare .zsris-frame").first.wait_for()  # the address brings tab and example back
         page.set_viewport_size({"width": 360, "height": 740})
-        page.wait_for_timeout(500)
-        assert page.evaluate("document.querySelector('.zsris-compare').scrollWidth <= window.innerWidth")
+        page.wait_for_function("document.querySelector('.zsris-compare').scrollWidth <= window.innerWidth")
         page.screenshot(path=artefacts / "phone.png", full_page=True)
         no_error(page)
     assert process.returncode == 0 and "stopping" in log.read_text()
@@ -213,17 +217,20 @@ def pins_are_compared(explorer: Any) -> None:
     assert "cosine similarity" in explorer.locator(".zsris-large .zsris-bar").last.inner_text()
 
 
-def hovering_needs_no_kernel(explorer: Any) -> None:
-    """The mouse over a patch and over a token; keys do the same."""
+def hovering_needs_no_kernel(explorer: Any, sent: list[Any]) -> None:
+    """The mouse over a patch and over a token sends no message; keys do the same."""
     frame = explorer.locator(".zsris-frame[role=application]").last
     frame.scroll_into_view_if_needed()
     box, seen = frame.bounding_box(), set()
+    settles(explorer, lambda: len(sent))
+    messages = len(sent)
     for place in (0.2, 0.5, 0.8):
+        before = drawn(explorer)
         explorer.page.mouse.move(box["x"] + place * box["width"], box["y"] + place * box["height"])
-        explorer.page.wait_for_timeout(200)
+        waits(explorer, lambda before=before: drawn(explorer) > before)
         title = explorer.locator("figcaption", has_text="attention from patch")
         seen.add((title.inner_text(), canvas(explorer)))
-    assert len(seen) == 3
+    assert len(seen) == 3 and len(sent) == messages
     frame.press("ArrowRight")
     token = explorer.locator('th [data-token="2"]')
     token.hover()
@@ -261,6 +268,7 @@ def photographs_are_taken(page: Any, folder: Path, artefacts: Path) -> None:
     page.locator(".zsris-status", has_text="4000 x 3000 pixels, made smaller: 1024 x 768").wait_for()
     page.locator(".zsris-badge:visible").first.wait_for()  # the miniature on a photograph
     page.screenshot(path=artefacts / "photograph.png", full_page=True)
+    captions_are_cancelled(page, artefacts)
     (folder / "words.txt").write_text("no image")
     page.set_input_files("input[type=file]", folder / "words.txt")
     page.locator(".zsris-status", has_text="no image that can be read").wait_for()
@@ -278,6 +286,21 @@ def photographs_are_taken(page: Any, folder: Path, artefacts: Path) -> None:
     page.get_by_text("examples", exact=True).click()
     page.locator('[data-example="scene-7"]').click()
     page.wait_for_function("location.hash.includes('scene-7')")
+
+
+def captions_are_cancelled(page: Any, artefacts: Path) -> None:
+    """TAS captions every region; the count moves, and what was shown before stays after "cancel"."""
+    page.get_by_role("tab", name="Methods").click()
+    methods = page.locator(".zsris-methods")
+    methods.locator("tr[data-mask]").first.wait_for()
+    methods.locator(".zsris-progress").wait_for(state="hidden")
+    methods.get_by_label("method", exact=True).select_option("tas")
+    methods.locator(".zsris-progress", has_text="captions").wait_for()
+    methods.screenshot(path=artefacts / "captions.png")
+    methods.get_by_role("button", name="cancel").click()
+    methods.locator(".zsris-message", has_text="was cancelled").wait_for()
+    assert methods.get_by_label("method", exact=True).input_value() != "tas"
+    methods.locator(".zsris-note", has_text="Choice: mask").wait_for()
 
 
 def copied_code(explorer: Any) -> str:
@@ -308,6 +331,26 @@ def type_into(explorer: Any, place: int, text: str, message: str | None = None) 
         explorer.locator(".zsris-message", has_text=message).wait_for()
     else:
         waits(explorer, lambda: canvas(explorer) != before and not explorer.locator(".zsris-message").inner_text())
+
+
+def drawn(explorer: Any) -> int:
+    """How many frames the explorer's board has drawn."""
+    return int(explorer.locator(".zsris-board").get_attribute("data-frames") or 0)
+
+
+def kernels(process: Any) -> list[Any]:
+    """The kernels below a process of `zsris explore`."""
+    children = psutil.Process(process.pid).children(recursive=True)
+    return [child for child in children if "ipykernel_launcher" in child.cmdline()]
+
+
+def settles(explorer: Any, value: Callable[[], int], seconds: float = 0.5) -> None:
+    """Wait until a value has not changed for a while."""
+    while True:
+        before = value()
+        explorer.page.wait_for_timeout(1000 * seconds)
+        if value() == before:
+            return
 
 
 def waits(explorer: Any, holds: Callable[[], bool], seconds: float = 60) -> None:

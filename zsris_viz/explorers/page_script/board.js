@@ -117,6 +117,7 @@ class Board {
       const picture = new Image();
       picture.onload = () => {
         this.picture = picture;
+        this.greys = {};
         this.grey = this.greyAt(...this.canvasSize());
         this.refresh();
       };
@@ -153,12 +154,15 @@ class Board {
   /** The image in grey, one byte for each pixel. */
   greyAt(width, height) {
     if (!this.picture) return null;
+    const held = this.greys[`${width}x${height}`];
+    if (held) return held;
     const canvas = make("canvas", { width, height });
     const context = canvas.getContext("2d", { willReadFrequently: true });
     context.drawImage(this.picture, 0, 0, width, height);
     const { data } = context.getImageData(0, 0, width, height);
     const grey = new Uint8Array(width * height);
     for (let i = 0; i < grey.length; i++) grey[i] = 0.299 * data[4 * i] + 0.587 * data[4 * i + 1] + 0.114 * data[4 * i + 2];
+    this.greys[`${width}x${height}`] = grey;
     return grey;
   }
 

@@ -1,5 +1,7 @@
 // Maps and colours: what Python sends as bytes becomes pixels here, so that nothing waits for the kernel.
 
+const MOST_DECODED = 512; // maps whose values are kept as numbers, the oldest are dropped first
+
 const bytesOf = (view) => new Uint8Array(view.buffer, view.byteOffset, view.byteLength);
 
 /** Float32 values from bytes that need not lie on a multiple of four. */
@@ -13,6 +15,7 @@ class MapStore {
   constructor(sent, axes) {
     this.axes = axes;
     this.named = {};
+    this.decoded = new Map();
     for (const [name, maps] of Object.entries(sent)) {
       this.named[name] = { ...maps, values: bytesOf(maps.values), low: floatsOf(maps.low), high: floatsOf(maps.high) };
     }
@@ -27,13 +30,18 @@ class MapStore {
       if (!(value >= 0 && value < maps.shape[position])) return null;
       place = place * maps.shape[position] + value;
     }
+    const key = `${name}/${place}/${own}`;
+    if (this.decoded.has(key)) return this.decoded.get(key);
     const [rows, columns] = maps.shape.slice(-2);
     const [low, high] = [maps.low[place], maps.high[place]];
     const values = new Float32Array(rows * columns);
     const first = place * values.length;
     for (let i = 0; i < values.length; i++) values[i] = low + (maps.values[first + i] / 255) * (high - low);
     const limits = own || !maps.limits ? [low, high] : maps.limits;
-    return { values, rows, columns, limits, unit: maps.unit, diverging: maps.diverging, key: `${name}/${place}/${own}` };
+    const map = { values, rows, columns, limits, unit: maps.unit, diverging: maps.diverging, key };
+    if (this.decoded.size >= MOST_DECODED) this.decoded.delete(this.decoded.keys().next().value);
+    this.decoded.set(key, map);
+    return map;
   }
 
   /** The difference of two maps, symmetric around zero. */
