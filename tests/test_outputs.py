@@ -67,6 +67,13 @@ def test_provenance(tmp_path: Path) -> None:
     assert set(provenance) >= {"commit", "versions", "made"}
 
 
+def test_a_table_without_shown_rows_is_written_and_not_displayed(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    Outputs(tmp_path, "00_a").show(pd.DataFrame({"a": [1, 2]}), "one", rows=0)
+    assert (tmp_path / "tables/one.csv").read_text().split() == ["a", "1", "2"] and not capsys.readouterr().out
+
+
 def test_table_keeps_an_index_that_means_something(tmp_path: Path) -> None:
     out = Outputs(tmp_path, "00_a")
     frame = pd.DataFrame({"method": ["a", "b"], "miou": [1 / 3, 2]})

@@ -91,7 +91,8 @@ class Outputs:
             model: Model of this output in place of the notebook's; "" where no model is behind it, as in a diagram.
             data: Data of this output in place of the notebook's; "" where there are none.
             digits: Number of decimals of a table in the notebook; its file has six significant digits.
-            rows: Number of rows of a table that the notebook shows; None for all. Its file has all.
+            rows: Number of rows of a table that the notebook shows; None for all, 0 to write the files alone. The files
+                have all.
             **extra: Further plain values for the provenance.
 
         Raises:
@@ -102,6 +103,8 @@ class Outputs:
 
         if hasattr(thing, "to_frame") or hasattr(thing, "to_csv"):
             self.table(thing, name, title=title, model=model, data=data, **extra)
+            if rows == 0:
+                return
             shown = thing if rows is None else thing.head(rows)
             caption = title if len(shown) == len(thing) else f"{title or name} (the first {rows} of {len(thing)} rows)"
             display(readable_table(shown, digits=digits, caption=caption))

@@ -22,6 +22,8 @@ REWRITTEN: tuple[str, ...] = (
     "07_copatch",
     "08_risclip",
     "09_evaluation",
+    "10_ablations",
+    "11_paper_figures",
     "12_hybridgl_and_beyond",
 )
 PATHS = [NOTEBOOKS / f"{name}.ipynb" for name in REWRITTEN]

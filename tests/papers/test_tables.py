@@ -287,7 +287,7 @@ def test_rows_can_be_kept(tmp_path: Path) -> None:
 def test_as_it_is_printed() -> None:
     table = PaperTable("t", "T", LINES[:1], "global-local", "1", columns=(VAL, ("refcocog", "val", "umd")))
     wide = wide_table(comparison_table(Small(), table, resamples=10), ("mIoU", "oIoU"))
-    assert list(wide) == ["metric", "line", "RefCOCO val", "RefCOCOg val(U)"]
+    assert list(wide) == ["metric", "line", "RefCOCO val", "RefCOCOg val(U)", "n"] and set(wide["n"]) == {"78"}
     assert wide["metric"].tolist() == ["mIoU", "oIoU"] and wide.loc[1, "RefCOCO val"].endswith(" (22.73)")
     assert wide.loc[0, "RefCOCOg val(U)"] == "– (31.88)"
     assert column_title("phrasecut", "test", "") == "PhraseCut test"

@@ -121,15 +121,15 @@ def test_missing_folder_says_what_to_do(world: World) -> None:
         find_notebooks(world.root)
 
 
-def test_older_ids_stay(world: World) -> None:
+def test_ids_are_unique_and_a_figure_has_no_other_name(world: World) -> None:
     world.notebook("00_a", [])
-    world.entry("00_a", id="gl-table1", aliases=["table-1"], outputs=["figures/x"])
-    world.entry("00_a", id="other", outputs=["figures/y"])
-    entries = load_entries(world.notebooks)
-    assert [e.id for e in select(entries, ["table-1"])] == ["gl-table1"]
-    world.entries[1]["aliases"] = ["gl-table1"]
-    world.write()
+    world.entry("00_a", id="gl-table1", outputs=["figures/x"])
+    world.entry("00_a", id="gl-table1", outputs=["figures/y"])
     with pytest.raises(InvalidInputError, match="id 'gl-table1'"):
+        load_entries(world.notebooks)
+    world.entries[1] |= {"id": "tas-table1", "aliases": ["table-1"]}
+    world.write()
+    with pytest.raises(InvalidInputError, match="aliases"):
         load_entries(world.notebooks)
 
 

@@ -60,6 +60,15 @@ def test_the_built_in_world_needs_nothing(tables: World) -> None:
     assert found.memory_gb == 0 and "CPU" in found.memory_note
 
 
+def test_only_the_drawn_columns_that_are_measured_count(world: World) -> None:
+    world.notebook(
+        "11_paper_figures", [], PARAMETERS.replace("only = []", 'columns = ["refcoco val"]  # drawn\nonly = []')
+    )
+    world.entry("11_paper_figures", id="gl-table1", outputs=["tables/gl-table1"])
+    assert need(world, "gl-table1").images == 2 and need(world, "gl-table1", columns=[]).images == 16
+    assert (need(world, "gl-table1", **REAL).images or 0) > 1_000
+
+
 def test_only_what_the_rows_ask_for(tables: World) -> None:
     assert names(need(tables, "gl-table2")) == ["miniature"]  # ground-truth masks, ViT alone
     assert set(names(need(tables, "tas-table1"))) == {"miniature", "miniature-rn", "sam", "felzenszwalb"}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from zsris_viz.errors import InvalidInputError
 from zsris_viz.figures.diagrams import Box, Pipeline
+from zsris_viz.figures.study_pipelines import STUDIES
 
 PIPELINES: dict[str, Pipeline] = {
     "task": Pipeline(
@@ -341,7 +342,7 @@ def get_pipeline(name: str) -> Pipeline:
     """Return the pipeline diagram of a method or of the task.
 
     Args:
-        name: "task", or the name of a method that has a diagram.
+        name: "task", "evaluation", the name of a method that has a diagram, or a key of `STUDIES`.
 
     Returns:
         The pipeline, to be drawn by :func:`zsris_viz.figures.diagrams.show_pipeline`.
@@ -349,6 +350,7 @@ def get_pipeline(name: str) -> Pipeline:
     Raises:
         InvalidInputError: There is no diagram of that name.
     """
-    if name not in PIPELINES:
-        raise InvalidInputError(f"there is no pipeline diagram {name!r}; there are {', '.join(PIPELINES)}.")
-    return PIPELINES[name]
+    known = PIPELINES | STUDIES
+    if name not in known:
+        raise InvalidInputError(f"there is no pipeline diagram {name!r}; there are {', '.join(known)}.")
+    return known[name]

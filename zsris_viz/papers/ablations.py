@@ -37,6 +37,7 @@ def sweep(
     varied: str,
     *,
     tower: str = "vit",
+    usual: str = "",
     remark: str = "",
 ) -> PaperTable:
     """Return a table in which one setting is varied, with ground-truth masks.
@@ -49,13 +50,15 @@ def sweep(
         column: Dataset, split and splitting scheme.
         varied: Name of the setting whose values are the labels.
         tower: Role of the tower.
+        usual: Label of the setting that the method derives from the model, see `PaperTable`.
         remark: Remark on the published numbers.
     """
     lines = (
         TableRow(label, method, settings=given, tower=tower, proposals="ground-truth")
         for label, given in settings.items()
     )
-    return with_baselines(PaperTable(id, title, tuple(lines), columns=(column,), varied=varied, remark=remark))
+    table = PaperTable(id, title, tuple(lines), columns=(column,), varied=varied, usual=usual, remark=remark)
+    return with_baselines(table)
 
 
 def sweeps(layers: int) -> dict[str, PaperTable]:
@@ -93,24 +96,26 @@ def sweeps(layers: int) -> dict[str, PaperTable]:
             {str(count): {"masked_blocks": count} for count in last_blocks},
             LONG,
             "masked blocks",
+            usual="3",
         ),
         sweep(
             "copatch-exit",
             "Where the patch path leaves the tower, negated or not",
             "copatch",
             {
-                f"{layer}{'' if negate else ', as it is'}": {"patches": {"layer": layer, "negate": negate}}
+                f"{layer}, {'negated' if negate else 'as it is'}": {"patches": {"layer": layer, "negate": negate}}
                 for layer, negate in exits
             },
             SHORT,
             "layer",
             tower=B16,
+            usual=f"{3 * layers // 4}, negated",
         ),
         sweep(
             "copatch-delta",
             "Where the threshold of the clusters starts",
             "copatch",
-            {f"{delta:g}": {"clusters": {"delta": delta}} for delta in (0.1, 0.2, 0.3, 0.4, 0.5)},
+            {f"{delta:g}": {"clusters": {"delta": delta}} for delta in (0, 0.1, 0.2, 0.3, 0.4, 0.5)},
             SHORT,
             "delta",
             tower=B16,

@@ -120,7 +120,8 @@ def paired_table(
 def wide_table(frame: pd.DataFrame, order: Sequence[str] | None = None) -> pd.DataFrame:
     """Return a table as it is printed: a row for each metric and method, a column for each split.
 
-    A cell reads "measured (published)". Stand-ins for published parts are listed in a separate column.
+    A cell reads "measured (published)". The column n has the number of expressions, one number for each measured column
+    in which it differs. Stand-ins for published parts are listed in a separate column.
 
     Args:
         frame: Result of `comparison_table`.
@@ -128,6 +129,8 @@ def wide_table(frame: pd.DataFrame, order: Sequence[str] | None = None) -> pd.Da
     """
     import pandas as pd
 
+    known = frame[frame["measured"].notna() | frame["published"].notna()]
+    frame = known if len(known) else frame  # a row without any number says nothing in this form
     names = [column_title(*key) for key in frame[["dataset", "split", "split_by"]].itertuples(index=False)]
     cells = [
         f"{'–' if pd.isna(row.measured) else f'{row.measured:.1f}'}"
@@ -142,6 +145,11 @@ def wide_table(frame: pd.DataFrame, order: Sequence[str] | None = None) -> pd.Da
     printed = [name for name in frame.attrs.get("columns", names) if name in set(names)]
     wide = wide.reindex(index=[row for row in rows if row in wide.index], columns=list(dict.fromkeys(printed)))
     wide = wide.rename_axis(columns=None).reset_index()
+    measured = frame[frame["measured"].notna()]
+    if len(measured):
+        sizes = measured.groupby("line", sort=False)["n"].unique()
+        counts = {line: ", ".join(f"{n:.0f}" for n in values) for line, values in sizes.items()}
+        wide["n"] = wide["line"].map(counts).fillna("–")
     stand_ins = frame.groupby("line", sort=False)["stand_ins"].max()
     return wide.assign(stand_ins=wide["line"].map(stand_ins)) if stand_ins.any() else wide
 

@@ -124,7 +124,7 @@ class Experiment(ExperimentInputs):
         self, column: Column, tower: str, proposals: str, captioner: str, methods: Mapping[str, Method]
     ) -> dict[str, Evaluation | str]:
         """Return the results by settings, with the reason in place of each result that cannot be computed."""
-        data = self.data(column)
+        data = self.images_of(column, proposals)
         assert data is not None
         try:
             model, source, name = self.model(tower), self.source(proposals), self.captioners.get(captioner, "")

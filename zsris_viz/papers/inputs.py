@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, Self
 
 from zsris_viz.datasets import dataset_class, load_dataset
+from zsris_viz.datasets.types import Subset
 from zsris_viz.errors import InvalidInputError, UnavailableError
 from zsris_viz.methods import method_class, method_names
 from zsris_viz.methods.dataset_settings import dataset_settings
@@ -38,6 +39,9 @@ class ExperimentInputs:
         dataset: "scenes", whose drawn images stand in for every benchmark (the same split, expressions in its
             manner); a benchmark, whose columns alone are measured; or "all", every column on its own benchmark.
         limit: Number of images of each split; None for all.
+        limits: Role of proposals and a smaller number of images for its rows, where its masks take long to compute.
+        drawn_columns: Columns, as "DATASET SPLIT", that are measured on drawn scenes; empty for all. A benchmark is
+            always measured in all of its columns.
         models: Role ("vit", "vit-b16", "rn", "blip-2", "albef") and a name for `load_clip`; an empty name leaves its
             rows out, and without a name for "vit-b16" its rows take the model of "vit".
         proposals: Role ("freesolo", "sam", "mask2former", "ground-truth") and a name for `load_proposals`, or a
@@ -58,6 +62,8 @@ class ExperimentInputs:
 
     dataset: str = "scenes"
     limit: int | None = None
+    limits: Mapping[str, int | None] = field(default_factory=dict)
+    drawn_columns: Collection[str] = ()
     models: Mapping[str, str] = field(default_factory=lambda: {"vit": "miniature", "rn": "miniature-rn"})
     proposals: Mapping[str, str | Proposer] = field(default_factory=dict)
     captioners: Mapping[str, str] = field(default_factory=lambda: {"blip-2": "miniature"})
@@ -76,6 +82,16 @@ class ExperimentInputs:
         self._models: dict[str, ImageTextModel | str] = {}
         self._sources: dict[str, Proposer | str] = {}
 
+    def with_limit(self, limit: int | None) -> Self:
+        """Return the same inputs with another number of images; loaded models and proposals are shared.
+
+        Args:
+            limit: Number of images of each split; None for all.
+        """
+        other = replace(self, limit=limit)
+        other._models, other._sources = self._models, self._sources
+        return other
+
     def data(self, column: Column) -> Dataset | None:
         """Return the images of a column, or None if it is not measured here.
 
@@ -89,7 +105,8 @@ class ExperimentInputs:
     def _load(self, name: str, split: str, split_by: str) -> Dataset | None:
         split = split or "val"  # the default if a paper does not state the split
         if self.dataset == "scenes":
-            drawn = split_by != "google" and name in STYLES
+            wanted = not self.drawn_columns or f"{name} {split}" in self.drawn_columns
+            drawn = split_by != "google" and name in STYLES and wanted
             return load_dataset("scenes", split, limit=self.limit, style=STYLES[name]) if drawn else None
         schemes = getattr(dataset_class(name), "schemes", {split_by: (split,)})
         if self.dataset not in ("all", name) or split not in schemes.get(split_by or next(iter(schemes)), ()):
@@ -98,6 +115,16 @@ class ExperimentInputs:
         if name in TYPED:
             options["text"] = self.text or ("raw" if self._preset(name) == "official" else "sent")
         return load_dataset(name, split, **options)
+
+    def images_of(self, column: Column, proposals: str) -> Dataset | None:
+        """Return the images on which the rows with a source of proposals are measured.
+
+        Args:
+            column: Dataset, split and splitting scheme.
+            proposals: Role of proposals, with or without "+filter".
+        """
+        data, limit = self.data(column), self.limits.get(proposals.removesuffix(FILTERED))
+        return data if data is None or limit is None else Subset(data, limit)
 
     def measured_on(self, column: Column) -> str:
         """Return the name of the images behind a column; empty if it is not measured here.

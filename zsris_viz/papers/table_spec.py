@@ -62,6 +62,8 @@ class PaperTable:
         columns: Columns, if the published numbers do not define them.
         metrics: "oIoU", "mIoU" or both.
         varied: Name of the setting that an ablation varies.
+        usual: Title of the row with a setting that the method derives from the model; empty where the settings of the
+            rows can be compared with those of the method.
         remark: Remark on the cells without a published number.
     """
 
@@ -73,6 +75,7 @@ class PaperTable:
     columns: tuple[Column, ...] = ()
     metrics: tuple[str, ...] = ("oIoU", "mIoU")
     varied: str = "method"
+    usual: str = ""
     remark: str = ""
 
 
@@ -91,7 +94,7 @@ def with_baselines(table: PaperTable) -> PaperTable:
     for source, towers in sources.items():
         tower = "vit" if "vit" in towers else towers[0]  # any tower works, so use one that the table needs anyway
         role = source.removesuffix(FILTERED)
-        title = TITLES.get(role, role) + (" filtered" if source != role else "")
+        title = TITLES.get(role, role) + (" filtered" if source != role and role in sources else "")
         suffix = f", {title}" if len(sources) > 1 else ""
         for method in (CHANCE, BOUND):
             if (method, source) not in known:

@@ -206,6 +206,7 @@ TAS_6 = PaperTable(
             tower=tower,
             proposals=TAS_SAM,
             captioner="git" if captioned == "GIT-base" else "blip-2",
+            base=None if captioned == "none" else f"CLIP-only ({kind})",
         )
         for captioned in ("none", "BLIP-2", "GIT-base")
         for kind, encoder, tower in (("RN50", RN, "rn"), ("ViT-B/32", VIT, "vit"))
@@ -219,7 +220,12 @@ TAS_7 = PaperTable(
     "Image-text models other than CLIP",
     tuple(
         TableRow(
-            f"{printed}{suffix}", method, {"variant": f"printed as {printed}{suffix}"}, tower=tower, proposals=TAS_SAM
+            f"{printed}{suffix}",
+            method,
+            {"variant": f"printed as {printed}{suffix}"},
+            tower=tower,
+            proposals=TAS_SAM,
+            base=f"{printed}{alone}" if method == "tas" else None,
         )
         for printed, tower, alone in (("CLIP", "vit", ""), ("BLIP-2", "blip-2", "-ITC"), ("Albef", "albef", "-ITC"))
         for suffix, method in ((alone, "cropping"), ("-TAS", "tas"))

@@ -32,7 +32,6 @@ class FigureEntry(BaseModel):
     parameters: dict[str, Any] = Field(default_factory=dict)
     test_parameters: dict[str, Any] = Field(default_factory=dict)
     paper: str | None = None
-    aliases: tuple[str, ...] = ()  # older ids
 
     @field_validator("notebook")
     @classmethod
@@ -135,10 +134,9 @@ def _check(path: Path, entries: Sequence[FigureEntry]) -> None:
     ids: set[str] = set()
     makers: dict[str, str] = {}
     for entry in entries:
-        for name in (entry.id, *entry.aliases):
-            if name in ids:
-                raise InvalidInputError(f"{path}: two entries have the id {name!r}")
-            ids.add(name)
+        if entry.id in ids:
+            raise InvalidInputError(f"{path}: two entries have the id {entry.id!r}")
+        ids.add(entry.id)
         if not (path.parent / f"{entry.notebook}.ipynb").is_file():
             raise InvalidInputError(f"{path}, entry {entry.id}: there is no notebook {entry.notebook}.ipynb beside it")
         for output in entry.outputs:
@@ -157,7 +155,7 @@ def select(entries: Sequence[FigureEntry], wanted: Iterable[str]) -> list[Figure
     names = list(wanted)
     for name in names:
         word = name.removesuffix(".ipynb")
-        found = {e.id for e in entries if word in (e.id, *e.aliases, e.notebook, e.notebook.split("_")[0])}
+        found = {e.id for e in entries if word in (e.id, e.notebook, e.notebook.split("_")[0])}
         if not found:
             known = [*(e.id for e in entries), *dict.fromkeys(e.notebook for e in entries)]
             near = difflib.get_close_matches(word, known, n=1)

@@ -58,7 +58,8 @@ def splits_of(run: NotebookRun, values: Mapping[str, Any]) -> Iterator[tuple[str
         columns = dict.fromkeys(column for table in tables for column in place.columns(table))
         for name, split, split_by in columns:
             if dataset == "scenes" and split_by != "google":
-                yield "scenes", split or "val", ""
+                if not values.get("columns") or f"{name} {split or 'val'}" in values["columns"]:
+                    yield "scenes", split or "val", ""
             elif dataset in ("all", name):
                 yield name, split or "val", split_by
         return
