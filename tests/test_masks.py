@@ -285,3 +285,13 @@ def test_a_run_of_masks_is_no_copy() -> None:
 def test_sizes_of_encodings(size: object) -> None:
     with pytest.raises(InvalidInputError, match="has the size"):
         Masks.from_rle([{"size": size, "counts": [5]}])
+
+
+def test_intersections_in_tiles_are_those_of_whole_masks(monkeypatch: pytest.MonkeyPatch) -> None:
+    generator = torch.Generator().manual_seed(0)
+    masks = Masks(torch.rand(5, 150, 200, generator=generator) > 0.5)
+    others = Masks(torch.rand(3, 150, 200, generator=generator) > 0.9)
+    whole = masks.intersections(), masks.intersections(others)
+    monkeypatch.setattr("zsris_viz.mask_arrays.SMALL", 0)
+    assert torch.equal(masks.intersections(), whole[0]) and torch.equal(masks.intersections(others), whole[1])
+    assert torch.equal(whole[1], (masks.data[:, None] & others.data[None]).sum(dim=(2, 3)))

@@ -9,6 +9,7 @@ from torch.nn import functional as F
 
 FLOAT_PIXELS = 2**22  # mask pixels that are held as float32 at a time: 16 MiB
 TILE = 64  # side in pixels of the tiles in which masks are intersected
+SMALL = 2**20  # mask pixels that are intersected without tiles
 
 
 def counts(masks: Tensor, axis: int) -> Tensor:
@@ -25,7 +26,8 @@ def intersections(masks: Tensor, boxes: Tensor, others: Tensor, other_boxes: Ten
     """Return the number of pixels that each mask shares with each of others, exact.
 
     The image is cut into tiles; in each tile the flattened masks whose boxes reach it are multiplied as float32
-    matrices. That bounds the memory, keeps the sums exact and spares the many pairs of masks that are far apart.
+    matrices. That bounds the memory, keeps the sums exact and spares the many pairs of masks that are far apart. A few
+    small masks are multiplied at once.
 
     Args:
         masks: Tensor (N, H, W) of bool.
@@ -36,6 +38,9 @@ def intersections(masks: Tensor, boxes: Tensor, others: Tensor, other_boxes: Ten
     Returns:
         Tensor (N, M) of int64.
     """
+    if (len(masks) + len(others)) * masks[:1].numel() <= SMALL:
+        whole = masks.flatten(1).float()
+        return (whole @ (whole if others is masks else others.flatten(1).float()).T).long()
     result = torch.zeros((len(masks), len(others)), dtype=torch.int64, device=masks.device)
     for top in range(0, masks.shape[1], TILE):
         for left in range(0, masks.shape[2], TILE):

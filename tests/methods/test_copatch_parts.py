@@ -25,7 +25,7 @@ from zsris_viz.methods.copatch.patches import (
     similarity_map,
 )
 from zsris_viz.methods.copatch.text_spans import find_words, with_context
-from zsris_viz.methods.copatch.texts import fused_feature, fusion_block, hybrid_text
+from zsris_viz.methods.copatch.texts import fuse, fused_feature, fusion_block, hybrid_text
 from zsris_viz.methods.guidance.coherence import coherence, heat_map, ramp, shaded
 from zsris_viz.methods.guidance.relations import guided_scores, relation_matrix, relation_of
 from zsris_viz.methods.texts import ExpressionParts
@@ -110,6 +110,20 @@ def test_fusion(vit, block, causal, length):
         expected = fused(vit.model, vit.clip.tokenize([SENTENCE, PHRASE], length=length).ids, block, 0.3, causal)
     found = fused_feature(vit.clip, SENTENCE, PHRASE, block, beta=0.3, causal=causal)
     torch.testing.assert_close(found, expected, **TOLERANCE)
+
+
+@pytest.mark.parametrize("causal", [True, False])
+def test_pairs_that_are_fused_together_get_their_own_features(vit, image, causal):
+    scene, config = scene_of(vit, image), HybridTextConfig(kind="fusion", causal=causal)
+    pairs = [(SENTENCE, PHRASE), ("a cat", "the very small cat behind it"), (SENTENCE, PHRASE)]
+    vit.clip.calls.reset()
+    found = fuse(scene, pairs, config)
+    assert vit.clip.calls.texts == 4
+    for pair, feature in zip(pairs, found, strict=True):
+        block = fusion_block(vit.clip)
+        torch.testing.assert_close(feature, fused_feature(vit.clip, *pair, block, causal=causal), **TOLERANCE)
+    vit.clip.calls.reset()
+    assert fuse(scene, pairs[:1], config)[0] is found[0] and vit.clip.calls.texts == 0
 
 
 def test_fusing_a_text_with_itself_changes_nothing(vit):

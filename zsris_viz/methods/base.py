@@ -210,12 +210,16 @@ class Method(ABC):
         self.info.require(scene.clip)
         resolved = [ExpressionParts(text, given, source=parts, parser=scene.load_parser) for text in expressions]
         if len(scene):
-            scene.text_features([string for text in resolved for string in self.texts_of(scene, text)])
+            self.prepare_texts(scene, resolved)
         return [self._timed(scene, text) for text in resolved]
 
     def texts_of(self, scene: SceneFeatures, text: ExpressionParts) -> list[str]:
         """Return the strings that the method embeds for an expression."""
         return [text.text]
+
+    def prepare_texts(self, scene: SceneFeatures, texts: Sequence[ExpressionParts]) -> None:
+        """Embed the strings of several expressions in one batch; the scene keeps their features."""
+        scene.text_features([string for text in texts for string in self.texts_of(scene, text)])
 
     @abstractmethod
     def predict_parts(self, scene: SceneFeatures, text: ExpressionParts) -> Prediction:

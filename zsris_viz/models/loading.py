@@ -52,7 +52,7 @@ def load_clip(
     device: str | torch.device | None = None,
     dtype: torch.dtype | str | None = None,
     preprocess: str | Preprocess = "clip",
-    attention: str = "eager",
+    attention: str = "sdpa",
     kind: StateDictKind | None = None,
     tokenizer: str | os.PathLike[str] | ClipTokenizer | None = None,
 ) -> ImageTextModel:
@@ -81,7 +81,7 @@ def load_clip(
             compute in fp32; see `compute_dtype` of the model.
         preprocess: A preset ("clip", "clip-center", "glclip", "hybridgl", "copatch") or a Preprocess. For SigLIP, BLIP
             and open_clip "clip" stands for the model's own mean and standard deviation.
-        attention: "eager", or "sdpa" for torch's fused kernel. The attentions of a trace are always computed eagerly.
+        attention: "sdpa" for torch's fused kernel, or "eager". The attentions of a trace are always computed eagerly.
         kind: Origin of a state dict in OpenAI's layout, which determines its activation: "openai" (QuickGELU) or
             "open_clip" (GELU, for example LAION's models). Other sources state their activation themselves.
         tokenizer: A folder with tokenizer files, or a ClipTokenizer, instead of the model's own; for ALBEF a folder

@@ -91,7 +91,7 @@ def load_open_clip(
     device: str | torch.device | None = None,
     dtype: torch.dtype | str | None = None,
     preprocess: str | Preprocess = "clip",
-    attention: str = "eager",
+    attention: str = "sdpa",
 ) -> ImageTextModel:
     """Load a model of open_clip; `load_clip` with the same name does the same.
 

@@ -40,7 +40,7 @@ class ResNetClip(LayeredModel):
     num_layers = 4
     patch_size = 32
 
-    def __init__(self, model: RNModel, *, attention: str = "eager", **shared: Any) -> None:
+    def __init__(self, model: RNModel, *, attention: str = "sdpa", **shared: Any) -> None:
         super().__init__(
             embed_dim=model.text_projection.out_features,
             image_size=model.visual.image_size,

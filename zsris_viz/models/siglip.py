@@ -56,7 +56,7 @@ class Siglip(LayeredModel):
     kind = "siglip"
     has_cls = False
 
-    def __init__(self, model: Any, *, attention: str = "eager", **shared: Any) -> None:
+    def __init__(self, model: Any, *, attention: str = "sdpa", **shared: Any) -> None:
         vision, text = model.config.vision_config, model.text_model
         model.vision_model.head.float()  # the pooling is computed in fp32, because bf16 features often tie
         model.vision_model.post_layernorm.float()
@@ -235,7 +235,7 @@ def load_siglip(
     device: str | torch.device | None = None,
     dtype: torch.dtype | str | None = None,
     preprocess: str | Preprocess = "clip",
-    attention: str = "eager",
+    attention: str = "sdpa",
 ) -> Siglip:
     """Load SigLIP or SigLIP 2; `load_clip` with the same name does the same.
 

@@ -25,7 +25,7 @@ class TextTower:
         vocab_size: Number of entries in the vocabulary.
     """
 
-    def __init__(self, model: Any, projection: nn.Linear, *, attention: str = "eager", causal: bool = True) -> None:
+    def __init__(self, model: Any, projection: nn.Linear, *, attention: str = "sdpa", causal: bool = True) -> None:
         self.causal = causal
         self.model = model
         self.projection = projection

@@ -38,7 +38,7 @@ class VitClip(LayeredModel):
     tokenizer: ClipTokenizer
     has_cls = True
 
-    def __init__(self, model: Any, *, attention: str = "eager", **shared: Any) -> None:
+    def __init__(self, model: Any, *, attention: str = "sdpa", **shared: Any) -> None:
         vision = model.config.vision_config
         super().__init__(
             embed_dim=model.config.projection_dim,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
 import torch
@@ -21,7 +21,7 @@ from zsris_viz.methods.copatch.patches import (
     projected_patches,
     similarity_map,
 )
-from zsris_viz.methods.copatch.texts import hybrid_text, is_fused, strings_of
+from zsris_viz.methods.copatch.texts import fuse, hybrid_text, is_fused, strings_of
 from zsris_viz.methods.guidance.selection import all_scores, guidance_texts, select
 from zsris_viz.methods.texts import ExpressionParts
 
@@ -91,6 +91,14 @@ class CoPatch(RankingMethod):
         text = text.spaced() if config.spaced else text
         hybrid = [] if is_fused(config.text.kind) else list(strings_of(text, config.text.kind))
         return hybrid + guidance_texts(text, config.guidance)
+
+    def prepare_texts(self, scene: SceneFeatures, texts: Sequence[ExpressionParts]) -> None:
+        """Embed the strings and the fused texts of several expressions, each kind in one batch."""
+        super().prepare_texts(scene, texts)
+        config = self.config
+        if is_fused(config.text.kind):
+            written = [text.spaced() if config.spaced else text for text in texts]
+            fuse(scene, [strings_of(text, config.text.kind) for text in written], config.text)
 
     def score(self, scene: SceneFeatures, text: ExpressionParts) -> tuple[Tensor, dict[str, Any]]:
         """Score the proposals, see :meth:`~zsris_viz.methods.base.RankingMethod.score`."""

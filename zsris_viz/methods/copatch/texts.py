@@ -7,6 +7,7 @@ with the extended noun phrase. Notebook 06 compares them.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -19,7 +20,7 @@ from zsris_viz.methods.copatch.text_spans import with_context
 from zsris_viz.methods.features import SceneFeatures
 from zsris_viz.methods.scene_cache import once_per_scene
 from zsris_viz.methods.texts import ExpressionParts
-from zsris_viz.models.blocks import autograd_mode, feed_forward, run_block, self_attention
+from zsris_viz.models.blocks import autograd_mode, feed_forward, run_block, self_attention, take_rows
 from zsris_viz.models.layered import LayeredModel
 
 
@@ -88,8 +89,7 @@ def hybrid_text(
     """
     sentence, phrase = strings_of(text, config.kind)
     if is_fused(config.kind):
-        block = fusion_block(scene.layered, config.fusion_block)
-        feature = _fused(scene, sentence, phrase, block, config.beta, config.causal)
+        (feature,) = fuse(scene, [(sentence, phrase)], config)
     else:
         features = scene.text_features([sentence, phrase])
         features = F.normalize(features, dim=-1) if mixing == "unit" else features
@@ -97,9 +97,33 @@ def hybrid_text(
     return HybridText(feature, sentence, phrase, config.kind)
 
 
+def fuse(scene: SceneFeatures, pairs: Sequence[tuple[str, str]], config: HybridTextConfig) -> list[Tensor]:
+    """Return the fused features of pairs of texts; the scene keeps them, and new pairs are computed in one batch.
+
+    Args:
+        scene: The scene.
+        pairs: Sentences with their phrases.
+        config: The settings.
+
+    Returns:
+        Tensors (D,) of float32, not normalised, in the order of the pairs.
+
+    Raises:
+        InvalidInputError: The text tower does not have the block of the settings.
+    """
+    block = fusion_block(scene.layered, config.fusion_block)
+    known = _fusions(scene, block, config.beta, config.causal)
+    missing = [pair for pair in dict.fromkeys(pairs) if pair not in known]
+    if missing:
+        found = fused_features(scene.layered, missing, block, beta=config.beta, causal=config.causal)
+        known.update(zip(missing, found, strict=True))
+    return [known[pair] for pair in pairs]
+
+
 @once_per_scene
-def _fused(scene: SceneFeatures, sentence: str, phrase: str, block: int, beta: float, causal: bool) -> Tensor:
-    return fused_feature(scene.layered, sentence, phrase, block, beta=beta, causal=causal)
+def _fusions(scene: SceneFeatures, block: int, beta: float, causal: bool) -> dict[tuple[str, str], Tensor]:
+    """Return the dictionary in which a scene keeps its fused features."""
+    return {}
 
 
 def fusion_block(clip: LayeredModel, block: int | None = None) -> int:
@@ -127,7 +151,14 @@ def fusion_block(clip: LayeredModel, block: int | None = None) -> int:
 def fused_feature(
     clip: LayeredModel, sentence: str, phrase: str, block: int, *, beta: float = 0.5, causal: bool = True
 ) -> Tensor:
-    """Compute one feature of two texts whose self-attention outputs are mixed in one block.
+    """Compute the feature of one pair of texts, a tensor (D,); see :func:`fused_features` for the arguments."""
+    return fused_features(clip, [(sentence, phrase)], block, beta=beta, causal=causal)[0]
+
+
+def fused_features(
+    clip: LayeredModel, pairs: Sequence[tuple[str, str]], block: int, *, beta: float = 0.5, causal: bool = True
+) -> Tensor:
+    """Compute one feature for each pair of texts, whose self-attention outputs are mixed in one block.
 
     Both texts run up to block b. With their residual streams x_T and x_NP and the self-attention A of block b, the rest
     of the tower runs on (x_T + x_NP) / 2 + beta A(x_T) + (1 - beta) A(x_NP), and the feature is read at the end token
@@ -135,19 +166,19 @@ def fused_feature(
 
     Args:
         clip: The model.
-        sentence: The first text.
-        phrase: The second text.
+        pairs: First and second texts, E pairs.
         block: Index b of the block, counted from 0.
-        beta: Weight of the sentence's self-attention, 0-1.
+        beta: Weight of the first text's self-attention, 0-1.
         causal: Whether the causal mask applies in block b. Without it, as in the authors' code, the texts are padded to
             the context length and every token of that block attends to all others including the padding.
 
     Returns:
-        Tensor (D,) of float32, not normalised.
+        Tensor (E, D) of float32, not normalised.
     """
-    tokens = clip.tokenize([sentence, phrase], length=None if causal else clip.context_length)
+    texts = [sentence for sentence, _ in pairs] + [phrase for _, phrase in pairs]
+    tokens = clip.tokenize(texts, length=None if causal else clip.context_length)
     tower = clip.text
-    clip.calls.texts += 2
+    clip.calls.texts += len(texts)
     with autograd_mode(False):
         hidden = tower.embed(tokens.ids)
         mask = tower.causal_mask(hidden.shape[1], hidden.device)
@@ -155,8 +186,9 @@ def fused_feature(
             hidden, _ = run_block(below, hidden, mask, attention=tower.attention)
         fusing = tower.blocks[block]
         added, _ = self_attention(fusing, hidden, mask if causal else None, attention=tower.attention)
-        mixed = hidden.mean(dim=0, keepdim=True) + beta * added[:1] + (1 - beta) * added[1:]
+        (sentence, phrase), (first, second) = hidden.chunk(2), added.chunk(2)
+        mixed = (sentence + phrase) / 2 + beta * first + (1 - beta) * second
         mixed = mixed + feed_forward(fusing, mixed)
         for above in tower.blocks[block + 1 :]:
             mixed, _ = run_block(above, mixed, mask, attention=tower.attention)
-        return tower.project(mixed[0, int(tokens.end[1])])
+        return tower.project(take_rows(mixed, tokens.end[len(pairs) :])[:, 0])

@@ -129,7 +129,7 @@ class RisClip(Method):
                 f"the preprocessing {preprocess.name!r} crops the image, so the mask would not lie on the object; "
                 "use 'clip', which squashes it."
             )
-        with torch.no_grad():
+        with torch.inference_mode():
             encoded = encoded_image(scene, model)
             found = []
             for first in range(0, len(texts), scene.batch_size):
