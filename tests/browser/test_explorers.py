@@ -212,6 +212,7 @@ def pins_are_compared(explorer: Any) -> None:
     thumbs.nth(1).click()
     thumbs.nth(4).click()
     explorer.locator(".zsris-note").first.hover()
+    explorer.locator(".zsris-large figcaption", has_text="A: layer 1").wait_for()
     explorer.locator(".zsris-large figcaption", has_text="A minus B").wait_for()
     assert explorer.locator(".zsris-large figure").count() == 3
     assert "cosine similarity" in explorer.locator(".zsris-large .zsris-bar").last.inner_text()

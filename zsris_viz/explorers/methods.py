@@ -117,7 +117,8 @@ class MethodExplorer(Explorer):
         values = tuple(
             (place.score, *place.parts.values(), *(() if place.iou is None else (place.iou,))) for place in places
         )
-        title = f"{ranking.method} ({state.preset}), {len(state.scene)} masks: {state.source}"
+        origin = state.scene.masks.source if state.source == GIVEN and state.scene.masks.source else state.source
+        title = f"{ranking.method} ({state.preset}), {len(state.scene)} masks: {origin}"
         return PanelView(
             title=state.expression,
             image=state.scene.image,

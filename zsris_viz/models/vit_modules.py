@@ -16,7 +16,8 @@ from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
 from zsris_viz.errors import InvalidInputError, ZsrisError
-from zsris_viz.models.checkpoints import check_finite, read_state_dict
+from zsris_viz.io.json_files import read_json_object
+from zsris_viz.models.checkpoints import FOLDER_REMEDY, check_finite, read_state_dict
 from zsris_viz.models.openai_layout import Shape, assign_weights, read_shape, text_config, to_transformers
 
 WEIGHTS = "model.safetensors"
@@ -210,7 +211,7 @@ def read_vit_folder(folder: Path, dtype: torch.dtype) -> VitModel | None:
     from transformers import CLIPConfig
 
     try:
-        config: Any = CLIPConfig.from_pretrained(folder, local_files_only=True)
+        config: Any = CLIPConfig.from_dict(read_json_object(folder / "config.json", FOLDER_REMEDY))
         if {config.text_config.hidden_act, config.vision_config.hidden_act} - set(ACTIVATIONS):
             return None
         state = {

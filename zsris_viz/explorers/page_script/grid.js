@@ -111,7 +111,11 @@ class GridPanel {
     const { board, spec } = this;
     const named = (values) =>
       Object.entries(values)
-        .map(([name, value]) => board.axes[name].names[value - board.axes[name].first])
+        .map(([name, value]) => {
+          const { label, first, names } = board.axes[name];
+          const text = names[value - first];
+          return /^\d+$/.test(text) ? `${label} ${text}` : text;
+        })
         .join(", ");
     const shown = pins.map((values, i) => [`${"AB"[i]}: ${named(values)}`, board.mapAt(spec.maps, values)]);
     if (this.hovered) shown.push([named(this.hovered), board.mapAt(spec.maps, this.hovered)]);
