@@ -52,7 +52,7 @@ test-slow: env
 
 $(OLDEST)/.installed: pyproject.toml
 	@command -v uv >/dev/null || { echo "uv resolves the oldest versions: pip install uv" >&2; exit 1; }
-	uv venv --quiet --clear --python 3.11 $(OLDEST)
+	uv venv --quiet --clear --seed --python 3.11 $(OLDEST)
 	uv pip install --quiet --python $(OLDEST)/bin/python --resolution lowest-direct --editable '.[test,cluster]'
 	@touch $@
 

@@ -59,6 +59,8 @@ html_theme = "sphinx_book_theme"
 html_title = "zsris_viz"
 html_theme_options = {"show_navbar_depth": 1, "use_download_button": True, "home_page_in_toc": True}
 html_copy_source = False
+html_static_path = ["_static"]
+html_css_files = ["style.css"]
 
 nb_execution_mode = "off"
 nb_merge_streams = True

@@ -144,7 +144,10 @@ def test_a_folder_keeps_the_model(small_rn_folder, rn_pixels):
 def test_exact_storage_is_exact(tmp_path, rn_pixels):
     clip = tiny_rn_clip(seed=1, vocab_size=1000)
     again = load_clip(save_clip_rn(clip.model, tmp_path, tokenizer=clip.tokenizer, dtype=torch.float32), device="cpu")
-    assert torch.equal(again.embed_images(rn_pixels), clip.embed_images(rn_pixels))
+    stored = again.model.state_dict()
+    assert all(torch.equal(stored[name], tensor) for name, tensor in clip.model.state_dict().items())
+    # Convolutions round by where their arguments lie in memory.
+    torch.testing.assert_close(again.embed_images(rn_pixels), clip.embed_images(rn_pixels), atol=1e-6, rtol=0)
 
 
 def test_a_trainable_model_learns_and_loads(rn_pixels):
