@@ -145,17 +145,17 @@ def test_code_in_a_folder_is_not_run(folder: Path, tmp_path: Path, monkeypatch: 
 
 
 def test_panoptic_segments_do_not_overlap(folder: Path, noise: Image.Image, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Three sure queries: the left half, an overlapping right half, and one that mostly lies below the first; and noise."""
+    """Three certain queries: the left half, a right half that overlaps it, and one that mostly lies below the first."""
     classes = torch.full((1, 5, 4), -10.0)
-    for query, (label, sure) in enumerate([(0, 12.0), (1, 9.0), (2, 8.0), (3, 12.0), (1, -9.5)]):  # label 3: no object
-        classes[0, query, label] = sure
+    for query, (label, logit) in enumerate([(0, 12.0), (1, 9.0), (2, 8.0), (3, 12.0), (1, -9.5)]):  # label 3: no object
+        classes[0, query, label] = logit
     logits = torch.full((1, 5, 50, 70), -8.0)
     logits[0, 0, :, :40] = logits[0, 1, :, 35:] = logits[0, 2, :20, :38] = logits[0, 3] = logits[0, 4] = 8.0
     source = Mask2Former(folder, mode="panoptic", threshold=0.5)
     answer = SimpleNamespace(class_queries_logits=classes, masks_queries_logits=logits)
     monkeypatch.setattr(source, "model", lambda **_: answer)
     masks = source.propose(noise)
-    # Each pixel goes to the surest query that claims it; what keeps less than 80 % of its claim is dropped.
+    # Each pixel goes to the most certain query that covers it; a query that keeps less than 80 % of its pixels is dropped.
     assert len(masks) == 2 and int(masks.coverage.max()) == 1
     left, right = masks.data.numpy()
     assert left[5:45, 2:38].all() and not left[:, 42:].any()
