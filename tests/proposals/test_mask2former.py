@@ -155,7 +155,7 @@ def test_panoptic_segments_do_not_overlap(folder: Path, noise: Image.Image, monk
     answer = SimpleNamespace(class_queries_logits=classes, masks_queries_logits=logits)
     monkeypatch.setattr(source, "model", lambda **_: answer)
     masks = source.propose(noise)
-    # Each pixel goes to the most certain query that covers it; a query that keeps less than 80 % of its pixels is dropped.
+    # Each pixel goes to the most certain query on it; a query that keeps less than 80 % of its pixels is dropped.
     assert len(masks) == 2 and int(masks.coverage.max()) == 1
     left, right = masks.data.numpy()
     assert left[5:45, 2:38].all() and not left[:, 42:].any()
