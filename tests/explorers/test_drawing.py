@@ -15,7 +15,7 @@ from PIL import Image
 
 from zsris_viz.errors import InvalidInputError
 from zsris_viz.explorers.board import PanelBoard, image_for_page, maps_for_page, plain_panel, region_for_page, script
-from zsris_viz.figures.outlines import label_place, mask_outlines
+from zsris_viz.figures.outlines import label_place, mask_outlines, simplify
 from zsris_viz.figures.panels import Axis, Maps, Note, PanelView, RankingTable, Region
 from zsris_viz.figures.roles import ROLES, role
 
@@ -123,3 +123,15 @@ def test_events_and_cursor_reach_python():
     board.cursor = {"layer": 3, "pins": []}
     assert received == [("token", 3), {"layer": 3}, {"pins": []}]
     assert len(script()) < 60_000 and script().count("export default") == 1
+
+
+@given(st.integers(0, 2**32 - 1), st.floats(0.1, 3))
+@settings(max_examples=25, deadline=None)
+def test_simplified_outlines_are_those_of_scikit_image(seed, tolerance):
+    from skimage.measure import approximate_polygon
+
+    steps = np.random.default_rng(seed).normal(size=(40, 2))
+    points = np.cumsum(steps, axis=0)
+    np.testing.assert_array_equal(simplify(points, tolerance), approximate_polygon(points, tolerance))
+    closed = np.vstack([points, points[:1]])
+    np.testing.assert_array_equal(simplify(closed, tolerance), approximate_polygon(closed, tolerance))

@@ -34,7 +34,7 @@ def mask_outlines(mask: Any, *, longest: int = 1024, tolerance: float = 0.4) -> 
     Returns:
         (n, 2) float arrays of x and y, where a pixel covers the square from its number to the next.
     """
-    from skimage.measure import approximate_polygon, find_contours
+    from skimage.measure import find_contours
 
     inside = as_mask(mask)
     if not inside.any():
@@ -48,10 +48,41 @@ def mask_outlines(mask: Any, *, longest: int = 1024, tolerance: float = 0.4) -> 
     part = np.pad(thin[top : rows[-1] + 1, left : columns[-1] + 1], 1).astype(np.float32)
     outlines = []
     for contour in find_contours(part, 0.5):
-        line = approximate_polygon(contour, tolerance) if len(contour) > 8 else contour
+        line = simplify(contour, tolerance) if len(contour) > 8 else contour
         points = (line[:, ::-1] + (left - 0.5, top - 0.5)) * step
         outlines.append(points.clip(0, (inside.shape[1], inside.shape[0])))
     return outlines
+
+
+def simplify(points: Points, tolerance: float) -> Points:
+    """Leave out the points of a line that lie close to the simplified line (Douglas and Peucker, 1973).
+
+    `skimage.measure.approximate_polygon` does the same, but its import loads scipy's signal processing, which takes
+    half a second.
+
+    Args:
+        points: (n, 2) float array.
+        tolerance: The largest distance of a point that is left out from the simplified line.
+
+    Returns:
+        (m, 2) float array, whose first and last points are those of `points`.
+    """
+    kept = np.zeros(len(points), dtype=bool)
+    kept[[0, -1]] = True
+    parts = [(0, len(points) - 1)]
+    while parts:
+        start, end = parts.pop()
+        if end - start < 2:
+            continue
+        chord, inner = points[end] - points[start], points[start + 1 : end] - points[start]
+        share = (inner @ chord / max(chord @ chord, 1e-12)).clip(0, 1)
+        distance = np.linalg.norm(inner - share[:, None] * chord, axis=1)
+        farthest = int(distance.argmax())
+        if distance[farthest] > tolerance:
+            middle = start + 1 + farthest
+            kept[middle] = True
+            parts += [(start, middle), (middle, end)]
+    return points[kept]
 
 
 def label_place(mask: Any, *, longest: int = 256) -> tuple[float, float]:
