@@ -1,12 +1,15 @@
 """One Markdown table of what the computations cost: CPU and wall seconds and peak memory, beside the plain ones.
 
-    python -m tests.benchmarks.table                      # all cases, some minutes on two cores
+    python -m tests.benchmarks.table                      # all cases, about five minutes on two quiet cores
     python -m tests.benchmarks.table resnet many-images   # some of them
     python -m tests.benchmarks.table --threads 1
+    python -m tests.benchmarks.table --small              # few images and small models: whether every case runs
+    python -m tests.benchmarks.table --before ../older    # beside the figures of another checkout of the repository
 
 Each case runs in a process of its own, so that its peak memory is its own. Weights are random and of the published
 shapes, pictures are drawn. "Plain" is the flow of the authors, or the computation written out, measured in the same
-process; times are the smallest of the rounds. Nothing here is a test: the figures depend on the machine.
+process; "before" is the same case with the package of another checkout, measured directly before. Times are the
+smallest of the rounds. Nothing here is a test: the figures depend on the machine.
 """
 
 from __future__ import annotations
@@ -24,15 +27,20 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).resolve().parents[2]
+SMALL = bool(os.environ.get("SMALL_BENCHMARKS"))
 Row = dict[str, Any]
-HEAD = "| computation | plain CPU s | CPU s | wall s | peak MB | ratio |\n|---|---:|---:|---:|---:|---:|"
+HEAD = (
+    "| computation | plain CPU s | before CPU s | CPU s | wall s | before MB | peak MB | plain / now | before / now "
+    "| case |\n|---|---:|---:|---:|---:|---:|---:|---:|---:|---|"
+)
 
 
-def best(work: Callable[[], Any], rounds: int = 3) -> tuple[float, float]:
-    """Return the smallest CPU seconds and the smallest wall seconds, after a run to warm up."""
-    work()
+def best(work: Callable[[], Any], rounds: int = 3, *, warm_up: bool = True) -> tuple[float, float]:
+    """Return the smallest CPU seconds and the smallest wall seconds, by default after a run to warm up."""
+    if warm_up:
+        work()
     cpu, wall = [], []
-    for _ in range(rounds):
+    for _ in range(1 if SMALL else rounds):
         start, began = time.process_time(), time.perf_counter()
         work()
         cpu.append(time.process_time() - start)
@@ -53,11 +61,12 @@ def resnet() -> Iterator[Row]:
     from zsris_viz.models import load_clip
 
     model = openai_model(0, **FULL_SIZES["RN50"])
-    pixels = torch.randn(50, 3, 224, 224, generator=torch.Generator().manual_seed(0))
-    plain, _ = best(lambda: [model.encode_image(crop[None]) for crop in pixels], 1)
+    crops = 2 if SMALL else 50
+    pixels = torch.randn(crops, 3, 224, 224, generator=torch.Generator().manual_seed(0))
+    plain, _ = best(lambda: [model.encode_image(crop[None]).detach() for crop in pixels], 1, warm_up=False)
     for name, dtype in (("fp32", torch.float32), ("bf16", torch.bfloat16)):
         clip = load_clip(model.state_dict(), kind="openai", device="cpu", dtype=dtype)
-        yield row(f"RN50, 50 crops, {name}", best(lambda clip=clip: clip.embed_images(pixels)), plain)
+        yield row(f"RN50, {crops} crops, {name}", best(lambda clip=clip: clip.embed_images(pixels)), plain)
 
 
 def global_local() -> Iterator[Row]:
@@ -65,7 +74,7 @@ def global_local() -> Iterator[Row]:
     from tests.benchmarks import bench_methods as bench
 
     model = bench.openai_model(0, **bench.SHAPE)
-    image, masks = bench.scene_of(0, masks=50, size=(480, 640))
+    image, masks = bench.scene_of(0, masks=2 if SMALL else 50, size=(480, 640))
     pairs = bench.EXPRESSIONS[:3]
     clips = {
         name: bench.load_clip(model.state_dict(), kind="openai", device="cpu", dtype=dtype)
@@ -75,22 +84,41 @@ def global_local() -> Iterator[Row]:
     def tokenize(text: str) -> Any:
         return clips["fp32"].tokenize(text, length=77).ids  # type: ignore[attr-defined]
 
-    plain, _ = best(lambda: bench.rank_references(model, tokenize, image, masks, [[pair] for pair in pairs]), 1)
+    plain, _ = best(
+        lambda: bench.rank_references(model, tokenize, image, masks, [[pair] for pair in pairs]), 1, warm_up=False
+    )
     for name, clip in clips.items():
         found = best(lambda clip=clip: bench.ours(clip, image, masks, pairs))
-        yield row(f"Global-Local CLIP, ViT-B/32, 50 masks, 3 expressions, {name}", found, plain)
+        yield row(f"Global-Local CLIP, ViT-B/32, {len(masks)} masks, 3 expressions, {name}", found, plain)
 
 
 def memory(masks: int) -> Iterator[Row]:
-    """The same from a file of weights, in a process that does nothing else."""
-    from tests.benchmarks import bench_methods as bench
+    """The same from a file of weights, in a process that imports nothing else."""
+    import numpy as np
+    import torch
+    from PIL import Image
 
-    clip = bench.load_clip(os.environ["WEIGHTS"], kind="openai", device="cpu")
-    image, regions = bench.scene_of(0, masks=masks, size=(480, 640))
     start, began = time.process_time(), time.perf_counter()
-    bench.ours(clip, image, regions, bench.EXPRESSIONS[:3])
+    import zsris_viz.methods.base  # noqa: F401 - the floor of the memory: what is imported
+
+    floor = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    from zsris_viz.methods import SceneFeatures, get_method
+    from zsris_viz.models import load_clip
+
+    clip = load_clip(os.environ["WEIGHTS"], kind="openai", device="cpu")
+    rng = np.random.default_rng(0)
+    rows, columns = np.mgrid[:480, :640]
+    regions = torch.zeros(2 if SMALL else masks, 480, 640, dtype=torch.bool)
+    for region in regions:  # ellipses
+        x, y, a, b = rng.uniform((64, 48, 40, 30), (576, 432, 256, 192))
+        region[:] = torch.from_numpy(((columns - x) / a) ** 2 + ((rows - y) / b) ** 2 < 1)
+    picture = Image.fromarray(rng.integers(0, 256, (480, 640, 3), dtype=np.uint8))
+    scene, method = SceneFeatures(picture, regions, clip), get_method("global-local", "official")
+    for sentence, phrase in (("the left cat", "the left cat"), ("man in red", "man"), ("second zebra", "second zebra")):
+        method.predict(scene, sentence, noun_phrase=phrase)
     found = (time.process_time() - start, time.perf_counter() - began)
-    yield row(f"Global-Local CLIP, ViT-B/32, {masks} masks, from a file of fp32 weights", found)
+    name = f"Global-Local CLIP, ViT-B/32, {len(regions)} masks, from a file of fp32 weights"
+    yield row(f"{name} (imports alone: {floor:.0f} MB)", found)
 
 
 def gem() -> Iterator[Row]:
@@ -118,11 +146,12 @@ def gem() -> Iterator[Row]:
 
 
 def per_image(images: int = 10) -> Iterator[Row]:
-    """CoPatch and TAS on drawn scenes with their objects as proposals, for one image."""
+    """CoPatch, HybridGL and TAS on drawn scenes with their objects as proposals, for one image."""
     from zsris_viz.evaluation import evaluate
 
+    images = 2 if SMALL else images
     scenes, options = _scenes(images)
-    for name in ("copatch", "tas"):
+    for name in ("copatch", "hybridgl", "tas"):
         cpu, wall = best(lambda name=name: evaluate(scenes, name, **options))
         yield row(f"{name} on the miniature, one image", (cpu / images, wall / images))
 
@@ -132,6 +161,7 @@ def many_images(images: int = 100) -> Iterator[Row]:
     from zsris_viz.evaluation import evaluate
     from zsris_viz.methods import method_class, method_names
 
+    images = 2 if SMALL else images
     scenes, options = _scenes(images)
     names = [name for name in method_names() if method_class(name).info.accepts(options["clip"])]
     evaluate("scenes", names, limit=1, **options)  # loads weights and the parser
@@ -193,7 +223,7 @@ def start_up() -> Iterator[Row]:
         path = Path(folder) / "scene.png"
         subprocess.run([sys.executable, "-c", DRAW, str(path)], check=True)
         for name, script in commands.items():
-            found = [_process([sys.executable, "-c", script, str(path)]) for _ in range(3)]
+            found = [_process([sys.executable, "-c", script, str(path)]) for _ in range(1 if SMALL else 3)]
             cpu, wall, peak = (min(values) for values in zip(*found, strict=True))
             yield row(name, (cpu, wall)) | {"peak": peak}
 
@@ -234,11 +264,33 @@ def run_case(name: str, threads: int | None) -> None:
         print(json.dumps({"peak": peak} | found), flush=True)
 
 
-def markdown(found: Row) -> str:
+def rows_of(name: str, root: Path, threads: int | None, environment: dict[str, str]) -> list[Row] | str:
+    """Return the rows of a case in a process with the package of a checkout, or the last line of its error."""
+    command = [sys.executable, "-W", "ignore", str(Path(__file__).resolve()), name, "--here"]
+    command += ["--threads", str(threads)] if threads else []
+    # The figures of `start` are processes of their own, which take the package from PYTHONPATH too.
+    shared = environment | {"PYTHONPATH": str(root)}
+    done = subprocess.run(command, capture_output=True, text=True, cwd=root, env=shared)
+    if done.returncode:
+        return (done.stderr.strip().splitlines() or [f"status {done.returncode}"])[-1]
+    return [json.loads(line) for line in done.stdout.splitlines() if line.startswith("{")]
+
+
+def markdown(found: Row, before: Row | None, case: str) -> str:
     """Return a row of the table."""
-    plain = "" if found["plain"] is None else f"{found['plain']:.3f}"
-    ratio = "" if found["plain"] is None else f"{found['plain'] / found['cpu']:.1f}"
-    return f"| {found['name']} | {plain} | {found['cpu']:.3f} | {found['wall']:.3f} | {found['peak']:.0f} | {ratio} |"
+    old = before or {}
+    cells = [
+        found["name"],
+        *(_cell(value, ".3f") for value in (found["plain"], old.get("cpu"), found["cpu"], found["wall"])),
+        *(_cell(value, ".0f") for value in (old.get("peak"), found["peak"])),
+        *(_cell(value and value / found["cpu"], ".1f") for value in (found["plain"], old.get("cpu"))),
+        case,
+    ]
+    return f"| {' | '.join(cells)} |"
+
+
+def _cell(value: float | None, form: str) -> str:
+    return "" if value is None else format(value, form)
 
 
 def save_weights(path: Path) -> None:
@@ -255,6 +307,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("cases", nargs="*", metavar="CASE", help=f"some of {', '.join(CASES)}; none stands for all")
     parser.add_argument("--threads", type=int, help="torch threads; default: torch's own choice")
+    parser.add_argument("--before", type=Path, metavar="FOLDER", help="another checkout, to compare with")
+    parser.add_argument("--small", action="store_true", help="run every case with little work, to see that it runs")
     parser.add_argument("--here", action="store_true", help="run one case in this process and print JSON")
     options = parser.parse_args()
     unknown = [name for name in options.cases if name not in CASES]
@@ -264,22 +318,28 @@ def main() -> None:
         run_case(options.cases[0], options.threads)
         return
     print(HEAD, flush=True)
+    failed = []
     with tempfile.TemporaryDirectory() as folder:
         weights = Path(folder) / "weights.pt"
+        environment = os.environ | {"WEIGHTS": str(weights)} | ({"SMALL_BENCHMARKS": "1"} if options.small else {})
         for name in options.cases or CASES:
             if name.startswith("memory") and not weights.exists():
                 save_weights(weights)
-            command = [sys.executable, "-W", "ignore", "-m", "tests.benchmarks.table", name, "--here"]
-            command += ["--threads", str(options.threads)] if options.threads else []
-            environment = os.environ | {"WEIGHTS": str(weights)}
-            done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, env=environment)
-            if done.returncode:
-                print(f"| {name} failed: {done.stderr.strip().splitlines()[-1]} | | | | | |", flush=True)
+            earlier = rows_of(name, options.before.resolve(), options.threads, environment) if options.before else []
+            before = {} if isinstance(earlier, str) else {found["name"]: found for found in earlier}
+            rows = rows_of(name, ROOT, options.threads, environment)
+            if isinstance(rows, str):
+                failed.append(name)
+                print(f"| {name} failed: {rows} {'| ' * 9}|", flush=True)
                 continue
-            for line in done.stdout.splitlines():
-                print(markdown(json.loads(line)), flush=True)
+            for number, found in enumerate(rows):
+                same = before.get(found["name"], earlier[number] if len(earlier) == len(rows) else None)
+                print(markdown(found, same if isinstance(same, dict) else None, name), flush=True)
+    print("\nOne case: python -m tests.benchmarks.table CASE")
     if hasattr(os, "getloadavg"):
-        print(f"\nLoad of the machine at the end: {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores.")
+        print(f"Load of the machine at the end: {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores.")
+    if failed:
+        raise SystemExit(f"These cases failed: {', '.join(failed)}.")
 
 
 if __name__ == "__main__":
