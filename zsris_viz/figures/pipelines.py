@@ -168,60 +168,6 @@ PIPELINES: dict[str, Pipeline] = {
             ("rectifier", "answer"),
         ],
     ),
-    "layer-probes": Pipeline(
-        "Probing the image tower layer by layer",
-        {
-            "image": Box("image", 0, 0, "input"),
-            "copies": Box("changed copies: content\nmoved or replaced", 0, 1, "input"),
-            "expression": Box("expression", 0, 2, "input"),
-            "tower": Box("image tower:\nhidden states $h_0 ... h_L$", 1, 0.5, "model"),
-            "text_tower": Box("text tower", 1, 2, "model"),
-            "places": Box("ridge regression\nto places", 2, 0, "operation"),
-            "projected": Box("projected tokens $P_l$", 2, 1, "feature"),
-            "cosine": Box("cosine with\nthe text", 2, 2, "operation"),
-            "decodability": Box("position\ndecodability", 3, 0, "output"),
-            "sensitivity": Box("sensitivity,\nequivariance", 3, 1, "output"),
-            "localisation": Box("localisation,\nminimal pairs", 3, 2, "output"),
-        },
-        [
-            ("image", "tower"),
-            ("copies", "tower"),
-            ("expression", "text_tower"),
-            ("tower", "places"),
-            ("tower", "projected"),
-            ("text_tower", "cosine"),
-            ("projected", "cosine"),
-            ("places", "decodability"),
-            ("projected", "sensitivity"),
-            ("cosine", "localisation"),
-        ],
-    ),
-    "context-tokens": Pipeline(
-        "Context tokens: what the end token takes from them",
-        {
-            "expression": Box("expression $T$", 0, 1, "input"),
-            "masks": Box("image and masks", 0, 2, "input"),
-            "parser": Box("parser: noun phrase,\ncontext tokens", 1, 0, "model"),
-            "tower": Box("text tower", 1, 1, "model"),
-            "visual": Box("visual features\nof the masks", 1, 2, "model"),
-            "attention": Box("attention of the\nend token", 2, 0, "feature"),
-            "hidden": Box("features with words\nhidden", 2, 1, "feature"),
-            "hybrid": Box("hybrid text", 3, 0, "operation"),
-            "scores": Box("scores and choice", 3, 1.5, "output"),
-        },
-        [
-            ("expression", "parser"),
-            ("expression", "tower"),
-            ("masks", "visual"),
-            ("parser", "attention"),
-            ("tower", "attention"),
-            ("tower", "hidden"),
-            ("attention", "hybrid"),
-            ("hidden", "scores"),
-            ("visual", "scores"),
-            ("hybrid", "scores"),
-        ],
-    ),
     "copatch": Pipeline(
         "CoPatch: patches of an intermediate layer propose candidates",
         {
@@ -278,35 +224,6 @@ PIPELINES: dict[str, Pipeline] = {
             ("guidance", "answer"),
         ],
     ),
-    "evaluation": Pipeline(
-        "From predictions to statements: one row for each expression and method",
-        {
-            "data": Box("images, expressions,\nground truth", 0, 0, "input"),
-            "masks": Box("proposals", 0, 1, "input"),
-            "methods": Box("methods", 0, 2, "input"),
-            "rows": Box("a row for each\nexpression and method", 1, 1, "feature"),
-            "limits": Box("chance and\nupper bound", 2, 0, "operation"),
-            "sums": Box("sums of each image", 2, 1, "operation"),
-            "outcomes": Box("kind of expression,\nkind of error", 2, 2, "operation"),
-            "metrics": Box("metrics with\nbootstrap intervals", 3, 0, "output"),
-            "paired": Box("paired differences,\nsign-flip tests", 3, 1, "operation"),
-            "shares": Box("shares of expressions", 3, 2, "output"),
-            "holm": Box("Holm's correction\nfor the family", 4, 1, "output"),
-        },
-        [
-            ("data", "rows"),
-            ("masks", "rows"),
-            ("methods", "rows"),
-            ("rows", "limits"),
-            ("rows", "sums"),
-            ("rows", "outcomes"),
-            ("limits", "metrics"),
-            ("sums", "metrics"),
-            ("sums", "paired"),
-            ("outcomes", "shares"),
-            ("paired", "holm"),
-        ],
-    ),
     "risclip": Pipeline(
         "RISCLIP: a frozen CLIP with trained adapters and decoder",
         {
@@ -342,7 +259,7 @@ def get_pipeline(name: str) -> Pipeline:
     """Return the pipeline diagram of a method or of the task.
 
     Args:
-        name: "task", "evaluation", the name of a method that has a diagram, or a key of `STUDIES`.
+        name: "task", "baselines", "proposals", the name of a method that has a diagram, or a key of `STUDIES`.
 
     Returns:
         The pipeline, to be drawn by :func:`zsris_viz.figures.diagrams.show_pipeline`.
