@@ -78,3 +78,8 @@ def test_figures_yaml_fits_the_notebooks() -> None:
         for run in runs(test=test):
             check_parameters(run.notebook, run.parameters)
     assert {run.notebook for run in runs(test=False)} == set(PATHS)
+
+
+def test_the_notebooks_of_the_papers_tables_take_the_same_parameters() -> None:
+    ablations, figures = (read_parameters(NOTEBOOKS / f"{name}.ipynb") for name in ("10_ablations", "11_paper_figures"))
+    assert list(ablations) == list(figures)  # one command can ask for tables of both

@@ -144,7 +144,7 @@ def test_every_row_is_measured_as_the_authors_code_does(place: Experiment, id: s
         assert isinstance(rows, pd.DataFrame) and rows["error"].isna().all(), (line.title, rows)
         assert sorted(rows["expression"]) == ["Bottom left one!", "Left cat!", "Right dog!", "The cat!"]
         if line.method not in (BOUND, CHANCE):
-            method = place.method(line, "refcoco", VAL)
+            method = place.method(line, "refcoco")
             assert method.preset == ("official" if "official" in method.info.presets else "default")
         filtered = line.proposals.endswith("+filter")
         assert set(rows["n_proposals"]) == {3} and rows["proposals"].str.endswith("+filter").all() == filtered

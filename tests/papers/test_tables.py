@@ -59,12 +59,12 @@ class Small(Experiment):
     def source(self, role: str) -> Any:
         return super().source("ground-truth")
 
-    def method(self, line: TableRow, dataset: str, column: Column | None = None) -> Any:
+    def method(self, line: TableRow, dataset: str) -> Any:
         if line.title == "needs":
             return NeedsMore()
         if line.title == "for rn":
             return ForRN()
-        return super().method(line, dataset, column) if line.method is None else ByHash(salt=len(line.title))
+        return super().method(line, dataset) if line.method is None else ByHash(salt=len(line.title))
 
     def stand_ins(self, line: TableRow) -> str:
         return ""
@@ -255,8 +255,10 @@ def test_presets_and_filters_follow_the_dataset() -> None:
     assert Experiment().method(crop, "scenes").preset == "default"
     assert Experiment().method(crop, "refcoco").preset == "official"
     assert Experiment(preset="default").method(crop, "refcoco").preset == "default"
-    alphas = [Experiment().method(crop, "scenes", (name, "val", "")).config.alpha for name in ("phrasecut", "refcoco")]
-    assert alphas == [0.95, 0.5]
+    found = {name: Experiment().method(crop, name).config.alpha for name in ("phrasecut", "refcocog", "scenes")}
+    assert found == {"phrasecut": 0.95, "refcocog": 0.85, "scenes": 0.5}
+    patches = Experiment().method(TableRow("y", "copatch"), "scenes").config  # a gain is measured from the same base
+    assert patches.base.alpha == found["scenes"]
     given = {"sam": load_proposals("felzenszwalb")}
     assert Experiment(dataset="refcoco", proposals=given).source("sam+filter").name == "felzenszwalb+filter"
     assert Experiment(proposals=given).source("sam+filter").name == "felzenszwalb"

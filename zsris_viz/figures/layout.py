@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +19,7 @@ TRUTH = ROLES["truth"].colour
 COLOURS = PALETTE
 SEQUENTIAL, DIVERGING = "viridis", "RdBu_r"
 NOTE_GREY = "#555555"
+NOTE_LETTERS = 19  # of the line that names model and data, per inch
 
 
 def style(scale: float = 1.0) -> None:
@@ -111,8 +113,6 @@ def grid_shape(count: int, columns: int | None, most: int = 5) -> tuple[int, int
 
 def add_title(fig: Figure, title: str | None) -> None:
     """Write a title above the whole figure, wrapped to its width; do nothing for None."""
-    import textwrap
-
     if title is not None:
         letters = max(16, int(11 * fig.get_figwidth()))
         lines = [line for part in title.split("\n") for line in textwrap.wrap(part, letters) or [""]]
@@ -144,6 +144,7 @@ def note_source(fig: Figure, model: Any = None, data: Any = None) -> Figure:
         built_in = name.startswith("scenes")
         parts.append(f"data: {'built-in drawn ' if built_in else ''}{name}")
     if parts:
+        lines = textwrap.fill(" · ".join(parts), max(40, int(NOTE_LETTERS * fig.get_figwidth())))
         # The layout reserves space for a label of the whole figure.
-        fig.supxlabel(" · ".join(parts), x=0.995, ha="right", fontsize=6.5, color=NOTE_GREY, parse_math=False)
+        fig.supxlabel(lines, x=0.995, ha="right", fontsize=6.5, color=NOTE_GREY, parse_math=False)
     return fig

@@ -113,7 +113,7 @@ class Experiment(ExperimentInputs):
         # Every method records the best proposal and chance; cropping is the cheapest.
         known = replace(line, method="cropping", settings={}) if line.is_baseline else line
         try:
-            method = self.method(known, data.name, column)
+            method = self.method(known, data.name)
         except ZsrisError as error:
             return ("", "", "", ""), short_reason(error)
         captions = "captions" in method.info.needs

@@ -39,8 +39,8 @@ def own_row(experiment: Experiment, table: PaperTable) -> str:
         for line in table.lines if data is not None else ():
             if line.method is None or line.is_baseline:
                 continue
-            own = experiment.method(replace(line, settings={}), data.name, column)  # type: ignore[union-attr]
-            varied = experiment.method(line, data.name, column)  # type: ignore[union-attr]
+            own = experiment.method(replace(line, settings={}), data.name)  # type: ignore[union-attr]
+            varied = experiment.method(line, data.name)  # type: ignore[union-attr]
             if method_settings(varied) == method_settings(own):
                 return line.title
     if table.usual:

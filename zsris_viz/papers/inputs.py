@@ -13,7 +13,6 @@ from zsris_viz.datasets import dataset_class, load_dataset
 from zsris_viz.datasets.types import Subset
 from zsris_viz.errors import InvalidInputError, UnavailableError
 from zsris_viz.methods import method_class, method_names
-from zsris_viz.methods.dataset_settings import dataset_settings
 from zsris_viz.papers.roles import FALLBACK, stand_in
 from zsris_viz.papers.table_spec import FILTERED, Column, TableRow
 from zsris_viz.proposals import load_proposals
@@ -210,13 +209,12 @@ class ExperimentInputs:
 
         return load_parser()
 
-    def method(self, line: TableRow, dataset: str, column: Column | None = None) -> Method:
+    def method(self, line: TableRow, dataset: str) -> Method:
         """Return the method of a row with its settings for a dataset.
 
         Args:
             line: Row of a table.
             dataset: Name of the dataset that is measured.
-            column: Column of the table, whose benchmark may have a setting of its own.
 
         Raises:
             UnavailableError: If there is no such method here.
@@ -227,12 +225,8 @@ class ExperimentInputs:
             kind = method_class(line.method)
         except InvalidInputError as error:
             raise UnavailableError(f"this version has no method {line.method!r}") from error
-        settings = dict(line.settings)
-        if column is not None and column[0] == "phrasecut":  # its phrases need more context than those of drawn scenes
-            own = dataset_settings(line.method, "phrasecut")
-            settings = {name: own[name] for name in ("alpha",) if name in own} | settings
         preset = self._preset(dataset)
-        return kind.for_dataset(dataset, preset if preset in kind.presets else "default", **settings)
+        return kind.for_dataset(dataset, preset if preset in kind.presets else "default", **line.settings)
 
     def _preset(self, dataset: str) -> str:
         """Return the preset for a dataset that is measured."""
