@@ -65,14 +65,17 @@ def test_a_loaded_tower_uses_it() -> None:
 
 @pytest.mark.parametrize("relu", [True, False])
 @pytest.mark.parametrize("grad", [True, False])
-def test_a_convolution_with_its_relu(relu: bool, grad: bool) -> None:
+@pytest.mark.parametrize("adding", [True, False])
+def test_a_convolution_with_an_addition_and_its_relu(relu: bool, grad: bool, adding: bool) -> None:
     convolution = nn.Conv2d(16, 8, 3, stride=2, padding=1, bias=False)
     maps = drawn(2, 16, 9, 11)
-    expected = convolution(maps)
+    added = drawn(2, 8, 5, 6, seed=1) if adding else None
+    expected = convolution(maps) if added is None else convolution(maps) + added
+    kept = None if added is None else added.clone()
     with torch.set_grad_enabled(grad):
-        found = FusedConvolution(convolution, relu=relu)(maps)
+        found = FusedConvolution(convolution, relu=relu)(maps, added)
     torch.testing.assert_close(found, expected.relu() if relu else expected, rtol=1e-5, atol=1e-5)
-    assert found.requires_grad is grad
+    assert found.requires_grad is grad and (added is None or torch.equal(added, kept))
 
 
 @pytest.mark.parametrize("tokens", [products.LEAST_TOKENS - 1, products.LEAST_TOKENS, 785])

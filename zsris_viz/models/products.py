@@ -108,7 +108,7 @@ def unit_attention(unit: Tensor, values: Tensor, scale: Tensor) -> Tensor:
 
 
 class FusedConvolution(nn.Module):
-    """A convolution and an optional ReLU, computed in one pass while no gradients are recorded.
+    """A convolution, an optional addition and an optional ReLU, computed in one pass while no gradients are recorded.
 
     Args:
         convolution: The convolution, whose weights are used as they are.
@@ -119,15 +119,28 @@ class FusedConvolution(nn.Module):
         super().__init__()
         self.convolution, self.relu = convolution, relu
 
-    def forward(self, maps: Tensor) -> Tensor:
-        """Return the maps after the convolution and the ReLU: (B, C, h, w) becomes (B, C', h', w')."""
+    def forward(self, maps: Tensor, added: Tensor | None = None) -> Tensor:
+        """Return the maps after the convolution, the addition and the ReLU.
+
+        Args:
+            maps: (B, C, h, w).
+            added: (B, C', h', w'), added before the ReLU; None for nothing.
+
+        Returns:
+            (B, C', h', w').
+        """
         inner = self.convolution
-        if not _onednn_serves(maps, inner.weight, dtypes=(torch.float32, torch.bfloat16)):
-            found = inner(maps)
+        given = (maps, inner.weight) if added is None else (maps, inner.weight, added)
+        if not _onednn_serves(*given, dtypes=(torch.float32, torch.bfloat16)):
+            found = inner(maps) if added is None else inner(maps) + added
             return found.relu() if self.relu else found
         shape = (inner.padding, inner.stride, inner.dilation, inner.groups)
-        last = "relu" if self.relu else "none"
-        return torch.ops.mkldnn._convolution_pointwise(maps, inner.weight, inner.bias, *shape, last, [], "")
+        if added is None:
+            last = "relu" if self.relu else "none"
+            return torch.ops.mkldnn._convolution_pointwise(maps, inner.weight, inner.bias, *shape, last, [], "")
+        return torch.ops.mkldnn._convolution_pointwise.binary(
+            maps, added, inner.weight, inner.bias, *shape, "add", 1.0, "relu" if self.relu else None, [], None
+        )
 
 
 def _onednn_serves(*tensors: Tensor, dtypes: tuple[torch.dtype, ...] = (torch.float32,)) -> bool:

@@ -29,10 +29,9 @@ class FoldedResNet:
         for module in list(folded.modules()):
             _fold(module)
         folded = folded.to(memory_format=torch.channels_last)
-        for module in list(folded.modules()):
-            _fuse(module)
-        self._stem = folded.stem
-        self._stages = (folded.layer1, folded.layer2, folded.layer3, folded.layer4)
+        self._stem = nn.Sequential(*(_fused(folded, number) for number in (1, 2, 3)), folded.avgpool)
+        stages = (folded.layer1, folded.layer2, folded.layer3, folded.layer4)
+        self._stages = [nn.Sequential(*(FoldedBlock(block) for block in stage)) for stage in stages]
 
     def maps(self, pixels: Tensor) -> list[Tensor]:
         """Return the maps of the stem and of the four stages, each (B, C, h, w), for pixels (B, 3, H, W)."""
@@ -54,16 +53,27 @@ def _fold(module: nn.Module) -> None:
         down[1], down[2] = fuse_conv_bn_eval(down[1], down[2]), nn.Identity()
 
 
-def _fuse(module: nn.Module) -> None:
-    """Fuse the convolutions conv1, conv2, conv3 with the ReLUs act1, act2, act3 where nothing lies between."""
-    residual = hasattr(module, "downsample")  # in a residual block the third ReLU follows the addition
-    for number in (1, 2, 3):
-        convolution, relu = getattr(module, f"conv{number}", None), getattr(module, f"act{number}", None)
-        if isinstance(convolution, nn.Conv2d) and isinstance(relu, nn.ReLU):
-            fused = not (residual and number == 3)
-            setattr(module, f"conv{number}", FusedConvolution(convolution, relu=fused))
-            if fused:
-                setattr(module, f"act{number}", nn.Identity())
-    down: Any = getattr(module, "downsample", None)
-    if down is not None:
-        down[1] = FusedConvolution(down[1], relu=False)
+def _fused(module: Any, number: int) -> FusedConvolution:
+    """Return the convolution conv1, conv2 or conv3 of a module with its ReLU, which may follow an addition."""
+    return FusedConvolution(getattr(module, f"conv{number}"), relu=True)
+
+
+class FoldedBlock(nn.Module):
+    """A residual block whose last convolution, addition and ReLU are computed in one pass.
+
+    Args:
+        block: The block of open_clip, with its batch norms folded.
+    """
+
+    def __init__(self, block: Any) -> None:
+        super().__init__()
+        self.conv1, self.conv2, self.conv3 = (_fused(block, number) for number in (1, 2, 3))
+        self.avgpool = block.avgpool
+        self.downsample: nn.Module | None = None
+        if block.downsample is not None:
+            self.downsample = nn.Sequential(block.downsample[0], FusedConvolution(block.downsample[1], relu=False))
+
+    def forward(self, maps: Tensor) -> Tensor:
+        """Return the maps after the block: (B, C, h, w) becomes (B, C', h', w')."""
+        identity = maps if self.downsample is None else self.downsample(maps)
+        return self.conv3(self.avgpool(self.conv2(self.conv1(maps))), identity)
