@@ -285,6 +285,8 @@ def photographs_are_taken(page: Any, folder: Path, artefacts: Path) -> None:
     )
     page.locator(".zsris-status", has_text="dropped.png").wait_for()
     page.get_by_text("examples", exact=True).click()
+    page.locator('[data-example="chelsea"] img').scroll_into_view_if_needed()
+    page.screenshot(path=artefacts / "examples.png")
     page.locator('[data-example="scene-7"]').click()
     page.wait_for_function("location.hash.includes('scene-7')")
 
