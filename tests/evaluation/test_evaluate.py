@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 
 from tests.evaluation.small_world import ByHash, NeedsMore, NoClip, SmallWorld, run
+from zsris_viz.datasets import load_dataset
 from zsris_viz.datasets.types import Expression, Reference, Sample, Subset
 from zsris_viz.errors import InvalidInputError, InvalidTypeError, UnavailableError, ZsrisWarning
 from zsris_viz.evaluation import Evaluation, EvaluationConfig, ImageEvaluator, evaluate, evaluate_image, mask_iou
@@ -270,3 +271,15 @@ def test_settings_know_what_matters() -> None:
 def test_seconds_are_shared_evenly() -> None:
     found = evaluate(SmallWorld(1), ByHash(delay=0.2), clip=NoClip(), parts="gold", progress=False)
     assert found.rows["seconds"].sum() == pytest.approx(0.2, abs=0.15) and found.rows["seconds"].nunique() == 1
+
+
+def test_methods_and_images_together_give_the_rows_of_each_alone() -> None:
+    options = {"parts": "gold", "progress": False, "reuse": False}
+    names = ["global-local", "region-token", "copatch", "hybridgl"]
+    columns = ["image_id", "sentence_id", "method", "chosen", "intersection", "union"]
+    together = evaluate("scenes", names, limit=2, **options).rows[columns]
+    scenes = load_dataset("scenes", "val")
+    alone = [evaluate(Subset(scenes, indices=[place]), name, **options) for place in range(2) for name in names]
+    order = ["image_id", "sentence_id", "method"]
+    expected = pd.concat([found.rows[columns] for found in alone]).sort_values(order, ignore_index=True)
+    pd.testing.assert_frame_equal(together.sort_values(order, ignore_index=True), expected)
