@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 @once_per_scene
 def caption_regions(scene: SceneFeatures, style: str, **shown: Any) -> list[str]:
     """Return a caption for each proposal of a scene; the arguments are those of `Captioner.caption_regions`."""
-    reports = {} if scene.progress is None else {"progress": partial(scene.report_progress, "captions")}
+    reports: dict[str, Any] = {} if scene.progress is None else {"progress": partial(scene.report_progress, "captions")}
     captions = scene.load_captioner().caption_regions(scene.image, scene.masks, style, **shown, **reports)
     wordless = [index for index, text in enumerate(captions) if not text.strip() and not bool(scene.empty[index])]
     if wordless:
