@@ -169,6 +169,6 @@ def test_a_one_pixel_image_works(vit):
 def test_batches_on_a_cpu_are_as_large_as_their_activations_allow(vit, image, masks):
     tokens = 1 + vit.clip.grid[0] * vit.clip.grid[1]
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("zsris_viz.methods.features.CPU_ACTIVATIONS", 3 * tokens * 4 * vit.clip.width)
+        patch.setattr("zsris_viz.methods.features.CPU_BYTES", 3 * tokens * 4 * vit.clip.width * 4)  # fp32
         assert SceneFeatures(image, masks, vit.clip, batch_size=64).batch_size == 3
         assert SceneFeatures(image, masks, vit.clip, batch_size=2).batch_size == 2

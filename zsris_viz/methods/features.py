@@ -30,8 +30,8 @@ if TYPE_CHECKING:
     from zsris_viz.captioning.base import Captioner
 
 PreprocessLike = str | Preprocess | None
-#: Number of values in the widest activation of a batch on a CPU; larger batches are no faster.
-CPU_ACTIVATIONS = 2_500_000
+#: Size in bytes of the widest activation of a batch on a CPU; larger batches are no faster.
+CPU_BYTES = 10_000_000
 
 
 class SceneFeatures:
@@ -323,4 +323,5 @@ def _largest_batch(clip: ImageTextModel) -> int:
     """Return the largest useful batch: on a CPU, the number of images whose widest activations take 10 MB."""
     if clip.device.type != "cpu" or not isinstance(clip, LayeredModel):
         return sys.maxsize
-    return max(1, CPU_ACTIVATIONS // ((1 + math.prod(clip.grid)) * 4 * clip.width))
+    image_bytes = (1 + math.prod(clip.grid)) * 4 * clip.width * clip.compute_dtype.itemsize
+    return max(1, CPU_BYTES // image_bytes)
