@@ -91,3 +91,9 @@ def test_remarks_leave_out_what_is_empty() -> None:
     with capture_output() as captured:
         what_we_see("The map is sharp.", "", " It fits. ")
     assert captured.outputs[0].data["text/markdown"] == "**What we see.** The map is sharp. It fits."
+
+
+def test_an_index_with_repetitions_is_shown_as_a_column() -> None:
+    frame = pd.DataFrame({"verdict": ["a sentence " * 9, "b"]}, index=pd.Index(["left", "left"], name="side"))
+    html = readable_table(frame).to_html()
+    assert "side" in html and html.count("left") >= 2

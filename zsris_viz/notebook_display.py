@@ -81,6 +81,8 @@ def readable_table(frame: Any, *, digits: int = 2, caption: str | None = None) -
     import pandas as pd
 
     merged = merge_intervals(frame.to_frame() if isinstance(frame, pd.Series) else frame, digits)
+    if not merged.index.is_unique:  # a Styler needs an index without repetitions
+        merged = merged.reset_index()
     styler = merged.style.format(precision=digits, na_rep="–", escape="html")
     sentences = [
         name for name in merged if merged[name].map(lambda cell: len(cell) if isinstance(cell, str) else 0).max() > LONG
