@@ -39,7 +39,7 @@ def test_show_writes_a_figure_and_displays_it_with_a_description(tmp_path: Path)
     assert (tmp_path / "figures/f.svg").is_file()
     assert shown.metadata["image/png"]["alt"].startswith("A drawn line. ")
     assert "y against x" in shown.metadata["image/png"]["alt"] and 100 < shown.metadata["image/png"]["width"] < 300
-    assert figure.get_supxlabel() == "model: built-in miniature · data: built-in drawn scenes val"
+    assert figure.get_supxlabel().replace("\n", " ") == "model: built-in miniature · data: built-in drawn scenes val"
 
 
 def test_show_keeps_a_given_source_and_a_given_description(tmp_path: Path) -> None:

@@ -144,7 +144,8 @@ def note_source(fig: Figure, model: Any = None, data: Any = None) -> Figure:
         built_in = name.startswith("scenes")
         parts.append(f"data: {'built-in drawn ' if built_in else ''}{name}")
     if parts:
-        lines = textwrap.fill(" · ".join(parts), max(40, int(NOTE_LETTERS * fig.get_figwidth())))
+        width = max(40, int(NOTE_LETTERS * fig.get_figwidth()))
+        lines = textwrap.fill(" · ".join(parts), width, break_on_hyphens=False)
         # The layout reserves space for a label of the whole figure.
         fig.supxlabel(lines, x=0.995, ha="right", fontsize=6.5, color=NOTE_GREY, parse_math=False)
     return fig
