@@ -292,6 +292,10 @@ def test_as_it_is_printed() -> None:
     assert list(wide) == ["metric", "line", "RefCOCO val", "RefCOCOg val(U)", "n"] and set(wide["n"]) == {"78"}
     assert wide["metric"].tolist() == ["mIoU", "oIoU"] and wide.loc[1, "RefCOCO val"].endswith(" (22.73)")
     assert wide.loc[0, "RefCOCOg val(U)"] == "– (31.88)"
+    short = wide_table(comparison_table(Small(), table, resamples=10), ("mIoU",), measured_only=True)
+    assert list(short) == ["metric", "line", "RefCOCO val", "n"] and short["RefCOCO val"].equals(
+        wide["RefCOCO val"][:1]
+    )
     assert column_title("phrasecut", "test", "") == "PhraseCut test"
 
 

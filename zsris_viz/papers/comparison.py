@@ -117,7 +117,7 @@ def paired_table(
     return frame.assign(p_holm=holm(frame["p"].astype(float)))
 
 
-def wide_table(frame: pd.DataFrame, order: Sequence[str] | None = None) -> pd.DataFrame:
+def wide_table(frame: pd.DataFrame, order: Sequence[str] | None = None, *, measured_only: bool = False) -> pd.DataFrame:
     """Return a table as it is printed: a row for each metric and method, a column for each split.
 
     A cell reads "measured (published)". The column n has the number of expressions, one number for each measured column
@@ -126,9 +126,14 @@ def wide_table(frame: pd.DataFrame, order: Sequence[str] | None = None) -> pd.Da
     Args:
         frame: Result of `comparison_table`.
         order: Order of the metrics.
+        measured_only: Whether columns in which nothing was measured are left out, unless nothing was measured at all.
     """
     import pandas as pd
 
+    if measured_only and frame["measured"].notna().any():
+        columns = pd.MultiIndex.from_frame(frame[["dataset", "split", "split_by"]])
+        attributes, frame = frame.attrs, frame[columns.isin(columns[frame["measured"].notna()])]
+        frame.attrs.update(attributes)
     known = frame[frame["measured"].notna() | frame["published"].notna()]
     frame = known if len(known) else frame  # a row without any number says nothing in this form
     names = [column_title(*key) for key in frame[["dataset", "split", "split_by"]].itertuples(index=False)]
