@@ -89,14 +89,13 @@ def test_notebook_09_takes_a_plug_in_by_its_parameters(environment: dict[str, st
     words = [sys.executable, "-m", "zsris_viz.cli", "reproduce", "09", "--output", str(tmp_path), "--json"]
     for parameter in (
         "dataset=coloured-squares",
-        "splits=[val]",
+        "split=val",
+        "other_splits=[]",
         "methods=[largest-mask, cropping]",
-        "judged=[largest-mask, cropping]",
-        "proposals=[ground-truth]",
-        "limit=1",
-        "examples=1",
-        "clip_rn=",
-        "max_masks=4",
+        "reference=cropping",
+        "real_proposals=ground-truth",
+        "limit=2",
+        "real_limit=1",
     ):
         words += ["-p", parameter]
     run = subprocess.run(words, env=environment, capture_output=True, text=True, cwd=ROOT)

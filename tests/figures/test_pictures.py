@@ -176,7 +176,8 @@ def test_a_span_outside_the_text_is_an_error(span: tuple[int, int, str]) -> None
 def test_source_note_says_what_is_built_in() -> None:
     data = type("D", (), {"name": "scenes", "split": "val", "__len__": lambda self: 3})()
     fig = figures.note_source(figures.new_figure()[0], SimpleNamespace(name="miniature"), data)
-    assert fig.texts[-1].get_text() == "model: built-in miniature · data: built-in drawn scenes val (3 images)"
+    lines = fig.texts[-1].get_text().split("\n")  # wrapped to the width of the figure, at blanks only
+    assert " ".join(lines) == "model: built-in miniature · data: built-in drawn scenes val (3 images)"
     other = figures.note_source(figures.new_figure()[0], SimpleNamespace(name="RN50"))
     assert other.texts[-1].get_text() == "model: RN50"
     assert not figures.note_source(figures.new_figure()[0]).texts

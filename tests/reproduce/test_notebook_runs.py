@@ -103,6 +103,7 @@ def test_index(run: tuple[World, Report, list[str]]) -> None:
     assert "scenes val" in page and "limit 4" in page
 
 
+@pytest.mark.slow
 def test_second_run_takes_up_what_is_missing(run: tuple[World, Report, list[str]]) -> None:
     world, _, _ = run
     world.notebook("01_fails", [DRAW.format(name="01_fails")])

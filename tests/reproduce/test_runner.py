@@ -186,7 +186,14 @@ reproduce(notebooks=sys.argv[1], output=sys.argv[2], jobs=2)
 """
 
 
-@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
+@pytest.mark.parametrize(
+    "how",
+    [
+        pytest.param(signal.SIGINT, marks=pytest.mark.slow),
+        pytest.param(signal.SIGTERM, marks=pytest.mark.slow),
+        signal.SIGKILL,
+    ],
+)
 def test_killed_run_leaves_no_half_output(world: World, fake_worker: Install, how: signal.Signals) -> None:
     """The good notebook's files are whole, the other's are not there, and the next run takes up the rest."""
     from zsris_viz.reproduce import executor as workshop
