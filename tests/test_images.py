@@ -111,7 +111,7 @@ def test_truncated_files(tmp_path: Path, suffix: str) -> None:
 def test_what_is_no_image(tmp_path: Path) -> None:
     path = tmp_path / "note.jpg"
     path.write_text("this is no image")
-    with pytest.raises(CorruptFileError, match="no image"):
+    with pytest.raises(CorruptFileError, match="not an image"):
         open_image(path)
     path.write_bytes(b"")
     with pytest.raises(CorruptFileError):

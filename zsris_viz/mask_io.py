@@ -25,7 +25,7 @@ def as_bool(data: Any, *, ndim: int) -> Tensor:
         A bool tensor of the same shape.
 
     Raises:
-        InvalidTypeError: It is no tensor or array of numbers.
+        InvalidTypeError: It is not a tensor or array of numbers.
         InvalidInputError: It has other axes or other values.
     """
     if isinstance(data, Tensor):
@@ -157,8 +157,8 @@ def check_rle(rle: Any) -> None:
     """Check the types and the size of a COCO run-length encoding, without decoding it.
 
     Raises:
-        InvalidInputError: It is no dict with `size` [H, W] and `counts`, or its size is no size of an image.
-        InvalidTypeError: The counts are no text, bytes or list.
+        InvalidInputError: It is not a dict with `size` [H, W] and `counts`, or its size is no size of an image.
+        InvalidTypeError: The counts are not text, bytes or list.
     """
     if not isinstance(rle, dict) or not {"size", "counts"} <= set(rle):
         raise InvalidInputError(f"A COCO RLE is a dict with 'size' and 'counts'; {str(rle)[:80]!r} was given.")
@@ -174,7 +174,7 @@ def check_rle(rle: Any) -> None:
             f"The counts of an RLE must be text, bytes or a list of runs; {type(counts).__name__} was given."
         )
     if isinstance(counts, (list, tuple)) and not all(_is_whole(run) and run >= 0 for run in counts):
-        raise InvalidInputError(f"The runs {str(counts)[:60]} of an RLE are no whole numbers from 0 up.")
+        raise InvalidInputError(f"The runs {str(counts)[:60]} of an RLE are not whole numbers from 0 up.")
 
 
 def _is_whole(value: Any) -> bool:

@@ -29,7 +29,7 @@ class Masks:
         source: Name of the source of the masks, for example "felzenszwalb"; result rows contain it.
 
     Raises:
-        InvalidTypeError: `data` is no tensor or array.
+        InvalidTypeError: `data` is not a tensor or array.
         InvalidInputError: `data` has another shape, or values that are not those of a mask.
     """
 

@@ -144,7 +144,7 @@ class Outputs:
 
         Raises:
             InvalidInputError: If `name` cannot be a file name.
-            InvalidTypeError: If `fig` is no matplotlib figure.
+            InvalidTypeError: If `fig` is not a matplotlib figure.
         """
         figure = getattr(fig, "figure", fig)
         if not hasattr(figure, "savefig"):

@@ -272,7 +272,7 @@ def photographs_are_taken(page: Any, folder: Path, artefacts: Path) -> None:
     captions_are_cancelled(page, artefacts)
     (folder / "words.txt").write_text("no image")
     page.set_input_files("input[type=file]", folder / "words.txt")
-    page.locator(".zsris-status", has_text="no image that can be read").wait_for()
+    page.locator(".zsris-status", has_text="not an image that can be read").wait_for()
     buffer = io.BytesIO()
     blocks.resize((80, 60)).save(buffer, "png")
     page.evaluate(

@@ -307,7 +307,7 @@ def test_published_files_come_first_and_other_columns_are_refused(tmp_path: Path
     with pytest.raises(CorruptFileError, match="columns a, which are of no known layout"):
         load_dataset("refcoco", "val", data_root=tmp_path)
     (tmp_path / "refcoco/data/val-0.parquet").write_bytes(b"PAR1 nothing")
-    with pytest.raises(CorruptFileError, match="no whole parquet file"):
+    with pytest.raises(CorruptFileError, match="not a complete parquet file"):
         load_dataset("refcoco", "val", data_root=tmp_path)
 
 

@@ -62,7 +62,7 @@ def test_an_upload_replaces_the_image_and_keeps_the_expression(page):
     first = page.explorer(0)
     first.expression.value = "a bus"
     page.bar.send_event("upload", b"no image", name="a.txt")
-    assert "a.txt could not be used: it is no image that can be read" in page.bar.message
+    assert "a.txt could not be used: it is not an image that can be read" in page.bar.message
     assert page.explorer(0) is first
     page.bar.send_event("upload", encoded((70, 50)), name="b.png", note="")
     assert page.explorer(0) is not first and page.explorer(0).state.size == (50, 70)
@@ -80,7 +80,7 @@ def test_a_large_image_is_made_smaller_with_a_word(page):
 @pytest.mark.parametrize(
     ("content", "error", "words"),
     [
-        (b"", CorruptFileError, "no image that can be read"),
+        (b"", CorruptFileError, "not an image that can be read"),
         (encoded((90, 60))[:200], CorruptFileError, "damaged"),
         (encoded((90, 60), "jpeg")[:300], CorruptFileError, "damaged|no image"),
     ],

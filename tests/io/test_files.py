@@ -126,9 +126,9 @@ MULTIPLYING = b"a0: &a0 [1, 1]\n" + b"".join(b"a%d: &a%d [*a%d, *a%d]\n" % (n, n
         (b"a: &a {b: *a}", "contains itself"),
         (b"[" * 3000, "nested too deeply"),
         (MULTIPLYING, "repeated"),
-        (b"a: !!python/object/apply:os.system ['true']", "no YAML"),
-        (b"a: [1", "no YAML"),
-        (b"a: 2020-99-99", "no YAML"),
+        (b"a: !!python/object/apply:os.system ['true']", "not valid YAML"),
+        (b"a: [1", "not valid YAML"),
+        (b"a: 2020-99-99", "not valid YAML"),
     ],
     ids=[
         "Latin-1",

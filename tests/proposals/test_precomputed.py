@@ -151,8 +151,8 @@ def test_images_of_another_size_and_missing_images(tmp_path: Path) -> None:
         ("[3]", CorruptFileError, "proposal 0"),
         ('[{"image_id": 1, "segmentation": [[0, 0, 5, 5, 5, 0]]}]', CorruptFileError, "polygons"),
         ('[{"image_id": 1, "segmentation": {"counts": "a"}, "score": "x"}]', CorruptFileError, "size"),
-        ('[{"image_id": 1', CorruptFileError, "whole JSON"),
-        ("", CorruptFileError, "whole JSON"),
+        ('[{"image_id": 1', CorruptFileError, "complete JSON"),
+        ("", CorruptFileError, "complete JSON"),
     ],
     ids=[
         "another version",

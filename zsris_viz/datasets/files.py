@@ -90,7 +90,7 @@ def find_root(name: str, data_root: str | os.PathLike[str] | None) -> Path:
         )
     root = Path(data_root)
     if not os.path.isdir(root):
-        raise UnavailableError(f"data_root={str(root)!r} is no folder. {_help(name, root)}")
+        raise UnavailableError(f"data_root={str(root)!r} is not a folder. {_help(name, root)}")
     return root
 
 
@@ -144,7 +144,7 @@ def lazy_image(name: str, folders: Sequence[Path], file_names: Sequence[str]) ->
                     return open_image(folder / file_name, upright=False)
         if not there:
             raise UnavailableError(
-                f"The images of {name} are not there: {folders[0]} is no folder. "
+                f"The images of {name} are not there: {folders[0]} is not a folder. "
                 f"Place them as data_manifests/{name}.yaml says."
             )
         raise InvalidInputError(

@@ -236,5 +236,5 @@ def _json_object(text: Any) -> Row:
     except (TypeError, ValueError, RecursionError) as error:
         raise CorruptFileError(f"{str(text)[:60]!r} is not valid JSON ({error}); fetch the files again.") from error
     if not isinstance(found, dict):
-        raise InvalidInputError(f"{str(text)[:60]!r} is no JSON object; fetch the files again.")
+        raise InvalidInputError(f"{str(text)[:60]!r} is not a JSON object; fetch the files again.")
     return found

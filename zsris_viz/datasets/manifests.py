@@ -183,7 +183,7 @@ def read_manifests(folder: Path) -> dict[str, Manifest]:
         try:
             manifests = [Manifest.model_validate(record) for record in read_yaml(path) if record is not None]
         except ValidationError as error:
-            raise CorruptFileError(f"{path} is no valid manifest: {' '.join(str(error).split())}") from error
+            raise CorruptFileError(f"{path} is not a valid manifest: {' '.join(str(error).split())}") from error
         for manifest in manifests:
             if manifest.name in found:
                 raise CorruptFileError(f"{path} describes {manifest.name!r}, which another manifest does already.")

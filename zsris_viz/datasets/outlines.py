@@ -76,12 +76,12 @@ def _corners(polygon: Any, size: tuple[int, int]) -> np.ndarray:
         corners = np.asarray(polygon, dtype=np.float64).reshape(-1, 2)
     except (TypeError, ValueError, OverflowError) as error:
         raise CorruptFileError(
-            f"{shown} is no list of corners x, y: {error}. Fetch the annotation file again."
+            f"{shown} is not a list of corners x, y: {error}. Fetch the annotation file again."
         ) from error
     side = max(size)
     if not np.isfinite(corners).all() or np.abs(corners - side / 2).max() > MAX_DISTANCE * side:
         raise CorruptFileError(
-            f"{shown} has coordinates that are no numbers or far outside the image of {size[1]} x {size[0]} pixels; "
+            f"{shown} has coordinates that are not numbers or far outside the image of {size[1]} x {size[0]} pixels; "
             "fetch the annotation file again."
         )
     if np.abs(np.diff(corners, axis=0)).sum() > MAX_OUTLINE * side:
@@ -103,13 +103,13 @@ def phrasecut_mask(polygons: Sequence[Polygon], size: tuple[int, int]) -> np.nda
         CorruptFileError: Corners are not pairs of numbers, or lie far outside the image.
     """
     if not isinstance(polygons, list) or not all(isinstance(polygon, list) for polygon in polygons):
-        raise CorruptFileError(f"{str(polygons)[:60]!r} is no list of polygons; fetch the annotation file again.")
+        raise CorruptFileError(f"{str(polygons)[:60]!r} is not a list of polygons; fetch the annotation file again.")
     mask = np.zeros(size, dtype=bool)
     for polygon in polygons:
         if len(polygon) < 2:
             continue
         if not all(isinstance(corner, (list, tuple)) and len(corner) == 2 for corner in polygon):
-            raise CorruptFileError(f"A polygon {str(polygon)[:60]!r} is no list of corners [x, y].")
+            raise CorruptFileError(f"A polygon {str(polygon)[:60]!r} is not a list of corners [x, y].")
         corners = [(int(x), int(y)) for x, y in _corners(polygon, size)]
         drawn = Image.new("1", (size[1], size[0]), 0)
         ImageDraw.Draw(drawn).polygon(corners, outline=1, fill=1)

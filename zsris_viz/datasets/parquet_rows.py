@@ -130,4 +130,4 @@ def _open(path: Path) -> pq.ParquetFile:
     try:
         return pq.ParquetFile(path, memory_map=True, pre_buffer=False)
     except (pa.ArrowException, OSError) as error:
-        raise CorruptFileError(f"{path} is no whole parquet file ({error}); fetch it again.") from error
+        raise CorruptFileError(f"{path} is not a complete parquet file ({error}); fetch it again.") from error

@@ -259,7 +259,7 @@ def _structure(task: dict[str, Any]) -> dict[str, Any]:
 def _mask(groups: Any, size: tuple[int, int]) -> np.ndarray:
     """Draw the union of the objects of a phrase."""
     if not isinstance(groups, list) or not all(isinstance(group, list) for group in groups):
-        raise CorruptFileError(f"{str(groups)[:60]!r} are no polygons; fetch the annotation file again.")
+        raise CorruptFileError(f"{str(groups)[:60]!r} are not polygons; fetch the annotation file again.")
     return phrasecut_mask([polygon for group in groups for polygon in group], size)
 
 

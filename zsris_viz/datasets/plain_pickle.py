@@ -50,7 +50,9 @@ def load_plain(path: Path) -> Any:
             "Nothing in it was run. Fetch the file again from a source named in its manifest."
         ) from error
     except (DamagedPickleError, IndexError, KeyError, ValueError, TypeError, AttributeError, struct.error) as error:
-        raise CorruptFileError(f"{path} is no whole pickle ({error or 'it breaks off'}); fetch it again.") from error
+        raise CorruptFileError(
+            f"{path} is not a complete pickle ({error or 'it breaks off'}); fetch it again."
+        ) from error
     return content
 
 

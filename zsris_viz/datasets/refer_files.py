@@ -55,7 +55,7 @@ def read_annotations(path: Path, malformed: list[str]) -> tuple[Iterator[Entry],
     keys = ("images", "categories", "annotations")
     wrong = [key for key in keys if not isinstance(content, dict) or not isinstance(content.get(key), list)]
     if wrong:
-        raise CorruptFileError(f"{path} is no COCO annotation file: it has no list of {wrong[0]}; fetch it again.")
+        raise CorruptFileError(f"{path} is not a COCO annotation file: it has no list of {wrong[0]}; fetch it again.")
     images, categories, annotations = (content[key] for key in keys)
     return (
         _with_key(images, "id", path, malformed),

@@ -72,7 +72,9 @@ def _extract(archive: Path, draft: Path) -> None:
     except FileExistsError as error:
         raise CorruptFileError(f"{archive} was not unpacked: two of its members have one name ({error}).") from error
     except _ODD as error:
-        raise CorruptFileError(f"{archive} is no whole zip archive ({error}); remove it and fetch it again.") from error
+        raise CorruptFileError(
+            f"{archive} is not a complete zip archive ({error}); remove it and fetch it again."
+        ) from error
 
 
 def _check(archive: Path, members: Sequence[zipfile.ZipInfo]) -> None:

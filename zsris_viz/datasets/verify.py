@@ -62,7 +62,7 @@ def verify(name: str | Manifest, data_root: str | os.PathLike[str]) -> list[Veri
     manifest = get_manifest(name) if isinstance(name, str) else name
     root = Path(data_root)
     if not root.is_dir():
-        raise InvalidInputError(f"data_root={str(root)!r} is no folder; give the one that holds the files.")
+        raise InvalidInputError(f"data_root={str(root)!r} is not a folder; give the one that holds the files.")
     checks = [check_file(file, root, manifest) for file in manifest.files]
     if manifest.hub and not manifest.files:
         checks.append(_check_hub(manifest.hub, root))

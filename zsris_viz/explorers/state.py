@@ -250,7 +250,7 @@ def check_text(expression: Any) -> str:
 
     Raises:
         InvalidInputError: The text is empty.
-        InvalidTypeError: It is no text.
+        InvalidTypeError: It is not a text.
     """
     return ExpressionParts(expression).text
 
@@ -270,7 +270,7 @@ def check_range(value: Any, first: int, last: int, name: str) -> int:
     """Return `value` if it is a whole number from `first` to `last`.
 
     Raises:
-        InvalidTypeError: It is no whole number.
+        InvalidTypeError: It is not a whole number.
         InvalidInputError: It is outside the range.
     """
     if isinstance(value, bool) or not isinstance(value, (int, np.integer)):

@@ -31,7 +31,7 @@ def read_upload(content: bytes) -> Image.Image:
     except Image.DecompressionBombError as error:
         raise InvalidInputError(f"the image has too many pixels: {error}") from error
     except UnidentifiedImageError as error:
-        raise CorruptFileError("it is no image that can be read; save it as JPEG or PNG.") from error
+        raise CorruptFileError("it is not an image that can be read; save it as JPEG or PNG.") from error
     except (OSError, SyntaxError, ValueError) as error:
         raise CorruptFileError(f"the image is damaged ({error}); save it again as JPEG or PNG.") from error
     return image

@@ -215,7 +215,7 @@ def show_ablation(
 def _places(labels: pd.Series) -> dict[str, pd.Series]:
     """Return the place of every label "VALUE" or "VALUE, GROUP" on an axis of numbers, and its group.
 
-    A value that is no number stands behind the numbers; without any two numbers all places are nan.
+    A value that is not a number stands behind the numbers; without any two numbers all places are nan.
     """
     import pandas as pd
 

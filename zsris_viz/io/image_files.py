@@ -49,7 +49,7 @@ def open_header(file: Path | io.BytesIO) -> Image.Image:
         raise InvalidInputError(f"{name} has too many pixels ({error}); make it smaller.") from error
     except UnidentifiedImageError as error:
         raise CorruptFileError(
-            f"{name} is no image that Pillow can read (or its header is damaged); save it as JPEG or PNG."
+            f"{name} is not an image that Pillow can read (or its header is damaged); save it as JPEG or PNG."
         ) from error
     except Exception as error:  # Pillow's readers have no common error for a damaged header
         raise CorruptFileError(f"{name} cannot be opened ({error}); fetch or save it again.") from error

@@ -37,7 +37,7 @@ def read_yaml(path: str | os.PathLike[str]) -> list[Any]:
     except UnicodeDecodeError as error:
         raise CorruptFileError(f"{file} is not UTF-8 text ({error}); save it as UTF-8.") from error
     except (yaml.YAMLError, ValueError, TypeError) as error:  # the last two from values such as impossible dates
-        raise CorruptFileError(f"{file} is no YAML: {' '.join(str(error).split())}") from error
+        raise CorruptFileError(f"{file} is not valid YAML: {' '.join(str(error).split())}") from error
     except TooLargeError as error:
         raise CorruptFileError(f"{file} holds {error}; write it again.") from error
     except RecursionError as error:

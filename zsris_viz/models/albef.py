@@ -137,7 +137,7 @@ def load_albef(
         model = AlbefModules(state)
     except (KeyError, IndexError, RuntimeError) as error:
         reason = str(error).splitlines()[-1].strip()[:200]
-        raise CorruptFileError(f"{name} is no whole ALBEF checkpoint ({reason}); fetch it again.") from error
+        raise CorruptFileError(f"{name} is not a complete ALBEF checkpoint ({reason}); fetch it again.") from error
     check_finite(model, name)
     tokenizer = _tokenizer(_vocabulary_file(vocabulary, name))
     if len(tokenizer) > model.text_encoder.config.vocab_size:

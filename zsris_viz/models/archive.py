@@ -166,7 +166,7 @@ class TensorArchive(Mapping[str, Tensor]):
         elif isinstance(value, dict) and depth == 0:
             for key, entry in value.items():
                 if not isinstance(entry, _TensorRecord):
-                    self._refuse(f"its entry {str(key)[:80]!r} is no tensor")
+                    self._refuse(f"its entry {str(key)[:80]!r} is not a tensor")
                 self._collect(entry, str(key).removeprefix("module."), depth + 1)
         else:
             self._refuse(f"it holds a {type(value).__name__.strip('_')} and no tensors by name")

@@ -241,7 +241,8 @@ def _parse(raw: bytes, path: Path) -> Any:
     except Exception as error:  # errors of gzip, zlib, json and of text decoding
         reason = " ".join(str(error).split())[:200]
         raise CorruptFileError(
-            f"{path} is no whole JSON file, nor a detectron2 file of plain values ({reason}); make or fetch it again."
+            f"{path} is neither a complete JSON file nor a detectron2 file of plain values ({reason}); make or fetch "
+            "it again."
         ) from error
 
 

@@ -118,7 +118,7 @@ def _add_own(content: dict[str, Any], path: Path, result: PrecomputedFile) -> No
 
 def _own_image(entry: Any) -> PrecomputedImage:
     if not isinstance(entry, dict) or not isinstance(entry.get("masks"), list):
-        raise InvalidInputError(f"{str(entry)[:60]!r} is no dict with 'size' and a list 'masks'.")
+        raise InvalidInputError(f"{str(entry)[:60]!r} is not a dict with 'size' and a list 'masks'.")
     size = _size(entry.get("size"))
     for mask in entry["masks"]:
         check_rle(mask)
@@ -175,7 +175,7 @@ def _add_rows(rows: list[Any], result: PrecomputedFile) -> None:
 def _checked_row(row: Any) -> tuple[str, float | None]:
     """Return the image id and the score of a row of COCO results."""
     if not isinstance(row, dict) or "segmentation" not in row or not isinstance(row.get("image_id"), (int, str)):
-        raise InvalidInputError(f"{str(row)[:80]!r} is no dict with 'image_id' and 'segmentation'.")
+        raise InvalidInputError(f"{str(row)[:80]!r} is not a dict with 'image_id' and 'segmentation'.")
     if not isinstance(row["segmentation"], dict):
         raise InvalidInputError(
             f"the segmentation is a {type(row['segmentation']).__name__}, such as COCO's polygons are; run-length "
@@ -187,7 +187,7 @@ def _checked_row(row: Any) -> tuple[str, float | None]:
 
 def _score(value: Any) -> float:
     if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
-        raise InvalidInputError(f"the score {str(value)[:40]!r} is no finite number.")
+        raise InvalidInputError(f"the score {str(value)[:40]!r} is not a finite number.")
     return float(value)
 
 

@@ -167,7 +167,7 @@ def kind_of(state: Mapping[str, Tensor]) -> str:
     except KeyError as error:
         first = next(iter(state), "nothing")
         raise InvalidInputError(
-            f"The checkpoint has no {error}, so it is no SAM of the segment-anything package (its first tensor is "
+            f"The checkpoint has no {error}, so it is not a SAM of the segment-anything package (its first tensor is "
             f"{first!r}); SAM 2, MobileSAM and transformers' files have other layouts."
         ) from error
     return KINDS.get((width, _count(state, "image_encoder.blocks")), "other")
@@ -192,7 +192,7 @@ def build_sam(state: Mapping[str, Tensor]) -> Sam:
         sam.load_state_dict({name: value.float() for name, value in state.items()}, assign=True)
     except (KeyError, IndexError, RuntimeError, ValueError, ZeroDivisionError) as error:
         reason = " ".join(str(error).split())[:200]
-        raise CorruptFileError(f"The checkpoint is no whole SAM: {reason}. Fetch it again.") from error
+        raise CorruptFileError(f"The checkpoint is not a complete SAM: {reason}. Fetch it again.") from error
     return use_onednn(sam.eval().requires_grad_(False))
 
 

@@ -17,14 +17,14 @@ def read_notebook(path: Path) -> nbformat.NotebookNode:
     """Read a notebook in format 4.
 
     Raises:
-        CorruptFileError: The file is no notebook.
+        CorruptFileError: The file is not a notebook.
     """
     try:
         found = nbformat.read(path, as_version=4)
     except (OSError, ValueError, AttributeError, KeyError, TypeError, nbformat.ValidationError) as error:
         raise CorruptFileError(f"{path} cannot be read as a notebook: {error}") from error
     if not isinstance(found.get("cells"), list):
-        raise CorruptFileError(f"{path} has no list of cells; it is no notebook in format 4.")
+        raise CorruptFileError(f"{path} has no list of cells; it is not a notebook in format 4.")
     return found
 
 

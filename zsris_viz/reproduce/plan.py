@@ -111,7 +111,7 @@ def load_entries(notebooks: Path) -> list[FigureEntry]:
     """Read and check `figures.yaml`.
 
     Raises:
-        CorruptFileError: The file is no YAML.
+        CorruptFileError: The file is not valid YAML.
         InvalidInputError: A key is unknown, a notebook is missing, or an id or output occurs twice.
     """
     path = notebooks / "figures.yaml"

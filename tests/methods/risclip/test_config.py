@@ -31,7 +31,7 @@ def test_what_a_file_leaves_out_is_default(tmp_path: Path) -> None:
         ("architecture: {cfe_width: 10, cfe_heads: 4}", "cfe_width=10 does not divide into cfe_heads=4"),
         ("precision: fp8", "precision: .*'no', 'bf16' or 'fp16'"),
         ("- a list", "a mapping of settings is needed"),
-        ("a: [", "is no YAML"),
+        ("a: [", "is not valid YAML"),
     ],
 )
 def test_bad_settings_are_named(tmp_path: Path, text: str, message: str) -> None:

@@ -31,7 +31,7 @@ class Scenes:
 
     Raises:
         InvalidInputError: An unknown split or style, a limit below 1, or a size below 16.
-        InvalidTypeError: An index that is no whole number.
+        InvalidTypeError: An index that is not a whole number.
     """
 
     name = "scenes"
