@@ -6,8 +6,10 @@
 `zsris explore` serves the page, a headless Chromium shows a drawn scene with its objects as proposals. Sliders and the
 mouse are answered in the page, a click on a patch and another expression by the kernel. Times are the browser's, from
 the event to the frame in which everything is drawn; they contain the wait for the next frame, up to 17 ms at 60 Hz.
-"Script" is the time of the page's own script for that event and that frame. The first picture is measured from the
-start of the command, the start of the browser included. Nothing here is a test: the figures depend on the machine.
+"Script" is the time of the page's own script for that event and that frame. "Scrubbing" moves the slider in every
+frame and gives the time from one frame to the next, each with its new picture: 16.7 ms are 60 frames a second, which
+the browser does not exceed. The first picture is measured from the start of the command, the start of the browser
+included. Nothing here is a test: the figures depend on the machine.
 """
 
 from __future__ import annotations
@@ -51,6 +53,23 @@ MEASURE = """async ([selector, action, step]) => {
     script += Number(board.dataset.frame);
     await new Promise(requestAnimationFrame);
     return [performance.now() - start, script];
+}"""
+
+#: Moves the slider in each of `rounds` frames; returns the milliseconds between frames and the number of new pictures.
+SCRUB = """async ([selector, rounds]) => {
+    const board = document.querySelector(selector), input = board.querySelector("input[type=range]");
+    const first = Number(input.min), count = Number(input.max) - first + 1;
+    const drawn = () => Number(board.dataset.frames), before = drawn(), waits = [];
+    let last = await new Promise(requestAnimationFrame);
+    for (let step = 1; step <= rounds; step++) {
+        input.value = first + (step % count);
+        input.dispatchEvent(new Event("input"));
+        const now = await new Promise(requestAnimationFrame);
+        waits.push(now - last);
+        last = now;
+    }
+    await new Promise(requestAnimationFrame);
+    return [waits, drawn() - before];
 }"""
 
 
@@ -101,6 +120,8 @@ def measure(rounds: int, folder: Path, *words: str) -> dict[str, Any]:
                 found[f"{action}, script"] = summary(list(scripts))
 
         act(layers, "slider")
+        waits, drawn = page.evaluate(SCRUB, [layers, rounds])
+        found["scrubbing, a frame"] = summary(waits) | {"drawn": drawn}
         found["new expression"] = summary([typed(page, layers, text) for text in texts])
         page.get_by_role("tab", name="Attention").click()
         page.locator(".zsris-attention .zsris-frame canvas").first.wait_for(state="attached")
