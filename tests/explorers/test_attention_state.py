@@ -10,6 +10,7 @@ from tests.explorers.conftest import TEXT
 from zsris_viz.errors import InvalidInputError, UnavailableError
 from zsris_viz.explorers import AttentionState
 from zsris_viz.methods import SceneFeatures, get_method
+from zsris_viz.methods.global_context import global_context_features
 
 LEFT = 4  # position of the token "left"
 
@@ -82,7 +83,7 @@ def test_scores_are_cosines_of_the_methods_features(vit, image, masks, state):
     state.toggle(LEFT)
     moved = state.choice()
     features = scene.crop_features()[:1] * 0.05 / scene.crop_features()[:1].norm()
-    features = features + 0.95 * F.normalize(scene.global_features()[:1], dim=-1)
+    features = features + 0.95 * F.normalize(global_context_features(scene)[:1], dim=-1)
     expected = F.cosine_similarity(features, state.text_feature()[None])
     torch.testing.assert_close(moved.after[:1], expected, atol=1e-5, rtol=0)
     torch.testing.assert_close(moved.before, choice.before)

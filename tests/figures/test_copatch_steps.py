@@ -20,7 +20,7 @@ IMAGE = Image.new("RGB", (40, 40), "white")
 DATA = torch.zeros(3, 40, 40, dtype=torch.bool)
 DATA[0, :20, :20], DATA[1, 20:, 20:], DATA[2, :20, 20:] = True, True, True
 MASKS = Masks(DATA)
-TRUTHS = {"row": DATA[1].numpy()}
+TRUTH = DATA[1].numpy()
 
 
 def evidence(relation: str | None = "left") -> dict[str, Any]:
@@ -38,7 +38,7 @@ def evidence(relation: str | None = "left") -> dict[str, Any]:
 
 
 def test_clusters_have_a_row_of_four_panels_and_one_outline_for_each_cluster() -> None:
-    fig = figures.show_clusters({"row": IMAGE}, {"row": evidence()}, TRUTHS)
+    fig = figures.show_clusters([figures.CoPatchExample("row", IMAGE, MASKS, evidence(), TRUTH)])
     titles = [axis.get_title(loc="left") for axis in fig.axes]
     assert "2 clusters, by peak" in titles and "the first 2 on the image" in titles
     assert not figures.text_problems(fig)
@@ -46,11 +46,11 @@ def test_clusters_have_a_row_of_four_panels_and_one_outline_for_each_cluster() -
 
 def test_clusters_are_needed() -> None:
     with pytest.raises(InvalidInputError, match="no clusters"):
-        figures.show_clusters({"row": IMAGE}, {"row": {}}, TRUTHS)
+        figures.show_clusters([figures.CoPatchExample("row", IMAGE, MASKS, {}, TRUTH)])
 
 
 def test_candidates_carry_their_source_and_their_iou() -> None:
-    fig = figures.show_candidates({"row": IMAGE}, {"row": MASKS}, {"row": evidence()}, TRUTHS)
+    fig = figures.show_candidates([figures.CoPatchExample("row", IMAGE, MASKS, evidence(), TRUTH)])
     titles = [axis.get_title(loc="left") for axis in fig.axes[1:]]
     assert titles[0] == "proposal 2\nGlobal-Local's choice\nIoU with the truth 0.00"
     assert "proposal 1\nfrom cluster 2\nIoU with the truth 1.00" in titles
@@ -59,7 +59,7 @@ def test_candidates_carry_their_source_and_their_iou() -> None:
 @pytest.mark.parametrize("relation", ["left", None])
 def test_guidance_writes_the_relation_matrix(relation: str | None) -> None:
     found = evidence(relation)
-    fig = figures.show_guidance({"row": IMAGE}, {"row": MASKS}, {"row": found}, TRUTHS)
+    fig = figures.show_guidance([figures.CoPatchExample("row", IMAGE, MASKS, found, TRUTH)])
     written = [text.get_text() for text in fig.axes[2].texts]
     held = found["relation_matrix"]
     assert written == ([] if held is None else [f"{value:.2g}" for value in held.flatten().tolist()])

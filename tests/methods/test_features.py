@@ -13,6 +13,7 @@ from tests.methods.conftest import EMPTY, SPECK
 from zsris_viz.errors import InvalidInputError, InvalidTypeError, UnavailableError
 from zsris_viz.masks import Masks
 from zsris_viz.methods import CropVariant, SceneFeatures, TextCache, get_method
+from zsris_viz.methods.global_context import global_context_features
 from zsris_viz.methods.token_masking import masked_features
 
 
@@ -94,7 +95,9 @@ def test_features_do_not_depend_on_the_batch_size(vit, rn, image, masks, batch_s
         reference = SceneFeatures(image, masks, tower.clip, batch_size=5)
         scene = SceneFeatures(image, masks, tower.clip, batch_size=batch_size)
         torch.testing.assert_close(scene.crop_features(), reference.crop_features(), atol=1e-5, rtol=1e-5)
-        torch.testing.assert_close(scene.global_features(), reference.global_features(), atol=1e-5, rtol=1e-5)
+        torch.testing.assert_close(
+            global_context_features(scene), global_context_features(reference), atol=1e-5, rtol=1e-5
+        )
 
 
 @settings(max_examples=20, deadline=None)
@@ -113,7 +116,7 @@ def test_masking_without_the_masked_tokens_equals_masking_all(vit, seed, count, 
 
 def test_no_masked_block_gives_the_image_itself(vit, image, masks):
     scene = SceneFeatures(image, masks, vit.clip)
-    features = scene.global_features(0)
+    features = global_context_features(scene, 0)
     torch.testing.assert_close(features, scene.image_feature().expand_as(features))
     torch.testing.assert_close(scene.image_feature(), vit.clip.embed_images(image), atol=1e-5, rtol=1e-5)
 
@@ -121,7 +124,7 @@ def test_no_masked_block_gives_the_image_itself(vit, image, masks):
 def test_a_full_mask_changes_nothing(vit, rn, image, masks):
     for tower in (vit, rn):
         scene = SceneFeatures(image, masks[2:3], tower.clip)
-        torch.testing.assert_close(scene.global_features(), scene.image_feature(), atol=1e-4, rtol=1e-4)
+        torch.testing.assert_close(global_context_features(scene), scene.image_feature(), atol=1e-4, rtol=1e-4)
 
 
 def test_a_speck_keeps_its_cell_by_default_and_vanishes_officially(vit, image, masks):
@@ -148,11 +151,11 @@ def test_what_cannot_be_used_is_refused(vit, rn, image, masks):
     with pytest.raises(InvalidInputError, match="another model"):
         SceneFeatures(image, masks, vit.clip, texts=TextCache(rn.clip))
     with pytest.raises(InvalidInputError, match="clip-center"):
-        SceneFeatures(image, masks, vit.clip, preprocess="clip-center").global_features()
+        global_context_features(SceneFeatures(image, masks, vit.clip, preprocess="clip-center"))
     with pytest.raises(InvalidInputError, match="masked_blocks=9"):
-        SceneFeatures(image, masks, vit.clip).global_features(9)
+        global_context_features(SceneFeatures(image, masks, vit.clip), 9)
     with pytest.raises(UnavailableError, match="attention pooling"):
-        SceneFeatures(image, masks, rn.clip).global_features(3)
+        global_context_features(SceneFeatures(image, masks, rn.clip), 3)
     with pytest.raises(UnavailableError, match="ViT"):
         SceneFeatures(image, masks, vit.clip).feature_map()
     with pytest.raises(InvalidInputError, match="fill='pink'"):

@@ -18,6 +18,7 @@ from tests.methods import plain
 from tests.methods.conftest import PHRASE, SENTENCE
 from zsris_viz.errors import InvalidInputError, UnavailableError
 from zsris_viz.methods import SceneFeatures, get_method
+from zsris_viz.methods.global_context import global_context_features
 from zsris_viz.methods.guidance.coherence import coherence, heat_map, shaded
 from zsris_viz.models.preprocessing import CLIP_MEAN, CLIP_STD
 
@@ -95,7 +96,7 @@ def test_features(vit, image, masks, fusion, preset, images):
 def test_features_of_one_image_for_the_ablation(vit, image, masks):
     scene = SceneFeatures(image, masks, vit.clip)
     tokens = get_method("hybridgl", fusion="token-masking").features(scene)
-    assert torch.equal(tokens, scene.global_features(3))
+    assert torch.equal(tokens, global_context_features(scene, 3))
     crops = get_method("hybridgl", fusion="crop").features(scene)
     assert crops.shape == tokens.shape and not torch.allclose(crops, tokens)
     found = get_method("hybridgl", fusion="attention-masking").features(scene)

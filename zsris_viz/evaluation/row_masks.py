@@ -5,7 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from zsris_viz.errors import InvalidInputError
+from zsris_viz.evaluation.metrics import mask_iou
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -57,9 +60,8 @@ def predicted_mask(
 
 def _check(row: Any, mask: Any, truth: Any) -> None:
     """Raise InvalidInputError if the IoU of a mask with the ground truth is not that of the row."""
-    shared = 0 if mask is None else int((mask & truth).sum())
-    union = int(truth.sum()) + (0 if mask is None else int(mask.sum())) - shared
-    iou = shared / union if union else 1.0
+    both_empty = mask is None and not truth.any()  # counts as IoU 1, as in the rows
+    iou = 1.0 if both_empty else mask_iou(np.zeros_like(truth) if mask is None else mask, truth)
     if abs(iou - row.iou) > TOLERANCE:
         raise InvalidInputError(
             f"The mask of {row.method!r} for {row.expression!r} has an IoU of {iou:.3f} with the ground truth, and its "

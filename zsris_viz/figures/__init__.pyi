@@ -9,6 +9,7 @@ from .choices import show_choices as show_choices
 from .comparison import show_ablation as show_ablation
 from .comparison import show_comparison as show_comparison
 from .comparison import show_differences as show_differences
+from .copatch_steps import CoPatchExample as CoPatchExample
 from .copatch_steps import show_candidates as show_candidates
 from .copatch_steps import show_clusters as show_clusters
 from .copatch_steps import show_guidance as show_guidance

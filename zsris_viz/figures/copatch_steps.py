@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -23,6 +24,25 @@ CLUSTERS = ("first cluster", "second cluster", "third cluster")  # their roles
 OTHER = "other"  # the role of the clusters after the third
 
 
+@dataclass(frozen=True)
+class CoPatchExample:
+    """A prediction of CoPatch on an image: one row of the figures.
+
+    Attributes:
+        title: Title of the row.
+        image: The image.
+        masks: The proposals.
+        evidence: Evidence of the prediction.
+        truth: The ground truth, (H, W) of bool.
+    """
+
+    title: str
+    image: ImageSource
+    masks: Masks
+    evidence: Mapping[str, Any]
+    truth: Any
+
+
 def cluster_colour(number: int) -> str:
     """Return the colour of a cluster.
 
@@ -35,36 +55,35 @@ def cluster_colour(number: int) -> str:
     return role(CLUSTERS[number - 1] if number <= len(CLUSTERS) else OTHER).colour
 
 
-def show_clusters(
-    images: Mapping[str, ImageSource], evidence: Mapping[str, Mapping[str, Any]], truths: Mapping[str, Any]
-) -> Figure:
+def show_clusters(examples: Sequence[CoPatchExample]) -> Figure:
     """Draw CoMap, its sorted values with the threshold, its clusters, and the first clusters on the image.
 
     Args:
-        images: Name of the row to image.
-        evidence: Name of the row to the evidence of a CoPatch prediction.
-        truths: Name of the row to the ground truth, (H, W) of bool.
+        examples: The rows.
 
     Returns:
-        A figure with one row for each name.
+        A figure with one row for each example.
 
     Raises:
         InvalidInputError: There is no row, or a row has no clusters in its evidence.
     """
-    if not evidence or any("clusters" not in found for found in evidence.values()):
+    if not examples or any("clusters" not in example.evidence for example in examples):
         raise InvalidInputError("a row has no clusters; give the evidence of CoPatch on at least two proposals.")
-    fig, axes = new_figure(len(evidence), 4, size=(10.4, 2.9 * len(evidence)), width_ratios=[1, 1.25, 1, 1])
-    for (name, found), line in zip(evidence.items(), axes, strict=True):
+    fig, axes = new_figure(len(examples), 4, size=(10.4, 2.9 * len(examples)), width_ratios=[1, 1.25, 1, 1])
+    for example, line in zip(examples, axes, strict=True):
+        found = example.evidence
         drawn = line[0].imshow(found["map"], cmap="viridis")
         line[0].grid(False)
         line[0].set(xticks=[], yticks=[])
         fig.colorbar(drawn, ax=line[0], shrink=0.75)
         rows, columns = found["map"].shape
-        line[0].set_title(f"{wrapped(name, 30)}\nCoMap, {rows} x {columns} patches", loc="left", parse_math=False)
+        line[0].set_title(
+            f"{wrapped(example.title, 30)}\nCoMap, {rows} x {columns} patches", loc="left", parse_math=False
+        )
         _draw_sorted(line[1], found)
         _draw_labels(line[2], found["clusters"])
         count = len(found["cluster_masks"])
-        _show_with_truth(line[3], images[name], f"the first {count} on the image", truths[name])
+        _show_with_truth(line[3], example, f"the first {count} on the image")
         _add_clusters(line[3], found)
     return fig
 
@@ -97,72 +116,57 @@ def _draw_labels(axis: Axes, labels: Any) -> None:
     axis.set(xticks=[], yticks=[])
 
 
-def show_candidates(
-    images: Mapping[str, ImageSource],
-    masks: Mapping[str, Masks],
-    evidence: Mapping[str, Mapping[str, Any]],
-    truths: Mapping[str, Any],
-) -> Figure:
+def show_candidates(examples: Sequence[CoPatchExample]) -> Figure:
     """Draw the first clusters with the ground truth, and each candidate with its source and its IoU.
 
     Args:
-        images: Name of the row to image.
-        masks: Name of the row to the proposals.
-        evidence: Name of the row to the evidence of a CoPatch prediction.
-        truths: Name of the row to the ground truth, (H, W) of bool.
+        examples: The rows.
 
     Returns:
-        A figure with one row for each name.
+        A figure with one row for each example.
     """
-    most = max(len(found["candidates"]) for found in evidence.values())
-    fig, axes = new_figure(len(evidence), 1 + most, cell=(2.1, 2.5))
-    for (name, found), line in zip(evidence.items(), axes, strict=True):
-        _show_with_truth(line[0], images[name], wrapped(name, 28), truths[name])
+    most = max(len(example.evidence["candidates"]) for example in examples)
+    fig, axes = new_figure(len(examples), 1 + most, cell=(2.1, 2.5))
+    for example, line in zip(examples, axes, strict=True):
+        found = example.evidence
+        _show_with_truth(line[0], example, wrapped(example.title, 28))
         _add_clusters(line[0], found)
-        overlaps = masks[name].iou(truths[name])[:, 0].tolist()
+        overlaps = example.masks.iou(example.truth)[:, 0].tolist()
         for axis in line[1:]:
             axis.set_axis_off()
         for axis, candidate, source in zip(line[1:], found["candidates"], found["sources"], strict=False):
             origin = "Global-Local's choice" if source == 0 else f"from cluster {source}"
-            show_image(axis, cut_out(images[name], masks[name][candidate]))
+            show_image(axis, cut_out(example.image, example.masks[candidate]))
             axis.set_title(f"proposal {candidate}\n{origin}\nIoU with the truth {overlaps[candidate]:.2f}", loc="left")
     return fig
 
 
-def show_guidance(
-    images: Mapping[str, ImageSource],
-    masks: Mapping[str, Masks],
-    evidence: Mapping[str, Mapping[str, Any]],
-    truths: Mapping[str, Any],
-) -> Figure:
+def show_guidance(examples: Sequence[CoPatchExample]) -> Figure:
     """Draw the inputs of the relation guidance: candidates, proposals for the other object, and the relation matrix.
 
     Args:
-        images: Name of the row to image.
-        masks: Name of the row to the proposals.
-        evidence: Name of the row to the evidence of a CoPatch prediction with relation guidance.
-        truths: Name of the row to the ground truth, (H, W) of bool.
+        examples: The rows, with relation guidance in their evidence.
 
     Returns:
-        A figure with one row for each name and three panels in a row.
+        A figure with one row for each example and three panels in a row.
     """
-    fig, axes = new_figure(len(evidence), 3, size=(10.0, 3.3 * len(evidence)), width_ratios=[1, 1, 1.2])
-    for (name, found), line in zip(evidence.items(), axes, strict=True):
-        title = f"{wrapped(name, 40)}\ncandidates, with their probabilities p"
-        _show_with_truth(line[0], images[name], title, truths[name])
-        _outline_all(line[0], masks[name], found["candidates"], found["base"], role("choice").colour)
+    fig, axes = new_figure(len(examples), 3, size=(10.0, 3.3 * len(examples)), width_ratios=[1, 1, 1.2])
+    for example, line in zip(examples, axes, strict=True):
+        found = example.evidence
+        _show_with_truth(line[0], example, f"{wrapped(example.title, 40)}\ncandidates, with their probabilities p")
+        _outline_all(line[0], example.masks, found["candidates"], found["base"], role("choice").colour)
         phrases = ", ".join(found["other_phrases"]) or "none is named, so the candidates"
-        show_image(line[1], images[name], f"{wrapped(f'other things: {phrases}', 40)}\nwith their probabilities q")
+        show_image(line[1], example.image, f"{wrapped(f'other things: {phrases}', 40)}\nwith their probabilities q")
         chances = found["base"] if found["other_scores"] is None else found["other_scores"]
-        _outline_all(line[1], masks[name], found["others"], chances, role("relation").colour)
+        _outline_all(line[1], example.masks, found["others"], chances, role("relation").colour)
         _draw_relation(line[2], found)
     return fig
 
 
-def _show_with_truth(axis: Axes, image: ImageSource, title: str, truth: Any) -> None:
+def _show_with_truth(axis: Axes, example: CoPatchExample, title: str) -> None:
     """Draw an image with the dashed outline of the ground truth."""
-    show_image(axis, image, title)
-    add_mask(axis, truth, role("truth").colour, fill=0, line=role("truth").width, dashed=True)
+    show_image(axis, example.image, title)
+    add_mask(axis, example.truth, role("truth").colour, fill=0, line=role("truth").width, dashed=True)
 
 
 def _add_clusters(axis: Axes, found: Mapping[str, Any]) -> None:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import dataclass
-from typing import Annotated, Literal
+from functools import partial
+from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from zsris_viz.errors import InvalidInputError
+from zsris_viz.errors import InvalidInputError, ZsrisWarning
 from zsris_viz.methods.features import SceneFeatures
+from zsris_viz.methods.scene_cache import once_per_scene
 from zsris_viz.methods.settings import settings
 from zsris_viz.methods.texts import ExpressionParts
 
@@ -61,9 +64,7 @@ def region_captions(scene: SceneFeatures, text: ExpressionParts, variant: Captio
     given = text.extras.get("captions")
     if given is not None and len(given) != len(scene):
         raise InvalidInputError(f"{len(given)} captions were given for {len(scene)} proposals; give one for each.")
-    captions = (
-        given if given is not None else scene.region_captions(variant.style, square=variant.square, sigma=variant.sigma)
-    )
+    captions = given if given is not None else caption_regions(scene, variant)
     wordless = (index for index, caption in enumerate(captions) if not caption.strip())
     empty = tuple(index for index in wordless if not bool(scene.empty[index]))
     return RegionCaptions(tuple(caption if caption.strip() else FALLBACK for caption in captions), empty)
@@ -80,4 +81,51 @@ def image_caption(scene: SceneFeatures, text: ExpressionParts) -> str:
         The caption.
     """
     caption = text.extras.get("image_caption")
-    return scene.image_caption() if caption is None else caption
+    return caption_image(scene) if caption is None else caption
+
+
+@once_per_scene
+def caption_regions(scene: SceneFeatures, variant: CaptionVariant) -> list[str]:
+    """Compute a caption for each proposal with the captioner of the scene, which keeps them.
+
+    Args:
+        scene: Image and proposals.
+        variant: Settings of the images for the captioner.
+
+    Returns:
+        N texts, the empty text for an empty mask. A warning is issued if others are empty.
+    """
+    reports: dict[str, Any] = {} if scene.progress is None else {"progress": partial(scene.report_progress, "captions")}
+    captions = scene.load_captioner().caption_regions(
+        scene.image, scene.masks, variant.style, square=variant.square, sigma=variant.sigma, **reports
+    )
+    wordless = [index for index, text in enumerate(captions) if not text.strip() and not bool(scene.empty[index])]
+    if wordless:
+        warnings.warn(
+            f"The captions of {len(wordless)} of {len(captions)} proposals are empty (proposals "
+            f"{', '.join(map(str, wordless[:10]))}). Give captions=, or another captioner.",
+            ZsrisWarning,
+            stacklevel=5,
+        )
+    return captions
+
+
+@once_per_scene
+def caption_image(scene: SceneFeatures) -> str:
+    """Compute the caption of the whole image with the captioner of the scene, which keeps it.
+
+    Args:
+        scene: The image.
+
+    Returns:
+        The caption. A warning is issued if it is empty.
+    """
+    caption = scene.load_captioner().caption_images(scene.image)[0]
+    if not caption.strip():
+        warnings.warn(
+            "The caption of the whole image is empty, so there are no negative phrases. Give image_caption= or "
+            "negatives=.",
+            ZsrisWarning,
+            stacklevel=5,
+        )
+    return caption

@@ -16,9 +16,7 @@ from zsris_viz.errors import InvalidInputError, InvalidTypeError, UnavailableErr
 from zsris_viz.images import ImageSource, open_image
 from zsris_viz.masks import Masks
 from zsris_viz.methods.crops import CropVariant, build_crops
-from zsris_viz.methods.masked_features import masked_pooling, masked_tokens
 from zsris_viz.methods.scene_cache import once_per_scene
-from zsris_viz.methods.scene_captions import caption_image, caption_regions
 from zsris_viz.methods.texts import TextCache
 from zsris_viz.methods.vit_forward import require_rn
 from zsris_viz.models.base import ImageTextModel, check_batch_size
@@ -161,14 +159,6 @@ class SceneFeatures:
             self.captioner = shared_captioner(self.captioner)
         return load_captioner(self.captioner)
 
-    def region_captions(self, style: str = "blur", **shown: Any) -> list[str]:
-        """Return the unchanged caption of each proposal; see `Captioner.caption_regions` for the arguments."""
-        return caption_regions(self, style, **shown)
-
-    def image_caption(self) -> str:
-        """Return the caption of the whole image."""
-        return caption_image(self)
-
     # -- the whole image
 
     def preprocess(self, preset: PreprocessLike = None, size: int | None = None) -> Preprocess:
@@ -263,50 +253,6 @@ class SceneFeatures:
             features[rows] = self.clip.embed_images(crops, batch_size=self.batch_size, crops=True)
             done += len(rows)
         return features
-
-    def global_features(
-        self,
-        masked_blocks: int | None = None,
-        *,
-        keep_one: bool = True,
-        antialias: bool = False,
-        unit_map: bool = False,
-        preset: PreprocessLike = None,
-    ) -> Tensor:
-        """Return the global-context features of Global-Local CLIP (eq. 3).
-
-        In a ViT, every patch token is multiplied by its mask value before each of the last `masked_blocks` blocks; the
-        earlier blocks run once for all masks. In an RN, the feature map before attention pooling is multiplied by the
-        mask and then pooled.
-
-        Args:
-            masked_blocks: Number of last blocks with masked tokens, for a ViT only; None for 3, 0 for no masking.
-            keep_one: Whether a mask that vanishes on the grid keeps its largest cell; in the authors' code it is empty.
-            antialias: Whether masks are resized to the grid with antialiasing.
-            unit_map: Whether the feature map of an RN is L2-normalised at each position first, as in the authors' code.
-            preset: Preprocessing; None for that of the scene.
-
-        Returns:
-            Tensor (N, D) of float32, not normalised.
-
-        Raises:
-            InvalidInputError: The tower has fewer blocks.
-            UnavailableError: `masked_blocks` was given for an RN, which has no tokens to mask.
-        """
-        preprocess = self.preprocess(preset)
-        if self.clip.kind == "rn":
-            if masked_blocks is not None:
-                raise UnavailableError(
-                    f"{self.clip.name!r} is an RN: it has no blocks whose tokens could be masked. Leave "
-                    "masked_blocks=None: its feature map is masked before attention pooling instead."
-                )
-            return masked_pooling(self, keep_one, antialias, unit_map, preprocess)
-        blocks = 3 if masked_blocks is None else masked_blocks
-        if not 0 <= blocks <= self.layered.num_layers:
-            raise InvalidInputError(
-                f"masked_blocks={blocks} was given; {self.layered.name!r} has 0 to {self.layered.num_layers}."
-            )
-        return masked_tokens(self, blocks, keep_one, antialias, preprocess)
 
     # -- texts
 

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from zsris_viz.methods.base import MethodInfo, RankingMethod, SceneFeatures
 from zsris_viz.methods.crops import CropVariant
+from zsris_viz.methods.global_context import global_context_features
 from zsris_viz.methods.settings import settings
 from zsris_viz.methods.texts import ExpressionParts
 
@@ -111,8 +112,12 @@ class GlobalLocal(RankingMethod):
 
         visual: list[tuple[float, Tensor]] = []
         if config.visual != "local":
-            features = scene.global_features(
-                config.masked_blocks, keep_one=config.keep_one, unit_map=config.unit_map, preset=config.preprocess
+            features = global_context_features(
+                scene,
+                config.masked_blocks,
+                keep_one=config.keep_one,
+                unit_map=config.unit_map,
+                preset=config.preprocess,
             )
             evidence["global_features"] = features = F.normalize(features, dim=-1) if unit else features
             evidence["grid_masks"] = scene.grid_masks(keep_one=config.keep_one)

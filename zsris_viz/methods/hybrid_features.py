@@ -10,6 +10,7 @@ from torch import Tensor
 from zsris_viz.errors import InvalidInputError
 from zsris_viz.methods.crops import CropVariant, build_crops
 from zsris_viz.methods.features import SceneFeatures
+from zsris_viz.methods.global_context import global_context_features
 from zsris_viz.methods.scene_cache import once_per_scene
 from zsris_viz.methods.vit_forward import require_vit
 from zsris_viz.models.blocks import autograd_mode, run_block
@@ -64,7 +65,7 @@ def hybrid_features(
     if first < 0:
         raise InvalidInputError(f"fused_blocks={fused_blocks} was given; {clip.name!r} has {clip.num_layers} blocks.")
     if fusion == "token-masking":
-        return scene.global_features(fused_blocks, keep_one=keep_one, preset=preprocess)
+        return global_context_features(scene, fused_blocks, keep_one=keep_one, preset=preprocess)
     if fusion == "crop":
         variant = CropVariant(fill=local_image.fill, pipeline=local_image.pipeline, sigma=local_image.sigma)
         return scene.crop_features(variant, preprocess)

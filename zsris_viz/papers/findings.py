@@ -142,13 +142,12 @@ def read_differences(pairs: pd.DataFrame, metric: str = "mIoU") -> str:
     references = list(dict.fromkeys(pairs["minus"]))
     reference = f"“{references[0]}”" if len(references) == 1 else "their references"
     clear = pairs[pairs["p_holm"] < CLEAR]
-    several = pairs[["dataset", "split"]].drop_duplicates().shape[0] > 1
+    data_names = _data_names(pairs, " on {}")
     clauses = []
     for word, rows in (("above", clear[clear["difference"] > 0]), ("below", clear[clear["difference"] < 0])):
         rows = rows.reindex(rows["difference"].abs().sort_values(ascending=False).index)
         names = [
-            f"“{row.line}”{f' on {column_title(row.dataset, row.split, str())}' if several else ''} "
-            f"by {abs(row.difference):.1f}"
+            f"“{row.line}”{data_names[row.dataset, row.split]} by {abs(row.difference):.1f}"
             for row in rows.itertuples()
         ]
         if names:
@@ -181,16 +180,22 @@ def read_order(order: pd.DataFrame, metric: str = "mIoU") -> str:
         return head
     clear = reverse[reverse["p_holm"] < CLEAR]
     chosen = (clear if len(clear) else reverse).sort_values("measured").head(3 if len(clear) else 1)
-    several = order[["dataset", "split"]].drop_duplicates().shape[0] > 1
+    data_names = _data_names(order, " ({})")
     examples = "; ".join(
         f"“{row.first}” is {row.published:.1f} points above “{row.second}” in the paper and {-row.measured:.1f} below "
-        f"it here{f' ({column_title(row.dataset, row.split, str())})' if several else ''}"
+        f"it here{data_names[row.dataset, row.split]}"
         for row in chosen.itertuples()
     )
     if len(clear):
         verb = "differs" if len(clear) == 1 else "differ"
         return f"{head} After Holm's correction {len(clear)} of the reversals {verb} from 0: {examples}."
     return f"{head} None of the reversals can be told from a tie after Holm's correction; the largest: {examples}."
+
+
+def _data_names(rows: pd.DataFrame, template: str) -> dict[tuple[str, str], str]:
+    """Return (dataset, split) -> its title in a template; the empty text if all rows are of the same split."""
+    columns = list(rows[["dataset", "split"]].drop_duplicates().itertuples(index=False, name=None))
+    return {column: template.format(column_title(*column, "")) if len(columns) > 1 else "" for column in columns}
 
 
 def rank_agreement(order: pd.DataFrame) -> float:

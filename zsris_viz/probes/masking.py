@@ -10,6 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from zsris_viz.methods.global_context import global_context_features
 from zsris_viz.models.layered import LayeredModel
 from zsris_viz.models.trace import Trace
 from zsris_viz.probes.base import Probe
@@ -55,7 +56,7 @@ class ContextMasking(Probe):
         """Add one image."""
         view = as_view(image)
         blocks = min(self.masked_blocks, view.clip.num_layers)
-        visual = F.normalize(view.scene.global_features(blocks), dim=-1).cpu()
+        visual = F.normalize(global_context_features(view.scene, blocks), dim=-1).cpu()
         trace = view.clip.trace_texts([part.text for part in view.parts], attentions=False)
         assert trace.tokens is not None  # a trace of texts has tokens
         wanted = [

@@ -22,6 +22,7 @@ from zsris_viz.methods.copatch.patches import (
     similarity_map,
 )
 from zsris_viz.methods.copatch.texts import fuse, hybrid_text, is_fused, strings_of
+from zsris_viz.methods.global_context import global_context_features
 from zsris_viz.methods.guidance.selection import all_scores, guidance_texts, select
 from zsris_viz.methods.texts import ExpressionParts
 
@@ -168,8 +169,8 @@ def visual_features(scene: SceneFeatures, config: CoPatchConfig) -> Tensor:
         Tensor (N, D) of float32, not normalised.
     """
     base = config.base
-    whole = scene.global_features(
-        base.masked_blocks, keep_one=base.keep_one, antialias=base.antialias, preset=config.preprocess
+    whole = global_context_features(
+        scene, base.masked_blocks, keep_one=base.keep_one, antialias=base.antialias, preset=config.preprocess
     )
     parts = [whole, scene.crop_features(base.crop, config.preprocess)]
     if base.mixing == "unit":
