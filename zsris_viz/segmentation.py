@@ -9,7 +9,7 @@ import os
 import warnings
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Unpack
 
 import numpy as np
 import torch
@@ -21,7 +21,7 @@ from zsris_viz.io.atomic import atomic_path
 from zsris_viz.masks import Masks
 from zsris_viz.methods import get_method
 from zsris_viz.methods.base import Method, Prediction, Ranking, SceneFeatures
-from zsris_viz.methods.texts import ExpressionParts
+from zsris_viz.methods.texts import ExpressionParts, KnownParts, PartSource
 from zsris_viz.miniature.photographs import warn_of_photograph
 from zsris_viz.models.base import ImageTextModel
 from zsris_viz.proposals import load_proposals
@@ -142,7 +142,7 @@ def segment(
     proposals: str | Proposals = "felzenszwalb",
     *,
     preset: str = "default",
-    parts: str = "parser",
+    parts: PartSource = "parser",
     parser: Any = None,
     captioner: Any = None,
     preprocess: Any = None,
@@ -151,7 +151,7 @@ def segment(
     kind: StateDictKind | None = None,
     batch_size: int = 64,
     max_side: int | None = 1024,
-    **given: Any,
+    **known: Unpack[KnownParts],
 ) -> Segmentation:
     """Segment the object in an image that an expression refers to.
 
@@ -160,19 +160,27 @@ def segment(
     50 words) is cut, with a warning that says what was lost.
 
     Args:
-        image: a path, PIL image, array or tensor, see :func:`zsris_viz.images.open_image`.
-        expression: for example "the dog on the left".
-        method: a name (`list_methods()`) or a Method.
-        clip: a model or a name for `load_clip`; a loaded model saves time from the second call on.
-        proposals: a name for `load_proposals`, a Proposer, or masks of the image's size: Masks, an (N, H, W) array or
+        image: Path, PIL image, array or tensor, see :func:`zsris_viz.images.open_image`.
+        expression: Text, for example "the dog on the left", or an Expression of a dataset.
+        method: Name (`list_methods()`) or a Method.
+        clip: Model, or a name for `load_clip`; a loaded model saves time from the second call on.
+        proposals: Name for `load_proposals`, a Proposer, or masks of the image's size: Masks, an (N, H, W) array or
             tensor, or a list of (H, W) arrays.
         preset: "default" or "official", of a method given by name.
-        parts: "parser", or "gold" for an Expression that knows its noun phrase, direction and so on.
-        device, dtype, kind: as for `load_clip`, of a model given by name.
-        parser, captioner, preprocess, batch_size: as for :class:`~zsris_viz.methods.base.SceneFeatures`.
-        max_side: a larger image is proposed for and seen at this longest side, and the mask enlarged again; None for
-            never. Without effect when masks are given.
-        **given: parts of the expression that are known, e.g. noun_phrase="the dog".
+        parts: Source of the parts of the expression that are not known: "parser", or "gold" for the noun phrase,
+            direction and so on of an Expression.
+        parser: Parser for methods that need one; None for the default parser.
+        captioner: Captioner, or its name, for methods that need one; None for the miniature captioner.
+        preprocess: Preprocessing for methods that do not specify one; None for `clip.preprocess`.
+        device: Device of a model and of proposals given by name; None for CUDA if present, else the CPU.
+        dtype: Number format of a model given by name; None for float32.
+        kind: Training of a state dict in OpenAI's layout, as for `load_clip`.
+        batch_size: Largest number of crops, or of masked copies of the image, in a batch.
+        max_side: Longest side in pixels at which a larger image is processed; its mask is enlarged again. None for
+            no limit. Without effect if masks are given.
+        **known: Known parts of the expression, and texts of its image for methods that use captions: `noun_phrase`,
+            `head`, `context_tokens`, `direction`, `relation`, `relation_object`, `captions`, `image_caption` and
+            `negatives`, see :class:`~zsris_viz.methods.texts.KnownParts`.
 
     Returns:
         A Segmentation: `.mask`, `.prediction`, `.plot()`, `.save(path)`. If nothing was found, `.mask` is all False and
@@ -183,7 +191,7 @@ def segment(
         CorruptFileError: a damaged image.
         UnavailableError: a model that is not there, or a method that cannot use its kind of tower.
     """
-    ExpressionParts(expression, given, source=parts)  # refuses an empty expression before anything is loaded
+    ExpressionParts(expression, known, source=parts)  # refuses an empty expression before anything is loaded
     picture = open_image(image)
     chooser = get_method(method, preset) if isinstance(method, str) else method
     source = load_proposals(proposals, device=device) if isinstance(proposals, str) else proposals
@@ -200,7 +208,7 @@ def segment(
     scene = SceneFeatures(
         working, masks, model, parser=parser, captioner=captioner, batch_size=batch_size, preprocess=preprocess
     )
-    prediction = chooser.predict(scene, expression, parts=parts, **given)
+    prediction = chooser.predict(scene, expression, parts=parts, **known)
     mask = enlarge(prediction.mask[None].cpu(), picture.height, picture.width)[0].numpy().copy()
     origin = masks.source or "given masks"
     if not mask.any():

@@ -19,10 +19,11 @@ from zsris_viz import evaluate, load_dataset, segment
 from zsris_viz.datasets.manifests import File
 from zsris_viz.errors import CorruptFileError, InvalidInputError, InvalidTypeError, UnavailableError, ZsrisWarning
 from zsris_viz.io.cache import cache_folder
+from zsris_viz.models.checkpoints import load_state_dict
 from zsris_viz.models.products import OneDnnLinear
 from zsris_viz.proposals import CachedProposals, Filtered, Sam, load_proposals, proposal_names, sam_checkpoint
 from zsris_viz.proposals.sam import FOR_MINIATURE, PAPER
-from zsris_viz.proposals.sam_checkpoint import build_sam, find_weights, kind_of, read_state
+from zsris_viz.proposals.sam_checkpoint import build_sam, find_weights, kind_of
 from zsris_viz.proposals.sam_steps import STAGES, point_masks
 
 ANY = {"pred_iou_thresh": 0.0, "stability_score_thresh": 0.0}
@@ -204,7 +205,7 @@ def test_sizes_are_read_from_the_tensors(tmp_path: Path) -> None:
     ):
         original = random_sam(1, **sizes)
         path = saved_sam(tmp_path, seed=1, **sizes)
-        built = build_sam(read_state(path))
+        built = build_sam(load_state_dict(path))
         side = original.image_encoder.img_size
         pixels = torch.rand(3, side, side) * 255
         request = {"image": pixels, "original_size": (side, side), "point_coords": torch.tensor([[[9.0, 20.0]]])}
@@ -220,7 +221,7 @@ def test_wrapped_and_safetensors_files(tmp_path: Path) -> None:
     torch.save({"model": {f"module.{name}": value for name, value in state.items()}, "epoch": 3}, tmp_path / "a.pth")
     save_file({name: value.contiguous() for name, value in state.items()}, tmp_path / "b.safetensors")
     for name in ("a.pth", "b.safetensors"):
-        found = read_state(tmp_path / name)
+        found = load_state_dict(tmp_path / name)
         assert found.keys() == state.keys() and all(torch.equal(found[key], state[key]) for key in state)
 
 

@@ -6,7 +6,7 @@ import dataclasses
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal, get_args
+from typing import TYPE_CHECKING, Any, get_args
 
 import torch
 
@@ -15,6 +15,7 @@ from zsris_viz.datasets.types import Dataset, Subset
 from zsris_viz.errors import InvalidInputError, InvalidTypeError
 from zsris_viz.evaluation.shards import Shard
 from zsris_viz.io.cache import DiskCache
+from zsris_viz.methods.texts import PartSource
 from zsris_viz.models.base import ImageTextModel
 from zsris_viz.proposals import load_proposals
 from zsris_viz.proposals.base import Proposer
@@ -25,8 +26,6 @@ if TYPE_CHECKING:
     from zsris_viz.language.parser import Parser
     from zsris_viz.models.loading import StateDictKind
     from zsris_viz.models.preprocessing import Preprocess
-
-Parts = Literal["parser", "gold"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,7 +73,7 @@ class EvaluationConfig:
     proposals: Proposer | str = "ground-truth"
     preset: str = "default"
     none_below: float | Mapping[str, float] | None = None
-    parts: Parts = "parser"
+    parts: PartSource = "parser"
     parser: Parser | None = None
     captioner: Captioner | str | None = None
     output: str | os.PathLike[str] | None = None
@@ -89,8 +88,8 @@ class EvaluationConfig:
         Raises:
             InvalidInputError: If an option has a value that is not accepted.
         """
-        if self.parts not in get_args(Parts):
-            raise InvalidInputError(f"parts={self.parts!r} is unknown; use {' or '.join(get_args(Parts))}.")
+        if self.parts not in get_args(PartSource):
+            raise InvalidInputError(f"parts={self.parts!r} is unknown; use {' or '.join(get_args(PartSource))}.")
         for name in ("limit", "batch_size"):
             value = getattr(self, name)
             if value is not None and value < 1:

@@ -16,7 +16,7 @@ from zsris_viz.errors import CorruptFileError, UnavailableError
 from zsris_viz.evaluation.matching import ProposalMatcher
 from zsris_viz.evaluation.rows import CHANCE
 from zsris_viz.methods.base import Method, Prediction, Ranking, SceneFeatures
-from zsris_viz.methods.texts import TextCache
+from zsris_viz.methods.texts import PartSource, TextCache
 from zsris_viz.models.base import ImageTextModel
 from zsris_viz.proposals.base import Proposer
 
@@ -49,7 +49,7 @@ class ImageEvaluator:
     proposer: Proposer
     parser: Any = None
     captioner: Any = None
-    parts: str = "parser"
+    parts: PartSource = "parser"
     preprocess: Any = None
     batch_size: int = 64
     labels: dict[str, Any] = field(default_factory=dict)
@@ -170,7 +170,7 @@ def _measured(
 
 
 def _predict_all(
-    method: Method, scene: SceneFeatures, pairs: Sequence[tuple[Reference, Expression]], parts: str
+    method: Method, scene: SceneFeatures, pairs: Sequence[tuple[Reference, Expression]], parts: PartSource
 ) -> list[Answer]:
     """Return a prediction or an error for each expression; the failure of one does not affect the others."""
     expressions = [expression for _, expression in pairs]

@@ -7,7 +7,7 @@ import time
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self, cast, get_args
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self, Unpack, cast, get_args
 
 import torch
 from torch import Tensor
@@ -17,7 +17,7 @@ from zsris_viz.methods.dataset_settings import dataset_settings
 from zsris_viz.methods.features import SceneFeatures
 from zsris_viz.methods.prediction import Prediction, Ranking
 from zsris_viz.methods.settings import build_settings, merge_settings, update_settings
-from zsris_viz.methods.texts import ExpressionParts
+from zsris_viz.methods.texts import ExpressionParts, KnownParts, PartSource
 from zsris_viz.models.base import ImageTextModel
 from zsris_viz.models.layered import LayeredModel
 
@@ -169,17 +169,22 @@ class Method(ABC):
         return f"{type(self).__name__}(preset={self.preset!r}, {self.config})"
 
     def predict(
-        self, scene: SceneFeatures, expression: str | Expression, *, parts: str = "parser", **given: Any
+        self,
+        scene: SceneFeatures,
+        expression: str | Expression,
+        *,
+        parts: PartSource = "parser",
+        **known: Unpack[KnownParts],
     ) -> Prediction:
         """Predict the mask of the object that an expression refers to.
 
         Args:
             scene: Image, proposals and model.
             expression: The text, or an Expression of a dataset, whose gold parts are used only with `parts="gold"`.
-            parts: Source of the parts of the text that are not given: "parser" or "gold".
-            **given: Known parts of the expression: `noun_phrase`, `head`, `context_tokens`, `direction`, `relation` and
-                `relation_object`. For methods that use captions also `captions` (a text for each proposal),
-                `image_caption` and `negatives` (a list of phrases, which may be empty).
+            parts: Source of the parts of the text that are not known: "parser" or "gold".
+            **known: Known parts of the expression, and texts of its image for methods that use captions:
+                `noun_phrase`, `head`, `context_tokens`, `direction`, `relation`, `relation_object`, `captions`,
+                `image_caption` and `negatives`, see :class:`~zsris_viz.methods.texts.KnownParts`.
 
         Returns:
             A Prediction. Methods that choose among proposals return a Ranking; without proposals its scores are empty
@@ -191,10 +196,15 @@ class Method(ABC):
             UnavailableError: The method cannot use the model.
         """
         self.info.require(scene.clip)
-        return self._timed(scene, ExpressionParts(expression, given, source=parts, parser=scene.load_parser))
+        return self._timed(scene, ExpressionParts(expression, known, source=parts, parser=scene.load_parser))
 
     def predict_many(
-        self, scene: SceneFeatures, expressions: Sequence[str | Expression], *, parts: str = "parser", **given: Any
+        self,
+        scene: SceneFeatures,
+        expressions: Sequence[str | Expression],
+        *,
+        parts: PartSource = "parser",
+        **known: Unpack[KnownParts],
     ) -> list[Prediction]:
         """Predict the masks for several expressions of one image, whose texts are embedded in one batch first.
 
@@ -202,13 +212,13 @@ class Method(ABC):
             scene: Image, proposals and model.
             expressions: Texts or Expressions.
             parts: As for :meth:`predict`.
-            **given: As for :meth:`predict`; the same for all expressions.
+            **known: As for :meth:`predict`; the same for all expressions.
 
         Returns:
             One prediction for each expression.
         """
         self.info.require(scene.clip)
-        resolved = [ExpressionParts(text, given, source=parts, parser=scene.load_parser) for text in expressions]
+        resolved = [ExpressionParts(text, known, source=parts, parser=scene.load_parser) for text in expressions]
         if len(scene):
             self.prepare_texts(scene, resolved)
         return [self._timed(scene, text) for text in resolved]
@@ -248,10 +258,15 @@ class RankingMethod(Method):
         """
 
     def predict(
-        self, scene: SceneFeatures, expression: str | Expression, *, parts: str = "parser", **given: Any
+        self,
+        scene: SceneFeatures,
+        expression: str | Expression,
+        *,
+        parts: PartSource = "parser",
+        **known: Unpack[KnownParts],
     ) -> Ranking:
         """Rank the proposals for an expression; see :meth:`Method.predict`."""
-        return cast(Ranking, super().predict(scene, expression, parts=parts, **given))
+        return cast(Ranking, super().predict(scene, expression, parts=parts, **known))
 
     def predict_parts(self, scene: SceneFeatures, text: ExpressionParts) -> Ranking:
         """Rank the proposals for an expression with its parts.

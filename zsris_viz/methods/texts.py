@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
-from typing import TYPE_CHECKING, Any, cast
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Literal, TypedDict, cast, get_args
 
 import torch
 from torch import Tensor
@@ -18,7 +18,36 @@ if TYPE_CHECKING:
 PARTS = ("noun_phrase", "head", "context_tokens", "direction", "relation", "relation_object")
 #: Texts that describe the scene rather than the expression, for methods that use captions (TAS, Text-only).
 EXTRAS = ("captions", "image_caption", "negatives")
-SOURCES = ("parser", "gold")
+PartSource = Literal["parser", "gold"]
+
+
+class KnownParts(TypedDict, total=False):
+    """Keyword arguments for the parts of an expression that are known; the others are found by the parser.
+
+    None means that the expression does not have the part; for the noun phrase and for the texts on the image it means
+    that it is not given.
+
+    Attributes:
+        noun_phrase: The noun phrase of the object, such as "the left cat".
+        head: The head noun, "cat".
+        context_tokens: The words with spatial cues, in order.
+        direction: "left", "right", "top", "bottom", "middle" or two of them, such as "top left".
+        relation: A name of :data:`zsris_viz.language.relations.RELATIONS`, such as "left" or "bigger".
+        relation_object: The noun phrase of the other object.
+        captions: N captions, one for each proposal, for methods that use captions.
+        image_caption: Caption of the whole image, for methods that use captions.
+        negatives: Phrases for other objects of the image, for methods that use captions; may be empty.
+    """
+
+    noun_phrase: str | None
+    head: str | None
+    context_tokens: Sequence[str]
+    direction: str | None
+    relation: str | None
+    relation_object: str | None
+    captions: Sequence[str] | None
+    image_caption: str | None
+    negatives: Sequence[str] | None
 
 
 class TextCache:
@@ -63,14 +92,11 @@ class TextCache:
 
 
 class ExpressionParts:
-    """An expression with its parts, each of which is either given or found by the parser on first access.
+    """An expression with its parts, each of which is either known or found by the parser on first access.
 
     Args:
         expression: A text, or an Expression.
-        given: Values of parts by name. None means that the expression does not have the part; for the noun phrase it
-            means that it is not given. "captions" (one text for each proposal), "image_caption" (a text) and
-            "negatives" (a list of texts, which may be empty) can be given too; for these None means that they are not
-            given.
+        known: Values of parts by name, see :class:`KnownParts`.
         source: "parser" ignores the gold parts of an Expression; "gold" uses them.
         parser: Function that returns the parser; it is called only when a part has to be found.
 
@@ -83,9 +109,9 @@ class ExpressionParts:
     def __init__(
         self,
         expression: str | Expression,
-        given: dict[str, Any] | None = None,
+        known: Mapping[str, Any] | KnownParts | None = None,
         *,
-        source: str = "parser",
+        source: PartSource = "parser",
         parser: Callable[[], Any] | None = None,
     ) -> None:
         text = getattr(expression, "text", expression)
@@ -95,15 +121,16 @@ class ExpressionParts:
             )
         if not text.strip():
             raise InvalidInputError('The expression is empty; give words that describe an object, e.g. "the left cat".')
-        if source not in SOURCES:
-            raise InvalidInputError(f"parts={source!r} is unknown; use one of {', '.join(SOURCES)}.")
-        unknown = sorted(set(given or {}) - {*PARTS, *EXTRAS})
+        if source not in get_args(PartSource):
+            raise InvalidInputError(f"parts={source!r} is unknown; use one of {', '.join(get_args(PartSource))}.")
+        values = dict(known or {})
+        unknown = sorted(set(values) - {*PARTS, *EXTRAS})
         if unknown:
             raise InvalidTypeError(
                 f"predict() got {', '.join(unknown)}; the parts of an expression that can be given are "
                 f"{', '.join(PARTS)}; of a scene {', '.join(EXTRAS)}."
             )
-        self.extras = _checked_extras({name: value for name, value in (given or {}).items() if name in EXTRAS})
+        self.extras = _checked_extras({name: value for name, value in values.items() if name in EXTRAS})
         self.text = text
         self._parser = parser
         self._known: dict[str, Any] = {}
@@ -114,7 +141,7 @@ class ExpressionParts:
                     'parts="parser", or give the parts: predict(scene, text, noun_phrase="the left cat").'
                 )
             self._known = {part: getattr(expression, part) for part in PARTS}
-        self._known |= {name: value for name, value in (given or {}).items() if name in PARTS}
+        self._known |= {name: value for name, value in values.items() if name in PARTS}
         if self._known.get("noun_phrase", "") is None:
             del self._known["noun_phrase"]
         phrase = self._known.get("noun_phrase")
@@ -164,10 +191,10 @@ class ExpressionParts:
         return getattr(self.parse, name)
 
 
-def _checked_extras(given: dict[str, Any]) -> dict[str, Any]:
+def _checked_extras(values: dict[str, Any]) -> dict[str, Any]:
     """Return captions and negatives as tuples of texts and the image's caption as a text, without None values."""
     found: dict[str, Any] = {}
-    for name, value in given.items():
+    for name, value in values.items():
         if value is None:
             continue
         if name == "image_caption":

@@ -42,23 +42,39 @@ def read_state_dict(path: Path) -> Mapping[str, Tensor]:
     """
     if not path.is_file():
         raise UnavailableError(f"there is no checkpoint file {path}; give the path of an OpenAI .pt file.")
+    if path.suffix != ".safetensors" and is_zip(path):
+        return TensorArchive(path)
+    return load_state_dict(path)
+
+
+def load_state_dict(path: Path) -> dict[str, Tensor]:
+    """Return the tensors of a file in the format of safetensors or of `torch.save`, all read at once.
+
+    Args:
+        path: The file. Of a training checkpoint, the entry "state_dict" or "model" is taken.
+
+    Returns:
+        Tensors on the CPU by name.
+
+    Raises:
+        CorruptFileError: If the file is truncated, has another format, or could run code.
+        InvalidInputError: If the file holds no state dict.
+    """
     try:
         if path.suffix == ".safetensors":
             from safetensors.torch import load_file
 
-            return load_file(path)
-        if is_zip(path):
-            return TensorArchive(path)
-        content = torch.load(path, map_location="cpu", weights_only=True)
-    except (CorruptFileError, UnavailableError):
-        raise
+            content: Any = load_file(path)
+        else:
+            content = torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
         raise CorruptFileError(
             f"{path} was refused: it is damaged, or holds more than tensors and could run code when opened. "
             "Use a file that holds a state dict, from a source that you trust."
         ) from error
     except Exception as error:  # each reader raises errors of its own
-        raise CorruptFileError(f"{path} is truncated or no weight file ({error}); fetch it again.") from error
+        reason = " ".join(str(error).split())[:200]
+        raise CorruptFileError(f"{path} is truncated or no weight file ({reason}); fetch it again.") from error
     return check_state_dict(content, str(path))
 
 
@@ -81,7 +97,7 @@ def check_state_dict(content: Any, source: str) -> dict[str, Tensor]:
         or not content
         or not all(isinstance(value, Tensor) for value in content.values())
     ):
-        raise InvalidInputError(f"{source} is no state dict (names to tensors) but a {type(content).__name__}.")
+        raise InvalidInputError(f"{source} holds no state dict (a mapping of names to tensors) but a {type(content).__name__}.")
     return {str(key).removeprefix("module."): value for key, value in content.items()}
 
 

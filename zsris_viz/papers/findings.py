@@ -194,8 +194,9 @@ def read_order(order: pd.DataFrame, metric: str = "mIoU") -> str:
 
 def _data_names(rows: pd.DataFrame, template: str) -> dict[tuple[str, str], str]:
     """Return (dataset, split) -> its title in a template; the empty text if all rows are of the same split."""
-    columns = list(rows[["dataset", "split"]].drop_duplicates().itertuples(index=False, name=None))
-    return {column: template.format(column_title(*column, "")) if len(columns) > 1 else "" for column in columns}
+    columns = set(zip(rows["dataset"], rows["split"], strict=True))
+    titles = {(dataset, split): template.format(column_title(dataset, split, "")) for dataset, split in columns}
+    return titles if len(titles) > 1 else dict.fromkeys(titles, "")
 
 
 def rank_agreement(order: pd.DataFrame) -> float:

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from zsris_viz.probes.base import Probe
-from zsris_viz.probes.inputs import ImageTexts, ProbeInputs
+from zsris_viz.probes.inputs import ImageTexts
 from zsris_viz.probes.tokens import GROUPS, WORDS, end_token_attention, token_groups
 
 PROBE = "context-token attention"
@@ -30,13 +30,6 @@ class ContextAttention(Probe):
     name = PROBE
     reads = "texts"
 
-    def prepare(
-        self, inputs: ProbeInputs, *, control: str = "model", controls: tuple[str, ...] = ("shuffled",)
-    ) -> None:
-        """Start a measurement."""
-        super().prepare(inputs, control=control, controls=controls)
-        self._rng = np.random.default_rng(self.seed)
-
     def update(self, image: ImageTexts) -> None:
         """Add all expressions of one image."""
         trace = image.clip.trace_texts([part.text for part in image.parts])
@@ -52,7 +45,7 @@ class ContextAttention(Probe):
     def _deal(self, groups: np.ndarray) -> np.ndarray:
         words = np.isin(groups, WORDS)
         dealt = groups.copy()
-        dealt[words] = self._rng.permutation(groups[words])
+        dealt[words] = self.rng.permutation(groups[words])
         return dealt
 
     def _add(self, image: int, weights: np.ndarray, groups: np.ndarray, control: str) -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, ClassVar, Literal
 
+import numpy as np
+
 from zsris_viz.probes.table import RESAMPLES, Tally
 
 if TYPE_CHECKING:
@@ -32,6 +34,7 @@ class Probe(ABC):
             that it computes itself, such as "shuffled".
         uses_changes: Whether the probe compares an image with its changed copies, `ImageView.copies`.
         tally: The sums for each image.
+        rng: Generator of the random draws; every measurement starts it from the seed.
         control: "model", or "untrained" for the tower of random weights.
     """
 
@@ -54,6 +57,7 @@ class Probe(ABC):
             controls: Additional controls to compute; those that the probe does not have are ignored.
         """
         self.tally = Tally(len(inputs.samples))
+        self.rng = np.random.default_rng(self.seed)
         self.control = control
         self._wanted = frozenset(controls) & frozenset(self.controls) if control == "model" else frozenset()
 

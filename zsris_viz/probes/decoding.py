@@ -44,7 +44,6 @@ class PositionDecodability(Probe):
     ) -> None:
         """Start a measurement."""
         super().prepare(inputs, control=control, controls=controls)
-        self._rng = np.random.default_rng(self.seed)
         self._layers: list[int] = []
         self._features: dict[str, list[np.ndarray]] = {}
         self._places: dict[str, list[np.ndarray]] = {}
@@ -56,7 +55,7 @@ class PositionDecodability(Probe):
         self._layers = view.layers
         rows, columns = view.grid
         count = rows * columns
-        taken = np.sort(self._rng.permutation(count)[: self.count])
+        taken = np.sort(self.rng.permutation(count)[: self.count])
         centres = np.stack([(taken % columns + 0.5) / columns, (taken // columns + 0.5) / rows], axis=1)
         patches = view.tokens[:, 1:]
         self._keep("place of a patch", "patch", patches[:, torch.from_numpy(taken)], centres)
@@ -104,8 +103,8 @@ class PositionDecodability(Probe):
 
     def _shuffle(self, places: list[np.ndarray]) -> np.ndarray:
         if len(places[0]) > 1:
-            return np.concatenate([part[self._rng.permutation(len(part))] for part in places])
-        return np.concatenate([places[place] for place in self._rng.permutation(len(places))])
+            return np.concatenate([part[self.rng.permutation(len(part))] for part in places])
+        return np.concatenate([places[place] for place in self.rng.permutation(len(places))])
 
 
 def profiles(mask: Tensor, cells: int = 16) -> Tensor:

@@ -14,7 +14,7 @@ from zsris_viz.datasets.types import Dataset, Expression, Reference, Sample
 from zsris_viz.errors import InvalidInputError, InvalidTypeError, UnavailableError
 from zsris_viz.masks import Masks
 from zsris_viz.methods.features import SceneFeatures
-from zsris_viz.methods.texts import ExpressionParts, TextCache
+from zsris_viz.methods.texts import ExpressionParts, PartSource, TextCache
 from zsris_viz.models.layered import LayeredModel, check_layer
 from zsris_viz.probes.perturbations import changed_copies, content_copy, moved_patches, recoloured_copy
 
@@ -105,7 +105,7 @@ class ProbeInputs:
 
 
 def prepare(
-    dataset: Dataset | Sequence[Sample], clip: LayeredModel, *, parts: str, limit: int | None, seed: int
+    dataset: Dataset | Sequence[Sample], clip: LayeredModel, *, parts: PartSource, limit: int | None, seed: int
 ) -> ProbeInputs:
     """Read the first `limit` images that have expressions, with the parts of these.
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -14,7 +13,7 @@ from zsris_viz.methods.global_context import global_context_features
 from zsris_viz.models.layered import LayeredModel
 from zsris_viz.models.trace import Trace
 from zsris_viz.probes.base import Probe
-from zsris_viz.probes.inputs import ImageTexts, ProbeInputs, as_view
+from zsris_viz.probes.inputs import ImageTexts, as_view
 from zsris_viz.probes.tokens import WORDS, head_positions, positions_of, token_groups
 
 PROBE = "context masking"
@@ -44,13 +43,6 @@ class ContextMasking(Probe):
     def __init__(self, *, seed: int = 0, masked_blocks: int = 3) -> None:
         super().__init__(seed=seed)
         self.masked_blocks = masked_blocks
-
-    def prepare(
-        self, inputs: ProbeInputs, *, control: str = "model", controls: tuple[str, ...] = ("shuffled",)
-    ) -> None:
-        """Start a measurement."""
-        super().prepare(inputs, control=control, controls=controls)
-        self._rng = np.random.default_rng(self.seed)
 
     def update(self, image: ImageTexts) -> None:
         """Add one image."""
@@ -94,7 +86,7 @@ class ContextMasking(Probe):
                 found.append((kind, self.control, own))
         rest = [place for place in words if place not in context and place not in head]
         if self.has_control("shuffled") and context and len(context) <= len(rest):
-            drawn = self._rng.permutation(rest)[: len(context)].tolist()
+            drawn = self.rng.permutation(rest)[: len(context)].tolist()
             found.append(("context", "shuffled", drawn))
         return found
 

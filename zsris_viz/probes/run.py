@@ -18,6 +18,8 @@ from zsris_viz.registry import Registry
 if TYPE_CHECKING:
     import pandas as pd
 
+    from zsris_viz.methods.texts import PartSource
+
 #: Every probe by name; plug-ins use the entry-point group `zsris_viz.probes`.
 PROBES: Registry[type[Probe]] = Registry(
     "probe",
@@ -57,7 +59,7 @@ def run_probes(
     probes: Sequence[str] | None = None,
     *,
     limit: int | None = None,
-    parts: str = "parser",
+    parts: PartSource = "parser",
     layers: Sequence[int] | None = None,
     controls: Sequence[str] = ("untrained", "shuffled", "positive"),
     untrained_limit: int | None = 100,

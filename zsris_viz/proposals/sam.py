@@ -14,10 +14,10 @@ from torch import Tensor, nn
 from zsris_viz.errors import InvalidInputError, InvalidTypeError, UnavailableError, ZsrisWarning
 from zsris_viz.images import ImageSource, open_image
 from zsris_viz.masks import Masks
-from zsris_viz.models.checkpoints import check_finite
+from zsris_viz.models.checkpoints import check_finite, load_state_dict
 from zsris_viz.models.devices import resolve_device
 from zsris_viz.proposals.base import WORKING_SIDE, Proposer
-from zsris_viz.proposals.sam_checkpoint import MINIATURE, build_sam, find_weights, kind_of, published, read_state
+from zsris_viz.proposals.sam_checkpoint import MINIATURE, build_sam, find_weights, kind_of, published
 from zsris_viz.proposals.working_size import enlarge, shrink
 
 if TYPE_CHECKING:
@@ -147,7 +147,7 @@ class Sam(Proposer):
         self.points_per_batch = points_per_batch
         check_options({**self.options, "points_per_batch": points_per_batch})
         self.weights = find_weights(checkpoint, data_root)
-        state = read_state(self.weights.path)
+        state = load_state_dict(self.weights.path)
         if self.weights.title != MINIATURE:
             known = self.weights.title in published()
             self.name = self.weights.title if known else f"sam:{self.weights.title}"

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import os
-import pickle
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
@@ -121,38 +120,6 @@ def _checked(path: Path, file: File | None) -> str:
             "another one. Fetch it again, or give weights of your own another file name."
         )
     return found
-
-
-def read_state(path: Path) -> dict[str, Tensor]:
-    """Return the tensors of a .pth or .safetensors file.
-
-    A .pth file is read with `weights_only`, which refuses anything that could run code.
-
-    Raises:
-        CorruptFileError: The file is truncated, has another format, or could run code.
-        InvalidInputError: The file is readable, but contains no state dict.
-    """
-    try:
-        if path.suffix == ".safetensors":
-            from safetensors.torch import load_file
-
-            content: Any = load_file(path)
-        else:
-            content = torch.load(path, map_location="cpu", weights_only=True)
-    except pickle.UnpicklingError as error:
-        raise CorruptFileError(
-            f"{path} was refused: it is damaged, or holds more than tensors and could run code when opened. "
-            "Use a file that holds a state dict, from a source that you trust."
-        ) from error
-    except Exception as error:  # the readers raise many types of errors
-        reason = " ".join(str(error).split())[:200]
-        raise CorruptFileError(f"{path} is truncated or no weight file ({reason}); fetch it again.") from error
-    for wrapper in ("model", "state_dict"):
-        if isinstance(content, Mapping) and isinstance(content.get(wrapper), Mapping):
-            content = content[wrapper]
-    if not isinstance(content, Mapping) or not all(isinstance(value, Tensor) for value in content.values()):
-        raise InvalidInputError(f"{path} holds no state dict (names to tensors); give a SAM checkpoint.")
-    return {str(name).removeprefix("module."): value for name, value in content.items()}
 
 
 def kind_of(state: Mapping[str, Tensor]) -> str:

@@ -6,7 +6,7 @@ import dataclasses
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Unpack
 
 import torch
 import torch.nn.functional as F
@@ -19,7 +19,7 @@ from zsris_viz.methods.risclip.checkpoint import load_model
 from zsris_viz.methods.risclip.model import EncodedImage, Grounding, RisClipModel
 from zsris_viz.methods.scene_cache import once_per_scene
 from zsris_viz.methods.settings import settings
-from zsris_viz.methods.texts import ExpressionParts
+from zsris_viz.methods.texts import ExpressionParts, KnownParts, PartSource
 from zsris_viz.miniature import WEIGHTS
 from zsris_viz.models.base import ImageTextModel
 
@@ -139,7 +139,12 @@ class RisClip(Method):
         return Grounding(*(torch.cat(parts).float() for parts in zip(*found, strict=True)))
 
     def predict_many(
-        self, scene: SceneFeatures, expressions: Sequence[str | Expression], *, parts: str = "parser", **given: Any
+        self,
+        scene: SceneFeatures,
+        expressions: Sequence[str | Expression],
+        *,
+        parts: PartSource = "parser",
+        **known: Unpack[KnownParts],
     ) -> list[Prediction]:
         """Predict for several expressions in one batch, see :meth:`~zsris_viz.methods.base.Method.predict_many`.
 
@@ -147,7 +152,7 @@ class RisClip(Method):
             scene: Image and model.
             expressions: Texts or Expressions.
             parts: As for :meth:`~zsris_viz.methods.base.Method.predict`; RISCLIP uses only the text.
-            **given: As for :meth:`~zsris_viz.methods.base.Method.predict`.
+            **known: As for :meth:`~zsris_viz.methods.base.Method.predict`.
 
         Returns:
             One prediction for each expression; `seconds` is the mean over them.
@@ -157,7 +162,7 @@ class RisClip(Method):
         """
         self.info.require(scene.clip)
         start = time.perf_counter()
-        resolved = [ExpressionParts(text, given, source=parts, parser=scene.load_parser) for text in expressions]
+        resolved = [ExpressionParts(text, known, source=parts, parser=scene.load_parser) for text in expressions]
         predictions = self._predict_texts(scene, [text.text for text in resolved]) if resolved else []
         seconds = (time.perf_counter() - start) / max(1, len(predictions))
         return [dataclasses.replace(prediction, seconds=seconds) for prediction in predictions]

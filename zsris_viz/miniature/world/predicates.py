@@ -51,7 +51,7 @@ class Outermost:
 
 @dataclass(frozen=True)
 class Ordinal:
-    """The object is number `predict` (from 1) of its noun, counted from a side of the picture."""
+    """The object is number `rank` (from 1) of its noun, counted from a side of the picture."""
 
     rank: int
     side: str
