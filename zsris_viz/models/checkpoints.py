@@ -97,7 +97,9 @@ def check_state_dict(content: Any, source: str) -> dict[str, Tensor]:
         or not content
         or not all(isinstance(value, Tensor) for value in content.values())
     ):
-        raise InvalidInputError(f"{source} holds no state dict (a mapping of names to tensors) but a {type(content).__name__}.")
+        raise InvalidInputError(
+            f"{source} holds no state dict (a mapping of names to tensors) but a {type(content).__name__}."
+        )
     return {str(key).removeprefix("module."): value for key, value in content.items()}
 
 
