@@ -118,6 +118,11 @@ def test_an_example_brings_its_expression_masks_and_truth(page):
     example = load_example("scene-4")
     assert page.explorer(0).state.expression == example.expression
     assert len(page._scene) == len(example.proposals) and np.array_equal(page.truth, example.truth)
+    assert page.bar.message == ""
+    page.explorer(0).expression.value = "a bus"
+    assert f"belong to the object of “{example.expression}”" in page.bar.message
+    page.explorer(0).expression.value = example.expression
+    assert page.bar.message == ""
     page.bar.send_event("example", name="nobody")
     assert "nobody could not be used" in page.bar.message
 
@@ -134,6 +139,7 @@ def test_the_address_restores_the_view(vit, parser):
     other.bar.send_event("address", text=address)
     state = other.explorer(0).state
     assert (state.expression, state.layer, state.negate, other.example) == ("a lamp", 2, False, "scene-4")
+    assert load_example("scene-4").expression in other.bar.message  # the ground truth is not that of "a lamp"
     page.tabs.selected_index = 2
     page.explorer(2).method.value = "cropping"
     other.restore(page.bar.address)

@@ -10,6 +10,7 @@ from typing import Any
 from urllib.parse import parse_qsl, urlencode
 
 import ipywidgets
+import numpy as np
 
 from zsris_viz.errors import InvalidInputError, ZsrisError
 from zsris_viz.explorers.attention import AttentionExplorer
@@ -73,6 +74,7 @@ class ExplorerPage(ipywidgets.VBox):
         self.clip = load_clip(clip, dtype="auto") if isinstance(clip, str) else as_model(clip)
         self.proposals, self.fallback = proposals, fallback
         self.expression, self.truth, self.example = "", truth, ""
+        self._truth_expression = ""  # the text whose object the ground truth is
         self._scene: SceneFeatures
         self._job: Job | None = None
         # In a served page, widgets that are made before the browser listens would never reach it.
@@ -117,6 +119,7 @@ class ExplorerPage(ipywidgets.VBox):
         masks = propose(picture, source)
         self._close_explorers()
         self.example, self.truth, self.expression = name, truth, expression or text
+        self._truth_expression = text if name else self.expression
         texts = self._scene.texts if hasattr(self, "_scene") else None
         self._scene = SceneFeatures(picture, masks, self.clip, batch_size=BATCH, texts=texts)
         if self._waits:
@@ -187,7 +190,17 @@ class ExplorerPage(ipywidgets.VBox):
 
     def _changed(self, explorer: Explorer) -> None:
         self.expression = str(explorer.settings()["expression"])
+        if self.truth is not None:
+            self.bar.message = self._truth_note()
         self._write_address()
+
+    def _truth_note(self) -> str:
+        """Return a reminder for another expression than the ground truth's, in quotation marks; else an empty text."""
+        explorer = self.explorer(self.tabs.selected_index or 0)
+        clicked = explorer is not None and not np.array_equal(explorer.state.truth, self.truth)
+        if self.truth is None or clicked or self.expression == self._truth_expression:
+            return ""
+        return f"Ground truth and IoU belong to the object of “{self._truth_expression}”."
 
     # -- the address
 
@@ -271,7 +284,7 @@ class ExplorerPage(ipywidgets.VBox):
                 except Exception as error:  # a callback's traceback would only go to a log
                     self.bar.message = f"{what} could not be used: {type(error).__name__}: {error}"
                 else:
-                    self.bar.message = " ".join(filter(None, [done, message_of(caught)[0]]))
+                    self.bar.message = " ".join(filter(None, [done, message_of(caught)[0], self._truth_note()]))
                 finally:
                     self.bar.progress = {}
 
