@@ -196,9 +196,11 @@ class ExplorerPage(ipywidgets.VBox):
 
     def _truth_note(self) -> str:
         """Return a reminder for another expression than the ground truth's, in quotation marks; else an empty text."""
+        if self.truth is None or self.expression == self._truth_expression:
+            return ""
         explorer = self.explorer(self.tabs.selected_index or 0)
-        clicked = explorer is not None and not np.array_equal(explorer.state.truth, self.truth)
-        if self.truth is None or clicked or self.expression == self._truth_expression:
+        shown = None if explorer is None else explorer.state.truth
+        if shown is not None and not np.array_equal(shown, self.truth):  # a mask was clicked
             return ""
         return f"Ground truth and IoU belong to the object of “{self._truth_expression}”."
 
