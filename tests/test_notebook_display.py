@@ -57,6 +57,7 @@ def test_show_writes_and_displays_a_table(tmp_path: Path) -> None:
         Outputs(tmp_path, "00_a").show(frame, "t", title="A table", digits=1)
     html = captured.outputs[0].data["text/html"]
     assert "46.9 [42.1, 51.8]" in html and "A table" in html and "a&lt;b" in html and "miou_low" not in html
+    assert "mIoU, %" in html and (tmp_path / "tables/t.csv").read_text().startswith("method,miou,")
     assert "46.9123" in (tmp_path / "tables/t.csv").read_text()
 
 
@@ -77,6 +78,37 @@ def test_values_without_an_interval_stand_alone_and_unknown_ones_are_dashes() ->
     frame = pd.DataFrame({"v": [1.0, np.nan, 2.0], "v_low": [np.nan, np.nan, 1.5], "v_high": [np.nan, np.nan, 2.5]})
     assert merge_intervals(frame, 1)["v"].tolist() == ["1.0", "–", "2.0 [1.5, 2.5]"]
     assert "–" in readable_table(pd.Series([np.nan, 1.0], name="x")).to_html()
+
+
+def test_low_and_high_belong_to_the_value_of_the_table() -> None:
+    frame = pd.DataFrame({"method": ["a"], "difference": [-0.04], "low": [-1.0], "high": [2.0]})
+    assert merge_intervals(frame, 1).to_dict("records") == [{"method": "a", "difference": "0.0 [-1.0, 2.0]"}]
+    other = frame.rename(columns={"difference": "distance"})  # no known value: the columns stay
+    assert list(merge_intervals(other)) == list(other)
+
+
+def test_a_sample_that_all_rows_share_is_named_in_the_caption() -> None:
+    frame = pd.DataFrame({"method": ["a", "b"], "miou": [1.0, 2.0], "n": [70.0, 70.0], "images": [20, 20]})
+    html = readable_table(frame, caption="Scores").to_html()
+    assert "Scores (70 expressions on 20 images)" in html and html.count('class="col_heading') == 2
+    html = readable_table(frame.assign(n=[70.0, 80.0]), caption="Scores").to_html()
+    assert "Scores<" in html and "expressions" in html and ">70<" in html and ">80<" in html
+    html = readable_table(frame.drop(columns=["miou", "images"])).to_html()
+    assert "n = 70" in html and "expressions" not in html
+
+
+def test_p_values_and_names_with_underscores_are_written_for_readers(tmp_path: Path) -> None:
+    frame = pd.DataFrame({"chosen_mask": [1, 2], "p_holm": [0.0001, 0.034], "p (all)": ["–", "0.5"]})
+    html = readable_table(frame, digits=1).to_html()
+    assert "chosen mask" in html and "&lt; 0.001" in html and "0.034" in html and "_holm" not in html
+
+
+def test_an_index_that_numbers_the_rows_is_left_out(tmp_path: Path) -> None:
+    frame = pd.DataFrame({"value": [1, 2, 3]})[1:][::-1].sort_values("value", ascending=False)
+    frame = frame.loc[[2, 1]]  # no RangeIndex any more
+    assert "level0_row" not in readable_table(frame).to_html()
+    Outputs(tmp_path, "00_a").table(frame, "t")
+    assert (tmp_path / "tables/t.csv").read_text().splitlines() == ["value", "3", "2"]
 
 
 def test_sentences_in_a_table_start_at_the_left() -> None:

@@ -9,6 +9,26 @@ import numpy as np
 
 WIDTH_PER_INCH = 96  # CSS pixels
 LONG = 30  # letters of a cell from which a column of a table is set flush left
+# Titles of the columns that the evaluation and the papers' tables have; the files keep the names.
+TITLES = {
+    "miou": "mIoU, %",
+    "oiou": "oIoU, %",
+    "accuracy_50": "Pr@0.5, %",
+    "accuracy": "best proposal chosen, %",
+    "iou": "IoU",
+    "upper_bound": "upper bound, %",
+    "p_holm": "p (Holm)",
+    "stand_ins": "stand-ins",
+    "split_by": "scheme",
+    "line": "row",
+    "minus": "compared with",
+    "val_miou": "mIoU on val, %",
+    "val_map_miou": "mIoU of the map on val, %",
+    "bce": "cross-entropy",
+}
+COUNTS = ("n", "images")
+SCORES = ("miou", "oiou", "accuracy_50", "mIoU", "oIoU", "measured", "p_holm", "p (Holm)")  # means over expressions
+CENTRES = ("measured", "difference", "share", "value", "gain")  # of an interval in the columns low and high
 
 
 def show_picture(path: Path, alt: str, dpi: int) -> None:
@@ -35,7 +55,8 @@ def merge_intervals(frame: Any, digits: int = 2) -> Any:
     """Write every value and its interval into one column of text, "46.9 [42.1, 51.8]".
 
     Args:
-        frame: DataFrame with the columns `X`, `X_low` and `X_high` for a value called `X`.
+        frame: DataFrame with the columns `X`, `X_low` and `X_high` for a value called `X`; the columns `low` and `high`
+            belong to the first column that is named in `CENTRES`.
         digits: Number of decimals.
 
     Returns:
@@ -49,6 +70,9 @@ def merge_intervals(frame: Any, digits: int = 2) -> Any:
         0  46.9 [42.1, 51.8]
     """
     merged = frame.copy()
+    centre = next((name for name in CENTRES if name in frame), None)
+    if centre is not None and f"{centre}_low" not in frame:
+        frame = merged = merged.rename(columns={"low": f"{centre}_low", "high": f"{centre}_high"})
     for name in list(frame.columns):
         low, high = f"{name}_low", f"{name}_high"
         if low in frame and high in frame:
@@ -63,12 +87,80 @@ def _with_interval(value: float, low: float, high: float, digits: int) -> str:
     if np.isnan(value):
         return "–"
     if np.isnan(low) or np.isnan(high):
-        return f"{value:.{digits}f}"
-    return f"{value:.{digits}f} [{low:.{digits}f}, {high:.{digits}f}]"
+        return fixed(value, digits)
+    return f"{fixed(value, digits)} [{fixed(low, digits)}, {fixed(high, digits)}]"
+
+
+def fixed(value: float, digits: int) -> str:
+    """Return a number with a fixed number of decimals, without the sign of a zero.
+
+    Args:
+        value: Finite number.
+        digits: Number of decimals.
+
+    Example:
+        >>> fixed(-0.04, 1), fixed(1.25, 2)
+        ('0.0', '1.25')
+    """
+    return f"{round(float(value), digits) + 0.0:.{digits}f}"
+
+
+def p_text(p: float) -> str:
+    """Return a p-value as text: "0.034", "< 0.001", or "–" if it is nan.
+
+    Args:
+        p: p-value, 0-1.
+
+    Example:
+        >>> p_text(0.0342), p_text(0.0001)
+        ('0.034', '< 0.001')
+    """
+    if p != p:
+        return "–"
+    return "< 0.001" if p < 0.001 else f"{p:.3f}"
+
+
+def numbered(frame: Any) -> bool:
+    """Return whether the index of a frame only numbers its rows, as pandas does where no index is set.
+
+    Args:
+        frame: DataFrame or Series.
+    """
+    from pandas.api.types import is_integer_dtype
+
+    return frame.index.nlevels == 1 and frame.index.name is None and is_integer_dtype(frame.index)
+
+
+def with_titles(frame: Any) -> tuple[Any, str]:
+    """Give the columns of a table titles for readers, and take the numbers of a sample out of it if all rows share it.
+
+    Args:
+        frame: DataFrame whose intervals are merged.
+
+    Returns:
+        The frame with the titles of `TITLES` and without underscores in the others, and the sample as a text such as
+        "374 expressions on 100 images"; the text is empty if the sample differs between rows or is not in the table.
+    """
+    scores = any(name in frame for name in SCORES)
+    counts = {"n": "expressions" if scores and "images" in frame else "n", "images": "images"}
+    names = [name for name in COUNTS if name in frame]
+    sample = ""
+    if names and len(frame) > 1 and all(frame[name].notna().all() and frame[name].nunique() == 1 for name in names):
+        found = {name: int(frame[name].iloc[0]) for name in names}
+        n = f"{found['n']} expressions" if counts["n"] != "n" else f"n = {found['n']}" if "n" in found else ""
+        sample = " on ".join(filter(None, [n, f"{found['images']} images" if "images" in found else ""]))
+        frame = frame.drop(columns=names)
+    titles = {
+        name: TITLES.get(name) or counts.get(name) or name.replace("_", " ") for name in frame if isinstance(name, str)
+    }
+    return frame.rename(columns=titles), sample
 
 
 def readable_table(frame: Any, *, digits: int = 2, caption: str | None = None) -> Any:
-    """Return a table for the reader of a notebook: rounded numbers, intervals beside their values, no numbered index.
+    """Return a table for the reader of a notebook.
+
+    Numbers are rounded, intervals stand beside their values, columns have titles, a numbered index is left out, and a
+    sample that all rows share is named in the caption.
 
     Args:
         frame: DataFrame or Series.
@@ -82,13 +174,21 @@ def readable_table(frame: Any, *, digits: int = 2, caption: str | None = None) -
 
     merged = merge_intervals(frame.to_frame() if isinstance(frame, pd.Series) else frame, digits)
     if not merged.index.is_unique:  # a Styler needs an index without repetitions
-        merged = merged.reset_index()
+        merged = merged.reset_index(drop=numbered(merged))
+    for name in COUNTS:
+        if name in merged and pd.api.types.is_float_dtype(merged[name]) and (merged[name].dropna() % 1 == 0).all():
+            merged[name] = merged[name].astype("Int64")
+    for name in [name for name in merged if str(name) in ("p", "p_holm") or str(name).startswith("p (")]:
+        if pd.api.types.is_numeric_dtype(merged[name]):
+            merged[name] = merged[name].map(p_text)
+    merged, sample = with_titles(merged)
+    caption = f"{caption} ({sample})" if caption and sample else caption or sample or None
     styler = merged.style.format(precision=digits, na_rep="–", escape="html")
     sentences = [
         name for name in merged if merged[name].map(lambda cell: len(cell) if isinstance(cell, str) else 0).max() > LONG
     ]
     styler = styler.set_properties(subset=sentences, **{"text-align": "left"})
-    if merged.index.name is None and isinstance(merged.index, pd.RangeIndex):
+    if numbered(merged):
         styler = styler.hide(axis="index")
     return styler if caption is None else styler.set_caption(caption)
 

@@ -14,7 +14,7 @@ from zsris_viz.figures.layout import note_source
 from zsris_viz.io.atomic import atomic_path, write_text
 from zsris_viz.io.json_files import write_json
 from zsris_viz.latex import latex_table
-from zsris_viz.notebook_display import readable_table, show_picture
+from zsris_viz.notebook_display import numbered, readable_table, show_picture
 from zsris_viz.provenance import commit, describe, versions
 
 DPI = 150
@@ -191,15 +191,15 @@ class Outputs:
         if not hasattr(frame, "to_csv"):
             raise InvalidTypeError(f"table {name!r} is a {type(frame).__name__}; give a pandas DataFrame")
         stem = self._stem("tables", name)
-        numbered = frame.index.name is None and type(frame.index).__name__ == "RangeIndex"
+        plain = numbered(frame)
         with atomic_path(_with(stem, ".csv")) as part:
-            frame.to_csv(part, index=not numbered, float_format="%.6g")
+            frame.to_csv(part, index=not plain, float_format="%.6g")
         sources = {"model": self.model if model is None else model, "data": self.data if data is None else data}
         notes = [
             title or name,
             *(f"{kind}: {describe(thing)}" for kind, thing in sources.items() if thing is not None),
         ]
-        write_text(_with(stem, ".tex"), latex_table(frame if numbered else frame.reset_index(), notes=notes))
+        write_text(_with(stem, ".tex"), latex_table(frame if plain else frame.reset_index(), notes=notes))
         self._sidecar(stem, "table", list(TABLES), title, model, data, {"rows": len(frame), **extra})
         return _with(stem, ".csv")
 

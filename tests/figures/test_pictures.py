@@ -77,6 +77,17 @@ def test_an_outline_at_the_edge_stays_in_the_image() -> None:
     assert points.min() >= -0.5 and points[:, 0].max() <= 11.5 and points[:, 1].max() <= 7.5
 
 
+def test_the_outline_of_a_small_mask_is_thinner() -> None:
+    small, large = np.zeros((64, 64), dtype=bool), np.ones((64, 64), dtype=bool)
+    small[30:34, 30:34] = True
+    widths = []
+    for mask in (small, large):
+        ax = figures.new_figure(size=(2, 2))[1][0, 0]
+        figures.add_mask(ax, mask, fill=0, line=2.6)
+        widths.append(float(ax.collections[0].get_linewidth()[0]))
+    assert 0.7 <= widths[0] < 1 and widths[1] == 2.6
+
+
 def test_large_masks_lie_below_small_ones() -> None:
     masks = Masks.from_arrays([box(5, 6), np.ones((8, 12), dtype=bool)])
     ax = figures.overlay_masks(IMAGE, masks, labels=["small", "large"]).axes[0]

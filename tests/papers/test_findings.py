@@ -14,6 +14,7 @@ from tests.papers.test_tables import VAL, Small
 from zsris_viz.errors import InvalidInputError
 from zsris_viz.evaluation.statistics import compare_methods
 from zsris_viz.latex import latex_table
+from zsris_viz.notebook_display import p_text
 from zsris_viz.papers.comparison import comparison_table, paired_table
 from zsris_viz.papers.experiment import Experiment
 from zsris_viz.papers.findings import (
@@ -25,7 +26,7 @@ from zsris_viz.papers.findings import (
     read_order,
     read_sample,
 )
-from zsris_viz.papers.readable_tables import ablation_table, p_text, parts_table, summary_table
+from zsris_viz.papers.readable_tables import ablation_table, parts_table, summary_table
 from zsris_viz.papers.table_spec import PaperTable, TableRow, with_baselines
 from zsris_viz.papers.tables import find_table
 

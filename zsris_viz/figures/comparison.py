@@ -11,6 +11,7 @@ from zsris_viz.errors import InvalidInputError
 from zsris_viz.figures.charts import curves
 from zsris_viz.figures.layout import CHOSEN, NOTE_GREY, add_title, new_figure
 from zsris_viz.figures.roles import ROLES
+from zsris_viz.notebook_display import p_text
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -251,7 +252,8 @@ def show_differences(frame: pd.DataFrame, rows: str, *, xlabel: str, title: str 
     ax.axvline(0, color="black", linewidth=0.8, zorder=1)
     for place, line in enumerate(frame.itertuples()):
         _draw_difference(ax, place, line)
-        text = "p < 0.001" if line.p_holm < 0.001 else f"p = {line.p_holm:.3f}"
+        text = p_text(line.p_holm)
+        text = f"p {text}" if text.startswith("<") else f"p = {text}"
         ax.annotate(
             text, (1.02, place), xycoords=("axes fraction", "data"), va="center", fontsize=7, annotation_clip=False
         )

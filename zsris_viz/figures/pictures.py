@@ -14,6 +14,8 @@ from zsris_viz.figures.outlines import as_mask, label_place
 from zsris_viz.figures.roles import ROLES
 
 MANY = 24  # number of masks above which they are drawn as one layer
+SMALL = 36.0  # points; side of the square of a mask's area below which its outline is thinner, so as not to hide it
+THINNEST = 0.7  # points
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -62,7 +64,7 @@ def add_mask(
         mask: (H, W) bool array or tensor, of the image's size.
         colour: colour of tint and outline.
         fill: opacity of the tint, 0-1.
-        line: width of the outline in points, 0 for none.
+        line: width of the outline in points, 0 for none; a mask that is small on the page has a thinner one.
         dashed: whether the outline is dashed.
         casing: whether a wider white outline is drawn below the outline.
         label: a text where the mask is widest.
@@ -77,7 +79,7 @@ def add_mask(
         tint[..., 3] = round(255 * fill) * inside
         ax.imshow(tint, interpolation="nearest")
     if line > 0 and inside.any():
-        _outline(ax, inside, colour, line, dashed, casing)
+        _outline(ax, inside, colour, _line_width(ax, inside, line), dashed, casing)
     if label is not None and inside.any():
         x, y = label_place(inside)
         box = {"boxstyle": "round,pad=0.2", "facecolor": "white", "edgecolor": colour, "linewidth": 0.8, "alpha": 0.9}
@@ -86,6 +88,14 @@ def add_mask(
     ax.set_xlim(-0.5, width - 0.5)
     ax.set_ylim(height - 0.5, -0.5)
     return ax
+
+
+def _line_width(ax: Axes, inside: np.ndarray, line: float) -> float:
+    """Return the width of an outline, reduced with the size that the mask has on the page."""
+    box = ax.bbox
+    points = 72 / ax.figure.dpi * min(box.width / inside.shape[1], box.height / inside.shape[0])  # of a pixel
+    side = float(np.sqrt(inside.sum())) * points
+    return max(min(line, THINNEST), line * min(1.0, side / SMALL))
 
 
 def _outline(ax: Axes, inside: np.ndarray, colour: str, line: float, dashed: bool, casing: bool) -> None:

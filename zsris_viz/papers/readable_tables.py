@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from zsris_viz.errors import ZsrisError
+from zsris_viz.notebook_display import p_text
 from zsris_viz.papers.comparison import column_title
 from zsris_viz.papers.findings import CLEAR
 from zsris_viz.papers.inputs import ExperimentInputs, short_reason
@@ -55,21 +56,6 @@ def ablation_table(frame: pd.DataFrame, pairs: pd.DataFrame) -> pd.DataFrame:
             shown[name] = values
     dropped = ["dataset", "split", "split_by", *(["column"] if shown["column"].nunique() == 1 else [])]
     return shown.drop(columns=dropped)
-
-
-def p_text(p: float) -> str:
-    """Return a p-value as text: "0.034", "< 0.001", or "–" if it is nan.
-
-    Args:
-        p: p-value, 0-1.
-
-    Example:
-        >>> p_text(0.0342), p_text(0.0001)
-        ('0.034', '< 0.001')
-    """
-    if p != p:
-        return "–"
-    return "< 0.001" if p < 0.001 else f"{p:.3f}"
 
 
 def summary_table(
