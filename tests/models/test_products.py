@@ -91,6 +91,24 @@ def test_attention_of_unit_vectors_is_their_softmax(tokens: int, factors: tuple[
     torch.testing.assert_close(products.unit_attention(unit, values, scale), found, rtol=0, atol=1e-5)  # with gradients
 
 
+@pytest.mark.parametrize("factor", [1.0, 12.0])
+def test_attention_of_unit_vectors_in_bf16_is_as_exact_as_the_fused_kernel(factor: float) -> None:
+    centres = drawn(20, 32).repeat_interleave(20, dim=0)
+    unit = F.normalize(centres + drawn(400, 32, seed=1) / 2, dim=-1).to(torch.bfloat16)[None, None]
+    values, scale = drawn(1, 1, 400, 8, seed=2).to(torch.bfloat16), torch.full((1, 1, 1, 1), factor)
+    exact = unit.double()
+    expected = (factor * exact @ exact.mT).softmax(dim=-1) @ values.double()
+
+    def error(found: torch.Tensor) -> float:
+        assert found.dtype == torch.bfloat16
+        return float((found.double() - expected).square().mean().sqrt() / expected.std())
+
+    with torch.inference_mode():
+        found = error(products.unit_attention(unit, values, scale))
+        fused = error(F.scaled_dot_product_attention(unit * scale.to(unit.dtype), unit, values, scale=1.0))
+    assert found < max(0.005, 1.5 * fused)
+
+
 def test_attention_of_unit_vectors_needs_memory_linear_in_their_number() -> None:
     unit = F.normalize(drawn(1, 1, 4096, 16), dim=-1)
     with torch.inference_mode():
