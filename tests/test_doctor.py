@@ -37,7 +37,7 @@ def test_weights_are_compared_with_their_card(tmp_path: Path, monkeypatch: pytes
     assert [check.status for check in doctor._miniature()] == [OK]
     weights.write_bytes(b"damaged")
     (check,) = doctor._miniature()
-    assert check.status == PROBLEM and "git checkout" in (check.mend or "")
+    assert check.status == PROBLEM and "git checkout" in (check.remedy or "")
 
 
 def test_little_disk_is_a_warning(monkeypatch: pytest.MonkeyPatch) -> None:

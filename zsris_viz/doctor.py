@@ -29,7 +29,7 @@ class Diagnosis:
     name: str
     status: str
     found: str
-    mend: str | None = None
+    remedy: str | None = None
 
 
 def examine() -> list[Diagnosis]:
@@ -58,8 +58,8 @@ def measure_models() -> Iterator[Diagnosis]:
     for effect in import_training("measure_effects").measure(splits=("val",), quick=True):
         highest = effect.value if effect.high is None else effect.high
         short = effect.reached is False and (effect.least is None or highest < effect.least)
-        mend = f"see the model's card; on more scenes: {effect.command.rpartition(' --scenes')[0]}" if short else None
-        yield Diagnosis("model quality", WARNING if short else OK, effect.text(), mend)
+        remedy = f"see the model's card; on more scenes: {effect.command.rpartition(' --scenes')[0]}" if short else None
+        yield Diagnosis("model quality", WARNING if short else OK, effect.text(), remedy)
 
 
 def _python() -> Iterator[Diagnosis]:
@@ -116,8 +116,8 @@ def _torch() -> Iterator[Diagnosis]:
     if kept == [1]:
         yield Diagnosis("torch", OK, found)
     else:
-        mend = "install versions that belong together: make clean env"
-        yield Diagnosis("torch", PROBLEM, f"{found}: torchvision's operators give a wrong result", mend)
+        remedy = "install versions that belong together: make clean env"
+        yield Diagnosis("torch", PROBLEM, f"{found}: torchvision's operators give a wrong result", remedy)
     if torch.cuda.is_available():
         names = ", ".join(torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count()))
         yield Diagnosis("cuda", OK, names)
@@ -141,8 +141,8 @@ def _parser() -> Iterator[Diagnosis]:
     if phrase == "the small dog":
         yield Diagnosis("parser", OK, found)
     else:
-        mend = 'take the other parser: zsris parse --model builtin "..."'
-        yield Diagnosis("parser", WARNING, f'{found}; it reads "the small dog left of the bus" as "{phrase}"', mend)
+        remedy = 'take the other parser: zsris parse --model builtin "..."'
+        yield Diagnosis("parser", WARNING, f'{found}; it reads "the small dog left of the bus" as "{phrase}"', remedy)
 
 
 def _wordnet() -> Iterator[Diagnosis]:
@@ -167,8 +167,8 @@ def _miniature() -> Iterator[Diagnosis]:
         if digest in stated:
             yield Diagnosis(f"miniature {name}", OK, found)
         elif stated:
-            mend = "reinstall the package, or: git checkout zsris_viz/miniature"
-            yield Diagnosis(f"miniature {name}", PROBLEM, f"{found} is not the hash in its card", mend)
+            remedy = "reinstall the package, or: git checkout zsris_viz/miniature"
+            yield Diagnosis(f"miniature {name}", PROBLEM, f"{found} is not the hash in its card", remedy)
         else:
             yield Diagnosis(f"miniature {name}", WARNING, f"{found}; no card beside it states a hash")
 
@@ -176,9 +176,11 @@ def _miniature() -> Iterator[Diagnosis]:
 def _proposals() -> Iterator[Diagnosis]:
     """Report published SAM checkpoints below ./data, and the folder in which proposals and captions are kept."""
     checkpoints = importlib.import_module("zsris_viz.proposals.sam_checkpoint")
-    there = [name for name, file in checkpoints.published().items() if (Path("data") / file.path).is_file()]
+    present = [name for name, file in checkpoints.published().items() if (Path("data") / file.path).is_file()]
     found = (
-        f"below ./data: {', '.join(there)}" if there else "none below ./data; the miniature is for drawn scenes only"
+        f"below ./data: {', '.join(present)}"
+        if present
+        else "none below ./data; the miniature is for drawn scenes only"
     )
     yield Diagnosis("sam", OK, f"published checkpoints {found}")
     cache = importlib.import_module("zsris_viz.io.cache")
@@ -191,8 +193,8 @@ def _proposals() -> Iterator[Diagnosis]:
     if nearest.is_dir() and os.access(nearest, os.W_OK):
         yield Diagnosis("cache", OK, f"{size / 1e6:.1f} MB in {folder}")
     else:
-        mend = f"set {cache.VARIABLE} to a folder that can be written, or to off"
-        yield Diagnosis("cache", WARNING, f"{folder} cannot be written: proposals are computed again each time", mend)
+        remedy = f"set {cache.VARIABLE} to a folder that can be written, or to off"
+        yield Diagnosis("cache", WARNING, f"{folder} cannot be written: proposals are computed again each time", remedy)
 
 
 def _kernel() -> Iterator[Diagnosis]:
@@ -203,10 +205,10 @@ def _kernel() -> Iterator[Diagnosis]:
     if Path(argv[0]).name == argv[0] or Path(argv[0]) == Path(sys.executable):
         yield Diagnosis("jupyter kernel", OK, "python3 is this interpreter")
     else:
-        mend = (
+        remedy = (
             f"{sys.executable} -m ipykernel install --sys-prefix (`zsris reproduce` uses this interpreter in any case)"
         )
-        yield Diagnosis("jupyter kernel", WARNING, f"python3 is {argv[0]}", mend)
+        yield Diagnosis("jupyter kernel", WARNING, f"python3 is {argv[0]}", remedy)
 
 
 def _browser() -> Iterator[Diagnosis]:
@@ -222,8 +224,8 @@ def _disk() -> Iterator[Diagnosis]:
     if free >= FREE_GB:
         yield Diagnosis("disk", OK, f"{free:.1f} GB free here")
     else:
-        mend = f"free some space: results of a benchmark need {FREE_GB:.0f} GB"
-        yield Diagnosis("disk", WARNING, f"{free:.1f} GB free here", mend)
+        remedy = f"free some space: results of a benchmark need {FREE_GB:.0f} GB"
+        yield Diagnosis("disk", WARNING, f"{free:.1f} GB free here", remedy)
 
 
 CHECKS: tuple[Callable[[], Iterator[Diagnosis]], ...] = (

@@ -96,23 +96,25 @@ def _to_rgb(image: Image.Image) -> Image.Image:
 def _from_array(source: np.ndarray | torch.Tensor) -> Image.Image:
     """Return an RGB image from an array in one of the accepted layouts and ranges."""
     array = source.detach().cpu().numpy() if isinstance(source, torch.Tensor) else source
-    given = f"An array of shape {tuple(array.shape)} and dtype {array.dtype} was given"
+    description = f"An array of shape {tuple(array.shape)} and dtype {array.dtype} was given"
     if array.ndim == 3 and array.shape[-1] not in (1, 3, 4) and array.shape[0] in (1, 3, 4):
         if not isinstance(source, torch.Tensor):
-            raise InvalidInputError(f"{given}; arrays are (H, W, channels): call open_image(array.transpose(1, 2, 0)).")
+            raise InvalidInputError(
+                f"{description}; arrays are (H, W, channels): call open_image(array.transpose(1, 2, 0))."
+            )
         array = array.transpose(1, 2, 0)
     if array.ndim not in (2, 3) or (array.ndim == 3 and array.shape[-1] not in (1, 3, 4)) or 0 in array.shape:
         raise InvalidInputError(
-            f"{given}; (H, W), (H, W, 1), (H, W, 3) or (H, W, 4) with at least one pixel is accepted."
+            f"{description}; (H, W), (H, W, 1), (H, W, 3) or (H, W, 4) with at least one pixel is accepted."
         )
-    eight = _to_uint8(array, given)
+    eight = _to_uint8(array, description)
     if eight.ndim == 3 and eight.shape[-1] == 4:
         return _to_rgb(Image.fromarray(np.ascontiguousarray(eight)))
     grey = eight if eight.ndim == 2 else eight[..., 0] if eight.shape[-1] == 1 else None
     return Image.fromarray(np.ascontiguousarray(eight if grey is None else np.repeat(grey[..., None], 3, axis=-1)))
 
 
-def _to_uint8(array: np.ndarray, given: str) -> np.ndarray:
+def _to_uint8(array: np.ndarray, description: str) -> np.ndarray:
     """Convert values of any accepted dtype and range to 0-255."""
     if array.dtype == np.uint8:
         return array
@@ -123,13 +125,13 @@ def _to_uint8(array: np.ndarray, given: str) -> np.ndarray:
     if array.dtype.kind == "f":
         if not (array.min() >= -1e-6 and array.max() <= 1 + 1e-6):  # also refuses nan
             raise InvalidInputError(
-                f"{given} with values {array.min():.3g} to {array.max():.3g}; floats must lie in 0-1. "
+                f"{description} with values {array.min():.3g} to {array.max():.3g}; floats must lie in 0-1. "
                 "Divide 0-255 by 255, and undo a normalisation first."
             )
         return np.round(np.clip(array, 0, 1) * 255).astype(np.uint8)
     if array.dtype.kind in "iu" and array.min() >= 0 and array.max() <= 255:
         return array.astype(np.uint8)
-    raise InvalidInputError(f"{given}; uint8 0-255, uint16, bool or float 0-1 is accepted.")
+    raise InvalidInputError(f"{description}; uint8 0-255, uint16, bool or float 0-1 is accepted.")
 
 
 def gaussian_blur(pixels: torch.Tensor, sigma: float) -> torch.Tensor:

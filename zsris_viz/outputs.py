@@ -67,7 +67,7 @@ class Outputs:
 
     def show(
         self,
-        thing: Any,
+        output: Any,
         name: str,
         *,
         title: str | None = None,
@@ -84,7 +84,7 @@ class Outputs:
         see it. A table is displayed with rounded numbers; a value and its interval share a column.
 
         Args:
-            thing: A matplotlib Figure, or anything that has one (Axes, a seaborn grid), or a pandas DataFrame.
+            output: A matplotlib Figure, or anything that has one (Axes, a seaborn grid), or a pandas DataFrame.
             name: File name without suffix; letters, digits, `-`, `_` and `.`.
             title: One line for the index page; it is also the caption of a table.
             alt: Description of a figure; None describes its titles, axes and legends.
@@ -97,19 +97,20 @@ class Outputs:
 
         Raises:
             InvalidInputError: If `name` cannot be a file name.
-            InvalidTypeError: If `thing` is neither a figure nor a table.
+            InvalidTypeError: If `output` is neither a figure nor a table.
         """
         from IPython.display import display
 
-        if hasattr(thing, "to_frame") or hasattr(thing, "to_csv"):
-            self.table(thing, name, title=title, model=model, data=data, **extra)
+        if hasattr(output, "to_frame") or hasattr(output, "to_csv"):
+            self.table(output, name, title=title, model=model, data=data, **extra)
             if rows == 0:
                 return
-            shown = thing if rows is None else thing.head(rows)
-            caption = title if len(shown) == len(thing) else f"{title or name} (the first {rows} of {len(thing)} rows)"
+            shown = output if rows is None else output.head(rows)
+            part = f"{title or name} (the first {rows} of {len(output)} rows)"
+            caption = title if len(shown) == len(output) else part
             display(readable_table(shown, digits=digits, caption=caption))
             return
-        figure = getattr(thing, "figure", thing)
+        figure = getattr(output, "figure", output)
         if hasattr(figure, "savefig"):
             if not figure.get_supxlabel():
                 note_source(figure, self.model if model is None else model, self.data if data is None else data)
@@ -197,7 +198,7 @@ class Outputs:
         sources = {"model": self.model if model is None else model, "data": self.data if data is None else data}
         notes = [
             title or name,
-            *(f"{kind}: {describe(thing)}" for kind, thing in sources.items() if thing is not None),
+            *(f"{kind}: {describe(output)}" for kind, output in sources.items() if output is not None),
         ]
         write_text(_with(stem, ".tex"), latex_table(frame if plain else frame.reset_index(), notes=notes))
         self._sidecar(stem, "table", list(TABLES), title, model, data, {"rows": len(frame), **extra})

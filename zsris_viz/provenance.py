@@ -12,28 +12,28 @@ from typing import Any
 REPORTED_PACKAGES = ("zsris-viz", "torch", "transformers")
 
 
-def describe(thing: Any) -> str | None:
+def describe(value: Any) -> str | None:
     """Name a model or a data set in one line: a text as it is, else its `name`, `split` and number of items."""
-    if thing is None or isinstance(thing, str):
-        return thing
-    name = str(getattr(thing, "name", type(thing).__name__))
-    split = getattr(thing, "split", None)
+    if value is None or isinstance(value, str):
+        return value
+    name = str(getattr(value, "name", type(value).__name__))
+    split = getattr(value, "split", None)
     words = [name] if not isinstance(split, str) else [name, split]
-    if split is not None and hasattr(thing, "__len__"):
-        words.append(f"({len(thing)} images)")
+    if split is not None and hasattr(value, "__len__"):
+        words.append(f"({len(value)} images)")
     return " ".join(words)
 
 
 @functools.lru_cache(maxsize=1)
 def commit() -> str | None:
     """Return the package's git commit, with "+" if its files have changed since; None without a clone or git."""
-    home = Path(__file__).resolve().parent
+    folder = Path(__file__).resolve().parent
     # A status that wants to refresh the index would get in the way of another git command.
     environment = {**os.environ, "GIT_OPTIONAL_LOCKS": "0"}
 
     def git(*words: str) -> str:
         return subprocess.run(
-            ["git", "-C", str(home), *words], capture_output=True, text=True, check=True, timeout=20, env=environment
+            ["git", "-C", str(folder), *words], capture_output=True, text=True, check=True, timeout=20, env=environment
         ).stdout.strip()
 
     try:

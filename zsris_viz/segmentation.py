@@ -218,13 +218,13 @@ def segment(
 
 def _warn_of_nothing(prediction: Prediction, masks: Masks) -> None:
     if not isinstance(prediction, Ranking):
-        why, remedy = "no pixel fits the expression", "Write the expression in other words"
+        reason, remedy = "no pixel fits the expression", "Write the expression in other words"
     elif len(masks):
-        why, remedy = f"all {len(masks)} proposals are empty masks", "Give masks with pixels"
+        reason, remedy = f"all {len(masks)} proposals are empty masks", "Give masks with pixels"
     else:
-        why = f"{masks.source or 'the given list'} has no proposal for this image"
+        reason = f"{masks.source or 'the given list'} has no proposal for this image"
         remedy = "Give masks, or accept smaller ones: proposals=load_proposals('felzenszwalb', min_share=0.0005)"
-    warnings.warn(f"The predicted mask is empty, since {why}. {remedy}.", ZsrisWarning, stacklevel=3)
+    warnings.warn(f"The predicted mask is empty, since {reason}. {remedy}.", ZsrisWarning, stacklevel=3)
 
 
 def _note(clip: ImageTextModel, method: Method, source: str) -> str:

@@ -188,17 +188,17 @@ def check_probe(probe: type[Probe], *, clip: LayeredModel | None = None) -> None
 def _check_predictions(method: Method, clip: ImageTextModel) -> None:
     """Check the predictions of one preset with and without proposals."""
     name = f"{type(method).__name__}({method.preset!r})"
-    given: dict[str, Any] = {}
+    known: dict[str, Any] = {}
     if "captions" in method.info.needs:
-        given = {"captions": ["a shape"] * 5, "image_caption": "several shapes", "negatives": ["a shape"]}
+        known = {"captions": ["a shape"] * 5, "image_caption": "several shapes", "negatives": ["a shape"]}
     masks = _masks()
     scene = SceneFeatures(_picture(), masks, clip)
-    _assert_raises(InvalidInputError, lambda: method.predict(scene, "  ", **given), f"{name}.predict(scene, '  ')")
-    first = [method.predict(scene, text, **given) for text in EXPRESSIONS]
+    _assert_raises(InvalidInputError, lambda: method.predict(scene, "  ", **known), f"{name}.predict(scene, '  ')")
+    first = [method.predict(scene, text, **known) for text in EXPRESSIONS]
     for text, prediction in zip(EXPRESSIONS, first, strict=True):
         _check_prediction(method, prediction, text, masks)
     fresh = SceneFeatures(_picture(), masks, clip)
-    for single, batched in zip(first, method.predict_many(fresh, EXPRESSIONS, **given), strict=True):
+    for single, batched in zip(first, method.predict_many(fresh, EXPRESSIONS, **known), strict=True):
         assert torch.equal(single.mask, batched.mask), (
             f"{name} predicts differently for {single.expression!r} the second time"
         )
@@ -206,10 +206,10 @@ def _check_predictions(method: Method, clip: ImageTextModel) -> None:
             close = torch.allclose(single.scores, batched.scores, atol=1e-4, equal_nan=True)
             assert close, f"{name}.predict_many scores {single.expression!r} differently from predict"
     assert torch.equal(scene.masks.data, _masks().data), f"{name}.predict changed the proposals of the scene"
-    if given:
-        given["captions"] = []
+    if known:
+        known["captions"] = []
     nothing = SceneFeatures(_picture(), Masks.from_arrays([], size=(HEIGHT, WIDTH)), clip)
-    prediction = method.predict(nothing, EXPRESSIONS[0], **given)
+    prediction = method.predict(nothing, EXPRESSIONS[0], **known)
     assert tuple(prediction.mask.shape) == (HEIGHT, WIDTH), f"{name} without proposals: mask of another size"
     if isinstance(prediction, Ranking):
         assert prediction.chosen is None and not bool(prediction.mask.any()), f"{name} chose one of no proposals"

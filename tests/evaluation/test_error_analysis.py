@@ -159,7 +159,7 @@ def found() -> Evaluation:
 
 
 def test_shares_are_counts(found: Evaluation) -> None:
-    table = found.taxonomy(resamples=200)
+    table = found.outcomes(resamples=200)
     assert list(table) == ["method", "outcome", "count", "n", "share", "low", "high"]
     for method, part in table.groupby("method"):
         mine = found.rows[found.rows["method"] == method]
@@ -193,14 +193,14 @@ def test_a_small_group_is_counted_and_has_no_share() -> None:
 
 def test_by_type_and_by_distractors(found: Evaluation) -> None:
     for by in ("kind", "distractors"):
-        table = found.taxonomy(by, with_intervals=False)
+        table = found.outcomes(by, with_intervals=False)
         for (method, group), part in table.groupby(["method", by]):
             mine = found.rows[(found.rows["method"] == method) & (found.rows[by].astype(str) == group)]
             assert set(part["n"]) == {len(mine)} and part["count"].sum() == len(mine)
-    crossed = found.taxonomy(["kind", "distractors"], with_intervals=False)
+    crossed = found.outcomes(["kind", "distractors"], with_intervals=False)
     assert list(crossed)[:4] == ["method", "kind", "distractors", "outcome"]
     with pytest.raises(InvalidInputError, match="length"):
-        found.taxonomy("colour")
+        found.outcomes("colour")
     with pytest.raises(InvalidInputError, match="rows of methods"):
         outcome_table(found.chance_rows)
 

@@ -62,4 +62,4 @@ def test_the_doctor_warns_of_rows_that_are_surely_below(monkeypatch: pytest.Monk
     monkeypatch.setattr(measure_effects, "measure", lambda **_options: rows)
     checks = list(doctor.measure_models())
     assert [check.status for check in checks] == ["ok", "ok", "warning"]
-    assert (checks[2].mend or "").endswith("command --rows a")
+    assert (checks[2].remedy or "").endswith("command --rows a")

@@ -18,13 +18,13 @@ from zsris_viz.notebook_display import p_text
 from zsris_viz.papers.comparison import comparison_table, paired_table
 from zsris_viz.papers.experiment import Experiment
 from zsris_viz.papers.findings import (
+    describe_differences,
+    describe_notes,
+    describe_order,
+    describe_sample,
     order_table,
     own_row,
     rank_agreement,
-    read_differences,
-    read_notes,
-    read_order,
-    read_sample,
 )
 from zsris_viz.papers.readable_tables import ablation_table, parts_table, summary_table
 from zsris_viz.papers.table_spec import PaperTable, TableRow, with_baselines
@@ -99,12 +99,12 @@ def test_rows_on_different_images_are_not_ordered() -> None:
 def test_sentences_name_the_sample_and_its_limits(measured: Any) -> None:
     _, frame = measured
     values = frame[frame.metric == "mIoU"].set_index("line").measured
-    assert read_sample(frame) == (
+    assert describe_sample(frame) == (
         f"Measured on small val, 78 expressions on 20 images (chance {values['chance']:.1f} %; "
         f"upper bound {values['upper bound']:.1f} %)."
     )
-    assert "Nothing" in read_sample(frame.assign(measured=np.nan))
-    assert read_notes(frame) == "" and read_notes(frame.assign(note="a misprint")).endswith(": a misprint.")
+    assert "Nothing" in describe_sample(frame.assign(measured=np.nan))
+    assert describe_notes(frame) == "" and describe_notes(frame.assign(note="a misprint")).endswith(": a misprint.")
 
 
 def differences(p_holm: list[float], **columns: Any) -> pd.DataFrame:
@@ -113,26 +113,26 @@ def differences(p_holm: list[float], **columns: Any) -> pd.DataFrame:
 
 
 def test_sentences_claim_only_what_survives_the_correction() -> None:
-    assert read_differences(differences([0.2, 0.3])) == (
+    assert describe_differences(differences([0.2, 0.3])) == (
         "Of 2 paired differences of mIoU from “own”, none can be told from 0 after Holm's correction."
     )
-    both = read_differences(differences([0.01, 0.02]))
+    both = describe_differences(differences([0.01, 0.02]))
     assert "2 differ from 0" in both and "above: “a” by 3.0; below: “b” by 2.0" in both
-    several = read_differences(differences([0.01, 0.9], minus=["x", "y"], split=["val", "testA"]))
+    several = describe_differences(differences([0.01, 0.9], minus=["x", "y"], split=["val", "testA"]))
     assert "their references, 1 differs" in several and "“a” on RefCOCO val by 3.0" in several
-    assert read_differences(differences([0.1, 0.1]).head(0)) == "No pair of rows was measured."
+    assert describe_differences(differences([0.1, 0.1]).head(0)) == "No pair of rows was measured."
 
 
 def test_sentences_on_the_order_name_reversals() -> None:
     table = {"dataset": "refcoco", "split": "val", "first": ["a", "a", "b"], "second": ["b", "c", "c"]}
     order = pd.DataFrame({**table, "published": [1.0, 3.0, 2.0], "measured": [2.0, -4.0, 0.0], "p_holm": 0.5})
-    text = read_order(order)
+    text = describe_order(order)
     assert "orders 3 pairs of these rows by mIoU: 1 has the same order here, 1 the reverse and 1 is a tie." in text
     assert "None of the reversals can be told from a tie" in text
     assert "“a” is 3.0 points above “c” in the paper and 4.0 below it here" in text
-    assert "1 of the reversals differs from 0: “a” is 3.0" in read_order(order.assign(p_holm=0.01))
-    assert "reversals" not in read_order(order.assign(measured=1.0))
-    assert "cannot be compared" in read_order(order.head(0))
+    assert "1 of the reversals differs from 0: “a” is 3.0" in describe_order(order.assign(p_holm=0.01))
+    assert "reversals" not in describe_order(order.assign(measured=1.0))
+    assert "cannot be compared" in describe_order(order.head(0))
 
 
 def test_one_line_for_each_row_with_numbers_that_are_those_of_the_parts(measured: Any) -> None:

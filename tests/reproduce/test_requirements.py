@@ -54,7 +54,7 @@ def names(found: Needs) -> list[str]:
 
 def test_the_built_in_world_needs_nothing(tables: World) -> None:
     found = need(tables, "gl-table1")
-    assert found.makes == ("gl-table1",) and found.run == "11_paper_figures--gl-table1"
+    assert found.figures == ("gl-table1",) and found.run == "11_paper_figures--gl-table1"
     assert found.images == 2 * 8 and found.expressions is None  # nine columns, but RefCOCOg val(G) has no twin
     assert names(found) == ["miniature", "miniature-rn", "felzenszwalb"] and not found.missing
     assert found.memory_gb == 0 and "CPU" in found.memory_note
@@ -96,7 +96,7 @@ def test_a_benchmark_needs_files_and_checkpoints(tables: World, tmp_path: Path) 
     make_refer(root)
     (root / "checkpoints/sam").mkdir(parents=True)
     (root / "checkpoints/sam/sam_vit_h_4b8939.pth").write_bytes(b"x")
-    there = {part.name for part in need(tables, "tas-table1", data_root=str(root), **REAL).parts if part.there}
+    there = {part.name for part in need(tables, "tas-table1", data_root=str(root), **REAL).parts if part.available}
     assert {"refcoco.zip", "sam-vit-h"} <= there
 
 
@@ -107,7 +107,7 @@ def test_limit_and_columns(tables: World) -> None:
     assert (need(tables, "gl-table1", **{**REAL, "dataset": "all"}).images or 0) > 10_000
     own = need(tables, "gl-table1", clip="someone/else")
     part = next(part for part in own.parts if part.name == "someone/else")
-    assert part.there is None and "unknown" in part.detail
+    assert part.available is None and "unknown" in part.detail
     assert any("no measured seconds for someone/else" in line for line in own.basis)
 
 
@@ -118,7 +118,7 @@ def test_local_checkpoints_are_found_with_their_size(tables: World, tmp_path: Pa
     (folder / "model.safetensors").write_bytes(bytes(2_000_000))
     (folder / "config.json").write_text("{}")
     found = need(tables, "gl-table1", clip=str(file), clip_rn=str(folder), freesolo=f"sam:{tmp_path / 'none.pth'}")
-    sizes = {part.name: (part.there, part.size) for part in found.parts}
+    sizes = {part.name: (part.available, part.size) for part in found.parts}
     assert sizes[str(file)] == (True, 3_000_000) and sizes[str(folder)] == (True, 2_000_000)
     assert [part.name for part in found.missing] == [f"sam:{tmp_path / 'none.pth'}"]
     assert found.memory_gb == pytest.approx(0.005 + needs_module.WORKING_GB)

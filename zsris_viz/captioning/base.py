@@ -73,7 +73,7 @@ class Captioner(ABC):
         for picture in pictures:
             self._warn_of_photograph(picture)
         keys = [self._key(image_fingerprint(picture), None, {}) for picture in pictures]
-        return self._answer(keys, lambda wanted: [pictures[index] for index in wanted])
+        return self._captions(keys, lambda wanted: [pictures[index] for index in wanted])
 
     def caption_regions(
         self,
@@ -106,22 +106,22 @@ class Captioner(ABC):
         """
         check_style(style, square, margin, sigma)
         picture = open_image(image)
-        held = masks if isinstance(masks, Masks) else Masks.from_arrays(masks, size=picture.size[::-1])
-        held.validate(picture)
+        proposals = masks if isinstance(masks, Masks) else Masks.from_arrays(masks, size=picture.size[::-1])
+        proposals.validate(picture)
         shown: dict[str, Any] = {"style": style, "square": square, "margin": float(margin)}
         if style == "blur":
             shown["sigma"] = float(sigma)
         self._warn_of_photograph(picture)
         fingerprint = image_fingerprint(picture)
-        present = (held.areas > 0).nonzero()[:, 0].tolist()
-        keys = [self._key(fingerprint, _mask_fingerprint(held.data[index]), shown) for index in present]
+        present = (proposals.areas > 0).nonzero()[:, 0].tolist()
+        keys = [self._key(fingerprint, _mask_fingerprint(proposals.data[index]), shown) for index in present]
 
         def draw(wanted: list[int]) -> list[Image.Image]:
-            chosen = held.select(torch.tensor([present[index] for index in wanted]))
+            chosen = proposals.select(torch.tensor([present[index] for index in wanted]))
             return region_images(picture, chosen, style, square=square, margin=margin, sigma=sigma)
 
-        captions = [""] * len(held)
-        for index, caption in zip(present, self._answer(keys, draw, progress), strict=True):
+        captions = [""] * len(proposals)
+        for index, caption in zip(present, self._captions(keys, draw, progress), strict=True):
             captions[index] = caption
         return captions
 
@@ -132,7 +132,7 @@ class Captioner(ABC):
     def _key(self, image: str, mask: str | None, shown: dict[str, Any]) -> str:
         return key_of(what="caption", version=VERSION, image=image, mask=mask, shown=shown, captioner=self.settings)
 
-    def _answer(self, keys: list[str], draw: Any, progress: Callable[[int, int], None] | None = None) -> list[str]:
+    def _captions(self, keys: list[str], draw: Any, progress: Callable[[int, int], None] | None = None) -> list[str]:
         """Return the caption for each key, from the cache if it has it; each other caption is generated once."""
         found: dict[str, str] = {}
         for key in dict.fromkeys(keys):
@@ -157,12 +157,12 @@ class Captioner(ABC):
         return f"{type(self).__name__}({self.name!r}, batch_size={self.batch_size}, cache={self.cache!r})"
 
 
-def _cache(given: bool | DiskCache) -> DiskCache | None:
-    if isinstance(given, DiskCache):
-        return given
-    if not isinstance(given, bool):
-        raise InvalidTypeError(f"cache is {type(given).__name__}; give True, False, or a DiskCache(folder).")
-    folder = cache_folder("captions") if given else None
+def _cache(cache: bool | DiskCache) -> DiskCache | None:
+    if isinstance(cache, DiskCache):
+        return cache
+    if not isinstance(cache, bool):
+        raise InvalidTypeError(f"cache is {type(cache).__name__}; give True, False, or a DiskCache(folder).")
+    folder = cache_folder("captions") if cache else None
     return None if folder is None else DiskCache(folder)
 
 

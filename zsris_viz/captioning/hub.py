@@ -141,10 +141,10 @@ def _eight_bit(wanted: bool | None, kind: str, device: torch.device) -> bool:
         return False
     from importlib.util import find_spec
 
-    there = find_spec("bitsandbytes") is not None
+    installed = find_spec("bitsandbytes") is not None
     if wanted is None:
-        return kind == "blip-2" and device.type == "cuda" and there
-    if not there:
+        return kind == "blip-2" and device.type == "cuda" and installed
+    if not installed:
         raise UnavailableError(
             "eight_bit=True needs bitsandbytes, which is not installed: pip install bitsandbytes, or eight_bit=False."
         )

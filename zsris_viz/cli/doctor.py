@@ -30,7 +30,7 @@ def doctor(
         width = max(len(check.name) for check in checks)
         for check in checks:
             typer.echo(f"{MARKS[check.status]}  {check.name:<{width}}  {check.found}")
-            if check.mend:
-                typer.echo(f"{'':9}{'':<{width}}  -> {check.mend}")
+            if check.remedy:
+                typer.echo(f"{'':9}{'':<{width}}  -> {check.remedy}")
     if not ok:
         raise typer.Exit(1)

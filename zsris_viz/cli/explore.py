@@ -41,10 +41,10 @@ def explore(
 
     The address of the page contains a token; everyone who knows the address can use the page.
     """
-    given = _parameters(image, expression, clip, proposals, notebook)
+    values = _parameters(image, expression, clip, proposals, notebook)
     from zsris_viz.explorers.server import PAGE, VoilaServer
 
-    server = VoilaServer(notebook or PAGE, given, port=port)
+    server = VoilaServer(notebook or PAGE, values, port=port)
     # SIGTERM to this process ends the server, too, and so does Ctrl-C, even if a script started it with SIGINT ignored.
     before = {sent: signal.signal(sent, _interrupt) for sent in (signal.SIGINT, signal.SIGTERM)}
     code = 0
@@ -85,13 +85,13 @@ def _parameters(
     if proposals is not None:
         _check_source(proposals, image)
     local = Path(clip).expanduser()
-    given = {
+    values = {
         "image": None if image is None else str(image.resolve()),
         "expression": expression,
         "clip": None if clip == "miniature" else str(local.resolve()) if local.exists() else clip,
         "proposals": proposals,
     }
-    chosen = {name: value for name, value in given.items() if value is not None}
+    chosen = {name: value for name, value in values.items() if value is not None}
     if notebook is not None and chosen:
         raise InvalidInputError(
             f"--notebook shows a notebook as it is; --{', --'.join(chosen)} belong to the explorers. Leave one out."

@@ -51,21 +51,21 @@ def reproduce(
     What is up to date is skipped, a notebook that fails does not stop the others, and a second run takes up what is
     missing. The exit code is 1 when a notebook failed.
     """
-    given = dict(map(_pair, parameter or []))
+    values = dict(map(_pair, parameter or []))
     running = {"--jobs": jobs, "--force": force, "--timeout": timeout, "--device": device, "--dtype": dtype}
     if only_list:
-        _refuse("--list", {"--parameter": given, "--dry-run": dry_run, "--test": test, **running})
+        _refuse("--list", {"--parameter": values, "--dry-run": dry_run, "--test": test, **running})
         _list(wanted or [], notebooks, as_json)
         return
     if dry_run:
         _refuse("--dry-run", running)
-        _dry_run(wanted or [], given, notebooks, output, test, as_json)
+        _dry_run(wanted or [], values, notebooks, output, test, as_json)
         return
     from zsris_viz.reproduce import reproduce as run
 
     report = run(
         wanted or [],
-        parameters=given,
+        parameters=values,
         output=output,
         jobs=jobs,
         force=force,
@@ -105,11 +105,11 @@ def _refuse(option: str, others: Mapping[str, object]) -> None:
 
 
 def _dry_run(
-    wanted: list[str], given: dict[str, str], notebooks: Path | None, output: Path, test: bool, as_json: bool
+    wanted: list[str], values: dict[str, str], notebooks: Path | None, output: Path, test: bool, as_json: bool
 ) -> None:
     from zsris_viz.reproduce.requirements import needs_of_wanted
 
-    needs = needs_of_wanted(wanted, parameters=given, notebooks=notebooks, output=output, test=test)
+    needs = needs_of_wanted(wanted, parameters=values, notebooks=notebooks, output=output, test=test)
     if as_json:
         print_json({"runs": [need.to_dict() for need in needs]})
         return

@@ -13,7 +13,7 @@ from pathlib import Path
 from zsris_viz.io.hashing import file_hash
 
 BLOCK = 1 << 20
-TIMEOUT = 60  # seconds to wait for an answer
+TIMEOUT = 60  # seconds to wait for a response
 MAX_BYTES = 50 * 2**30  # limit for a file whose size is not published
 AGENT = {"User-Agent": "zsris_viz"}
 FAILURES = (urllib.error.URLError, HTTPException, TimeoutError, ConnectionError, ssl.SSLError)  # network errors
@@ -76,9 +76,9 @@ def _transfer(url: str, part: Path, have: int, size: int | None, name: str, prog
     """Append the rest of the file to `part`, which has `have` bytes."""
     from tqdm.auto import tqdm
 
-    answer, start = _open(url, have, size)
-    with answer:
-        length = answer.headers.get("Content-Length")
+    response, start = _open(url, have, size)
+    with response:
+        length = response.headers.get("Content-Length")
         total = start + int(length) if length and length.isdigit() else None
         limit = size or total or MAX_BYTES
         if total is not None and total > limit:
@@ -88,7 +88,7 @@ def _transfer(url: str, part: Path, have: int, size: int | None, name: str, prog
         with bar, part.open("r+b" if start else "wb") as out:
             out.seek(start)
             out.truncate()
-            while block := answer.read1(BLOCK):  # returns what has arrived, so that a killed process loses little
+            while block := response.read1(BLOCK):  # returns what has arrived, so that a killed process loses little
                 arrived += len(block)
                 if arrived > limit:
                     part.unlink()
@@ -107,20 +107,20 @@ def _open(url: str, have: int, size: int | None) -> tuple[HTTPResponse, int]:
     if have:
         request = urllib.request.Request(url, headers=AGENT | {"Range": f"bytes={have}-"})
         try:
-            answer = urllib.request.urlopen(request, timeout=TIMEOUT)
+            response = urllib.request.urlopen(request, timeout=TIMEOUT)
         except urllib.error.HTTPError as error:
             if error.code != 416:  # 416: the partial file is not shorter than the whole one
                 raise
         else:
-            if answer.status != 206:
-                return answer, 0
-            found = re.fullmatch(r"bytes (\d+)-\d+/(\d+|\*)", answer.headers.get("Content-Range", ""))
+            if response.status != 206:
+                return response, 0
+            found = re.fullmatch(r"bytes (\d+)-\d+/(\d+|\*)", response.headers.get("Content-Range", ""))
             if found and int(found[1]) == have and (size is None or found[2] in ("*", str(size))):
-                return answer, have
-            answer.close()  # a different range from the requested one
+                return response, have
+            response.close()  # a different range from the requested one
     request = urllib.request.Request(url, headers=AGENT)
-    answer = urllib.request.urlopen(request, timeout=TIMEOUT)
-    if answer.status == 206:
-        answer.close()
+    response = urllib.request.urlopen(request, timeout=TIMEOUT)
+    if response.status == 206:
+        response.close()
         raise WrongFileError("it gives a part of the file where the whole was asked for")
-    return answer, 0
+    return response, 0

@@ -137,18 +137,18 @@ def lazy_image(name: str, folders: Sequence[Path], file_names: Sequence[str]) ->
     def opened() -> Image.Image:
         for file_name in file_names:
             check_inside(file_name)
-        there = [folder for folder in folders if folder.is_dir()]
-        for folder in there:
+        existing = [folder for folder in folders if folder.is_dir()]
+        for folder in existing:
             for file_name in file_names:
                 if os.path.isfile(folder / file_name):
                     return open_image(folder / file_name, upright=False)
-        if not there:
+        if not existing:
             raise UnavailableError(
                 f"The images of {name} are not there: {folders[0]} is not a folder. "
                 f"Place them as data_manifests/{name}.yaml says."
             )
         raise InvalidInputError(
-            f"The image {there[0] / file_names[0]} is missing. Place it there (data_manifests/{name}.yaml says "
+            f"The image {existing[0] / file_names[0]} is missing. Place it there (data_manifests/{name}.yaml says "
             "where the images come from)."
         )
 
@@ -186,14 +186,14 @@ def image_size(entry: Mapping[str, Any]) -> tuple[int, int]:
 
 def known_parts(extra: Any) -> dict[str, Any]:
     """Return the annotations that an export stores for an expression, as arguments of `Expression`."""
-    kept = extra.get("expression") if isinstance(extra, dict) else None
-    kept = dict(kept) if isinstance(kept, dict) else {}
-    if "context_tokens" in kept:
-        kept["context_tokens"] = tuple(kept["context_tokens"])
-    return {name: value for name, value in kept.items() if name in Expression.__dataclass_fields__}
+    parts = extra.get("expression") if isinstance(extra, dict) else None
+    parts = dict(parts) if isinstance(parts, dict) else {}
+    if "context_tokens" in parts:
+        parts["context_tokens"] = tuple(parts["context_tokens"])
+    return {name: value for name, value in parts.items() if name in Expression.__dataclass_fields__}
 
 
 def extra_of(expression: Expression) -> dict[str, Any]:
     """Return the annotations of an expression for an export, without its text and unknown values."""
-    kept = {name: value for name, value in asdict(expression).items() if name != "text" and value not in (None, ())}
-    return {"expression": kept}
+    parts = {name: value for name, value in asdict(expression).items() if name != "text" and value not in (None, ())}
+    return {"expression": parts}

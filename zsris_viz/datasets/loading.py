@@ -96,10 +96,10 @@ def load_dataset(
     from zsris_viz.datasets.hub import hub_reader
     from zsris_viz.datasets.refer import Refer
 
-    maker = dataset_class(name)
-    if data_root is not None and isinstance(maker, type) and issubclass(maker, Refer):
-        maker = hub_reader(maker, Path(data_root)) or maker
-    signature = inspect.signature(maker)
+    factory = dataset_class(name)
+    if data_root is not None and isinstance(factory, type) and issubclass(factory, Refer):
+        factory = hub_reader(factory, Path(data_root)) or factory
+    signature = inspect.signature(factory)
     shared = {"data_root": data_root, "split_by": split_by}
     accepted = {key: value for key, value in shared.items() if key in signature.parameters}
     try:
@@ -109,7 +109,7 @@ def load_dataset(
         raise InvalidTypeError(
             f"{name!r} does not take {', '.join(options)}; it has {', '.join(known) or 'no options'}."
         ) from error
-    dataset: Dataset = maker(*arguments.args, **arguments.kwargs)
+    dataset: Dataset = factory(*arguments.args, **arguments.kwargs)
     if split_by not in (None, dataset.split_by):
         raise InvalidInputError(f"split_by={split_by!r} is unknown for {name!r}; it is split by {dataset.split_by!r}.")
     return dataset

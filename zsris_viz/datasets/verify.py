@@ -93,9 +93,9 @@ def check_file(file: File, root: Path, manifest: Manifest) -> VerificationResult
             return VerificationResult(
                 file.path, "ok", f"there as {_elsewhere(file, root)}; no published hash to compare with"
             )
-        lacking = [place for place, found in zip(file.provides, places, strict=True) if found is None]
+        missing = [place for place, found in zip(file.provides, places, strict=True) if found is None]
         return VerificationResult(
-            file.path, "missing", f"not there, nor {', '.join(lacking)}" if lacking else "not there"
+            file.path, "missing", f"not there, nor {', '.join(missing)}" if missing else "not there"
         )
     size = path.stat().st_size
     if file.size is not None and size != file.size:

@@ -107,14 +107,14 @@ class DaskEngine:
         from distributed.comm.core import CommClosedError
         from distributed.protocol.pickle import dumps
 
-        from zsris_viz.evaluation.dask_worker import Keeper
+        from zsris_viz.evaluation.dask_worker import WorkerSpecPlugin
 
         workers = max(1, len(self.client.scheduler_info(n_workers=-1)["workers"]))
         size = self.shard or max(1, min(LARGEST_SHARD, len(missing) // (4 * workers)))
         waiting = deque(tuple(missing[first : first + size]) for first in range(0, len(missing), size))
         token = f"zsris-{uuid.uuid4().hex[:12]}"
         try:
-            self.client.register_plugin(Keeper(token, dumps(spec)), name=token)
+            self.client.register_plugin(WorkerSpecPlugin(token, dumps(spec)), name=token)
             first = min(len(waiting), IN_FLIGHT * workers)
             started = [self._submit(token, waiting.popleft()) for _ in range(first)]
             ready: Any = as_completed(started, loop=self.client.loop)

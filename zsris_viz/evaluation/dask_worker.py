@@ -16,10 +16,10 @@ if TYPE_CHECKING:
 Rows = list[tuple[int, list[dict[str, Any]]]]
 _SPECS: dict[str, bytes] = {}
 _LOADED: dict[str, tuple[WorkerSpec, Dataset, ImageEvaluator]] = {}
-_ONE_AT_A_TIME = threading.Lock()  # a worker may have several threads; the models and the memory are one
+_LOCK = threading.Lock()  # a worker may have several threads; the models and the memory are one
 
 
-class Keeper(WorkerPlugin):
+class WorkerSpecPlugin(WorkerPlugin):
     """Send a spec to every worker, also to workers that join later.
 
     Args:
@@ -46,10 +46,10 @@ def run_shard(token: str, places: Sequence[int]) -> Rows:
 
     from zsris_viz.evaluation.per_image import evaluate_image
 
-    with _ONE_AT_A_TIME:
+    with _LOCK:
         if token not in _LOADED:
             _LOADED.clear()  # of a run that was broken off
             spec = loads(_SPECS[token])
             _LOADED[token] = (spec, *spec.build())
-        spec, dataset, bench = _LOADED[token]
-        return [(place, evaluate_image(dataset[place], spec.methods, bench)) for place in places]
+        spec, dataset, evaluator = _LOADED[token]
+        return [(place, evaluate_image(dataset[place], spec.methods, evaluator)) for place in places]

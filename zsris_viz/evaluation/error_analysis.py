@@ -22,8 +22,6 @@ if TYPE_CHECKING:
     from zsris_viz.datasets.types import Dataset, Expression, Sample
     from zsris_viz.proposals.base import Proposer
 
-ERRORS = tuple(outcome for outcome in OUTCOMES if outcome != "right")
-
 
 def outcome_table(
     rows: pd.DataFrame,
@@ -64,7 +62,7 @@ def outcome_table(
     lines = []
     for found, part in grouped.groupby(["method", *keys], sort=True, observed=True):
         hits = pd.DataFrame({outcome: (part["outcome"] == outcome).astype(float) for outcome in occurring})
-        hits["one"] = 1.0
+        hits["count"] = 1.0
         reported = not keys or len(part) >= MIN_CELL
         ends = _ends(part, hits, resamples, seed) if with_intervals and reported else {}
         for outcome in occurring:
@@ -84,11 +82,11 @@ def outcome_table(
 
 def _ends(part: pd.DataFrame, hits: pd.DataFrame, resamples: int, seed: int) -> dict[str, tuple[float, float]]:
     """Percentile interval of every share, images resampled."""
-    names = [name for name in hits if name != "one"]
+    names = [name for name in hits if name != "count"]
     by_image = [part[name].to_numpy() for name in IMAGE]
     sums = hits.groupby(by_image, sort=True, observed=True).sum()
     tops = sums[names].to_numpy(float)
-    ones = np.repeat(sums[["one"]].to_numpy(float), len(names), axis=1)
+    ones = np.repeat(sums[["count"]].to_numpy(float), len(names), axis=1)
     low, high = ratio_intervals(tops, ones, resamples=resamples, seed=seed)
     return {name: (100 * float(a), 100 * float(b)) for name, a, b in zip(names, low, high, strict=True)}
 
@@ -127,7 +125,7 @@ def example_page(
             rows have no outcomes, masks of the method's own are needed and `predict` is missing, or a mask does not
             have the IoU of its row.
     """
-    from zsris_viz.figures import Choices, show_choices  # a floor above: only a drawing asks for it
+    from zsris_viz.figures import Choices, show_choices  # slow to import
 
     if outcome not in OUTCOMES:
         raise InvalidInputError(f"outcome={outcome!r} is unknown; use {', '.join(map(repr, OUTCOMES))}.")
@@ -180,9 +178,9 @@ def find_samples(data: Dataset, image_ids: set[str]) -> dict[str, Sample]:
             found[str(sample.image_id)] = sample
             if len(found) == len(image_ids):
                 return found
-    lacking = sorted(image_ids - set(found))
-    if lacking:
-        raise InvalidInputError(f"The dataset has no image {lacking[0]!r}; give the one that the rows were made with.")
+    missing = sorted(image_ids - set(found))
+    if missing:
+        raise InvalidInputError(f"The dataset has no image {missing[0]!r}; give the one that the rows were made with.")
     return found
 
 

@@ -69,9 +69,9 @@ def find_examples(
     """
     labels = [*right, *wrong]
     known = list(dict.fromkeys(rows["method"]))
-    lacking = [label for label in labels if label not in known]
-    if lacking or not labels:
-        problem = f"there are no rows of {lacking[0]!r}" if lacking else "no method was named"
+    unknown = [label for label in labels if label not in known]
+    if unknown or not labels:
+        problem = f"there are no rows of {unknown[0]!r}" if unknown else "no method was named"
         raise InvalidInputError(f"{problem}; name methods of these rows: {', '.join(map(str, known))}.")
     iou = rows.pivot_table(index="sentence_id", columns="method", values="iou", observed=True, sort=False)
     first = rows.drop_duplicates("sentence_id").set_index("sentence_id")

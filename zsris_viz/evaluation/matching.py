@@ -41,10 +41,10 @@ class ProposalMatcher:
 
     def __init__(self, pairs: Sequence[tuple[Reference, Expression]]) -> None:
         references = list({id(reference): reference for reference, _ in pairs}.values())
-        places = {id(reference): place for place, reference in enumerate(references)}
+        positions = {id(reference): position for position, reference in enumerate(references)}
         self._masks = [np.asarray(reference.mask, dtype=bool) for reference in references]
         self._classes = [reference.category or None for reference in references]
-        self._of = [places[id(reference)] for reference, _ in pairs]
+        self._positions = [positions[id(reference)] for reference, _ in pairs]
         self._areas = np.array([np.count_nonzero(mask) for mask in self._masks], dtype=np.int64)
         none = np.zeros((0, len(references)), dtype=np.int64)
         self._set(none, none)
@@ -87,21 +87,21 @@ class ProposalMatcher:
         Returns:
             The columns of a row that depend on the prediction; `chosen` is None unless a proposal was chosen.
         """
-        place = self._of[number]
+        position = self._positions[number]
         mask = None if prediction is None else prediction.mask.cpu().numpy()
-        reference = self._masks[place]
+        reference = self._masks[position]
         shared = 0 if mask is None else int(np.count_nonzero(mask & reference))
         size = 0 if mask is None else int(np.count_nonzero(mask))
-        union = int(self._areas[place]) + size - shared
+        union = int(self._areas[position]) + size - shared
         iou = shared / union if union else 1.0  # an empty mask for an expression without a target is correct
         ranks = prediction is None or isinstance(prediction, Ranking)
-        outcome, shown = ("failed", None) if failed else self._outcome(place, mask, shared, size, iou, ranks)
+        outcome, shown = ("failed", None) if failed else self._outcome(position, mask, shared, size, iou, ranks)
         return {
             "chosen": prediction.chosen if isinstance(prediction, Ranking) else None,
             "intersection": shared,
             "union": union,
             "iou": iou,
-            **self._common(place),
+            **self._common(position),
             "outcome": outcome,
             "chosen_category": shown,
         }
@@ -112,61 +112,63 @@ class ProposalMatcher:
         Args:
             number: Number of the expression.
         """
-        place = self._of[number]
+        position = self._positions[number]
         if not len(self._ious):
             row = self.row(number, None) | dict.fromkeys(["accuracy", *_above()], 0.0)
             return row | {"outcome": None}
-        ious, best = self._ious[:, place], self._best[place]
+        ious, best = self._ious[:, position], self._best[position]
         return {
             "chosen": None,
-            "intersection": float(self._intersections[:, place].mean()),
-            "union": float(self._unions[:, place].mean()),
+            "intersection": float(self._intersections[:, position].mean()),
+            "union": float(self._unions[:, position].mean()),
             "iou": float(ious.mean()),
-            **self._common(place),
+            **self._common(position),
             "accuracy": float(((ious >= best) & (ious > 0)).mean()),
             **{name: float((ious > threshold).mean()) for name, threshold in _above().items()},
         }
 
-    def _common(self, place: int) -> dict[str, Any]:
+    def _common(self, position: int) -> dict[str, Any]:
         """Return the columns that do not depend on the prediction; of equally good proposals the first counts."""
-        bound = {"upper_bound_intersection": 0, "upper_bound_union": int(self._areas[place])}
-        if self._best[place] > 0 and self._areas[place]:
-            best = int(self._ious[:, place].argmax())
-            bound["upper_bound_intersection"] = int(self._intersections[best, place])
-            bound["upper_bound_union"] = int(self._unions[best, place])
-        known = {"upper_bound_iou": float(self._best[place]), "n_proposals": len(self._ious)}
-        return {**known, **bound, "target_area": int(self._areas[place]), "category": self._classes[place]}
+        bound = {"upper_bound_intersection": 0, "upper_bound_union": int(self._areas[position])}
+        if self._best[position] > 0 and self._areas[position]:
+            best = int(self._ious[:, position].argmax())
+            bound["upper_bound_intersection"] = int(self._intersections[best, position])
+            bound["upper_bound_union"] = int(self._unions[best, position])
+        known = {"upper_bound_iou": float(self._best[position]), "n_proposals": len(self._ious)}
+        return {**known, **bound, "target_area": int(self._areas[position]), "category": self._classes[position]}
 
     def _outcome(
-        self, place: int, mask: np.ndarray | None, shared: int, size: int, iou: float, ranks: bool
+        self, position: int, mask: np.ndarray | None, shared: int, size: int, iou: float, ranks: bool
     ) -> tuple[str, str | None]:
         """Return one of `OUTCOMES`, and the class of what the mask shows (None: nothing annotated, or unknown).
 
         Args:
-            place: Number of the reference.
+            position: Number of the reference.
             mask: (H, W) bool, or None.
             shared: Pixels of the mask in the reference.
             size: Pixels of the mask.
             iou: IoU of mask and reference.
             ranks: Whether the mask was chosen among the proposals, so that none of them may fit.
         """
-        own = self._classes[place]
+        own = self._classes[position]
         if iou > RIGHT:
             return "right", own
-        if not self._areas[place]:
+        if not self._areas[position]:
             return "no target", None
-        inside, covers = shared / max(1, size) > MOSTLY, shared / max(1, self._areas[place]) > MOSTLY
+        inside, covers = shared / max(1, size) > MOSTLY, shared / max(1, self._areas[position]) > MOSTLY
         iou = iou if inside or covers else 0.0
-        rival, shown = (0.0, None) if self._instances is None or mask is None else self._instances.rival(mask, place)
-        if self._best[place] <= RIGHT and ranks:
-            return "no proposal fits", own if iou and iou >= rival else shown
+        other_iou, shown = 0.0, None
+        if self._instances is not None and mask is not None:
+            other_iou, shown = self._instances.shown_object(mask, position)
+        if self._best[position] <= RIGHT and ranks:
+            return "no proposal fits", own if iou and iou >= other_iou else shown
         if not size:
             return "no mask", None
-        if iou and iou >= rival:
+        if iou and iou >= other_iou:
             return "part of object" if inside else "more than the object", own
-        if self._instances is None or (rival and None in (shown, own)):
+        if self._instances is None or (other_iou and None in (shown, own)):
             return "wrong object", None
-        return "right class, wrong instance" if rival and shown == own else "wrong class", shown
+        return "right class, wrong instance" if other_iou and shown == own else "wrong class", shown
 
 
 class _Instances:
@@ -177,10 +179,10 @@ class _Instances:
         self._areas = instances.areas.cpu().numpy()
         within = instances.intersections(references).cpu().numpy()
         # An object inside a reference is the target or a part of it, such as one of several objects of a plural phrase.
-        self._other = within <= MOSTLY * np.maximum(self._areas, 1)[:, None]
+        self._is_other = within <= MOSTLY * np.maximum(self._areas, 1)[:, None]
         self._classes = classes
 
-    def rival(self, mask: np.ndarray, place: int) -> tuple[float, str | None]:
+    def shown_object(self, mask: np.ndarray, position: int) -> tuple[float, str | None]:
         """Return IoU and class of the object, not the reference, that a mask shows best; 0 and None if none."""
         if not len(self._masks):
             return 0.0, None
@@ -188,7 +190,7 @@ class _Instances:
         shared = np.array([np.count_nonzero(instance & mask) for instance in self._masks])
         # A mask of the background covers the objects in front of it and shows none of them.
         shows = (shared > MOSTLY * size) | ((shared > MOSTLY * self._areas) & (shared > FILLED * size))
-        ious = np.where(shows & self._other[:, place], shared / np.maximum(size + self._areas - shared, 1), 0.0)
+        ious = np.where(shows & self._is_other[:, position], shared / np.maximum(size + self._areas - shared, 1), 0.0)
         best = int(ious.argmax())
         if not ious[best]:
             return 0.0, None

@@ -33,7 +33,7 @@ class Metric:
     name: str
     title: str
     numerator: str
-    denominator: str = "one"
+    denominator: str = "count"
 
 
 METRICS: Mapping[str, Metric] = {
@@ -78,15 +78,16 @@ def mask_iou(prediction: np.ndarray, reference: np.ndarray) -> float:
 def terms(rows: pd.DataFrame) -> pd.DataFrame:
     """Return the rows with a column for every sum that a metric needs.
 
-    Adds `one` (1), `accuracy` (1 if no proposal has a larger IoU than the prediction, and that is not 0), `accuracy_50`
-    to `accuracy_90` (1 if the IoU is above the threshold), `has_target` and `no_target` (1 if the reference has pixels,
-    and if it has none), `accepted` and `rejected` (1 if such a one has a predicted pixel, and none). Rows of the chance
-    baseline have their expected values already. Columns that cannot be derived are nan.
+    Adds `count` (1), `accuracy` (1 if no proposal has a larger IoU than the prediction, and that is not 0),
+    `accuracy_50` to `accuracy_90` (1 if the IoU is above the threshold), `has_target` and `no_target` (1 if the
+    reference has pixels, and if it has none), `accepted` (1 if a reference with pixels has a predicted pixel) and
+    `rejected` (1 if a reference without pixels has none). Rows of the chance baseline have their expected values
+    already. Columns that cannot be derived are nan.
 
     Args:
         rows: At least the columns iou and upper_bound_iou.
     """
-    added = {"one": np.ones(len(rows))}
+    added = {"count": np.ones(len(rows))}
     if "accuracy" not in rows:
         iou = rows["iou"].to_numpy(dtype=float)
         best = rows["upper_bound_iou"].to_numpy(dtype=float)
@@ -98,8 +99,8 @@ def terms(rows: pd.DataFrame) -> pd.DataFrame:
         added |= {"has_target": (area > 0).astype(float), "no_target": (area == 0).astype(float)}
         added["accepted"] = ((area > 0) & (predicted > 0)).astype(float)
         # A row that failed, for example since its annotation is malformed, has no prediction and rejects nothing.
-        sound = rows["error"].isna().to_numpy() if "error" in rows else np.ones(len(rows), dtype=bool)
-        added["rejected"] = ((area == 0) & (predicted == 0) & sound).astype(float)
+        valid = rows["error"].isna().to_numpy() if "error" in rows else np.ones(len(rows), dtype=bool)
+        added["rejected"] = ((area == 0) & (predicted == 0) & valid).astype(float)
     added |= {name: np.full(len(rows), np.nan) for name in _OPTIONAL if name not in rows and name not in added}
     return rows.assign(**added)
 

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from zsris_viz.evaluation.config import EvaluationConfig
     from zsris_viz.evaluation.row_cache import RowCache
 
-Answer = tuple[Prediction | None, str | None]  # a prediction, or an error in its place
+PredictionOrError = tuple[Prediction | None, str | None]  # a prediction, or an error in its place
 
 
 @dataclass
@@ -131,7 +131,7 @@ def _known(
     """Return the stored columns by label, and the keys for the others."""
     if evaluator.reuse is not None:
         with contextlib.suppress(Exception):  # nothing is known about a damaged image
-            return evaluator.reuse.take(sample, pairs, methods)
+            return evaluator.reuse.get(sample, pairs, methods)
     return {}, {}
 
 
@@ -151,13 +151,13 @@ def _measured(
     measured: dict[str, list[dict[str, Any]]] = {}
     for label, method in methods.items():
         start = time.perf_counter()
-        answers: list[Answer] = [(None, failure)] * len(pairs)
+        outcomes: list[PredictionOrError] = [(None, failure)] * len(pairs)
         if scene is not None and failure is None:
-            answers = _predict_all(method, scene, pairs, evaluator.parts)
-            answers = [_rejected(answer, threshold_of(evaluator.none_below, label)) for answer in answers]
+            outcomes = _predict_all(method, scene, pairs, evaluator.parts)
+            outcomes = [_rejected(outcome, threshold_of(evaluator.none_below, label)) for outcome in outcomes]
         seconds = (time.perf_counter() - start) / len(pairs)
         measured[label] = []
-        for number, (prediction, reason) in enumerate(answers):
+        for number, (prediction, reason) in enumerate(outcomes):
             reason = reason or pairs[number][1].error
             row = matcher.row(number, prediction, failed=reason is not None)
             measured[label].append({**row, "seconds": seconds, "error": reason})
@@ -171,18 +171,18 @@ def _measured(
 
 def _predict_all(
     method: Method, scene: SceneFeatures, pairs: Sequence[tuple[Reference, Expression]], parts: PartSource
-) -> list[Answer]:
+) -> list[PredictionOrError]:
     """Return a prediction or an error for each expression; the failure of one does not affect the others."""
     expressions = [expression for _, expression in pairs]
     with contextlib.suppress(Exception):  # the expression is identified below
         return [(prediction, None) for prediction in method.predict_many(scene, expressions, parts=parts)]
-    answers: list[Answer] = []
+    outcomes: list[PredictionOrError] = []
     for expression in expressions:
         try:
-            answers.append((method.predict(scene, expression, parts=parts), None))
+            outcomes.append((method.predict(scene, expression, parts=parts), None))
         except Exception as error:
-            answers.append((None, _describe(error)))
-    return answers
+            outcomes.append((None, _describe(error)))
+    return outcomes
 
 
 def threshold_of(none_below: float | Mapping[str, float] | None, label: str) -> float | None:
@@ -195,13 +195,13 @@ def threshold_of(none_below: float | Mapping[str, float] | None, label: str) -> 
     return none_below.get(label) if isinstance(none_below, Mapping) else none_below
 
 
-def _rejected(answer: Answer, threshold: float | None) -> Answer:
+def _rejected(outcome: PredictionOrError, threshold: float | None) -> PredictionOrError:
     """Replace a ranking whose best score is below the threshold by an empty mask."""
-    prediction, reason = answer
+    prediction, reason = outcome
     if threshold is None or not isinstance(prediction, Ranking) or prediction.chosen is None:
-        return answer
+        return outcome
     if float(prediction.scores[prediction.chosen]) >= threshold:
-        return answer
+        return outcome
     return dataclasses.replace(prediction, mask=torch.zeros_like(prediction.mask), chosen=None), reason
 
 

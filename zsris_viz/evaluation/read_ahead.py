@@ -37,9 +37,9 @@ def read_ahead(dataset: Dataset, indices: Sequence[int]) -> Iterator[tuple[int, 
         return sample
 
     with ThreadPoolExecutor(1, thread_name_prefix="read-ahead") as reader:
-        coming = reader.submit(read, indices[0]) if indices else None
+        pending = reader.submit(read, indices[0]) if indices else None
         for number, index in enumerate(indices):
-            assert coming is not None
-            sample = coming.result()
-            coming = reader.submit(read, indices[number + 1]) if number + 1 < len(indices) else None
+            assert pending is not None
+            sample = pending.result()
+            pending = reader.submit(read, indices[number + 1]) if number + 1 < len(indices) else None
             yield index, sample

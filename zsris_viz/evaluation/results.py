@@ -68,9 +68,9 @@ class Evaluation:
     @property
     def bound_rows(self) -> pd.DataFrame:
         """The rows of the upper bound: for each expression the proposal with the largest IoU."""
-        once = self.rows.drop_duplicates(IDENTITY).reset_index(drop=True)
-        best = {name: once[f"upper_bound_{name}"] for name in ("iou", "intersection", "union")}
-        return once.assign(**best, method=BOUND, seconds=0.0, chosen=None, outcome=None, chosen_category=None)
+        unique = self.rows.drop_duplicates(IDENTITY).reset_index(drop=True)
+        best = {name: unique[f"upper_bound_{name}"] for name in ("iou", "intersection", "union")}
+        return unique.assign(**best, method=BOUND, seconds=0.0, chosen=None, outcome=None, chosen_category=None)
 
     @property
     def errors(self) -> pd.DataFrame:
@@ -132,7 +132,7 @@ class Evaluation:
         frames = [metric_table(rows, by, **options) for rows in parts if len(rows)]
         return pd.concat(frames, ignore_index=True) if frames else pd.DataFrame()
 
-    def taxonomy(self, by: str | Sequence[str] | None = None, **options: Any) -> pd.DataFrame:
+    def outcomes(self, by: str | Sequence[str] | None = None, **options: Any) -> pd.DataFrame:
         """Return the shares of each kind of error, see :func:`~zsris_viz.evaluation.error_analysis.outcome_table`."""
         from zsris_viz.evaluation.error_analysis import outcome_table
 

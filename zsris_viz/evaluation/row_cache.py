@@ -25,7 +25,7 @@ INDEPENDENT = (
     "miniature/training", "doctor.py", "outputs.py", "segmentation.py", "io", "testing.py",
 )  # fmt: skip
 WEIGHTS = (".safetensors", ".pt", ".pth")  # are in the settings by their own hashes
-Kept = dict[str, list[dict[str, Any]]]  # label -> columns of each expression, in order
+RowsByLabel = dict[str, list[dict[str, Any]]]  # label -> columns of each expression, in order
 
 
 class RowCache:
@@ -47,9 +47,9 @@ class RowCache:
         self._shared = {name: config[name] for name in shared} | {"code": rows_code()}
         self._captioner = config["captioner"]
 
-    def take(
+    def get(
         self, sample: Sample, pairs: Sequence[tuple[Reference, Expression]], methods: Mapping[str, Method]
-    ) -> tuple[Kept, dict[str, str]]:
+    ) -> tuple[RowsByLabel, dict[str, str]]:
         """Return the stored columns of an image.
 
         Args:
@@ -75,13 +75,13 @@ class RowCache:
             )
             for label, settings in {**settings_of, CHANCE: None}.items()
         }
-        kept = {}
+        found = {}
         for label, key in keys.items():
             entry = self.store.get(key)
             rows = None if entry is None else entry.get("rows")
             if isinstance(rows, list) and len(rows) == len(pairs):
-                kept[label] = rows
-        return kept, keys
+                found[label] = rows
+        return found, keys
 
     def put(self, keys: Mapping[str, str], label: str, rows: list[dict[str, Any]]) -> None:
         """Store the columns of a label, unless one of its rows has an error."""

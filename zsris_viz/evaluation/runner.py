@@ -166,13 +166,13 @@ def load_methods(methods: Methods, *, preset: str = "default", dataset: str = ""
     if not entries:
         raise InvalidInputError('No method was given; give one or more, e.g. methods=["cropping", "global-local"].')
     named: dict[str, Method] = {}
-    for label, given in entries:
-        if isinstance(given, str):
-            method = method_class(given).for_dataset(dataset, preset)
-        elif isinstance(given, Method):
-            method = given
+    for label, entry in entries:
+        if isinstance(entry, str):
+            method = method_class(entry).for_dataset(dataset, preset)
+        elif isinstance(entry, Method):
+            method = entry
         else:
-            raise InvalidTypeError(f"A method was given as {type(given).__name__}; give a name, or get_method(name).")
+            raise InvalidTypeError(f"A method was given as {type(entry).__name__}; give a name, or get_method(name).")
         label = method.name if label is None else str(label)
         if label in named:
             raise InvalidInputError(

@@ -234,27 +234,27 @@ def finished_images(folder: str | os.PathLike[str]) -> set[int]:
         folder: Output folder.
     """
     found: set[int] = set()
-    for home in (Path(folder), *_shard_folders(Path(folder))):
+    for place in (Path(folder), *_shard_folders(Path(folder))):
         # Parts first: one that is gathered meanwhile is then in a block.
-        found |= {int(path.stem.partition("-")[0]) for path in (home / "parts").glob("*.parquet")}
-        for path in (home / "blocks").glob("*.parquet"):
+        found |= {int(path.stem.partition("-")[0]) for path in (place / "parts").glob("*.parquet")}
+        for path in (place / "blocks").glob("*.parquet"):
             found.update(_images_in(path) or ())
     return found
 
 
-def config_differences(known: Any, given: Any, name: str = "") -> Iterator[str]:
+def config_differences(stored: Any, current: Any, name: str = "") -> Iterator[str]:
     """Yield each setting that differs, as "name is 'old' there and 'new' here".
 
     Args:
-        known: Settings in the folder.
-        given: Settings of this run.
+        stored: Settings in the folder.
+        current: Settings of this run.
         name: Name of the setting that both are values of.
     """
-    if isinstance(known, dict) and isinstance(given, dict):
-        for key in sorted({*known, *given}):
-            yield from config_differences(known.get(key), given.get(key), f"{name}.{key}" if name else key)
-    elif known != given:
-        yield f"{name} is {_setting(known)} there and {_setting(given)} here"
+    if isinstance(stored, dict) and isinstance(current, dict):
+        for key in sorted({*stored, *current}):
+            yield from config_differences(stored.get(key), current.get(key), f"{name}.{key}" if name else key)
+    elif stored != current:
+        yield f"{name} is {_setting(stored)} there and {_setting(current)} here"
 
 
 def read_run(folder: Path) -> tuple[pa.Table, pa.Table, dict[str, Any]]:

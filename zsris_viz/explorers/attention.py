@@ -115,13 +115,13 @@ class AttentionExplorer(Explorer):
         else:
             self.board.show_message("The parser finds no context word in this expression.")
 
-    def answer(self, event: str, content: Mapping[str, Any]) -> None:
-        """See `Explorer.answer`: a click on a token hides it, or shows it again."""
+    def handle_event(self, event: str, content: Mapping[str, Any]) -> None:
+        """See `Explorer.handle_event`: a click on a token hides it, or shows it again."""
         if event == "token":
             self.attempt(lambda: self.state.toggle(int(content["place"])), busy="computing")
 
-    def match_controls(self) -> None:
-        """See `Explorer.match_controls`."""
+    def update_controls(self) -> None:
+        """See `Explorer.update_controls`."""
         self.head.value = MEAN if self.state.image_head is None else self.state.image_head
 
     def cursor(self) -> Cursor:
@@ -139,8 +139,8 @@ class AttentionExplorer(Explorer):
             "head": head,
         }
 
-    def follow(self, changed: Mapping[str, Any]) -> None:
-        """See `Explorer.follow`."""
+    def apply_cursor(self, changed: Mapping[str, Any]) -> None:
+        """See `Explorer.apply_cursor`."""
         if "token" in changed:
             self.token = int(changed["token"])
         if "text_layer" in changed:
@@ -205,7 +205,7 @@ class AttentionExplorer(Explorer):
             axes=axes,
             maps=maps,
             masks={
-                "proposals": self.keep("proposals", state.scene, lambda: list(state.scene.masks)),
+                "proposals": self.cached_list("proposals", state.scene, lambda: list(state.scene.masks)),
                 "truth": [] if state.truth is None else [state.truth],
             },
         )

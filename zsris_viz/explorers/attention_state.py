@@ -141,10 +141,10 @@ class AttentionState(ExplorerState):
         The groups are "noun phrase", "context" (words for the place), "other", "start" and "end".
         """
         if self.expression not in self._groups:
-            held = self._trace(self.expression).tokens
-            assert held is not None
+            tokens = self._trace(self.expression).tokens
+            assert tokens is not None
             parts = ExpressionParts(self.expression, parser=self.scene.load_parser)
-            self._groups[self.expression] = token_groups(held, parts.noun_phrase, parts.context_tokens)
+            self._groups[self.expression] = token_groups(tokens, parts.noun_phrase, parts.context_tokens)
         return self._groups[self.expression]
 
     def toggle(self, place: int) -> None:
@@ -161,9 +161,9 @@ class AttentionState(ExplorerState):
     @property
     def tokens(self) -> list[str]:
         """Return the expression's tokens, start and end included, without the mark of a word's end."""
-        held = self._trace(self.expression).tokens
-        assert held is not None
-        inner = [piece.replace("</w>", "") for piece in held.pieces[0][1:-1]]
+        tokens = self._trace(self.expression).tokens
+        assert tokens is not None
+        inner = [piece.replace("</w>", "") for piece in tokens.pieces[0][1:-1]]
         return ["start", *inner, "end"]
 
     def text_attentions(self) -> Tensor:
@@ -175,8 +175,8 @@ class AttentionState(ExplorerState):
             (layers, T, 1 + heads, T) float32: from each token, by the mean of all heads first, to every token; rows sum
             to 1.
         """
-        held = self._masked_run()[1] if self.masked else self._trace(self.expression).attentions[1:]
-        layers = torch.stack([weights[0].float().cpu() for weights in held if weights is not None])
+        attentions = self._masked_run()[1] if self.masked else self._trace(self.expression).attentions[1:]
+        layers = torch.stack([weights[0].float().cpu() for weights in attentions if weights is not None])
         return torch.cat([layers.mean(dim=1, keepdim=True), layers], dim=1).transpose(1, 2)
 
     def _masked_run(self) -> tuple[Tensor, list[Tensor | None]]:
@@ -244,8 +244,10 @@ class AttentionState(ExplorerState):
         Raises:
             UnavailableError: A ResNet, whose tower has no attention between patches.
         """
-        held = [weights[:, :, 1:].float() for weights in self._attentions()]
-        chosen = [weights.mean(dim=0) if self.image_head is None else weights[self.image_head] for weights in held]
+        attentions = [weights[:, :, 1:].float() for weights in self._attentions()]
+        chosen = [
+            weights.mean(dim=0) if self.image_head is None else weights[self.image_head] for weights in attentions
+        ]
         return torch.stack(chosen).unflatten(-1, self.layered.grid)
 
     def head_attentions(self) -> Tensor:
@@ -258,8 +260,8 @@ class AttentionState(ExplorerState):
             UnavailableError: A ResNet, whose tower has no attention between patches.
         """
         place = 0 if self.query is None else 1 + self.query[0] * self.layered.grid[1] + self.query[1]
-        held = torch.stack([weights[:, place, 1:].float() for weights in self._attentions()])
-        return torch.cat([held.mean(dim=1, keepdim=True), held], dim=1).unflatten(-1, self.layered.grid)
+        attentions = torch.stack([weights[:, place, 1:].float() for weights in self._attentions()])
+        return torch.cat([attentions.mean(dim=1, keepdim=True), attentions], dim=1).unflatten(-1, self.layered.grid)
 
 
 def _with_features(method: str | Method) -> Method:

@@ -11,9 +11,9 @@ import ipywidgets
 
 from zsris_viz.errors import ZsrisError, ZsrisWarning
 from zsris_viz.explorers.board import PanelBoard
+from zsris_viz.explorers.export import FORMATS, explorer_code, figure_bytes
 from zsris_viz.explorers.jobs import Cancelled, Job, run_job
 from zsris_viz.explorers.state import ExplorerState
-from zsris_viz.explorers.take_away import FORMATS, explorer_code, figure_bytes
 from zsris_viz.figures.panel_figures import draw_view
 from zsris_viz.figures.panels import Cursor, PanelView
 
@@ -48,7 +48,7 @@ class Explorer(ipywidgets.VBox):
         self.on_change: Callable[[Explorer], None] | None = None
         self.image_source: Any = state.scene.image
         self._job: Job | None = None
-        self._kept: dict[str, tuple[Any, list[Any]]] = {}
+        self._lists: dict[str, tuple[Any, list[Any]]] = {}
         super().__init__([row(*controls), self.board])
         self.add_class("zsris-explorer")
         self.add_class(f"zsris-{self.name}")
@@ -80,17 +80,17 @@ class Explorer(ipywidgets.VBox):
             type(self).__name__, self.image_source, expression, self.state.clip.name, **(settings | self.masks())
         )
 
-    def follow(self, changed: Mapping[str, Any]) -> None:
+    def apply_cursor(self, changed: Mapping[str, Any]) -> None:
         """Update the state with the cursor's values that the reader changed."""
 
     def redraw(self) -> None:
         """Update controls and board to the state."""
         self._show()
-        self.match_texts()
+        self.update_texts()
 
     def _show(self) -> None:
         self.board.show(self.view(), {**self.board.cursor, **self.cursor()})
-        self.match_controls()
+        self.update_controls()
 
     def static(self, data: Any = None) -> Figure:
         """Draw the same view as a matplotlib figure: for papers, and for readers without a kernel.
@@ -131,13 +131,13 @@ class Explorer(ipywidgets.VBox):
                     self._show()  # not the text boxes: the reader may have typed on
                 except Cancelled:
                     self.board.show_message("The computation was cancelled.")
-                    self.match_controls()
+                    self.update_controls()
                 except ZsrisError as error:
                     self.board.show_message(str(error), "error")
-                    self.match_controls()
+                    self.update_controls()
                 except Exception as error:  # a callback's traceback would only go to a log
                     self.board.show_message(f"{type(error).__name__}: {error}", "error")
-                    self.match_controls()
+                    self.update_controls()
                 else:
                     self.board.show_message(*message_of(caught))
                     self._changed()
@@ -150,19 +150,19 @@ class Explorer(ipywidgets.VBox):
         self._job = Job(busy, self._report)
         run_job(self._job, work)
 
-    def match_controls(self) -> None:
+    def update_controls(self) -> None:
         """Set the controls to what the state has: after a change, and after one that was not accepted."""
 
-    def match_texts(self) -> None:
+    def update_texts(self) -> None:
         """Set the text boxes to what the state has; not after a refused text, which the reader may want to correct."""
         self.expression.value = self.settings()["expression"]
 
-    def keep(self, name: str, source: Any, make: Callable[[], list[Any]]) -> list[Any]:
+    def cached_list(self, name: str, source: Any, make: Callable[[], list[Any]]) -> list[Any]:
         """Return a list made from `source`, the same one as long as the source is: its outlines are then sent once."""
-        held = self._kept.get(name)
-        if held is None or held[0] is not source:
-            held = self._kept[name] = (source, make())
-        return held[1]
+        cached = self._lists.get(name)
+        if cached is None or cached[0] is not source:
+            cached = self._lists[name] = (source, make())
+        return cached[1]
 
     def set_expression(self, text: str) -> None:
         """Take another expression, and pass it on when it was accepted."""
@@ -182,7 +182,7 @@ class Explorer(ipywidgets.VBox):
 
     def _cursor_moved(self, changed: dict[str, Any]) -> None:
         try:
-            self.follow(changed)
+            self.apply_cursor(changed)
             self._changed()
         except ZsrisError as error:
             self.board.show_message(str(error), "error")
@@ -196,10 +196,10 @@ class Explorer(ipywidgets.VBox):
             kind = str(content["format"])
             self.attempt(lambda: self._send_figure(kind), busy="drawing the figure")
         else:
-            self.answer(event, content)
+            self.handle_event(event, content)
 
-    def answer(self, event: str, content: Mapping[str, Any]) -> None:
-        """Answer to an event of the board that only this explorer has."""
+    def handle_event(self, event: str, content: Mapping[str, Any]) -> None:
+        """Handle an event of the board that only this explorer has."""
 
     def _send_figure(self, kind: str) -> None:
         data = figure_bytes(self.static(), kind)

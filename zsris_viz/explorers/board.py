@@ -91,11 +91,11 @@ class PanelBoard(anywidget.AnyWidget):
             self._showing = False
 
     def _regions(self, name: str, masks: Sequence[Any]) -> list[dict[str, Any]]:
-        held = self._shapes.get(name)
-        if held is None or held[0] is not masks:
-            held = (masks, [region_for_page(mask) for mask in masks])
-            self._shapes[name] = held
-        return held[1]
+        cached = self._shapes.get(name)
+        if cached is None or cached[0] is not masks:
+            cached = (masks, [region_for_page(mask) for mask in masks])
+            self._shapes[name] = cached
+        return cached[1]
 
     def show_message(self, text: str, kind: str = "") -> None:
         """Write into the message line; an empty text clears it."""

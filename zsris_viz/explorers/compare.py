@@ -113,13 +113,13 @@ class CompareExplorer(Explorer):
             if side in changes:
                 box.value = text
 
-    def match_controls(self) -> None:
-        """See `Explorer.match_controls`."""
+    def update_controls(self) -> None:
+        """See `Explorer.update_controls`."""
         for place, side in enumerate((self.state.first, self.state.second)):
             self.methods[place].value = side.method
 
-    def match_texts(self) -> None:
-        """See `Explorer.match_texts`."""
+    def update_texts(self) -> None:
+        """See `Explorer.update_texts`."""
         for place, side in enumerate((self.state.first, self.state.second)):
             self.expressions[place].value = side.expression
 
@@ -127,20 +127,20 @@ class CompareExplorer(Explorer):
         """See `Explorer.cursor`."""
         return {}
 
-    def follow(self, changed: Mapping[str, Any]) -> None:
-        """See `Explorer.follow`; nothing is moved here."""
+    def apply_cursor(self, changed: Mapping[str, Any]) -> None:
+        """See `Explorer.apply_cursor`; nothing is moved here."""
 
     def view(self) -> PanelView:
         """See `Explorer.view`."""
         state = self.state
-        answers = [ranking.mask if bool(ranking.mask.any()) else None for ranking in state.rankings]
+        chosen_masks = [ranking.mask if bool(ranking.mask.any()) else None for ranking in state.rankings]
         truth = () if state.truth is None else (Region("truth", 0, "truth"),)
         pictures = []
-        for place, (side, ranking, answer) in enumerate(
-            zip((state.first, state.second), state.rankings, answers, strict=True)
+        for place, (side, ranking, chosen_mask) in enumerate(
+            zip((state.first, state.second), state.rankings, chosen_masks, strict=True)
         ):
             label = "" if ranking.chosen is None else str(ranking.chosen)
-            choice = () if answer is None else (Region("AB"[place], 0, "choice", label),)
+            choice = () if chosen_mask is None else (Region("AB"[place], 0, "choice", label),)
             pictures.append(PicturePanel(f"{'AB'[place]}: {side.method}", regions=truth + choice))
         difference = state.difference()
         step = max(1, max(difference.shape) // LONGEST_MAP)
@@ -163,7 +163,7 @@ class CompareExplorer(Explorer):
             },
             masks={
                 "truth": [] if state.truth is None else [state.truth],
-                **{letter: [] if answer is None else [answer] for letter, answer in zip("AB", answers, strict=True)},
+                **{letter: [] if mask is None else [mask] for letter, mask in zip("AB", chosen_masks, strict=True)},
             },
         )
 

@@ -99,15 +99,15 @@ class LayerExplorer(Explorer):
         """See `Explorer.cursor`."""
         return {"layer": self.state.layer}
 
-    def follow(self, changed: Mapping[str, Any]) -> None:
-        """See `Explorer.follow`."""
+    def apply_cursor(self, changed: Mapping[str, Any]) -> None:
+        """See `Explorer.apply_cursor`."""
         if "layer" in changed:
             self.state.set(layer=changed["layer"])
         if (number := changed.get("truth")) is not None:
             self.attempt(lambda: self.state.set(truth=self.state.scene.masks[int(number)]))
 
-    def match_controls(self) -> None:
-        """See `Explorer.match_controls`."""
+    def update_controls(self) -> None:
+        """See `Explorer.update_controls`."""
         self.negate.value, self.projection.value = self.state.negate, self.state.projection
 
     def view(self) -> PanelView:
@@ -147,7 +147,7 @@ class LayerExplorer(Explorer):
             maps={"similarity": Maps(state.maps.numpy(), ("layer",), "cosine similarity", state.limits)},
             masks={
                 "truth": [] if state.truth is None else [state.truth],
-                "masks": self.keep("masks", state.scene, lambda: list(state.scene.masks)),
+                "masks": self.cached_list("masks", state.scene, lambda: list(state.scene.masks)),
                 "clusters": [mask for *_, mask in clusters],
             },
         )

@@ -79,15 +79,15 @@ class RankingState(ExplorerState):
         """
         check_choice(source, self.sources, "proposals")
         if source not in self._scenes:
-            here = self.scene
-            masks = propose(here.image, source)
+            scene = self.scene
+            masks = propose(scene.image, source)
             self._scenes[source] = SceneFeatures(
-                here.image,
+                scene.image,
                 masks,
                 self.clip,
-                parser=here.parser,
-                captioner=here.captioner,
-                texts=here.texts,
+                parser=scene.parser,
+                captioner=scene.captioner,
+                texts=scene.texts,
                 batch_size=BATCH,
             )
             self._scenes[source].progress = self._advance
@@ -184,14 +184,14 @@ class MethodState(RankingState):
         method = changes.get("method", self.method)
         preset = changes.get("preset", self.preset if method == self.method else "default")
         source = changes.get("source", self.source)
-        before, held = self.source, self._scene
+        before, scene = self.source, self._scene
         try:
             self._scene, self.source = self.scene_of(source), source
             ranking = self.ranking_of(expression, method, preset)
             if "truth" in changes:
                 self.set_truth(changes["truth"])
         except Exception:
-            self.source, self._scene = before, held
+            self.source, self._scene = before, scene
             raise
         self.expression, self.method, self.preset, self.ranking = expression, method, preset, ranking
         self.shown = frozenset()
@@ -206,7 +206,7 @@ class MethodState(RankingState):
         """Return the number of the chosen proposal; None if there is none, or if the method draws its own mask."""
         return self.ranking.chosen
 
-    def answer(self) -> Tensor | None:
+    def predicted_mask(self) -> Tensor | None:
         """Return the predicted mask, (H, W) bool; None if it is empty."""
         return self.ranking.mask if bool(self.ranking.mask.any()) else None
 

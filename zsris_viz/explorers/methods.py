@@ -84,8 +84,8 @@ class MethodExplorer(Explorer):
         if value is not None and getattr(self.state, name) != value:
             self.attempt(lambda: self.state.set(**change), busy="computing")
 
-    def match_controls(self) -> None:
-        """See `Explorer.match_controls`."""
+    def update_controls(self) -> None:
+        """See `Explorer.update_controls`."""
         state = self.state
         if list(self.preset.options) != pairs(state.presets):
             self.preset.options = pairs(state.presets)
@@ -95,22 +95,22 @@ class MethodExplorer(Explorer):
         """See `Explorer.cursor`."""
         return {"shown": sorted(self.state.shown), "selected": None}
 
-    def follow(self, changed: Mapping[str, Any]) -> None:
-        """See `Explorer.follow`."""
+    def apply_cursor(self, changed: Mapping[str, Any]) -> None:
+        """See `Explorer.apply_cursor`."""
         if "shown" in changed:
             self.state.show(changed["shown"])
 
     def view(self) -> PanelView:
         """See `Explorer.view`."""
         state = self.state
-        answer, ranking = state.answer(), state.ranking
+        predicted, ranking = state.predicted_mask(), state.ranking
         chosen = state.chosen
         regions = [
             Region("proposals", index, "selected", str(index), optional=True) for index in range(len(state.scene))
         ]
         if state.truth is not None:
             regions.append(Region("truth", 0, "truth"))
-        if answer is not None:
+        if predicted is not None:
             regions.append(Region("choice", 0, "choice", "" if chosen is None else str(chosen)))
         places = state.places(len(state.scene))
         columns = ["score", *places[0].parts, *(["IoU"] if places[0].iou is not None else [])]
@@ -130,9 +130,9 @@ class MethodExplorer(Explorer):
                 ),
             ),
             masks={
-                "proposals": self.keep("proposals", state.scene, lambda: list(state.scene.masks)),
+                "proposals": self.cached_list("proposals", state.scene, lambda: list(state.scene.masks)),
                 "truth": [] if state.truth is None else [state.truth],
-                "choice": [] if answer is None else [answer],
+                "choice": [] if predicted is None else [predicted],
             },
         )
 
@@ -150,8 +150,8 @@ class MethodExplorer(Explorer):
 
     def masks(self) -> dict[str, Any]:
         """See `Explorer.masks`."""
-        given = {"proposals": self.state.scene.masks} if self.state.source == GIVEN else {}
-        return {"truth": self.state.truth, **given}
+        proposals = {"proposals": self.state.scene.masks} if self.state.source == GIVEN else {}
+        return {"truth": self.state.truth, **proposals}
 
 
 def pairs(names: list[str]) -> list[tuple[str, str]]:
@@ -161,8 +161,8 @@ def pairs(names: list[str]) -> list[tuple[str, str]]:
 
 def choice_in_words(state: MethodState) -> str:
     """Return a description of the choice."""
-    answer, best = state.answer(), state.places(1)[0]
-    iou = "" if answer is None or state.truth is None else f", IoU {state.iou(answer) or 0.0:.3f}"
+    predicted, best = state.predicted_mask(), state.places(1)[0]
+    iou = "" if predicted is None or state.truth is None else f", IoU {state.iou(predicted) or 0.0:.3f}"
     if state.chosen is None:
         return f"The method draws its own mask{iou}; the nearest proposal is mask {best.mask} of {len(state.scene)}."
     return f"Choice: mask {best.mask} of {len(state.scene)}, score {short_number(best.score)}{iou}."

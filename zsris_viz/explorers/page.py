@@ -78,7 +78,7 @@ class ExplorerPage(ipywidgets.VBox):
         self._scene: SceneFeatures
         self._job: Job | None = None
         # In a served page, widgets that are made before the browser listens would never reach it.
-        self._waits = addressed and in_kernel()
+        self._deferred = addressed and in_kernel()
         self.bar = PageBar(self._event, addressed=addressed)
         boxes = [ipywidgets.VBox(layout={"min_height": "600px"}) for _ in EXPLORERS]
         self.tabs = ipywidgets.Tab(boxes, titles=[title for title, _ in EXPLORERS], selected_index=0)
@@ -88,8 +88,8 @@ class ExplorerPage(ipywidgets.VBox):
 
     def explorer(self, tab: int) -> Explorer | None:
         """Return the explorer of a tab; None before it was opened, and where it could not be made."""
-        held = self.tabs.children[tab].children
-        return held[0] if held and isinstance(held[0], Explorer) else None
+        children = self.tabs.children[tab].children
+        return children[0] if children and isinstance(children[0], Explorer) else None
 
     def show(
         self, image: ImageSource, *, expression: str | None = None, proposals: Any = None, truth: Any = None
@@ -110,19 +110,19 @@ class ExplorerPage(ipywidgets.VBox):
             example = load_example(str(image))
             name = example.name
             image, text = example.image, example.expression
-            given = example.proposals if proposals is None else proposals
-            truth = example.truth if truth is None and given is example.proposals else truth
+            source = example.proposals if proposals is None else proposals
+            truth = example.truth if truth is None and source is example.proposals else truth
         else:
-            text, given = self.expression or "the object", proposals
-        picture = shrink(image) if truth is None and (given is None or isinstance(given, str)) else image
-        source = given if given is not None else self.proposals if isinstance(self.proposals, str) else self.fallback
+            text, source = self.expression or "the object", proposals
+        picture = shrink(image) if truth is None and (source is None or isinstance(source, str)) else image
+        source = source if source is not None else self.proposals if isinstance(self.proposals, str) else self.fallback
         masks = propose(picture, source)
         self._close_explorers()
         self.example, self.truth, self.expression = name, truth, expression or text
         self._truth_expression = text if name else self.expression
         texts = self._scene.texts if hasattr(self, "_scene") else None
         self._scene = SceneFeatures(picture, masks, self.clip, batch_size=BATCH, texts=texts)
-        if self._waits:
+        if self._deferred:
             run_job(Job("", self._report), lambda job: self._prepare())
         else:
             self._fill(self.tabs.selected_index or 0)
@@ -240,9 +240,9 @@ class ExplorerPage(ipywidgets.VBox):
         elif isinstance(expression, str) and expression.strip():
             self.expression = expression
         plain = {name: value for name, value in values.items() if isinstance(value, str | int | list)}
-        held = self.explorer(tab)
-        if held is not None:
-            held.close()
+        explorer = self.explorer(tab)
+        if explorer is not None:
+            explorer.close()
         for box in self.tabs.children:
             if box is self.tabs.children[tab]:
                 box.children = ()
@@ -254,8 +254,8 @@ class ExplorerPage(ipywidgets.VBox):
 
     def _event(self, event: str, content: Mapping[str, Any], buffer: bytes | None) -> None:
         name = str(content.get("name", ""))
-        if event == "ready" and self._waits:
-            self._waits = False
+        if event == "ready" and self._deferred:
+            self._deferred = False
             self._fill(self.tabs.selected_index or 0)
         elif event == "cancel" and self._job is not None:
             self._job.cancel()

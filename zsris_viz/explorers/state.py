@@ -95,8 +95,8 @@ class ExplorerState:
             self._scene: SceneFeatures | None = image
         else:
             self._clip = as_model(clip)
-            held = [] if masks is None else masks
-            self._scene = SceneFeatures(open_image(image), held, self._clip, parser=parser, batch_size=BATCH)
+            proposals = [] if masks is None else masks
+            self._scene = SceneFeatures(open_image(image), proposals, self._clip, parser=parser, batch_size=BATCH)
         self.truth: np.ndarray | None = None
         self.set_truth(truth)
 

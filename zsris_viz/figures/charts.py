@@ -135,9 +135,9 @@ def _name_bars(ax: Axes, names: list[Any], horizontal: bool) -> None:
         ax.grid(False, axis="y")
         return
     figure: Any = ax.get_figure(root=True)
-    room = 11 * ax.get_position().width * figure.get_figwidth()  # letters side by side
+    capacity = 11 * ax.get_position().width * figure.get_figwidth()  # letters side by side
     longest = max((len(line) for text in texts for line in text.split("\n")), default=0)
-    crowded = longest * len(texts) > room
+    crowded = longest * len(texts) > capacity
     ax.set_xticks(range(len(names)), texts, rotation=30 if crowded else 0, ha="right" if crowded else "center")
     ax.grid(False, axis="x")
 
@@ -211,8 +211,8 @@ def curves(
         ax.axhline(value, color=NOTE_GREY, linestyle="--", linewidth=1, label=name)
     for name, place in (mark or {}).items():
         ax.axvline(place, color=NOTE_GREY, linestyle=":", linewidth=1, zorder=1)
-        here: dict[str, Any] = {"fontsize": 6.5, "color": NOTE_GREY, "rotation": 90, "ha": "right", "va": "top"}
-        ax.text(place, 0.98, f"{name} ", transform=ax.get_xaxis_transform(), **here)
+        text_style: dict[str, Any] = {"fontsize": 6.5, "color": NOTE_GREY, "rotation": 90, "ha": "right", "va": "top"}
+        ax.text(place, 0.98, f"{name} ", transform=ax.get_xaxis_transform(), **text_style)
     if limits is not None:
         ax.set_ylim(*limits)
     ax.set(xlabel=xlabel if xlabel is not None else x, ylabel=ylabel if ylabel is not None else y)

@@ -91,14 +91,14 @@ def _draw_values(ax: Axes, names: Sequence[str], cells: pd.DataFrame, metric: st
     sizes = measured.drop_duplicates(["n", "images"])
     for place, name in enumerate(names):
         mine = cells[cells["line"] == name]
-        printed, here = mine["published"].mean(), mine["measured"].mean()
+        printed, value = mine["published"].mean(), mine["measured"].mean()
         colour = NOTE_GREY if name.startswith(("chance", "upper bound")) else ROLES["measured"].colour
-        if not math.isnan(here):
+        if not math.isnan(value):
             if not math.isnan(printed):
-                ax.plot([here, printed], [place, place], color=NOTE_GREY, linewidth=0.8, zorder=1)
+                ax.plot([value, printed], [place, place], color=NOTE_GREY, linewidth=0.8, zorder=1)
             ends = [float(mine["low"].iloc[0]), float(mine["high"].iloc[0])]
             ax.plot(ends, [place, place], color=colour, linewidth=2.4, alpha=0.45, zorder=2)
-            ax.plot([here], [place], "o", color=colour, zorder=4)
+            ax.plot([value], [place], "o", color=colour, zorder=4)
         elif len(mine) and not math.isnan(printed):
             ax.annotate(
                 "not measured", (printed, place), xytext=(6, 0), textcoords="offset points", va="center", fontsize=6,

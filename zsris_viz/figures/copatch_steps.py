@@ -177,10 +177,10 @@ def _add_clusters(axis: Axes, found: Mapping[str, Any]) -> None:
 
 def _draw_relation(axis: Axes, found: Mapping[str, Any]) -> None:
     """Draw the relation matrix with its values; without a relation it has no values."""
-    candidates, others, held = list(found["candidates"]), list(found["others"]), found["relation_matrix"]
-    matrix = np.zeros((len(candidates), len(others))) if held is None else held.numpy()
+    candidates, others, relation = list(found["candidates"]), list(found["others"]), found["relation_matrix"]
+    matrix = np.zeros((len(candidates), len(others))) if relation is None else relation.numpy()
     axis.imshow(matrix, cmap="Greys", vmin=0, vmax=2, aspect="auto")
-    for row, column in np.ndindex(*matrix.shape if held is not None else (0, 0)):
+    for row, column in np.ndindex(*matrix.shape if relation is not None else (0, 0)):
         axis.text(column, row, f"{matrix[row, column]:.2g}", ha="center", va="center", fontsize=8)
     axis.set_xticks(range(len(others)), [str(number) for number in others])
     axis.set_yticks(range(len(candidates)), [str(number) for number in candidates])

@@ -146,13 +146,13 @@ class _Scale:
             raise InvalidInputError(f'scale={scale!r} is unknown; use "shared" or "each".')
         if not arrays:
             raise InvalidInputError("there is no map to draw; give at least one.")
-        self.shared, self.centre, self.given = scale == "shared", centre, limits
+        self.shared, self.centre, self.limits_given = scale == "shared", centre, limits
         self.colours = SEQUENTIAL if centre is None else DIVERGING
         self.limits = self._ends(arrays)
 
     def _ends(self, arrays: list[np.ndarray]) -> tuple[float, float]:
-        if self.given is not None:
-            return self.given
+        if self.limits_given is not None:
+            return self.limits_given
         values = np.concatenate([array[np.isfinite(array)].ravel() for array in arrays])
         low, high = (float(values.min()), float(values.max())) if values.size else (0.0, 1.0)
         if self.centre is not None:

@@ -162,11 +162,11 @@ def _draw_grid(cell: SubFigure, panel: MapGrid, view: PanelView, cursor: Cursor)
     )
     limits = maps.limits or (float(np.nanmin(maps.values)), float(np.nanmax(maps.values)))
     for (line, place), axis in np.ndenumerate(axes):
-        here = {**cursor, panel.columns: columns.first + place}
+        cell_cursor = {**cursor, panel.columns: columns.first + place}
         if rows is not None and panel.rows is not None:
-            here[panel.rows] = rows.first + line
+            cell_cursor[panel.rows] = rows.first + line
         axis.imshow(
-            maps.at(here, view.axes),
+            maps.at(cell_cursor, view.axes),
             cmap=DIVERGING if maps.diverging else SEQUENTIAL,
             vmin=limits[0],
             vmax=limits[1],
@@ -175,7 +175,7 @@ def _draw_grid(cell: SubFigure, panel: MapGrid, view: PanelView, cursor: Cursor)
         )
         axis.set(xticks=[], yticks=[])
         axis.grid(False)
-        marked = all(here[name] == cursor.get(name) for name in (panel.columns, panel.rows) if name)
+        marked = all(cell_cursor[name] == cursor.get(name) for name in (panel.columns, panel.rows) if name)
         for spine in axis.spines.values():
             spine.set(visible=marked, color=ROLES["choice"].colour, linewidth=1.5)
         if line == 0:

@@ -182,21 +182,21 @@ def overlay_masks(
 
     from zsris_viz.masks import Masks
 
-    held = masks if isinstance(masks, Masks) else Masks.from_arrays(masks)
+    proposals = masks if isinstance(masks, Masks) else Masks.from_arrays(masks)
     if ax is None:
-        height_share = held.size[0] / held.size[1]
+        height_share = proposals.size[0] / proposals.size[1]
         _, axes = new_figure(size=(width, width * height_share + 0.3))
         ax = axes[0, 0]
     show_image(ax, image, title)
-    shades = colours(max(1, len(held)))
-    order = torch.argsort(held.areas, descending=True, stable=True).tolist()
-    if len(held) > MANY:
-        ax.imshow(_tints(held, shades, order, fill), interpolation="nearest")
-    names = [str(number) for number in range(len(held))] if labels is True else labels
-    for number in order if len(held) <= MANY else []:
-        add_mask(ax, held[number], shades[number], fill=fill, line=1.2, label=names[number] if names else None)
+    shades = colours(max(1, len(proposals)))
+    order = torch.argsort(proposals.areas, descending=True, stable=True).tolist()
+    if len(proposals) > MANY:
+        ax.imshow(_tints(proposals, shades, order, fill), interpolation="nearest")
+    names = [str(number) for number in range(len(proposals))] if labels is True else labels
+    for number in order if len(proposals) <= MANY else []:
+        add_mask(ax, proposals[number], shades[number], fill=fill, line=1.2, label=names[number] if names else None)
     if boxes:
-        add_boxes(ax, held.boxes.cpu().numpy(), shades[: len(held)])
+        add_boxes(ax, proposals.boxes.cpu().numpy(), shades[: len(proposals)])
     if truth is not None:
         add_mask(ax, truth, TRUTH, fill=0, dashed=True)
     return ax.figure  # type: ignore[return-value]

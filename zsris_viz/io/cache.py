@@ -52,12 +52,12 @@ def cache_folder(part: str = "") -> Path | None:
     if setting is not None:
         return None if setting.strip().lower() in OFF else Path(setting).expanduser() / part
     if sys.platform == "win32":
-        home = Path(os.environ.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local")
+        base = Path(os.environ.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local")
     elif sys.platform == "darwin":
-        home = Path.home() / "Library" / "Caches"
+        base = Path.home() / "Library" / "Caches"
     else:
-        home = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    return home / "zsris_viz" / part
+        base = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    return base / "zsris_viz" / part
 
 
 def key_of(**parts: Any) -> str:
@@ -111,7 +111,7 @@ class DiskCache:
         self.hits = self.misses = 0
         self._writable = True
         self._warned = False
-        self._unseen: int | None = None  # bytes written since the folder was last measured
+        self._unmeasured: int | None = None  # bytes written since the folder was last measured
 
     def __repr__(self) -> str:
         return f"DiskCache({str(self.folder)!r}, max_bytes={self.max_bytes})"
@@ -175,12 +175,12 @@ class DiskCache:
 
     def clear(self) -> int:
         """Delete all entries and return their number."""
-        gone = 0
+        removed = 0
         for path in list(self.entries()):
             with contextlib.suppress(OSError):
                 path.unlink()
-                gone += 1
-        return gone
+                removed += 1
+        return removed
 
     def _path(self, key: str) -> Path:
         if not (isinstance(key, str) and len(key) >= 16 and all(digit in "0123456789abcdef" for digit in key)):
@@ -194,24 +194,24 @@ class DiskCache:
 
     def _count(self, added: int) -> None:
         """Check from time to time whether the folder has grown too large."""
-        if self._unseen is not None and self._unseen + added <= self.max_bytes * RECHECK_SHARE:
-            self._unseen += added
+        if self._unmeasured is not None and self._unmeasured + added <= self.max_bytes * RECHECK_SHARE:
+            self._unmeasured += added
             return
-        with _only_one(self.folder) as mine:
-            if mine:
-                self._make_room()
-        self._unseen = 0
+        with _try_lock(self.folder) as locked:
+            if locked:
+                self._delete_oldest()
+        self._unmeasured = 0
 
-    def _make_room(self) -> None:
+    def _delete_oldest(self) -> None:
         """Delete the least recently used entries until the others fit, and temporary files of killed runs."""
-        held: list[tuple[float, int, Path]] = []
+        files: list[tuple[float, int, Path]] = []
         for path in self.entries():
             with contextlib.suppress(OSError):  # another run may have deleted it
                 stat = path.stat()
-                held.append((stat.st_mtime, stat.st_size, path))
-        total = sum(size for _, size, _ in held)
+                files.append((stat.st_mtime, stat.st_size, path))
+        total = sum(size for _, size, _ in files)
         if total > self.max_bytes:
-            for _, size, path in sorted(held):
+            for _, size, path in sorted(files):
                 if total <= self.max_bytes * KEPT_SHARE:
                     break
                 with contextlib.suppress(OSError):
@@ -248,17 +248,17 @@ def _unpack(key: str, packed: bytes) -> dict[str, Any] | None:
 
 
 @contextlib.contextmanager
-def _only_one(folder: Path) -> Iterator[bool]:
+def _try_lock(folder: Path) -> Iterator[bool]:
     """Yield whether this run alone may clear the folder now."""
     lock = FileLock(folder / "lock", timeout=0)
     try:
         lock.acquire()
-        mine = True
+        locked = True
     except Timeout:
-        mine = False
+        locked = False
     except (OSError, NotImplementedError):  # without locks two runs may clear at once, which is wasteful but not wrong
-        mine = True
+        locked = True
     try:
-        yield mine
+        yield locked
     finally:
         lock.release()

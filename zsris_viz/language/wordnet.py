@@ -82,9 +82,9 @@ def path_similarity(a: str, b: str, *, source: str | None = None) -> float:
 
     Path similarity is 1 / (1 + length of the shortest path over hypernyms); 1 means that the words share a synset.
     """
-    ours = synsets(b, source=source)
+    others = synsets(b, source=source)
     return max(
-        (synset.path_similarity(other) or 0.0 for synset in synsets(a, source=source) for other in ours), default=0.0
+        (synset.path_similarity(other) or 0.0 for synset in synsets(a, source=source) for other in others), default=0.0
     )
 
 
@@ -115,9 +115,9 @@ def are_synonyms(a: str, b: str, *, min_pairs: int = 3, threshold: float = 0.9, 
         raise InvalidInputError(f"threshold={threshold!r} was given; it is a path similarity from 0 to 1, 0.9 in TAS.")
     if lemma(a, source=source) == lemma(b, source=source):
         return True
-    ours = synsets(b, source=source)
+    others = synsets(b, source=source)
     pairs = sum(
-        (synset.path_similarity(other) or 0.0) > threshold for synset in synsets(a, source=source) for other in ours
+        (synset.path_similarity(other) or 0.0) > threshold for synset in synsets(a, source=source) for other in others
     )
     return pairs >= min_pairs
 

@@ -61,10 +61,10 @@ def region_captions(scene: SceneFeatures, text: ExpressionParts, variant: Captio
     Raises:
         InvalidInputError: The number of given captions differs from the number of proposals.
     """
-    given = text.extras.get("captions")
-    if given is not None and len(given) != len(scene):
-        raise InvalidInputError(f"{len(given)} captions were given for {len(scene)} proposals; give one for each.")
-    captions = given if given is not None else caption_regions(scene, variant)
+    known = text.extras.get("captions")
+    if known is not None and len(known) != len(scene):
+        raise InvalidInputError(f"{len(known)} captions were given for {len(scene)} proposals; give one for each.")
+    captions = known if known is not None else caption_regions(scene, variant)
     wordless = (index for index, caption in enumerate(captions) if not caption.strip())
     empty = tuple(index for index in wordless if not bool(scene.empty[index]))
     return RegionCaptions(tuple(caption if caption.strip() else FALLBACK for caption in captions), empty)

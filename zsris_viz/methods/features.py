@@ -90,8 +90,8 @@ class SceneFeatures:
             raise InvalidInputError("texts is the cache of another model; make one with TextCache(clip).")
         self.image = open_image(image)
         self.size = (self.image.height, self.image.width)
-        held = masks if isinstance(masks, Masks) else Masks.from_arrays(masks, size=self.size)
-        self.masks = held.validate(self.size).to("cpu")
+        proposals = masks if isinstance(masks, Masks) else Masks.from_arrays(masks, size=self.size)
+        self.masks = proposals.validate(self.size).to("cpu")
         self.clip = clip
         self.parser = parser
         self.captioner = captioner

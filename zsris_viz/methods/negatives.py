@@ -48,8 +48,8 @@ class Synonymy:
         """
         if self.same_word:
             return are_synonyms(a, b, min_pairs=self.min_pairs, threshold=self.threshold)
-        ours = synsets(b)
-        alike = sum((sense.path_similarity(other) or 0.0) > self.threshold for sense in synsets(a) for other in ours)
+        others = synsets(b)
+        alike = sum((sense.path_similarity(other) or 0.0) > self.threshold for sense in synsets(a) for other in others)
         return alike >= self.min_pairs
 
 

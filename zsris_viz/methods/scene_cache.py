@@ -10,13 +10,13 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 
-class KeepsResults(Protocol):
+class HasResults(Protocol):
     """Protocol of objects with a dictionary of results, such as SceneFeatures."""
 
     results: dict[Hashable, Any]
 
 
-S = TypeVar("S", bound=KeepsResults)
+S = TypeVar("S", bound=HasResults)
 
 
 def once_per_scene(function: Callable[Concatenate[S, P], T]) -> Callable[Concatenate[S, P], T]:

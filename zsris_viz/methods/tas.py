@@ -127,9 +127,9 @@ class Tas(RankingMethod):
 
     def _negatives(self, scene: SceneFeatures, text: ExpressionParts) -> tuple[str | None, list[str], Negatives]:
         """Return the caption of the image, the texts of the negatives, and the phrases that were kept and dropped."""
-        given = text.extras.get("negatives")
-        if given is not None:
-            return None, list(given), Negatives(given, {})
+        known = text.extras.get("negatives")
+        if known is not None:
+            return None, list(known), Negatives(known, {})
         caption = image_caption(scene, text)
         if not caption.strip():
             return caption, [], Negatives((), {})

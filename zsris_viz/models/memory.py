@@ -26,12 +26,12 @@ def weight_bytes(model: Any) -> int:
     return sum({tensor.data_ptr(): tensor.nbytes for tensor in tensors}.values())
 
 
-def _modules(thing: Any, depth: int = 2) -> list[torch.nn.Module]:
+def _modules(value: Any, depth: int = 2) -> list[torch.nn.Module]:
     """Return the modules of an object, also those of an object that it wraps."""
-    if isinstance(thing, torch.nn.Module):
-        return [thing]
-    values = vars(thing).values() if depth and hasattr(thing, "__dict__") else ()
-    return [module for value in values for module in _modules(value, depth - 1)]
+    if isinstance(value, torch.nn.Module):
+        return [value]
+    values = vars(value).values() if depth and hasattr(value, "__dict__") else ()
+    return [module for part in values for module in _modules(part, depth - 1)]
 
 
 def peak_bytes(compute: Callable[[], Any], device: torch.device | str = "cpu") -> int:
@@ -62,10 +62,10 @@ def peak_bytes(compute: Callable[[], Any], device: torch.device | str = "cpu") -
     os.environ.setdefault("KINETO_LOG_LEVEL", "99")  # without it the profiler reports every start and stop
     with torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CPU], profile_memory=True) as profile:
         compute()
-    held = peak = 0
+    allocated = peak = 0
     results = profile.profiler.kineto_results
     events = [event for event in results.events() if event.name() == "[memory]"]
     for event in sorted(events, key=lambda event: event.start_ns()):
-        held += event.nbytes()
-        peak = max(peak, held)
+        allocated += event.nbytes()
+        peak = max(peak, allocated)
     return peak

@@ -74,8 +74,8 @@ class OpenClipModel(ImageTextModel):
 
     def _warn_of_cut_texts(self, texts: list[str], ids: Tensor) -> None:
         """Warn about texts that were cut: their tokens differ if the context is longer by one token."""
-        roomy = self.tokenizer(texts, context_length=self.context_length + 1)[:, : self.context_length]
-        cut = [text for text, differs in zip(texts, (roomy != ids).any(dim=1).tolist(), strict=True) if differs]
+        longer = self.tokenizer(texts, context_length=self.context_length + 1)[:, : self.context_length]
+        cut = [text for text, differs in zip(texts, (longer != ids).any(dim=1).tolist(), strict=True) if differs]
         if cut:
             warnings.warn(
                 f"{len(cut)} text(s) have more than the {self.context_length} tokens that {self.name!r} reads and are "

@@ -133,8 +133,8 @@ class FusedConvolution(nn.Module):
             (B, C', h', w').
         """
         inner = self.convolution
-        given = (maps, inner.weight) if added is None else (maps, inner.weight, added)
-        if not _onednn_serves(*given, dtypes=FAST_TYPES):
+        tensors = (maps, inner.weight) if added is None else (maps, inner.weight, added)
+        if not _onednn_serves(*tensors, dtypes=FAST_TYPES):
             found = inner(maps) if added is None else inner(maps) + added
             return found.relu() if self.relu else found
         shape = (inner.padding, inner.stride, inner.dilation, inner.groups)

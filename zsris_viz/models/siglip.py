@@ -255,10 +255,12 @@ def load_siglip(
         InvalidInputError: If the model is of another kind.
     """
     where = resolve_device(device)
-    kept = resolve_dtype(dtype, where)
-    computing = compute_dtype(kept, where)
+    storage_dtype = resolve_dtype(dtype, where)
+    computing = compute_dtype(storage_dtype, where)
     family = model_type(source, CLASSES)
-    model = read_model(source, CLASSES[family], dtype=kept, attn_implementation="eager").to(computing).to(where)
+    model = (
+        read_model(source, CLASSES[family], dtype=storage_dtype, attn_implementation="eager").to(computing).to(where)
+    )
     limit = int(model.config.text_config.max_position_embeddings)
     siglip = Siglip(
         model,
@@ -267,7 +269,7 @@ def load_siglip(
         tokenizer=SiglipTokenizer.from_pretrained(source, context_length=limit),
         preprocess=Preprocess(),
         device=where,
-        dtype=kept,
+        dtype=storage_dtype,
         compute_dtype=computing,
     )
     half = (0.5, 0.5, 0.5)

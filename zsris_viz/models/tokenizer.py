@@ -239,9 +239,9 @@ class ClipTokenizer:
             raise InvalidInputError(
                 f'the text {text!r} is empty; give words that describe an object, e.g. "the left cat".'
             )
-        lost, room = "", self.context_length - 2
-        if len(ids) > room:
-            lost = text[spans[room][0] :].strip()
+        lost, limit = "", self.context_length - 2
+        if len(ids) > limit:
+            lost = text[spans[limit][0] :].strip()
             message = (
                 f"the text has {len(ids) + 2} tokens and CLIP reads {self.context_length}: "
                 f"{'would lose' if on_overflow == 'error' else 'lost'} {lost!r}. Shorten it to keep its meaning."
@@ -250,7 +250,7 @@ class ClipTokenizer:
                 raise InvalidInputError(message)
             if on_overflow == "warn":
                 warnings.warn(message, ZsrisWarning, stacklevel=4)
-            ids, spans = ids[:room], spans[:room]
+            ids, spans = ids[:limit], spans[:limit]
         if self.end_id in ids:
             unknown = "".join(text[a:b] for i, (a, b) in zip(ids, spans, strict=True) if i == self.end_id)
             warnings.warn(

@@ -37,7 +37,7 @@ def sweep(
     varied: str,
     *,
     tower: str = "vit",
-    usual: str = "",
+    default_row: str = "",
     remark: str = "",
 ) -> PaperTable:
     """Return a table in which one setting is varied, with ground-truth masks.
@@ -50,14 +50,16 @@ def sweep(
         column: Dataset, split and splitting scheme.
         varied: Name of the setting whose values are the labels.
         tower: Role of the tower.
-        usual: Label of the setting that the method derives from the model, see `PaperTable`.
+        default_row: Label of the setting that the method derives from the model, see `PaperTable`.
         remark: Remark on the published numbers.
     """
     lines = (
-        TableRow(label, method, settings=given, tower=tower, proposals="ground-truth")
-        for label, given in settings.items()
+        TableRow(label, method, settings=changes, tower=tower, proposals="ground-truth")
+        for label, changes in settings.items()
     )
-    table = PaperTable(id, title, tuple(lines), columns=(column,), varied=varied, usual=usual, remark=remark)
+    table = PaperTable(
+        id, title, tuple(lines), columns=(column,), varied=varied, default_row=default_row, remark=remark
+    )
     return with_baselines(table)
 
 
@@ -96,7 +98,7 @@ def sweeps(layers: int) -> dict[str, PaperTable]:
             {str(count): {"masked_blocks": count} for count in last_blocks},
             LONG,
             "masked blocks",
-            usual="3",
+            default_row="3",
         ),
         sweep(
             "copatch-exit",
@@ -109,7 +111,7 @@ def sweeps(layers: int) -> dict[str, PaperTable]:
             SHORT,
             "layer",
             tower=B16,
-            usual=f"{3 * layers // 4}, negated",
+            default_row=f"{3 * layers // 4}, negated",
         ),
         sweep(
             "copatch-delta",
@@ -165,7 +167,7 @@ def sweeps(layers: int) -> dict[str, PaperTable]:
             "hybridgl-table-guidance",
             "The spatial guidance among the best three proposals",
             "hybridgl",
-            {title: {"guidance": given} for title, given in GUIDANCE.items()},
+            {title: {"guidance": terms} for title, terms in GUIDANCE.items()},
             SHORT,
             "guidance",
             tower=B16,

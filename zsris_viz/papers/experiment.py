@@ -60,7 +60,7 @@ class Experiment(ExperimentInputs):
             InvalidInputError: If a part is a stand-in for a published one on a benchmark, and `allow_stand_ins` is not
                 set.
         """
-        waiting: dict[tuple[Column, str, str, str], dict[str, Method]] = defaultdict(dict)
+        pending: dict[tuple[Column, str, str, str], dict[str, Method]] = defaultdict(dict)
         for table in tables:
             for column in self.columns(table):
                 for line in table.lines:
@@ -69,9 +69,9 @@ class Experiment(ExperimentInputs):
                         continue
                     self._refuse_stand_ins(line, column)
                     if (column, task[0]) not in self._results:
-                        waiting[(column, *task[0][:3])][task[0][3]] = task[1]
-        for (column, tower, proposals, captioner), methods in waiting.items():
-            for settings, found in self._answers(column, tower, proposals, captioner, methods).items():
+                        pending[(column, *task[0][:3])][task[0][3]] = task[1]
+        for (column, tower, proposals, captioner), methods in pending.items():
+            for settings, found in self._evaluate_methods(column, tower, proposals, captioner, methods).items():
                 self._results[column, (tower, proposals, captioner, settings)] = found
 
     def rows(self, line: TableRow, column: Column) -> pd.DataFrame | str:
@@ -120,7 +120,7 @@ class Experiment(ExperimentInputs):
         settings = json.dumps(method_settings(method), sort_keys=True)
         return (self._tower(line.tower), line.proposals, line.captioner if captions else "", settings), method
 
-    def _answers(
+    def _evaluate_methods(
         self, column: Column, tower: str, proposals: str, captioner: str, methods: Mapping[str, Method]
     ) -> dict[str, Evaluation | str]:
         """Return the results by settings, with the reason in place of each result that cannot be computed."""
@@ -135,7 +135,7 @@ class Experiment(ExperimentInputs):
             }
             if refused:
                 others = {key: method for key, method in methods.items() if key not in refused}
-                return refused | (self._answers(column, tower, proposals, captioner, others) if others else {})
+                return refused | (self._evaluate_methods(column, tower, proposals, captioner, others) if others else {})
             if captioner and not name:
                 raise UnavailableError(f"no captioner was given for {captioner!r}")
             found = evaluate(
@@ -154,10 +154,10 @@ class Experiment(ExperimentInputs):
         except (UnavailableError, InvalidInputError) as error:
             if len(methods) == 1:
                 return dict.fromkeys(methods, short_reason(error))
-            alone: dict[str, Evaluation | str] = {}
+            single: dict[str, Evaluation | str] = {}
             for key, method in methods.items():
-                alone |= self._answers(column, tower, proposals, captioner, {key: method})
-            return alone
+                single |= self._evaluate_methods(column, tower, proposals, captioner, {key: method})
+            return single
         return dict.fromkeys(methods, found)
 
     def _folder(self, column: Column, tower: str, source: str, captioner: str, methods: Mapping[str, Any]) -> Any:

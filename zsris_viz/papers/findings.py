@@ -43,10 +43,10 @@ def own_row(experiment: Experiment, table: PaperTable) -> str:
             varied = experiment.method(line, data.name)  # type: ignore[union-attr]
             if method_settings(varied) == method_settings(own):
                 return line.title
-    if table.usual:
-        return table.usual
+    if table.default_row:
+        return table.default_row
     raise InvalidInputError(
-        f"No row of {table.id!r} has the method's own setting; add a row with it, or name the row in `usual`."
+        f"No row of {table.id!r} has the method's own setting; add a row with it, or name the row in `default_row`."
     )
 
 
@@ -92,8 +92,8 @@ def order_table(experiment: Experiment, table: PaperTable, frame: pd.DataFrame, 
     return pairs.assign(p_holm=holm(pairs["p"].astype(float)))[order]
 
 
-def read_sample(frame: pd.DataFrame, metric: str = "mIoU") -> str:
-    """Say on how much a table was measured, and what chance and the upper bound reach there.
+def describe_sample(frame: pd.DataFrame, metric: str = "mIoU") -> str:
+    """Describe the samples on which a table was measured, with their results of chance and of the upper bound.
 
     Args:
         frame: Result of `comparison_table`.
@@ -120,7 +120,7 @@ def read_sample(frame: pd.DataFrame, metric: str = "mIoU") -> str:
     return f"Measured on {'; '.join(sentences)}."
 
 
-def read_notes(frame: pd.DataFrame) -> str:
+def describe_notes(frame: pd.DataFrame) -> str:
     """Return the remarks on the published numbers of measured rows as one sentence; empty if there are none.
 
     Args:
@@ -130,8 +130,8 @@ def read_notes(frame: pd.DataFrame) -> str:
     return f"On the published numbers: {'; '.join(filter(None, notes))}." if any(notes) else ""
 
 
-def read_differences(pairs: pd.DataFrame, metric: str = "mIoU") -> str:
-    """Say which rows differ from their reference after Holm's correction.
+def describe_differences(pairs: pd.DataFrame, metric: str = "mIoU") -> str:
+    """Describe which rows differ from their reference after Holm's correction.
 
     Args:
         pairs: Result of `paired_table`.
@@ -160,8 +160,8 @@ def read_differences(pairs: pd.DataFrame, metric: str = "mIoU") -> str:
     return f"{head}, {len(clear)} {verb} from 0 after Holm's correction (points; {'; '.join(clauses)})."
 
 
-def read_order(order: pd.DataFrame, metric: str = "mIoU") -> str:
-    """Say how many pairs of rows have the paper's order, and which do not.
+def describe_order(order: pd.DataFrame, metric: str = "mIoU") -> str:
+    """Describe how many pairs of rows have the paper's order, and which do not.
 
     Args:
         order: Result of `order_table`.

@@ -186,20 +186,21 @@ class ExperimentInputs:
         """
         if role not in self._sources:
             plain = role.removesuffix(FILTERED)
-            given = self.proposals.get(plain, plain if plain in ("ground-truth", "none") else "")
+            proposals = self.proposals.get(plain, plain if plain in ("ground-truth", "none") else "")
             filtered = role.endswith(FILTERED) and self.dataset != "scenes"
             try:
                 self._sources[role] = (
-                    self._load_source(given, filtered) if given else f"no proposals given for {plain!r}"
+                    self._load_source(proposals, filtered) if proposals else f"no proposals given for {plain!r}"
                 )
             except UnavailableError as error:
                 self._sources[role] = short_reason(error)
         return _found(self._sources[role])
 
-    def _load_source(self, given: str | Proposer, filtered: bool) -> Proposer:
-        if not isinstance(given, str):
-            return Filtered(given) if filtered and not isinstance(given, Filtered) else load_proposals(given)
-        name = given + FILTERED if filtered and not given.endswith(FILTERED) else given
+    def _load_source(self, proposals: str | Proposer, filtered: bool) -> Proposer:
+        if not isinstance(proposals, str):
+            wrapped = filtered and not isinstance(proposals, Filtered)
+            return Filtered(proposals) if wrapped else load_proposals(proposals)
+        name = proposals + FILTERED if filtered and not proposals.endswith(FILTERED) else proposals
         return load_proposals(name, data_root=self.data_root)
 
     @cached_property

@@ -47,10 +47,10 @@ def published(**wanted: str | int | list[str]) -> pd.DataFrame:
     frame = pd.read_csv(manifest_folder() / "published.csv", dtype=str, keep_default_na=False)
     frame["value"] = frame["value"].astype("float64")
     keep = pd.Series(True, index=frame.index)
-    for column, given in wanted.items():
+    for column, value in wanted.items():
         if column not in FILTERS:
             raise InvalidInputError(f"Published results have no column {column!r}; use {', '.join(FILTERS)}.")
-        values = [str(value) for value in _listed(given)]
+        values = [str(entry) for entry in _listed(value)]
         known = list(dict.fromkeys(frame[column]))
         for value in values:
             if value not in known:
@@ -61,5 +61,5 @@ def published(**wanted: str | int | list[str]) -> pd.DataFrame:
     return frame[keep].reset_index(drop=True)
 
 
-def _listed(given: Any) -> list[Any]:
-    return list(given) if isinstance(given, (list, tuple, set)) else [given]
+def _listed(value: Any) -> list[Any]:
+    return list(value) if isinstance(value, (list, tuple, set)) else [value]

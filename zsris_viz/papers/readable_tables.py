@@ -120,12 +120,12 @@ def parts_table(inputs: ExperimentInputs) -> pd.DataFrame:
     for role, part in ROLES.items():
         kind, _, captioner = role.partition(" ")
         if kind == "captioner":
-            given: object = inputs.captioners.get(captioner, "")
+            source: object = inputs.captioners.get(captioner, "")
         elif role in inputs.proposals:
-            given = inputs.proposals[role]
+            source = inputs.proposals[role]
         else:
-            given = inputs.models.get(role, "") or inputs.models.get(FALLBACK.get(role, role), "")
-        name = given if isinstance(given, str) else str(getattr(given, "name", given))
+            source = inputs.models.get(role, "") or inputs.models.get(FALLBACK.get(role, role), "")
+        name = source if isinstance(source, str) else str(getattr(source, "name", source))
         status = "stand-in" if stand_in(role, name) else "published part"
         try:
             if name and role in inputs.proposals:

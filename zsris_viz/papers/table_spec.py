@@ -62,8 +62,8 @@ class PaperTable:
         columns: Columns, if the published numbers do not define them.
         metrics: "oIoU", "mIoU" or both.
         varied: Name of the setting that an ablation varies.
-        usual: Title of the row with a setting that the method derives from the model; empty where the settings of the
-            rows can be compared with those of the method.
+        default_row: Title of the row with a setting that the method derives from the model; empty where the settings of
+            the rows can be compared with those of the method.
         remark: Remark on the cells without a published number.
     """
 
@@ -75,7 +75,7 @@ class PaperTable:
     columns: tuple[Column, ...] = ()
     metrics: tuple[str, ...] = ("oIoU", "mIoU")
     varied: str = "method"
-    usual: str = ""
+    default_row: str = ""
     remark: str = ""
 
 

@@ -225,10 +225,10 @@ TAS_7 = PaperTable(
             {"variant": f"printed as {printed}{suffix}"},
             tower=tower,
             proposals=TAS_SAM,
-            base=f"{printed}{alone}" if method == "tas" else None,
+            base=f"{printed}{variant}" if method == "tas" else None,
         )
-        for printed, tower, alone in (("CLIP", "vit", ""), ("BLIP-2", "blip-2", "-ITC"), ("Albef", "albef", "-ITC"))
-        for suffix, method in ((alone, "cropping"), ("-TAS", "tas"))
+        for printed, tower, variant in (("CLIP", "vit", ""), ("BLIP-2", "blip-2", "-ITC"), ("Albef", "albef", "-ITC"))
+        for suffix, method in ((variant, "cropping"), ("-TAS", "tas"))
     ),
     "tas",
     "7",

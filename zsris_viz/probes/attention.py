@@ -40,13 +40,13 @@ class ContextAttention(Probe):
             self._add(image.number, weights, groups, self.control)
             self._add_difference(image.number, weights.mean(axis=1), groups)
             if self.has_control("shuffled"):
-                self._add(image.number, weights, self._deal(groups), "shuffled")
+                self._add(image.number, weights, self._shuffle_groups(groups), "shuffled")
 
-    def _deal(self, groups: np.ndarray) -> np.ndarray:
+    def _shuffle_groups(self, groups: np.ndarray) -> np.ndarray:
         words = np.isin(groups, WORDS)
-        dealt = groups.copy()
-        dealt[words] = self.rng.permutation(groups[words])
-        return dealt
+        shuffled = groups.copy()
+        shuffled[words] = self.rng.permutation(groups[words])
+        return shuffled
 
     def _add(self, image: int, weights: np.ndarray, groups: np.ndarray, control: str) -> None:
         words = np.isin(groups, WORDS)

@@ -62,10 +62,11 @@ class MinimalPairs(Probe):
             ends = torch.stack([layer[torch.arange(len(layer)), trace.tokens.end] for layer in trace.layers])
             texts = F.normalize(view.clip.project_text(ends), dim=-1).cpu().unflatten(1, (-1, 2))  # (L, pairs, 2, D)
             first, second = ends.float().cpu().unflatten(1, (-1, 2)).unbind(dim=2)
-            apart = 1 - F.cosine_similarity(first, second, dim=-1)
-            self._add_ratio(view, {(number, kind): apart[:, place] for place, (number, kind, *_) in enumerate(pairs)})
+            distances = 1 - F.cosine_similarity(first, second, dim=-1)
+            by_kind = {(number, kind): distances[:, place] for place, (number, kind, *_) in enumerate(pairs)}
+            self._add_ratio(view, by_kind)
             for place, (number, kind, *_) in enumerate(pairs):
-                self._add(view, kind, "text distance", apart[:, place], range(len(apart)), self.control)
+                self._add(view, kind, "text distance", distances[:, place], range(len(distances)), self.control)
                 self._compare(view, kind, texts[:, place], {name: values[number] for name, values in features.items()})
                 if self.has_control("shuffled") and self._before is not None:
                     before = {name: values[0] for name, values in self._before.items()}
@@ -100,10 +101,10 @@ class MinimalPairs(Probe):
         key = {"probe": PROBE, "kind": kind, "variant": variant, "control": control}
         self.tally.add_layers(view.number, values.tolist(), list(layers), **key)
 
-    def _add_ratio(self, view: ImageView, apart: dict[tuple[int, str], Tensor]) -> None:
+    def _add_ratio(self, view: ImageView, distances: dict[tuple[int, str], Tensor]) -> None:
         """Add the distance of an exchanged noun over that of an exchanged side, for expressions that have both."""
-        for (number, kind), side in apart.items():
-            noun = apart.get((number, "noun"))
+        for (number, kind), side in distances.items():
+            noun = distances.get((number, "noun"))
             if kind == "left/right" and noun is not None:
                 key: dict[str, Any] = {"probe": PROBE, "kind": "noun over left/right", "variant": "text distance"}
                 for layer in range(1, len(side)):  # the end token's embedding is the same in every text

@@ -59,14 +59,14 @@ class PositionDecodability(Probe):
         centres = np.stack([(taken % columns + 0.5) / columns, (taken // columns + 0.5) / rows], axis=1)
         patches = view.tokens[:, 1:]
         self._keep("place of a patch", "patch", patches[:, torch.from_numpy(taken)], centres)
-        held = view.scene.masks
-        largest = int(held.areas.argmax())
-        height, width = held.size
-        centre = ((held.centroids[largest].double() + 0.5) / torch.tensor([width, height])).numpy()[None]
+        masks = view.scene.masks
+        largest = int(masks.areas.argmax())
+        height, width = masks.size
+        centre = ((masks.centroids[largest].double() + 0.5) / torch.tensor([width, height])).numpy()[None]
         self._keep("place of the largest object", "CLS", view.tokens[:, :1], centre)
         self._keep("place of the largest object", "mean patch", patches.mean(dim=1, keepdim=True), centre)
         if self.has_control("positive"):
-            self._positive.append(profiles(held.data[largest]).numpy()[None])
+            self._positive.append(profiles(masks.data[largest]).numpy()[None])
 
     def _keep(self, kind: str, variant: str, features: Tensor, places: np.ndarray) -> None:
         name = f"{kind}/{variant}"
@@ -158,10 +158,10 @@ def ridge_errors(
 def _ridge(inputs: np.ndarray, target: np.ndarray, held_out: np.ndarray) -> np.ndarray:
     """Return predictions (strengths, m, 2) on standardised inputs; strengths are relative to the mean variance."""
     mean, scale = inputs.mean(axis=0), inputs.std(axis=0) + 1e-8
-    x, unseen = (inputs - mean) / scale, (held_out - mean) / scale
+    x, x_test = (inputs - mean) / scale, (held_out - mean) / scale
     centre = target.mean(axis=0)
     values, vectors = np.linalg.eigh(x.T.astype(np.float64) @ x)
     turned = vectors.T @ (x.T @ (target - centre))
     base = values.clip(0).mean()
     weights = [vectors @ (turned / (values.clip(0) + strength * base + 1e-9)[:, None]) for strength in STRENGTHS]
-    return np.stack([unseen @ weight + centre for weight in weights])
+    return np.stack([x_test @ weight + centre for weight in weights])

@@ -182,10 +182,10 @@ def views(
     texts = TextCache(clip)
     before: Tensor | None = None
     for number, sample in enumerate(inputs.samples[:limit]):
-        held = sample.instances
-        if held is None:
-            held = Masks.from_arrays([reference.mask for reference in sample.references], size=sample.size)
-        scene = SceneFeatures(sample.image, held, clip, texts=texts)
+        masks = sample.instances
+        if masks is None:
+            masks = Masks.from_arrays([reference.mask for reference in sample.references], size=sample.size)
+        scene = SceneFeatures(sample.image, masks, clip, texts=texts)
         own = scene.trace()  # kept by the scene, so that proposals need no second run
         view = ImageView(
             number=number,
@@ -230,8 +230,8 @@ def _change(view: ImageView, image: Tensor, other: Tensor, before: Tensor | None
     view.places = moved_patches(image.shape[-2:], patch=view.clip.patch_size, mask=mask, avoid=avoid, seed=seed)
 
 
-def _at_input(mask: Any, held: Masks, side: int) -> tuple[Tensor, Tensor]:
+def _at_input(mask: Any, others: Masks, side: int) -> tuple[Tensor, Tensor]:
     """Return an object's mask and the union of all proposals at the tower's input size, (S, S) bool each."""
-    both = torch.stack([torch.as_tensor(mask), held.data.any(dim=0).cpu()])[:, None].float()
+    both = torch.stack([torch.as_tensor(mask), others.data.any(dim=0).cpu()])[:, None].float()
     small = F.interpolate(both, size=(side, side), mode="nearest")[:, 0] > 0.5
     return small[0], small[1]

@@ -9,7 +9,6 @@ from zsris_viz.probes.base import Probe
 from zsris_viz.probes.inputs import ImageTexts, ImageView, as_view
 
 PROBE = "localisation"
-MEASURES = ("pointing game", "IoU", "AUC")
 SIGNS = {"as it is": False, "negated": True}
 
 

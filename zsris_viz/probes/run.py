@@ -154,10 +154,10 @@ def _update(
                 probe.update(texts)
 
 
-def _check(given: Sequence[str], known: Sequence[str], what: str) -> None:
-    wrong = [name for name in given if name not in known]
-    if isinstance(given, str) or wrong:
+def _check(names: Sequence[str], known: Sequence[str], what: str) -> None:
+    wrong = [name for name in names if name not in known]
+    if isinstance(names, str) or wrong:
         raise InvalidInputError(
-            f"{what} {wrong[0] if wrong and not isinstance(given, str) else given!r} is unknown; give a list of "
+            f"{what} {wrong[0] if wrong and not isinstance(names, str) else names!r} is unknown; give a list of "
             f"{', '.join(known)}."
         )

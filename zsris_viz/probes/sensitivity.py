@@ -84,15 +84,15 @@ class SpatialSensitivity(Probe):
         if change not in view.places:
             return
         old, new = (places.to(own.device) for places in view.places[change])
-        follows, stays = likeness(own[:, old], moved[:, new]), likeness(own[:, old], moved[:, old])
-        self._add(view, change, "equivariance", follows, self.control)
-        self._add(view, change, "same place", stays, self.control)
-        self._add(view, change, "content minus place", follows - stays, self.control, paired=True)
+        at_content, at_place = likeness(own[:, old], moved[:, new]), likeness(own[:, old], moved[:, old])
+        self._add(view, change, "equivariance", at_content, self.control)
+        self._add(view, change, "same place", at_place, self.control)
+        self._add(view, change, "content minus place", at_content - at_place, self.control, paired=True)
         if self.has_control("shuffled"):
             drawn = torch.randperm(own.shape[1], generator=self._generator)[: len(old)].to(own.device)
             elsewhere = likeness(own[:, old], moved[:, drawn])
             self._add(view, change, "equivariance", elsewhere, "shuffled")
-            self._add(view, change, "content minus random place", follows - elsewhere, self.control, paired=True)
+            self._add(view, change, "content minus random place", at_content - elsewhere, self.control, paired=True)
 
 
 def readouts(view: ImageView, tokens: Tensor) -> dict[str, Tensor]:

@@ -53,10 +53,10 @@ class Filtered(Proposer):
         `min_area` in proportion; only the kept masks are enlarged.
         """
         if self.knows_samples:
-            return self._left(self.proposer.propose(image))
+            return self._filter(self.proposer.propose(image))
         picture = open_image(image)
         size = (picture.height, picture.width)
-        masks = self._left(self.proposer.propose(shrink(picture, self.working_side)), size)
+        masks = self._filter(self.proposer.propose(shrink(picture, self.working_side)), size)
         return Masks(enlarge(masks.data, *size), scores=masks.scores, source=self.name)
 
     @property
@@ -66,7 +66,7 @@ class Filtered(Proposer):
 
     def propose_for(self, sample: Sample) -> Masks:
         """Return the kept masks of a sample, in the source's order."""
-        return self._left(self.proposer.propose_for(sample))
+        return self._filter(self.proposer.propose_for(sample))
 
     def least_area(self, size: tuple[int, int]) -> int:
         """Return the area in pixels below which a mask of an image of `size` (H, W) is dropped."""
@@ -75,7 +75,7 @@ class Filtered(Proposer):
             return min(PAPER_AREA, round(PAPER_AREA / PAPER_PIXELS * pixels))
         return round(self.min_area * pixels if self.min_area < 1 else self.min_area)
 
-    def _left(self, masks: Masks, image_size: tuple[int, int] | None = None) -> Masks:
+    def _filter(self, masks: Masks, image_size: tuple[int, int] | None = None) -> Masks:
         """Return the kept masks of an image of `image_size` (H, W), by default of the masks' own size."""
         full = image_size or masks.size
         share = masks.size[0] * masks.size[1] / (full[0] * full[1])

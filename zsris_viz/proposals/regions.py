@@ -57,7 +57,7 @@ def merge_regions(labels: np.ndarray, lab: np.ndarray, weights: Similarity) -> l
     """
     regions = _first_regions(labels, lab)
     total = labels.size
-    alive = set(range(len(regions)))
+    active = set(range(len(regions)))
 
     def distance(a: int, b: int) -> float:
         first, second = regions[a], regions[b]
@@ -67,12 +67,12 @@ def merge_regions(labels: np.ndarray, lab: np.ndarray, weights: Similarity) -> l
         fill = 1 - ((x2 - x1) * (y2 - y1) - together) / total
         return -(weights.colour * colour + weights.size * (1 - together / total) + weights.fill * fill)
 
-    heap = [(distance(a, b), a, b) for a in alive for b in regions[a].neighbours if a < b]
+    heap = [(distance(a, b), a, b) for a in active for b in regions[a].neighbours if a < b]
     heapq.heapify(heap)
     merged = []
     while heap:
         _, a, b = heapq.heappop(heap)
-        if a not in alive or b not in alive:
+        if a not in active or b not in active:
             continue
         first, second = regions[a], regions[b]
         new = _Region(
@@ -83,9 +83,9 @@ def merge_regions(labels: np.ndarray, lab: np.ndarray, weights: Similarity) -> l
         )
         number = len(regions)
         regions.append(new)
-        alive -= {a, b}
-        alive.add(number)
-        new.neighbours = (first.neighbours | second.neighbours) & alive
+        active -= {a, b}
+        active.add(number)
+        new.neighbours = (first.neighbours | second.neighbours) & active
         for neighbour in sorted(new.neighbours):
             regions[neighbour].neighbours.add(number)
             heapq.heappush(heap, (distance(neighbour, number), neighbour, number))

@@ -121,11 +121,11 @@ class Sam(Proposer):
         dtype: torch.dtype = torch.float32,
         data_root: str | os.PathLike[str] | None = None,
     ) -> None:
-        usual = FOR_MINIATURE if checkpoint == MINIATURE else PAPER
+        defaults = FOR_MINIATURE if checkpoint == MINIATURE else PAPER
         if point_grids is not None and points_per_side is not None:
             raise InvalidInputError("points_per_side and point_grids were both given; give one of them.")
         self._grids = None if point_grids is None else _grids(point_grids, crop_n_layers)
-        given = {
+        arguments = {
             "points_per_side": points_per_side,
             "pred_iou_thresh": pred_iou_thresh,
             "stability_score_thresh": stability_score_thresh,
@@ -140,7 +140,7 @@ class Sam(Proposer):
             "max_side": max_side,
         }
         self.options: dict[str, Any] = {
-            name: usual.get(name) if value is None else value for name, value in given.items()
+            name: defaults.get(name) if value is None else value for name, value in arguments.items()
         }
         if self._grids is not None:
             self.options["points_per_side"] = None

@@ -58,11 +58,11 @@ class _Started:
     """A notebook that is running, with its process and its temporary folder."""
 
     run: NotebookRun
-    mark: str
+    fingerprint: str
     process: subprocess.Popen[bytes]
     scratch: Path
     since: float = field(default_factory=time.perf_counter)
-    late: bool = False
+    timed_out: bool = False
 
 
 @dataclass
@@ -103,12 +103,12 @@ class NotebookExecutor:
         try:
             while waiting or running:
                 while waiting and len(running) < self.jobs:
-                    run, mark = waiting.popleft()
-                    if not force and self._up_to_date(run, mark):
+                    run, current = waiting.popleft()
+                    if not force and self._up_to_date(run, current):
                         results[run.name] = Result(run, "skipped")
                         self.log(f"{run.name}: up to date")
                     else:
-                        running.append(self._start(run, mark))
+                        running.append(self._start(run, current))
                         self.log(f"{run.name}: running")
                 for started in [s for s in running if self._ended(s)]:
                     running.remove(started)
@@ -126,18 +126,18 @@ class NotebookExecutor:
     def _state(self, run: NotebookRun) -> Path:
         return self.place / ".state" / f"{run.name}.json"
 
-    def _up_to_date(self, run: NotebookRun, mark: str) -> bool:
+    def _up_to_date(self, run: NotebookRun, fingerprint: str) -> bool:
         try:
             state = json.loads(self._state(run).read_text(encoding="utf-8"))
             return (
                 state["status"] == "done"
-                and state["mark"] == mark
+                and state["fingerprint"] == fingerprint
                 and all(file_hash(self.place / name) == known for name, known in state["files"].items())
             )
         except (OSError, ValueError, KeyError):
             return False
 
-    def _start(self, run: NotebookRun, mark: str) -> _Started:
+    def _start(self, run: NotebookRun, fingerprint: str) -> _Started:
         (self.place / ".work").mkdir(exist_ok=True)
         scratch = Path(tempfile.mkdtemp(prefix=f"{run.name}-", dir=self.place / ".work"))
         request = {
@@ -158,15 +158,15 @@ class NotebookExecutor:
                 [*WORKER, str(scratch / "request.json")],
                 stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=environment,
             )  # fmt: skip
-        return _Started(run, mark, process, scratch)
+        return _Started(run, fingerprint, process, scratch)
 
     def _ended(self, started: _Started) -> bool:
         if started.process.poll() is not None:
             return True
-        started.late = self.timeout is not None and time.perf_counter() - started.since > self.timeout
-        if started.late:
+        started.timed_out = self.timeout is not None and time.perf_counter() - started.since > self.timeout
+        if started.timed_out:
             _kill(started.process)
-        return started.late
+        return started.timed_out
 
     def _finish(self, started: _Started) -> Result:
         """Move the files of a successful run to the output folder, its state last; keep a failed run's notebook."""
@@ -176,11 +176,11 @@ class NotebookExecutor:
         missing = [name for name in run.files if not (made / name).is_file()]
         if error is None and missing:
             error = {"message": f"it ran, but did not write {', '.join(missing)}, which figures.yaml promises"}
-        state = {"mark": started.mark, "seconds": outcome["seconds"], "parameters": dict(run.parameters)}
+        state = {"fingerprint": started.fingerprint, "seconds": outcome["seconds"], "parameters": dict(run.parameters)}
         if error is not None:
             if (scratch / "executed.ipynb").is_file():
                 _move(scratch / "executed.ipynb", self.place / "failed" / f"{run.name}.ipynb")
-            write_json(_made(self._state(run)), {**state, "status": "failed", "error": error})
+            write_json(_with_parent(self._state(run)), {**state, "status": "failed", "error": error})
             return Result(run, "failed", outcome["seconds"], Failure(**error))
         files = list(run.files)
         for output in run.outputs:
@@ -196,9 +196,9 @@ class NotebookExecutor:
             files.append(f"notebooks/{run.name}{suffix}")
         (self.place / "failed" / f"{run.name}.ipynb").unlink(missing_ok=True)
         hashes = {name: file_hash(self.place / name) for name in files}
-        write_json(_made(self._state(run)), {**state, "status": "done", "files": hashes})
-        left = {path.relative_to(made).with_suffix("").as_posix() for path in made.rglob("*") if path.is_file()}
-        return Result(run, "done", outcome["seconds"], undeclared=tuple(sorted(left - self.declared)))
+        write_json(_with_parent(self._state(run)), {**state, "status": "done", "files": hashes})
+        others = {path.relative_to(made).with_suffix("").as_posix() for path in made.rglob("*") if path.is_file()}
+        return Result(run, "done", outcome["seconds"], undeclared=tuple(sorted(others - self.declared)))
 
     def _outcome(self, started: _Started) -> dict[str, Any]:
         """Return the result that the worker wrote, or the reason why there is none."""
@@ -209,7 +209,7 @@ class NotebookExecutor:
             pass
         log = (started.scratch / "log.txt").read_text(encoding="utf-8", errors="replace")
         message = f"its process ended with code {started.process.returncode}"
-        if started.late:
+        if started.timed_out:
             message = f"ended after {self.timeout:g} s, the limit"
         where = stopped_at(started.scratch / "executed.ipynb")
         return {"error": {"message": message, "traceback": log[-4000:], **where}, "seconds": seconds}
@@ -224,13 +224,13 @@ def _line(result: Result) -> str:
     return text
 
 
-def _made(path: Path) -> Path:
+def _with_parent(path: Path) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
     return path
 
 
 def _move(source: Path, target: Path) -> None:
-    os.replace(source, _made(target))
+    os.replace(source, _with_parent(target))
 
 
 def _kill(process: subprocess.Popen[bytes]) -> None:

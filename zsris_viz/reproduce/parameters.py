@@ -62,27 +62,27 @@ def read_parameters(path: Path) -> dict[str, Any]:
     return found
 
 
-def check_parameters(path: Path, given: Mapping[str, Any]) -> dict[str, Any]:
-    """Compare `given` with the notebook's parameters before anything runs.
+def check_parameters(path: Path, values: Mapping[str, Any]) -> dict[str, Any]:
+    """Compare `values` with the notebook's parameters before anything runs.
 
     A text stands for what YAML makes of it, where the default is not itself a text: "3" fits a number, "[a, b]" a list.
 
     Returns:
-        `given` with each value in its default's type (a whole number for a float is turned into one).
+        `values` with each value in its default's type (a whole number for a float is turned into one).
 
     Raises:
         InvalidInputError: A name that the notebook does not have, `output_dir`, or a value of another type.
     """
-    if "output_dir" in given:
+    if "output_dir" in values:
         raise InvalidInputError("output_dir is set for every notebook by --output DIR; leave the parameter out.")
     defaults = read_parameters(path)
-    unknown = [name for name in given if name not in defaults]
+    unknown = [name for name in values if name not in defaults]
     if unknown:
         raise InvalidInputError(
             f"notebook {path.stem} has no parameter {', '.join(map(repr, unknown))}; it has "
             f"{', '.join(f'{name} (default {value!r})' for name, value in defaults.items() if name != 'output_dir')}"
         )
-    return {name: _fit(path, name, value, defaults[name]) for name, value in given.items()}
+    return {name: _fit(path, name, value, defaults[name]) for name, value in values.items()}
 
 
 def _from_text(text: str, default: Any) -> Any:

@@ -89,15 +89,15 @@ def files_of(output: str) -> tuple[str, ...]:
     return tuple(output + suffix for suffix in SUFFIXES[folder])
 
 
-def find_notebooks(given: str | Path | None = None) -> Path:
+def find_notebooks(folder: str | Path | None = None) -> Path:
     """Return the folder with `figures.yaml`: the given one, else `notebooks/` here, else that of the package's clone.
 
     Raises:
         UnavailableError: There is none.
     """
-    here = Path("notebooks")
+    local = Path("notebooks")
     clone = Path(__file__).resolve().parents[2] / "notebooks"
-    places = [Path(given)] if given is not None else [here, clone]
+    places = [Path(folder)] if folder is not None else [local, clone]
     for place in places:
         if (place / "figures.yaml").is_file():
             return place
@@ -132,7 +132,7 @@ def load_entries(notebooks: Path) -> list[FigureEntry]:
 
 def _check(path: Path, entries: Sequence[FigureEntry]) -> None:
     ids: set[str] = set()
-    makers: dict[str, str] = {}
+    entry_of: dict[str, str] = {}
     for entry in entries:
         if entry.id in ids:
             raise InvalidInputError(f"{path}: two entries have the id {entry.id!r}")
@@ -140,9 +140,9 @@ def _check(path: Path, entries: Sequence[FigureEntry]) -> None:
         if not (path.parent / f"{entry.notebook}.ipynb").is_file():
             raise InvalidInputError(f"{path}, entry {entry.id}: there is no notebook {entry.notebook}.ipynb beside it")
         for output in entry.outputs:
-            if output in makers:
-                raise InvalidInputError(f"{path}: {makers[output]} and {entry.id} both make {output}")
-            makers[output] = entry.id
+            if output in entry_of:
+                raise InvalidInputError(f"{path}: {entry_of[output]} and {entry.id} both make {output}")
+            entry_of[output] = entry.id
 
 
 def select(entries: Sequence[FigureEntry], wanted: Iterable[str]) -> list[FigureEntry]:

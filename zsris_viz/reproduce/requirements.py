@@ -33,7 +33,7 @@ class Needs:
 
     Attributes:
         run: Name of the run.
-        makes: Ids of figures.yaml.
+        figures: Ids of figures.yaml.
         data: Names of the measured data.
         images: Number of images in all splits; None if unknown.
         expressions: Number of expressions in all splits; None if unknown.
@@ -45,7 +45,7 @@ class Needs:
     """
 
     run: str
-    makes: tuple[str, ...]
+    figures: tuple[str, ...]
     data: str
     images: int | None
     expressions: int | None
@@ -58,12 +58,12 @@ class Needs:
     @property
     def unknown(self) -> list[Resource]:
         """Return the resources that could not be checked."""
-        return [part for part in self.parts if part.there is None]
+        return [part for part in self.parts if part.available is None]
 
     @property
     def missing(self) -> list[Resource]:
         """Return the resources that were not found."""
-        return [part for part in self.parts if part.there is False]
+        return [part for part in self.parts if part.available is False]
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain values."""
@@ -73,9 +73,9 @@ class Needs:
         """Return a description of several lines for the terminal."""
         counts = [f"{self.images:,} images" if self.images is not None else "an unknown number of images"]
         counts += [f"{self.expressions:,} expressions"] if self.expressions else []
-        lines = [f"{self.run}: {', '.join(self.makes)}", f"  data     {self.data}: {', '.join(counts)}"]
+        lines = [f"{self.run}: {', '.join(self.figures)}", f"  data     {self.data}: {', '.join(counts)}"]
         for part in self.parts:
-            state = {True: "there", False: "MISSING", None: "unknown"}[part.there]
+            state = {True: "there", False: "MISSING", None: "unknown"}[part.available]
             size = f" ({part.size / 1e6:,.0f} MB)" if part.size else ""
             lines.append(f"  {state:<8} {part.name}{size}{': ' + part.detail if part.detail else ''}")
         memory = "unknown" if self.memory_gb is None else f"{self.memory_gb:.1f} GB of a GPU"
@@ -103,7 +103,7 @@ def needs_of(run: NotebookRun, output: Path) -> Needs:
     hours, basis = _hours(used, images, run, output, values)
     return Needs(
         run=run.name,
-        makes=tuple(entry.id for entry in run.entries),
+        figures=tuple(entry.id for entry in run.entries),
         data=", ".join(dict.fromkeys(" ".join(filter(None, split)) for split in splits)) or str(values.get("dataset")),
         images=images,
         expressions=expressions,
@@ -162,9 +162,9 @@ def _hours(
         basis.append(f"this machine: its last run here took {seconds:.0f} s for {before:,} images")
     for device in dict.fromkeys(row["device"] for row in costs):
         known = {row["part"]: row for row in costs if row["device"] == device}
-        lacking = [name for name in used if name not in known]
-        if lacking:
-            basis.append(f"{device}: no measured seconds for {', '.join(lacking)}")
+        unmeasured = [name for name in used if name not in known]
+        if unmeasured:
+            basis.append(f"{device}: no measured seconds for {', '.join(unmeasured)}")
         elif images:
             per_image = sum(float(known[name]["seconds"]) for name in used)
             hours[device] = per_image * images / 3600

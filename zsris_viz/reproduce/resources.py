@@ -25,7 +25,7 @@ ROLES = {
     "vit": "clip", "vit-b16": "clip_b16", "rn": "clip_rn", "blip-2": "itc", "albef": "itc", "freesolo": "freesolo",
     "sam": "sam", "mask2former": "mask2former",
 }  # fmt: skip
-SPEAKERS = {"blip-2": "captioner", "git": "captioner_2"}
+CAPTIONERS = {"blip-2": "captioner", "git": "captioner_2"}
 
 
 @dataclass(frozen=True)
@@ -35,14 +35,14 @@ class Resource:
     Attributes:
         name: Name of a manifest or file.
         kind: "data" or "model".
-        there: Whether it was found; None if unknown.
+        available: Whether it was found; None if unknown.
         size: Bytes; None if unknown.
         detail: The searched place, or how to get the resource.
     """
 
     name: str
     kind: str
-    there: bool | None
+    available: bool | None
     size: int | None = None
     detail: str = ""
 
@@ -63,8 +63,8 @@ def splits_of(run: NotebookRun, values: Mapping[str, Any]) -> Iterator[tuple[str
             elif dataset in ("all", name):
                 yield name, split or "val", split_by
         return
-    given = values.get("splits", values.get("split", "val"))
-    for split in [given] if isinstance(given, str) else given:
+    names = values.get("splits", values.get("split", "val"))
+    for split in [names] if isinstance(names, str) else names:
         yield dataset, str(split), str(values.get("split_by") or "")
 
 
@@ -115,13 +115,13 @@ def _file_resources(manifest: Manifest, root: str, kind: str) -> Iterator[Resour
     get = f"zsris data fetch {manifest.name} --data-root {root or 'DIR'}"
     for file in (entry for entry in manifest.files if not entry.optional):
         places = [file.path, *file.provides]
-        there = bool(root) and (
+        available = bool(root) and (
             (Path(root) / file.path).is_file()
             or (bool(file.provides) and all((Path(root) / place).exists() for place in file.provides))
         )
         name = manifest.name if kind == "model" else places[0]
         yield Resource(
-            name, kind, there, file.size, "" if there else f"{get}{'' if root else ' (data_root is not set)'}"
+            name, kind, available, file.size, "" if available else f"{get}{'' if root else ' (data_root is not set)'}"
         )
 
 
@@ -150,7 +150,7 @@ def _used_parameters(run: NotebookRun, values: Mapping[str, Any]) -> list[str]:
     wanted = [_parameter(role, values) for role in ROLES if role in roles]
     methods = {line.method for line in lines if line.method in method_names()}  # others are chance and upper bound
     if any("captions" in method_class(name).info.needs for name in methods):
-        wanted += [name for role, name in SPEAKERS.items() if any(line.captioner == role for line in lines)]
+        wanted += [name for role, name in CAPTIONERS.items() if any(line.captioner == role for line in lines)]
     return list(dict.fromkeys(wanted))
 
 
@@ -177,7 +177,7 @@ def _model(name: str, root: str) -> Resource:
     if manifest.hub is not None and _in_hub_cache(manifest.hub.repo):
         return Resource(manifest.name, "model", True, size, "in the Hugging Face cache")
     parts = list(_file_resources(manifest, root, "model"))
-    if any(part.there for part in parts):
+    if any(part.available for part in parts):
         return parts[0]
     get = f"zsris data fetch {manifest.name}" + (f" --data-root {root or 'DIR'}" if manifest.hub is None else "")
     return Resource(manifest.name, "model", False, size, get)

@@ -47,11 +47,11 @@ def plan_runs(
     for run in every:
         if not chosen & {entry.id for entry in run.entries}:
             continue
-        given = {**run.parameters, **(parameters or {})}
+        values = {**run.parameters, **(parameters or {})}
         part = part_of(run, chosen)
-        if part is not run and "only" not in given and isinstance(read_parameters(run.notebook).get("only"), list):
-            run, given = part, {**given, "only": [entry.id for entry in part.entries]}
-        runs.append(replace(run, parameters=check_parameters(run.notebook, given)))
+        if part is not run and "only" not in values and isinstance(read_parameters(run.notebook).get("only"), list):
+            run, values = part, {**values, "only": [entry.id for entry in part.entries]}
+        runs.append(replace(run, parameters=check_parameters(run.notebook, values)))
     return every, runs
 
 

@@ -81,13 +81,13 @@ def relation_matrix(
     areas = masks.areas.double().cpu()
     if relation == "inside":
         shared = masks.select(first).intersections(masks.select(second)).double().cpu()
-        held = shared / areas[first].clamp(min=1)[:, None]
+        matrix = shared / areas[first].clamp(min=1)[:, None]
     else:
         x, y = masks.centroids.double().cpu().T
         quantity = {"left": -x, "right": x, "above": -y, "below": y, "bigger": areas, "smaller": -areas}[relation]
-        held = (quantity[first][:, None] > quantity[second][None]).double()
+        matrix = (quantity[first][:, None] > quantity[second][None]).double()
     present = areas > 0
-    return held * (first[:, None] != second[None]) * present[first][:, None] * present[second][None]
+    return matrix * (first[:, None] != second[None]) * present[first][:, None] * present[second][None]
 
 
 def _by_boxes(masks: Masks, relation: str, first: Tensor, second: Tensor, *, misread: bool) -> Tensor:
@@ -117,7 +117,7 @@ def guided_scores(
     candidates: Sequence[int],
     others: Sequence[int],
     other_scores: Tensor,
-    held: Tensor | None,
+    matrix: Tensor | None,
     *,
     times: int = 1,
 ) -> Tensor:
@@ -128,13 +128,13 @@ def guided_scores(
         candidates: Indices i of the candidates.
         others: Indices j of the proposals that may show the other thing.
         other_scores: Tensor (N,), the softmax s' of the similarities to the other thing.
-        held: Tensor (candidates, others), R; None without a relation.
+        matrix: Tensor (candidates, others), R; None without a relation.
         times: Factor of s_i without a relation.
 
     Returns:
         Tensor (candidates,) of float64.
     """
     own = base[list(candidates)].double().cpu()
-    if held is None:
+    if matrix is None:
         return own * times
-    return own * (held @ other_scores[list(others)].double().cpu())
+    return own * (matrix @ other_scores[list(others)].double().cpu())

@@ -140,17 +140,17 @@ def _related(
         scores[scene.empty] = -torch.inf
         other_scores = _softmax(scene, scores, config)
         others = other_scores.topk(min(config.others, len(scene))).indices.tolist()
-    held = None
+    matrix = None
     if relation is not None:
-        held = relation_matrix(scene.masks, relation, candidates, others, config.authors.geometry)
+        matrix = relation_matrix(scene.masks, relation, candidates, others, config.authors.geometry)
     times = len(others) if config.authors.count_others else 1
-    return guided_scores(base, candidates, others, other_scores, held, times=times), {
+    return guided_scores(base, candidates, others, other_scores, matrix, times=times), {
         "relation": relation,
         "direction": text.direction,
         "other_phrases": phrases,
         "others": others,
         "other_scores": other_scores if phrases else None,
-        "relation_matrix": held,
+        "relation_matrix": matrix,
     }
 
 

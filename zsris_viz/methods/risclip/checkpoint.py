@@ -96,8 +96,8 @@ def read_metadata(path: str | os.PathLike[str]) -> dict[str, str]:
             f"there is no RISCLIP checkpoint {file}; train one: zsris train risclip --config FILE.yaml"
         )
     try:
-        with safe_open(str(file), framework="pt") as held:
-            words = dict(held.metadata() or {})
+        with safe_open(str(file), framework="pt") as archive:
+            words = dict(archive.metadata() or {})
     except (SafetensorError, OSError) as error:
         raise CorruptFileError(f"{file} is damaged or no safetensors file ({error}); copy it again.") from error
     if words.get("format") != FORMAT:

@@ -208,8 +208,8 @@ def _description(kind: type[BaseModel], error: Any) -> str:
         known = _fields(kind, error["loc"][:-1])
         return f"{place} is no setting; {'.'.join(str(part) for part in error['loc'][:-1]) or 'a training'} has {known}"
     message = str(error["msg"]).removeprefix("Value error, ")
-    given = f" ({error['input']!r} was given)" if error["loc"] else ""
-    return f"{place}: {message[0].lower()}{message[1:]}{given}"
+    value = f" ({error['input']!r} was given)" if error["loc"] else ""
+    return f"{place}: {message[0].lower()}{message[1:]}{value}"
 
 
 def _fields(kind: Any, path: tuple[Any, ...]) -> str:

@@ -239,9 +239,9 @@ def read_shard(path: Path) -> list[TrainingImage]:
         CorruptFileError: The file cannot be read.
     """
     try:
-        with np.load(path, allow_pickle=False) as held:
-            pixels, packed, side = held["pixels"], held["masks"], int(held["side"])
-            words = json.loads(held["words"].tobytes().decode())
+        with np.load(path, allow_pickle=False) as archive:
+            pixels, packed, side = archive["pixels"], archive["masks"], int(archive["side"])
+            words = json.loads(archive["words"].tobytes().decode())
     except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
         raise CorruptFileError(f"{path} is damaged ({error}); delete it, and the next run makes it again.") from error
     masks = np.unpackbits(packed, axis=1, count=side * side).astype(bool).reshape(-1, side, side)

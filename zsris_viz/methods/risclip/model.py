@@ -94,29 +94,33 @@ class RisClipModel(nn.Module):
                 "load_clip('miniature')."
             )
         self.clip = clip
-        self.architecture = held = architecture or Architecture()
+        self.architecture = architecture = architecture or Architecture()
         patch = clip.patch_size
-        self.grid = (max(1, round((held.input_size or clip.image_size) / patch)),) * 2
+        self.grid = (max(1, round((architecture.input_size or clip.image_size) / patch)),) * 2
         self.input_size = self.grid[0] * patch
-        self.cfe_layers = cfe_layers(held, clip)
-        self.early_layers = early_layers(held, clip, self.cfe_layers)
+        self.cfe_layers = cfe_layers(architecture, clip)
+        self.early_layers = early_layers(architecture, clip, self.cfe_layers)
         widths = (clip.width, clip.text_width)
-        self.cfe = nn.ModuleList(AdapterPair(*widths, held.cfe_width, held.cfe_heads) for _ in self.cfe_layers)
+        self.cfe = nn.ModuleList(
+            AdapterPair(*widths, architecture.cfe_width, architecture.cfe_heads) for _ in self.cfe_layers
+        )
         self.ske = (
             Exploitation(
                 clip.embed_dim,
-                held.ske_width,
-                held.ske_layers,
-                held.ske_heads,
-                held.ske_ratio,
-                match=held.ske_match,
+                architecture.ske_width,
+                architecture.ske_layers,
+                architecture.ske_heads,
+                architecture.ske_ratio,
+                match=architecture.ske_match,
             )
-            if held.ske_layers
+            if architecture.ske_layers
             else None
         )
         early = [clip.width] * len(self.early_layers)
         self.decoder = (
-            Decoder(clip.embed_dim, early, held.decoder_width, held.cells) if held.decoder == "conv" else None
+            Decoder(clip.embed_dim, early, architecture.decoder_width, architecture.cells)
+            if architecture.decoder == "conv"
+            else None
         )
         self.head = nn.ParameterDict({"scale": torch.tensor(10.0).log(), "offset": torch.tensor(-1.0)})
         self.to(clip.device)

@@ -70,11 +70,11 @@ class TrainingRun:
         facts = {**self.settings.model_dump(mode="json"), "tower": tower_hash(self.model.clip)}
         path = self.folder / "settings.json"
         if path.is_file():
-            held = json.loads(path.read_text(encoding="utf-8"))
+            stored = json.loads(path.read_text(encoding="utf-8"))
             with contextlib.suppress(InvalidInputError):  # a setting that the run does not know yet gets its default
-                own = {name: value for name, value in held.items() if name != "tower"}
-                held |= checked(Training, own).model_dump(mode="json")
-            other = [name for name in facts if held.get(name) != facts[name] and name not in FREE]
+                own = {name: value for name, value in stored.items() if name != "tower"}
+                stored |= checked(Training, own).model_dump(mode="json")
+            other = [name for name in facts if stored.get(name) != facts[name] and name not in FREE]
             if other:
                 raise InvalidInputError(
                     f"{self.folder} holds a training with other settings ({', '.join(other)}); give another --output, "
@@ -147,11 +147,11 @@ class TrainingRun:
         """
         left = stop_after
         stages = stages_of(self.settings, self.model)
-        held = None if validation is None else [validation[index] for index in range(len(validation))]
+        images = None if validation is None else [validation[index] for index in range(len(validation))]
         while self.progress.stage < len(stages):
             stage = stages[self.progress.stage]
             report(f"stage {stage.name}: {stage.steps} steps, from {self.progress.step}")
-            left = self.stage(stage, batches, held, left, report)
+            left = self.stage(stage, batches, images, left, report)
             if left is not None and left <= 0:
                 return
         self.progress.finished = True
@@ -260,10 +260,10 @@ class TrainingRun:
         if self.accelerator.num_processes > 1:
             bad = self.accelerator.reduce(bad, reduction="sum")
         if bad:
-            held = load_state(self.state)
+            stored = load_state(self.state)
             kept = "no checkpoint was saved before"
-            if held:
-                kept = f"the checkpoint of step {held['progress']['total']} is kept in {self.state}"
+            if stored:
+                kept = f"the checkpoint of step {stored['progress']['total']} is kept in {self.state}"
             raise UnavailableError(
                 f"{what} is not a finite number at step {self.progress.total + 1}, so training stopped without saving "
                 f"this step; {kept}. Train again with a rate below {self.settings.rate:g} or with precision bf16 or "

@@ -95,7 +95,7 @@ def _matches(mentions: np.ndarray, facts: np.ndarray) -> np.ndarray:
     return matched
 
 
-def _stand(relation: np.ndarray, facts: np.ndarray) -> np.ndarray:
+def _may_be_related(relation: np.ndarray, facts: np.ndarray) -> np.ndarray:
     """Return whether the ordered pairs of a picture's objects may stand in a relation.
 
     Args:
@@ -137,6 +137,6 @@ def possible(claims: list[Claim], facts: np.ndarray) -> np.ndarray:
         pairs = np.flatnonzero(relation)
         if len(pairs):
             second = _matches(_columns([claims[index].second for index in pairs]), facts)
-            both = first[pairs][..., :, None] & second[..., None, :] & _stand(relation[pairs], facts)
+            both = first[pairs][..., :, None] & second[..., None, :] & _may_be_related(relation[pairs], facts)
             result[pairs] = both.any((-1, -2))
     return result

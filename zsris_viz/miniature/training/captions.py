@@ -138,8 +138,8 @@ def caption(rng: np.random.Generator, facts: np.ndarray) -> tuple[str, Claim]:
             second = rows[int(rng.integers(len(rows)))]
         a = _mention(rng, first, colour=0.55, size=0.2, place=0.0)
         b = _mention(rng, second, colour=0.55, size=0.2, place=0.0)
-        standing = _relations(first, second)
-        named = standing[int(rng.integers(len(standing)))] if standing and rng.random() < 0.75 else "and"
+        relations = _relations(first, second)
+        named = relations[int(rng.integers(len(relations)))] if relations and rng.random() < 0.75 else "and"
         claim = Claim(a, b, RELATIONS.index(named))
         return _sentence(claim, rng), claim
     mention = _mention(rng, first, colour=0.6, size=0.3, place=0.4)
@@ -166,7 +166,7 @@ def corrupted(rng: np.random.Generator, claim: Claim, facts: np.ndarray) -> tupl
         facts: (M, 7) of the picture.
 
     Returns:
-        The text, what it claims, and the kind of slip: noun, colour, size, position or relation. A claim that stays
+        The text, what it claims, and the kind of error: noun, colour, size, position or relation. A claim that stays
         possible after five tries is replaced by one of a noun that is not in the picture.
     """
     first = claim.first

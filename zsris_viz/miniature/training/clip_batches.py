@@ -18,7 +18,7 @@ from zsris_viz.miniature.training.training_data import REUSE_OFFSETS, PictureBlo
 #: True captions of a picture in a batch; a wrong one is added.
 CAPTIONS = 3
 #: In what a wrong caption is wrong.
-SLIPS = ("noun", "colour", "size", "position", "relation")
+CORRUPTIONS = ("noun", "colour", "size", "position", "relation")
 
 
 class ClipBatches(Dataset[dict[str, Tensor]]):
@@ -70,8 +70,8 @@ class ClipBatches(Dataset[dict[str, Tensor]]):
             A dict: `pixels` (B, S, S, 3) uint8, or `patches` (B, K, patch * patch * 3) uint8 and their numbers
             `places` (B, K) int64 if patches are dropped; `ids` (T, length) int64, the captions of picture 0, of
             picture 1, ..., then one wrong caption of each picture; `maybe` (T, B) bool, whether a caption may be true
-            of a picture; `source` (B,) int64, the row of the caption that each wrong one was made from; `slip` (B,)
-            int64, in what it is wrong, as the index into `SLIPS`.
+            of a picture; `source` (B,) int64, the row of the caption that each wrong one was made from; `corruption`
+            (B,) int64, in what it is wrong, as the index into `CORRUPTIONS`.
         """
         rng = np.random.default_rng((self.seed, step, 1))
         images, facts = self.blocks.batch(step)
@@ -96,7 +96,7 @@ class ClipBatches(Dataset[dict[str, Tensor]]):
             "ids": ids,
             "maybe": possible(claims, facts),
             "source": np.array(source),
-            "slip": np.array([SLIPS.index(kind) for _, _, kind in wrong]),
+            "corruption": np.array([CORRUPTIONS.index(kind) for _, _, kind in wrong]),
         }
         if self.kept_patches is None:
             batch["pixels"] = images

@@ -57,11 +57,11 @@ class FragmentParts:
 
     def appearance(self) -> Node:
         """Return an adjective before a noun, sometimes with its own adverb: "half eaten", "light blue"."""
-        way = float(self.rng.random())
-        if way < 0.5:
+        draw = float(self.rng.random())
+        if draw < 0.5:
             colour = adjective(self.pick(words.COLOURS))
             return colour.before(adjective(self.pick(("light", "dark", "bright")))) if self.chance(0.12) else colour
-        if way < 0.62:
+        if draw < 0.62:
             return Node(self.pick(words.PRENOMINAL_PARTICIPLES), "VBN", "VERB", "amod").before(
                 adverb(self.pick(words.DEGREES))
             )
@@ -106,16 +106,16 @@ class FragmentParts:
 
     def predict(self) -> Node:
         """Return a rank, a superlative or a place: "second", "biggest", "taller", "left", "far left", "front"."""
-        way = float(self.rng.random())
-        if way < 0.2:
+        draw = float(self.rng.random())
+        if draw < 0.2:
             return adjective(self.pick(words.ORDINALS))
-        if way < 0.38:
+        if draw < 0.38:
             return superlative(self.pick(words.SUPERLATIVES))
-        if way < 0.48:
+        if draw < 0.48:
             return comparative(self.pick(words.COMPARATIVES))
-        if way < 0.6:
+        if draw < 0.6:
             return adjective(self.pick(("front", "back", "middle", "center", "rear", "central")))
-        if way < 0.75:
+        if draw < 0.75:
             side = adjective(self.pick((*SIDES, *HALVES)))
             return side.before(adverb(self.pick(("far", "very", "most")))) if self.chance(0.6) else side
         return adjective(self.pick((*SIDES, *SIDES, *HALVES, "leftmost", "rightmost", "topmost")))
@@ -151,13 +151,13 @@ class FragmentParts:
 
     def place(self) -> Node:
         """Return a place: "on left", "in the back", "at the top right corner", "on the far left side"."""
-        way = float(self.rng.random())
-        if way < 0.5:
+        draw = float(self.rng.random())
+        if draw < 0.5:
             word = noun(self.pick((*SIDES, *SIDES, "top", "bottom", "end", "side")), "pobj")
             if word.text in SIDES and self.chance(0.3):
                 word.before(adjective(self.pick(("far", "back", "front", *HALVES))))
             text = self.pick(("on", "on", "at", "to", "in"))
-        elif way < 0.7:
+        elif draw < 0.7:
             word = noun(self.pick(_PARTS), "pobj").before(adjective(self.pick((*SIDES, *HALVES, "far", "back"))))
             if self.chance(0.2):
                 word.before(adjective(self.pick(SIDES)))
@@ -178,14 +178,14 @@ class FragmentParts:
         found = self.prep(text, word)
         return found.before(adverb(self.pick(("just", "all", "way")))) if self.chance(0.03) else found
 
-    def attire(self) -> Node:
+    def clothing(self) -> Node:
         """Return clothing: "in blue", "in a red shirt", "with hat", "with his arms crossed", "wearing glasses"."""
-        way = float(self.rng.random())
-        if way < 0.2:
+        draw = float(self.rng.random())
+        if draw < 0.2:
             return self.prep("in", noun(self.pick(words.COLOURS), "pobj"))
-        if way < 0.55:
+        if draw < 0.55:
             return self.prep(self.pick(("in", "with")), self.worn("pobj"))
-        if way < 0.8:
+        if draw < 0.8:
             thing = self.phrase("pobj", person=False, rich=0.4)
             if self.chance(0.12):
                 thing.after(adverb(self.pick(("up", "down", "on", "off", "out"))))
@@ -200,25 +200,25 @@ class FragmentParts:
         other = self.phrase("pobj", rich=0.3, article=0.6)
         if self.chance(0.1):
             other = Node(self.pick(("us", "me", "you", "him", "her", "them", "it")), "PRP", "PRON", "pobj")
-        way = float(self.rng.random())
-        if way < 0.45:
+        draw = float(self.rng.random())
+        if draw < 0.45:
             if self.chance(0.08):
                 other.after(Node("and", "CC", "CCONJ", "cc"), self.phrase("conj", rich=0.3))
                 return self.prep("between", other)
             return self.prep(self.pick(words.SPATIAL), other)
-        if way < 0.6:
+        if draw < 0.6:
             return adverb(self.pick(("next", "next", "close"))).after(self.prep("to", other))
-        if way < 0.72:
+        if draw < 0.72:
             inner = noun(self.pick(("front", "back", "top")), "pobj").after(self.prep("of", other))
             return self.prep("on" if inner.text == "top" else "in", inner)
-        if way < 0.82:
+        if draw < 0.82:
             if self.chance(0.5):
                 return adverb(self.pick(SIDES)).after(self.prep("of", other))
             return self.prep(
                 self.pick(("to", "on")),
                 with_article(noun(self.pick(SIDES), "pobj"), "the").after(self.prep("of", other)),
             )
-        if way < 0.92:
+        if draw < 0.92:
             return superlative(self.pick(("closest", "nearest", "farthest"))).after(
                 self.prep(self.pick(("to", "to", "from")), other)
             )
@@ -226,8 +226,8 @@ class FragmentParts:
 
     def action(self, dep: str = "acl") -> Node:
         """Return an action: "eating pizza", "lying on the floor", "looking at camera", "parked behind the truck"."""
-        way = float(self.rng.random())
-        if way < 0.38:
+        draw = float(self.rng.random())
+        if draw < 0.38:
             obj = self.phrase("dobj", rich=0.3)
             if self.chance(0.15):
                 obj = Node(self.pick(("us", "me", "camera", "it")), "PRP", "PRON", "dobj")
@@ -235,7 +235,7 @@ class FragmentParts:
             done = verb(self.pick(words.TRANSITIVE), "VBG", dep, [obj])
             if self.chance(0.25):
                 done.after(self.prep(self.pick(("in", "with", "on")), self.phrase("pobj", person=False, rich=0.2)))
-        elif way < 0.78:
+        elif draw < 0.78:
             done = verb(self.pick(words.INTRANSITIVE), "VBG", dep)
             if self.chance(0.4):
                 done.after(adverb(self.pick(words.PARTICLES)))
@@ -245,7 +245,7 @@ class FragmentParts:
                     if self.chance(0.3)
                     else self.prep(self.pick((*words.SPATIAL, "at", "at", "to")), self.phrase("pobj", rich=0.3))
                 )
-        elif way < 0.96:
+        elif draw < 0.96:
             text = self.pick(words.PARTICIPLES)
             done = verb(text, "VBN", dep)
             if self.chance(0.85):

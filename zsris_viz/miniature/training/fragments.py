@@ -88,16 +88,16 @@ class FragmentMaker(FragmentParts):
         """Return a phrase such as "left zebra", "bottom right bowl", "red shirt", "biggest bear", "pink dress girl"."""
         head = self.phrase(article=0.15, rich=0.6)
         extra: list[Node] = []
-        way = float(self.rng.random())
-        if way < 0.3:
+        draw = float(self.rng.random())
+        if draw < 0.3:
             extra = [self.predict()]
-        elif way < 0.42:
+        elif draw < 0.42:
             extra = [adjective(self.pick(HALVES)), adjective(self.pick(SIDES))]
-        elif way < 0.48:
+        elif draw < 0.48:
             extra = [noun(self.pick(words.CLOTHES), "compound").before(adjective(self.pick(words.COLOURS)))]
-        elif way < 0.56:
+        elif draw < 0.56:
             return self.articled(noun(self.pick(words.CLOTHES), "ROOT").before(self.appearance()), 0.2)
-        elif way < 0.6:
+        elif draw < 0.6:
             return self.object_noun()
         if extra:
             determiner = [word for word in head.left if word.dep in ("det", "poss", "nummod")]
@@ -115,8 +115,8 @@ class FragmentMaker(FragmentParts):
     def placed(self) -> Node:
         """Return a noun with one or two phrases after it: "man in blue on the right", "chair in corner"."""
         head = self.phrase(rich=0.35, article=0.3)
-        makers = [self.place, self.attire, self.relation]
-        head.after(makers[int(self.rng.choice(3, p=(0.45, 0.35, 0.2)))]())
+        modifiers = [self.place, self.clothing, self.relation]
+        head.after(modifiers[int(self.rng.choice(3, p=(0.45, 0.35, 0.2)))]())
         if self.chance(0.3):
             head.after(self.place())
         elif self.chance(0.06):
@@ -135,7 +135,7 @@ class FragmentMaker(FragmentParts):
         """Return a noun with an action, such as "kid eating pizza on left", "car parked behind the truck"."""
         head = self.phrase(rich=0.3, article=0.4)
         if self.chance(0.15):
-            head.after(self.attire())
+            head.after(self.clothing())
         head.after(self.action())
         if self.chance(0.12):
             head.after(self.place())
@@ -144,17 +144,17 @@ class FragmentMaker(FragmentParts):
     def clause(self) -> Node:
         """Return a noun with a relative clause, such as "the zebra that is closest", "a man who is wearing a hat"."""
         head = self.phrase(rich=0.3, article=0.85)
-        way = float(self.rng.random())
-        who = Node(self.pick(("who", "that", "that", "which")), "WDT", "PRON", "nsubj")
-        who.tag = "WP" if who.text == "who" else "WDT"
-        if way < 0.4:
+        draw = float(self.rng.random())
+        pronoun = Node(self.pick(("who", "that", "that", "which")), "WDT", "PRON", "nsubj")
+        pronoun.tag = "WP" if pronoun.text == "who" else "WDT"
+        if draw < 0.4:
             done = self.action("relcl")
             passive = done.tag == "VBN" and not done.left
-            who.dep = "nsubjpass" if passive or done.left else "nsubj"
+            pronoun.dep = "nsubjpass" if passive or done.left else "nsubj"
             be = verb("is", "VBZ", "auxpass" if passive else "aux")
-            done.left = [who, be, *done.left]
+            done.left = [pronoun, be, *done.left]
             return head.after(done)
-        if way < 0.7:
+        if draw < 0.7:
             complement = (
                 adjective(self.pick((*words.COLOURS, *words.APPEARANCE)), "acomp")
                 if self.chance(0.4)
@@ -162,19 +162,19 @@ class FragmentMaker(FragmentParts):
             )
             if complement.tag in ("JJR", "JJS"):
                 complement.dep = "acomp"
-            return head.after(verb("is", "VBZ", "relcl", [complement]).before(who))
-        if way < 0.85:
+            return head.after(verb("is", "VBZ", "relcl", [complement]).before(pronoun))
+        if draw < 0.85:
             subject = noun(self.pick(words.PARTS), "nsubjpass").before(Node("whose", "WP$", "DET", "poss"))
             done = verb(self.pick(words.PARTICIPLES), "VBN", "relcl").before(subject, verb("is", "VBZ", "auxpass"))
             return head.after(done.after(self.prep(self.pick(words.SPATIAL), self.phrase("pobj", rich=0.2))))
         text, tag = ("has", "VBZ") if self.chance(0.7) else ("have", "VBP")
-        return head.after(Node(text, tag, "VERB", "relcl", [who], [self.phrase("dobj", person=False, rich=0.5)]))
+        return head.after(Node(text, tag, "VERB", "relcl", [pronoun], [self.phrase("dobj", person=False, rich=0.5)]))
 
     def sentence(self) -> Node:
         """Return a sentence such as "there is a dog behind the tree", "the man is wearing a hat"."""
         subject = self.phrase("nsubj", rich=0.3, article=0.9)
-        way = float(self.rng.random())
-        if way < 0.25:
+        draw = float(self.rng.random())
+        if draw < 0.25:
             subject.dep = "attr"
             there = Node("there", "EX", "PRON", "expl")
             return Node(
@@ -186,7 +186,7 @@ class FragmentMaker(FragmentParts):
                 [subject.after(self.place() if self.chance(0.5) else self.relation())],
             )
         be = verb("are" if subject.tag == "NNS" else "is", "VBZ", "ROOT")
-        if way < 0.6:
+        if draw < 0.6:
             done = self.action("ROOT")
             be.dep = "auxpass" if done.tag == "VBN" else "aux"
             subject.dep = "nsubjpass" if done.tag == "VBN" else "nsubj"
@@ -199,26 +199,26 @@ class FragmentMaker(FragmentParts):
 
     def headless(self) -> Node:
         """No head noun: "2nd from right", "far left", "closest to us", "in the middle", "wearing red"."""
-        way = float(self.rng.random())
-        if way < 0.3:
+        draw = float(self.rng.random())
+        if draw < 0.3:
             rank = adjective(self.pick(words.ORDINALS[:-1]), "ROOT")
             rank = self.articled(rank, 0.2) if self.chance(0.5) else rank
             side = noun(self.pick((*SIDES, *SIDES, "top", "bottom", "front", "back", "end")), "pobj")
             rank.after(self.prep("from", self.articled(side, 0.25)))
             return rank
-        if way < 0.55:
+        if draw < 0.55:
             place = self.bare_place()
             place.dep = "ROOT"
             return self.articled(place, 0.15)
-        if way < 0.68:
+        if draw < 0.68:
             found = self.relation()
             found.dep = "ROOT"
             return found
-        if way < 0.78:
+        if draw < 0.78:
             found = self.place()
             found.dep = "ROOT"
             return found
-        if way < 0.9:
+        if draw < 0.9:
             return self.action("ROOT")
         kind = comparative if self.chance(0.5) else superlative
         text = self.pick(words.COMPARATIVES if kind is comparative else words.SUPERLATIVES)

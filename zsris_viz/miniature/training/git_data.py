@@ -111,13 +111,13 @@ def region_pictures(serial: int, side: int) -> list[Pictured]:
         masks = np.concatenate([masks, bare[None]])
         texts.append(BACKGROUND)
     masks = np.stack([_rough(mask, rng) if rng.random() < 0.33 else mask for mask in masks])
-    image, held = Image.fromarray(picture), Masks.from_arrays(masks)
+    image, regions = Image.fromarray(picture), Masks.from_arrays(masks)
     found = []
     for style in ("blur", "black"):
         margin = float(rng.uniform(0, 0.2)) if rng.random() < 0.2 else 0.0
         sigma = float(rng.uniform(6, 12)) * (drawn / 224 if rng.random() < 0.5 else 1)
         square = "pad" if rng.random() < 0.35 else "none"
-        cuts = region_images(image, held, style, square=square, margin=margin, sigma=sigma)
+        cuts = region_images(image, regions, style, square=square, margin=margin, sigma=sigma)
         found += [
             Pictured(_squashed(cut, side), text)
             for cut, text, mask in zip(cuts, texts, masks, strict=True)

@@ -63,7 +63,7 @@ def choose_among_masks(clip: ImageTextModel, draw: str, count: int, *, alpha: fl
     """
     from zsris_viz.methods import Cropping, GlobalLocal, RankingMethod, SceneFeatures, ScoreMap
 
-    ways: dict[str, RankingMethod] = {
+    methods: dict[str, RankingMethod] = {
         "crop": Cropping(),
         "global": GlobalLocal(visual="global", textual="global"),
         "global-local": GlobalLocal(alpha=alpha),
@@ -79,17 +79,17 @@ def choose_among_masks(clip: ImageTextModel, draw: str, count: int, *, alpha: fl
             answer = int(scene.masks.iou(reference.mask).flatten().argmax())
             kind = expression.kind or "noun"
 
-            def note(way: str, good: float, kind: str = kind) -> None:
-                right[way][kind].append(good)
-                right[way]["all"].append(good)
+            def note(label: str, correct: float, kind: str = kind) -> None:
+                right[label][kind].append(correct)
+                right[label]["all"].append(correct)
 
             note("chance", 1 / len(scene))
-            for name, method in ways.items():
-                good = float(method.predict(scene, expression, parts="gold").chosen == answer)
-                note(name, good)
+            for name, method in methods.items():
+                correct = float(method.predict(scene, expression, parts="gold").chosen == answer)
+                note(name, correct)
                 # A crop cannot know the other objects that long expressions name; short ones name the referent alone.
                 if name == "crop" and len(expression.text.split()) <= SHORT:
-                    note("crop, short", good)
+                    note("crop, short", correct)
             if clip.kind == "vit":
                 shuffled = scene.text(texts[int(rng.integers(len(texts)))])
                 sentence = scene.text(expression.text)
@@ -102,8 +102,8 @@ def choose_among_masks(clip: ImageTextModel, draw: str, count: int, *, alpha: fl
                             float(patch_scores(scene, shuffled, layer, negate=negate).argmax() == answer),
                         )
     return {
-        way: {kind: round(100 * float(np.mean(good)), 1) for kind, good in kinds.items()}
-        for way, kinds in right.items()
+        label: {kind: round(100 * float(np.mean(correct)), 1) for kind, correct in kinds.items()}
+        for label, kinds in right.items()
     }
 
 
@@ -129,10 +129,10 @@ def pair_choices(clip: ImageTextModel, count: int, *, seed: int = 0) -> tuple[np
         layout = sample_layout(PAIR_SEED + seed * count + index, least=2, most=4)
         facts = facts_of(layout)
         text, claim = caption(rng, facts)
-        slip, _, kind = corrupted(rng, claim, facts)
+        corruption, _, kind = corrupted(rng, claim, facts)
         pictures.append(Image.fromarray(render_arrays(layout, 224)[0]))
         true.append(text)
-        wrong.append(slip)
+        wrong.append(corruption)
         kinds.append(kind)
     images = F.normalize(clip.embed_images(pictures), dim=-1)
     margin = (

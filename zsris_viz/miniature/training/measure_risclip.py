@@ -38,7 +38,7 @@ def measure_masks(clip: ImageTextModel, checkpoint: str | None, split: str, limi
     return {**kept, "expressions": int(row.n), "by_kind": by_kind(found.rows), "seconds": round(float(row.seconds), 4)}
 
 
-def measure_rivals(
+def measure_zero_shot(
     clip: ImageTextModel, proposals: str, limit: int, methods: Sequence[str] = ZERO_SHOT
 ) -> dict[str, Any]:
     """Zero-shot methods on the first images of `scenes` val with proposals from the picture: mIoU by kind."""
@@ -103,7 +103,7 @@ def main(argv: list[str]) -> None:
     parser.add_argument("--checkpoint", default=None, help="model.safetensors of a run; default: the shipped one")
     parser.add_argument("--scenes", type=int, default=500, help="of each split")
     parser.add_argument("--splits", nargs="+", default=["val", "test"])
-    parser.add_argument("--rivals", type=int, default=100, help="scenes for zero-shot methods; 0: none")
+    parser.add_argument("--zero-shot-scenes", type=int, default=100, help="scenes for zero-shot methods; 0: none")
     parser.add_argument("--proposals", default="sam", help="masks that the zero-shot methods choose among")
     parser.add_argument("--output", type=Path, default=None, help="JSON file for the figures")
     arguments = parser.parse_args(argv)
@@ -123,9 +123,9 @@ def main(argv: list[str]) -> None:
     model = load_model(arguments.checkpoint or SHIPPED["miniature"], clip)
     figures["steps"] = measure_maps(model, min(arguments.scenes, 200))
     figures["readout"] = noun_readout(model)
-    if arguments.rivals:
-        figures["zero_shot"] = measure_rivals(clip, arguments.proposals, arguments.rivals)
-        figures["risclip_same_scenes"] = measure_masks(clip, arguments.checkpoint, "val", arguments.rivals)
+    if arguments.zero_shot_scenes:
+        figures["zero_shot"] = measure_zero_shot(clip, arguments.proposals, arguments.zero_shot_scenes)
+        figures["risclip_same_scenes"] = measure_masks(clip, arguments.checkpoint, "val", arguments.zero_shot_scenes)
     text = json.dumps(figures, indent=2)
     if arguments.output:
         arguments.output.write_text(text)

@@ -38,10 +38,10 @@ def noun_readout(model: RisClipModel, fit: int = 800, tested: int = 200) -> dict
     return {name: round(value, 1) for name, value in found.items()}
 
 
-def accuracy(inputs: Tensor, hot: Tensor, unseen: Tensor, right: Tensor) -> float:
-    """Share of right answers of a ridge regression: inputs (n, C), hot (n, K), unseen (m, C), right (m,) ints."""
+def accuracy(inputs: Tensor, hot: Tensor, test_inputs: Tensor, right: Tensor) -> float:
+    """Share of right answers of a ridge regression: inputs (n, C), hot (n, K), test_inputs (m, C), right (m,) ints."""
     mean, scale = inputs.mean(0), inputs.std(0) + 1e-8
-    x, y = ((part - mean) / scale for part in (inputs.double(), unseen.double()))
+    x, y = ((part - mean) / scale for part in (inputs.double(), test_inputs.double()))
     centre = hot.mean(0)
     square = x.T @ x + STRENGTH * len(x) * torch.eye(x.shape[1], dtype=torch.float64)
     weights = torch.linalg.solve(square, x.T @ (hot - centre))

@@ -76,7 +76,7 @@ def card(training: dict[str, Any], figures: dict[str, Any], size: int, digest: s
     if "readout" in figures:
         lines.append(_readout(figures["readout"]))
     if "zero_shot" in figures:
-        lines += _rivals(figures)
+        lines += _zero_shot(figures)
     return "\n".join(lines) + "\n"
 
 
@@ -91,21 +91,21 @@ def _readout(found: dict[str, float]) -> str:
     )
 
 
-def _rivals(figures: dict[str, Any]) -> list[str]:
+def _zero_shot(figures: dict[str, Any]) -> list[str]:
     """Return the table of zero-shot methods with a sentence on how RISCLIP compares."""
-    rivals = figures["zero_shot"]
+    zero_shot = figures["zero_shot"]
     lines = [
         "\nFor comparison, zero-shot methods in their default settings, which choose among "
-        f"`{rivals['proposals']}` masks, on the first {rivals['images']} scenes of val (the best proposals would have "
-        f"{rivals['upper_bound']:.1f}):\n",
+        f"`{zero_shot['proposals']}` masks, on the first {zero_shot['images']} scenes of val (the best proposals would "
+        f"have {zero_shot['upper_bound']:.1f}):\n",
         f"| | {' | '.join(KINDS)} |",
         "|---|" + "---:|" * len(KINDS),
     ]
-    ours = figures["risclip_same_scenes"]["by_kind"]
-    for name, row in {**rivals["methods"], "risclip": ours}.items():
+    trained = figures["risclip_same_scenes"]["by_kind"]
+    for name, row in {**zero_shot["methods"], "risclip": trained}.items():
         lines.append(f"| {name} | {' | '.join(_figure(row.get(kind)) for kind in KINDS)} |")
-    best = max(rivals["methods"], key=lambda name: rivals["methods"][name]["all"])
-    above = ours["all"] - rivals["methods"][best]["all"]
+    best = max(zero_shot["methods"], key=lambda name: zero_shot["methods"][name]["all"])
+    above = trained["all"] - zero_shot["methods"][best]["all"]
     lines += [
         "\n| requirement | at least | measured |",
         "|---|---:|---:|",

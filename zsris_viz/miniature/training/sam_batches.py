@@ -78,15 +78,15 @@ def draw_batch(seed: int, step: int, *, scenes: int, prompts: int) -> SamBatch:
         if drawn != SIDE:
             picture = np.asarray(Image.fromarray(picture).resize((SIDE, SIDE), Image.Resampling.BILINEAR))
         pixels[index] = torch.from_numpy(picture.copy()).permute(2, 0, 1)
-        sky = np.asarray(~masks.any(axis=0))
+        outside = np.asarray(~masks.any(axis=0))
         edge = horizon(layout, drawn)
         present = [mask for mask in masks if mask.any()]
         for row in range(index * prompts, (index + 1) * prompts):
             on_ground = bool(rng.random() < BACKGROUND_SHARE)
-            segment = sky if on_ground else present[int(rng.integers(len(present)))]
+            segment = outside if on_ground else present[int(rng.integers(len(present)))]
             y, x = _pixel_of(segment, rng)
             if on_ground and edge is not None and rng.random() < 0.5:
-                segment = sky.copy()
+                segment = outside.copy()
                 segment[slice(edge, None) if y < edge else slice(0, edge)] = False
             points[row] = torch.tensor([(x + 0.5) * SIDE / drawn, (y + 0.5) * SIDE / drawn])
             whole = torch.from_numpy(segment)[None, None].float()

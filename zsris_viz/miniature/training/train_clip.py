@@ -26,7 +26,7 @@ from zsris_viz.io.atomic import atomic_path
 from zsris_viz.io.hashing import file_hash
 from zsris_viz.io.json_files import read_json_object
 from zsris_viz.io.training_state import load_state, save_state
-from zsris_viz.miniature.training.clip_batches import CAPTIONS, SLIPS, ClipBatches
+from zsris_viz.miniature.training.clip_batches import CAPTIONS, CORRUPTIONS, ClipBatches
 from zsris_viz.miniature.training.clip_towers import PATCHES, SIDE, RnTowers, VitTowers, encode_by_length
 from zsris_viz.miniature.training.contrastive import contrastive_loss, patch_logits
 from zsris_viz.miniature.training.options import add_loop_options, loop_settings
@@ -92,8 +92,8 @@ class ClipLoss:
         picture = torch.arange(len(images), device=device)
         right = logits[batch["source"], picture] > logits[len(images) * CAPTIONS + picture, picture]
         counted = {}
-        for index, name in enumerate(SLIPS):
-            chosen = right[batch["slip"] == index]
+        for index, name in enumerate(CORRUPTIONS):
+            chosen = right[batch["corruption"] == index]
             counted[name] = (100.0 * float(chosen.sum()), float(len(chosen)))
         return loss, counted
 
@@ -199,7 +199,7 @@ def train(
         loss=ClipLoss(towers, batches.end, patch_weight, bf16),
         save=towers.save,
         schedule=schedule,
-        columns=SLIPS,
+        columns=CORRUPTIONS,
         unit="images",
         threads=threads,
         workers=workers,

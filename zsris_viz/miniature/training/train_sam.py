@@ -52,12 +52,12 @@ def true_iou(logits: Tensor, segments: Tensor) -> Tensor:
     return (shown & wanted).sum((2, 3)) / (shown | wanted).sum((2, 3)).clamp(min=1)
 
 
-def loss_of(logits: Tensor, guessed: Tensor, batch: SamBatch) -> tuple[Tensor, Tensor]:
+def loss_of(logits: Tensor, predicted_iou: Tensor, batch: SamBatch) -> tuple[Tensor, Tensor]:
     """Return the loss of a step and the true IoU of every mask, (P, 4)."""
     losses = mask_losses(logits, batch.segments)
     found = true_iou(logits.detach(), batch.segments)
     best = losses[:, 1:].amin(dim=1)
-    return best.mean() + 0.5 * losses[:, 0].mean() + F.mse_loss(guessed, found), found
+    return best.mean() + 0.5 * losses[:, 0].mean() + F.mse_loss(predicted_iou, found), found
 
 
 @dataclass
@@ -77,10 +77,10 @@ class SamLoss:
         device = self.sam.device
         batch = batch.to(str(device))
         with torch.autocast(device.type, dtype=torch.bfloat16, enabled=self.bf16):
-            logits, guessed = masks_at_points(self.sam, batch.pixels, batch.points, batch.picture)
-        loss, found = loss_of(logits.float(), guessed.float(), batch)
+            logits, predicted_iou = masks_at_points(self.sam, batch.pixels, batch.points, batch.picture)
+        loss, found = loss_of(logits.float(), predicted_iou.float(), batch)
         best = found[:, 1:].amax(dim=1)
-        error = (guessed.detach() - found).abs().mean()
+        error = (predicted_iou.detach() - found).abs().mean()
         return loss, {
             "iou_objects": (float(best[~batch.ground].sum()), float((~batch.ground).sum())),
             "iou_background": (float(best[batch.ground].sum()), float(batch.ground.sum())),

@@ -68,13 +68,13 @@ def relations_of(semantics: SceneSemantics, target: int) -> list[Relation | Clos
     """Return every relation to another object that certainly holds of the target, even if it holds of others too."""
     found: list[Relation | Closest] = []
     noun = semantics.layout.objects[target].noun
-    rivals = same_noun(semantics.layout, target)
+    distractors = same_noun(semantics.layout, target)
     for other, item in enumerate(semantics.layout.objects):
         if other == target:
             continue
         if item.noun == noun:
             form = None
-            if len(rivals) != 1:
+            if len(distractors) != 1:
                 continue
         else:
             form = plain_form(semantics, other)
@@ -86,7 +86,7 @@ def relations_of(semantics: SceneSemantics, target: int) -> list[Relation | Clos
             fact = Relation(name, form)
             if semantics.holds(fact, target):
                 found.append(fact)
-        if form is not None and rivals and semantics.holds(Closest(form), target):
+        if form is not None and distractors and semantics.holds(Closest(form), target):
             found.append(Closest(form))
     return found
 
@@ -139,10 +139,14 @@ def distinguishing_facts(
     """
     if visible is not None and visible[target] < LEAST_VISIBLE:
         return []
-    rivals = same_noun(semantics.layout, target)
-    if kind == "noun" or not rivals:
-        return [None] if kind == "noun" and not rivals else []
-    if kind == "ordinal" and visible is not None and any(visible[rival] < LEAST_VISIBLE for rival in rivals):
+    distractors = same_noun(semantics.layout, target)
+    if kind == "noun" or not distractors:
+        return [None] if kind == "noun" and not distractors else []
+    if (
+        kind == "ordinal"
+        and visible is not None
+        and any(visible[distractor] < LEAST_VISIBLE for distractor in distractors)
+    ):
         return []
     if style == "refcoco+" and kind in ("position", "ordinal"):
         return []
@@ -156,7 +160,7 @@ def extras(semantics: SceneSemantics, target: int, main_fact: Fact | None, style
         Facts that may be used alone or together: any choice of them fits another object of the same noun as well.
     """
     item = semantics.layout.objects[target]
-    rivals = same_noun(semantics.layout, target)
+    distractors = same_noun(semantics.layout, target)
     candidates: list[Fact] = [Colour(item.colour), Size(item.size)]
     if style == "refcocog":
         candidates += relations_of(semantics, target)
@@ -169,11 +173,11 @@ def extras(semantics: SceneSemantics, target: int, main_fact: Fact | None, style
             fact for fact in candidates if not (isinstance(fact, Relation) and fact.name in ("bigger", "smaller"))
         ]
     candidates = [fact for fact in candidates if fact != main_fact and allowed(fact, style)]
-    if not rivals:
+    if not distractors:
         return candidates
     best: list[Fact] = []
-    for rival in rivals:
-        shared = [fact for fact in candidates if semantics.holds(fact, rival)]
+    for distractor in distractors:
+        shared = [fact for fact in candidates if semantics.holds(fact, distractor)]
         if len(shared) > len(best):
             best = shared
     return best

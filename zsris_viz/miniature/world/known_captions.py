@@ -68,8 +68,8 @@ class KnownCaptions(Captioner):
         """Return a caption for each proposal, see `Captioner.caption_regions`; how it is shown plays no part."""
         index = self._find(image)
         objects = self._data.layout(index).objects
-        held = masks if isinstance(masks, Masks) else Masks.from_arrays(masks)
-        overlap, owner = held.iou(self._data[index].instances).max(dim=1)
+        regions = masks if isinstance(masks, Masks) else Masks.from_arrays(masks)
+        overlap, owner = regions.iou(self._data[index].instances).max(dim=1)
         return [
             describe_object(objects[number]) if share > MIN_OVERLAP else BACKGROUND
             for share, number in zip(overlap.tolist(), owner.tolist(), strict=True)

@@ -232,11 +232,11 @@ class SceneSemantics:
 
     def _closest(self, fact: Closest, index: int) -> bool | None:
         other = self._referent(fact.other, index)
-        rivals = same_noun(self.layout, index)
-        if other is None or other == index or other in rivals:
+        distractors = same_noun(self.layout, index)
+        if other is None or other == index or other in distractors:
             return None
         own = self._gap(index, other)
-        best = min((self._gap(rival, other) for rival in rivals), default=1.0)
+        best = min((self._gap(distractor, other) for distractor in distractors), default=1.0)
         return _threshold(best - own, 0.15, -0.15)
 
 
