@@ -8,6 +8,7 @@ from .cropping import Cropping as Cropping
 from .crops import CropVariant as CropVariant
 from .features import SceneFeatures as SceneFeatures
 from .gem import gem_map as gem_map
+from .global_context import global_context_features as global_context_features
 from .global_local import GlobalLocal as GlobalLocal
 from .grad_cam import GradCam as GradCam
 from .hybridgl import HybridGl as HybridGl
