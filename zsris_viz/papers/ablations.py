@@ -20,9 +20,9 @@ FUSIONS: Mapping[str, Fusion] = {
     "G2L and L2G": "both",
 }
 GUIDANCE: Mapping[str, Mapping[str, bool]] = {
-    "none": UNGUIDED,
-    "relation": {"use_coherence": False},
-    "coherence": {"use_relation": False},
+    "no guidance": UNGUIDED,
+    "relation alone": {"use_coherence": False},
+    "coherence alone": {"use_relation": False},
     "relation and coherence": {},
 }
 TERMS = {"use_base": "Global-Local", "use_relation": "relation", "use_coherence": "coherence"}
@@ -161,6 +161,7 @@ def sweeps(layers: int) -> dict[str, PaperTable]:
             LONG,
             "fusion",
             tower=B16,
+            usual="G2L",
             remark=HYBRIDGL_REMARK,
         ),
         sweep(
