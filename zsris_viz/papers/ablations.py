@@ -161,7 +161,7 @@ def sweeps(layers: int) -> dict[str, PaperTable]:
             LONG,
             "fusion",
             tower=B16,
-            usual="G2L",
+            default_row="G2L",
             remark=HYBRIDGL_REMARK,
         ),
         sweep(
