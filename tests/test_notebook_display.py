@@ -129,3 +129,8 @@ def test_an_index_with_repetitions_is_shown_as_a_column() -> None:
     frame = pd.DataFrame({"verdict": ["a sentence " * 9, "b"]}, index=pd.Index(["left", "left"], name="side"))
     html = readable_table(frame).to_html()
     assert "side" in html and html.count("left") >= 2
+
+
+def test_lists_of_images_are_no_sample() -> None:
+    html = readable_table(pd.DataFrame({"images": ["1, 3", "1, 3"], "method": ["a", "b"]})).to_html()
+    assert html.count("1, 3") == 2

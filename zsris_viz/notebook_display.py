@@ -141,11 +141,14 @@ def with_titles(frame: Any) -> tuple[Any, str]:
         The frame with the titles of `TITLES` and without underscores in the others, and the sample as a text such as
         "374 expressions on 100 images"; the text is empty if the sample differs between rows or is not in the table.
     """
+    from pandas.api.types import is_numeric_dtype
+
     scores = any(name in frame for name in SCORES)
     counts = {"n": "expressions" if scores and "images" in frame else "n", "images": "images"}
     names = [name for name in COUNTS if name in frame]
     sample = ""
-    if names and len(frame) > 1 and all(frame[name].notna().all() and frame[name].nunique() == 1 for name in names):
+    shared = all(is_numeric_dtype(frame[name]) and frame[name].notna().all() for name in names)
+    if names and len(frame) > 1 and shared and all(frame[name].nunique() == 1 for name in names):
         found = {name: int(frame[name].iloc[0]) for name in names}
         n = f"{found['n']} expressions" if counts["n"] != "n" else f"n = {found['n']}" if "n" in found else ""
         sample = " on ".join(filter(None, [n, f"{found['images']} images" if "images" in found else ""]))

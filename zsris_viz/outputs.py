@@ -15,7 +15,7 @@ from zsris_viz.io.atomic import atomic_path, write_text
 from zsris_viz.io.json_files import write_json
 from zsris_viz.latex import latex_table
 from zsris_viz.notebook_display import numbered, readable_table, show_picture
-from zsris_viz.provenance import commit, describe, versions
+from zsris_viz.provenance import Named, commit, describe, versions
 
 DPI = 150
 PADDING = 0.1  # inches around a figure
@@ -45,8 +45,8 @@ class Outputs:
         output_dir: str | Path,
         notebook: str,
         *,
-        model: Any = None,
-        data: Any = None,
+        model: Named | str | None = None,
+        data: Named | str | None = None,
         parameters: Mapping[str, Any] | None = None,
     ) -> None:
         """Start the clock of the first output.
@@ -72,8 +72,8 @@ class Outputs:
         *,
         title: str | None = None,
         alt: str | None = None,
-        model: Any = None,
-        data: Any = None,
+        model: Named | str | None = None,
+        data: Named | str | None = None,
         digits: int = 2,
         rows: int | None = None,
         **extra: Any,
@@ -125,8 +125,8 @@ class Outputs:
         *,
         title: str | None = None,
         alt: str | None = None,
-        model: Any = None,
-        data: Any = None,
+        model: Named | str | None = None,
+        data: Named | str | None = None,
         **extra: Any,
     ) -> Path:
         """Write `figures/NAME.png` (150 dots per inch), `.svg`, `.pdf` (vectors, fonts embedded) and `.json`.
@@ -174,7 +174,14 @@ class Outputs:
         return _with(stem, ".png")
 
     def table(
-        self, frame: Any, name: str, *, title: str | None = None, model: Any = None, data: Any = None, **extra: Any
+        self,
+        frame: Any,
+        name: str,
+        *,
+        title: str | None = None,
+        model: Named | str | None = None,
+        data: Named | str | None = None,
+        **extra: Any,
     ) -> Path:
         """Write `tables/NAME.csv` (six significant digits), `.tex` (booktabs) and `.json`; arguments as of `figure`.
 
@@ -217,8 +224,8 @@ class Outputs:
         kind: str,
         suffixes: list[str],
         title: str | None,
-        model: Any,
-        data: Any,
+        model: Named | str | None,
+        data: Named | str | None,
         extra: Mapping[str, Any],
     ) -> None:
         now = time.perf_counter()

@@ -5,21 +5,31 @@ from __future__ import annotations
 import functools
 import os
 import subprocess
+from collections.abc import Sized
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any
+from typing import Protocol
 
 REPORTED_PACKAGES = ("zsris-viz", "torch", "transformers")
 
 
-def describe(value: Any) -> str | None:
+class Named(Protocol):
+    """Protocol of objects with a name, such as models, captioners and datasets."""
+
+    @property
+    def name(self) -> str:
+        """Name of the object."""
+        ...
+
+
+def describe(value: Named | str | None) -> str | None:
     """Name a model or a data set in one line: a text as it is, else its `name`, `split` and number of items."""
     if value is None or isinstance(value, str):
         return value
     name = str(getattr(value, "name", type(value).__name__))
     split = getattr(value, "split", None)
     words = [name] if not isinstance(split, str) else [name, split]
-    if split is not None and hasattr(value, "__len__"):
+    if split is not None and isinstance(value, Sized):
         words.append(f"({len(value)} images)")
     return " ".join(words)
 

@@ -20,6 +20,8 @@ from zsris_viz.figures.panels import Cursor, PanelView
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+    from zsris_viz.provenance import Named
+
 WIDE = {"description_width": "initial"}
 
 
@@ -92,7 +94,7 @@ class Explorer(ipywidgets.VBox):
         self.board.show(self.view(), {**self.board.cursor, **self.cursor()})
         self.update_controls()
 
-    def static(self, data: Any = None) -> Figure:
+    def static(self, data: Named | str | None = None) -> Figure:
         """Draw the same view as a matplotlib figure: for papers, and for readers without a kernel.
 
         Args:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from zsris_viz.errors import InvalidInputError
 from zsris_viz.figures.roles import PALETTE, ROLES
-from zsris_viz.provenance import describe
+from zsris_viz.provenance import Named, describe
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -125,7 +125,7 @@ def close_rest(axes: Iterable[Axes], used: int) -> None:
         axis.set_axis_off()
 
 
-def note_source(fig: Figure, model: Any = None, data: Any = None) -> Figure:
+def note_source(fig: Figure, model: Named | str | None = None, data: Named | str | None = None) -> Figure:
     """Write under a figure which model and data it shows, and whether they are the built-in miniature.
 
     Args:

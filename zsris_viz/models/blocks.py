@@ -107,14 +107,7 @@ def self_attention(
 def feed_forward(block: Any, hidden: Tensor) -> Tensor:
     """Return what a block's feed-forward part, its LayerNorm included, adds to the residual stream: (B, T, C)."""
     mlp = block.mlp
-    return mlp.fc2(_activate(mlp.activation_fn, mlp.fc1(block.layer_norm2(hidden))))
-
-
-def _activate(function: nn.Module, wide: Tensor) -> Tensor:
-    """Apply the activation; QuickGELU, x * sigmoid(1.702 x), allocates one new tensor instead of three."""
-    if torch.is_inference_mode_enabled() and type(function).__name__ == "QuickGELUActivation":
-        return (1.702 * wide).sigmoid_().mul_(wide)
-    return function(wide)
+    return mlp.fc2(mlp.activation_fn(mlp.fc1(block.layer_norm2(hidden))))
 
 
 def run_block(
