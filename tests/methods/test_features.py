@@ -11,6 +11,7 @@ from PIL import Image
 
 from tests.methods.conftest import EMPTY, SPECK
 from zsris_viz.errors import InvalidInputError, InvalidTypeError, UnavailableError
+from zsris_viz.images import gaussian_blur
 from zsris_viz.masks import Masks
 from zsris_viz.methods import CropVariant, SceneFeatures, TextCache, get_method
 from zsris_viz.methods.global_context import global_context_features
@@ -175,3 +176,15 @@ def test_batches_on_a_cpu_are_as_large_as_their_activations_allow(vit, image, ma
         patch.setattr("zsris_viz.methods.features.CPU_BYTES", 3 * tokens * 4 * vit.clip.width * 4)  # fp32
         assert SceneFeatures(image, masks, vit.clip, batch_size=64).batch_size == 3
         assert SceneFeatures(image, masks, vit.clip, batch_size=2).batch_size == 2
+
+
+def test_the_image_is_prepared_once_for_the_crops_of_all_batches(vit, image, masks):
+    scene = SceneFeatures(image, masks, vit.clip, batch_size=1)
+    together = SceneFeatures(image, masks, vit.clip, batch_size=len(masks))
+    variant = CropVariant(fill="blur", pipeline="normalised")
+    with pytest.MonkeyPatch.context() as patch:
+        blurs = []
+        patch.setattr("zsris_viz.methods.crops.gaussian_blur", lambda *given: blurs.append(1) or gaussian_blur(*given))
+        found = scene.crop_features(variant)
+        assert len(blurs) == 1 < len(masks)
+    torch.testing.assert_close(found, together.crop_features(variant), rtol=1e-5, atol=1e-5)

@@ -98,76 +98,77 @@ def freesolo_boxes(masks: Masks) -> Tensor:
     return torch.stack([left, top, right, bottom], dim=1).to(torch.int32).long()
 
 
-def build_crops(image: Image.Image, masks: Masks, variant: CropVariant, preprocess: Preprocess) -> Tensor:
-    """Cut out the proposals and convert them to normalised inputs of the image tower.
-
-    An empty mask gives a crop of one background pixel; its score is replaced later.
+class CropCutter:
+    """Cut crops out of one image; what they share, such as a blurred background, is computed once.
 
     Args:
         image: The RGB image.
-        masks: The proposals, of the image's size.
         variant: Settings of the crops.
         preprocess: Size S, mean and standard deviation, interpolation and antialiasing.
-
-    Returns:
-        Tensor (N, 3, S, S) of float32 on the CPU.
     """
-    masks.validate(image)
-    boxes = crop_boxes(masks, variant.box).tolist()
-    if not boxes:
-        return torch.zeros(0, 3, preprocess.size, preprocess.size)
-    data = masks.data.cpu()
-    if variant.pipeline == "normalised":
-        return _crops_of_normalised(image, data, boxes, variant, preprocess)
-    pixels = torch.from_numpy(np.array(image)).permute(2, 0, 1)
-    background = _background(image, pixels, variant)
-    crops = []
-    for mask, (left, top, right, bottom) in zip(data, boxes, strict=True):
-        crop = pixels[:, top:bottom, left:right]
+
+    def __init__(self, image: Image.Image, variant: CropVariant, preprocess: Preprocess) -> None:
+        self.image, self.variant, self.preprocess = image, variant, preprocess
+        self._normalised = variant.pipeline == "normalised"
+        pixels = torch.from_numpy(np.array(image)).permute(2, 0, 1)
+        self._background = self._fill(pixels)
+        self._pixels = preprocess.full(image) if self._normalised else pixels
+
+    def _fill(self, pixels: Tensor) -> Tensor | None:
+        """Return the background, (3, 1, 1) or (3, H, W), uint8 or normalised, or None to leave the image unchanged."""
+        variant = self.variant
+        if variant.fill == "none":
+            return None
+        if variant.fill == "blur":
+            blurred = gaussian_blur(pixels, variant.sigma)
+            return self.preprocess.normalise(blurred.float().div_(255)) if self._normalised else blurred
+        colour = torch.tensor(_colour(variant))[
+            :, None, None
+        ]  # a normalised image is filled with the values themselves
+        return colour if self._normalised else colour.mul(255).round().to(torch.uint8)
+
+    def cut(self, masks: Masks) -> Tensor:
+        """Cut out proposals and convert them to normalised inputs of the image tower.
+
+        An empty mask gives a crop of one background pixel; its score is replaced later.
+
+        Args:
+            masks: The proposals, of the image's size.
+
+        Returns:
+            Tensor (N, 3, S, S) of float32 on the CPU.
+        """
+        masks.validate(self.image)
+        size = self.preprocess.size
+        crops = torch.empty(len(masks), 3, size, size, dtype=self._pixels.dtype)
+        boxes = crop_boxes(masks, self.variant.box).tolist() if len(masks) else []
+        for crop, mask, box in zip(crops, masks.data.cpu(), boxes, strict=True):
+            crop[:] = self._crop(mask, *box)
+        return crops if self._normalised else self.preprocess.normalise(crops.float().div_(255))
+
+    def _crop(self, mask: Tensor, left: int, top: int, right: int, bottom: int) -> Tensor:
+        """Return one crop, (3, S, S), uint8 or normalised."""
+        variant, preprocess, background = self.variant, self.preprocess, self._background
+        crop = self._pixels[:, top:bottom, left:right]
         if background is not None:
             crop = torch.where(mask[top:bottom, left:right], crop, _cut(background, left, top, right, bottom))
         if variant.square == "pad":
             crop = _pad(crop, _colour(variant), symmetric=variant.pipeline == "transform")
-        crops.append(
-            _transform(crop, preprocess.size) if variant.pipeline == "transform" else _resize(crop, preprocess)
-        )
-    stacked = torch.stack(crops)
-    return preprocess.normalise(stacked.float().div_(255))
+        if variant.pipeline == "transform":
+            return _transform(crop, preprocess.size)
+        if self._normalised:
+            return preprocess.resize_tensor(crop, (preprocess.size, preprocess.size))
+        return _resize(crop, preprocess)
 
 
-def _crops_of_normalised(
-    image: Image.Image, data: Tensor, boxes: list[list[int]], variant: CropVariant, preprocess: Preprocess
-) -> Tensor:
-    """Cut crops from the normalised image, with the unnormalised values of the fill colour as background."""
-    pixels = preprocess.full(image)
-    if variant.fill == "blur":
-        blurred = gaussian_blur(torch.from_numpy(np.array(image)).permute(2, 0, 1), variant.sigma)
-        fill = preprocess.normalise(blurred.float().div_(255))
-    else:
-        fill = torch.tensor(_colour(variant))[:, None, None]
-    crops = []
-    for mask, (left, top, right, bottom) in zip(data, boxes, strict=True):
-        crop = pixels[:, top:bottom, left:right]
-        if variant.fill != "none":
-            crop = torch.where(mask[top:bottom, left:right], crop, _cut(fill, left, top, right, bottom))
-        if variant.square == "pad":
-            crop = _pad(crop, _colour(variant))
-        crops.append(preprocess.resize_tensor(crop, (preprocess.size, preprocess.size)))
-    return torch.stack(crops)
+def build_crops(image: Image.Image, masks: Masks, variant: CropVariant, preprocess: Preprocess) -> Tensor:
+    """Return all crops of an image, (N, 3, S, S) of float32 on the CPU; see :class:`CropCutter`."""
+    return CropCutter(image, variant, preprocess).cut(masks)
 
 
 def _colour(variant: CropVariant) -> tuple[float, float, float]:
     """Return the fill colour as red, green and blue, 0-1."""
     return {"mean": CLIP_MEAN, "imagenet-mean": IMAGENET_MEAN}.get(variant.fill, (0.0, 0.0, 0.0))
-
-
-def _background(image: Image.Image, pixels: Tensor, variant: CropVariant) -> Tensor | None:
-    """Return the background outside the masks, (3, 1, 1) or (3, H, W) uint8, or None to leave the image unchanged."""
-    if variant.fill == "none":
-        return None
-    if variant.fill == "blur":
-        return gaussian_blur(pixels, variant.sigma)
-    return torch.tensor(_colour(variant)).mul(255).round().to(torch.uint8)[:, None, None]
 
 
 def _cut(background: Tensor, left: int, top: int, right: int, bottom: int) -> Tensor:

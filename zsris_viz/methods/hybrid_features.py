@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from zsris_viz.errors import InvalidInputError
-from zsris_viz.methods.crops import CropVariant, build_crops
+from zsris_viz.methods.crops import CropCutter, CropVariant
 from zsris_viz.methods.features import SceneFeatures
 from zsris_viz.methods.global_context import global_context_features
 from zsris_viz.methods.scene_cache import once_per_scene
@@ -70,6 +70,7 @@ def hybrid_features(
         variant = CropVariant(fill=local_image.fill, pipeline=local_image.pipeline, sigma=local_image.sigma)
         return scene.crop_features(variant, preprocess)
     features = torch.zeros(len(scene), clip.embed_dim, device=clip.device)
+    cutters = [CropCutter(scene.image, variant, preprocess) for variant in (local_image, global_image)]
     weights = scene.grid_masks(keep_one=keep_one).flatten(1)
     for rows in (~scene.empty).nonzero()[:, 0].split(scene.batch_size):
         chunk = weights[rows]
@@ -78,8 +79,7 @@ def hybrid_features(
             features[rows] = _attention_masked(clip, whole, chunk, first)
             continue
         masks = scene.masks.select(rows)
-        streams = (build_crops(scene.image, masks, variant, preprocess) for variant in (local_image, global_image))
-        x, y = (_lower_blocks(clip, pixels, first) for pixels in streams)
+        x, y = (_lower_blocks(clip, cutter.cut(masks), first) for cutter in cutters)
         features[rows] = _fused(clip, x, y, chunk, first, fusion)
     return features
 

@@ -79,7 +79,7 @@ class Preprocess:
     def normalise(self, pixels: Tensor) -> Tensor:
         """Normalise RGB values from 0 to 1, (..., 3, H, W), by `mean` and `std`."""
         mean, std = (pixels.new_tensor(values).view(3, 1, 1) for values in (self.mean, self.std))
-        return (pixels - mean) / std
+        return (pixels - mean).div_(std)
 
     def denormalise(self, pixels: Tensor) -> Tensor:
         """Return normalised pixels (..., 3, H, W) as RGB from 0 to 1, clipped, for drawing."""
