@@ -105,7 +105,7 @@ def unit_attention(unit: Tensor, values: Tensor, scale: Tensor) -> Tensor:
         for queries, part in zip((keys * factor).split(rows), found.split(rows), strict=True):
             weights = torch.ops.mkldnn._linear_pointwise(queries, keys, bias, "sigmoid", [], "")
             sums = torch.ops.mkldnn._linear_pointwise(weights, transposed, None, "none", [], "")
-            torch.div(sums, weights.sum(dim=-1, keepdim=True, dtype=torch.float32), out=part)
+            torch.div(sums, weights.sum(dim=-1, keepdim=True), out=part)
             del weights, sums  # the next part then takes the same memory, which is in the cache
     return mixed
 
