@@ -27,10 +27,10 @@ def gpt2_tokenizer(folder: Path):
     """OPT's kind of tokenizer: bytes, a few merges, "</s>" before and after."""
     from transformers import GPT2Tokenizer
 
-    from zsris_viz.miniature.training.tokenizer import _byte_letters
+    from zsris_viz.models.tokenizer import byte_letters
 
     folder.mkdir(parents=True, exist_ok=True)
-    letters = [letter for _, letter in sorted(_byte_letters().items())]
+    letters = [letter for _, letter in sorted(byte_letters().items())]
     merges = [("c", "a"), ("ca", "t"), ("Ġ", "cat")]
     tokens = ["<s>", "<pad>", "</s>", "<unk>", *letters, *("".join(pair) for pair in merges)]
     (folder / "vocab.json").write_text(json.dumps({token: index for index, token in enumerate(tokens)}))

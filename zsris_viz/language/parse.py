@@ -13,7 +13,7 @@ from zsris_viz.language.spans import Span, Token, span_of
 from zsris_viz.language.tree import Tree
 
 if TYPE_CHECKING:
-    from zsris_viz.models.tokenizer import TextTokens
+    from zsris_viz.models.text_tokens import TextTokens
 
 
 @dataclass(frozen=True)

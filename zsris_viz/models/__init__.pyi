@@ -15,8 +15,8 @@ from .resnet_modules import RNModel as RNModel
 from .resnet_modules import save_clip_rn as save_clip_rn
 from .siglip import Siglip as Siglip
 from .siglip import load_siglip as load_siglip
+from .text_tokens import TextTokens as TextTokens
 from .tokenizer import ClipTokenizer as ClipTokenizer
-from .tokenizer import TextTokens as TextTokens
 from .trace import ClipCounter as ClipCounter
 from .trace import Trace as Trace
 from .vit import VitClip as VitClip

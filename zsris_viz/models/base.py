@@ -14,7 +14,7 @@ from torch import Tensor
 from zsris_viz.errors import InvalidInputError, InvalidTypeError
 from zsris_viz.models.blocks import autograd_mode
 from zsris_viz.models.preprocessing import Preprocess
-from zsris_viz.models.tokenizer import TextTokens
+from zsris_viz.models.text_tokens import TextTokens
 from zsris_viz.models.trace import ClipCounter
 
 Images = Tensor | Image.Image | Sequence[Image.Image]

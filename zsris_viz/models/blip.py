@@ -16,7 +16,7 @@ from zsris_viz.models.blocks import autograd_mode
 from zsris_viz.models.devices import resolve_device
 from zsris_viz.models.huggingface import model_type, read_pretrained
 from zsris_viz.models.preprocessing import Preprocess
-from zsris_viz.models.tokenizer import TextTokens
+from zsris_viz.models.text_tokens import TextTokens
 
 #: model_type of config.json -> (class in transformers, longest text in tokens, as the authors set it).
 KINDS = {"blip": ("BlipForImageTextRetrieval", 35), "blip-2": ("Blip2ForImageTextRetrieval", 32)}

@@ -12,8 +12,8 @@ from torch import Tensor
 from zsris_viz.errors import InvalidInputError, UnavailableError
 from zsris_viz.models.base import Images, ImageTextModel, Texts, check_batch_size
 from zsris_viz.models.blocks import autograd_mode
+from zsris_viz.models.text_tokens import TextTokenizer, TextTokens
 from zsris_viz.models.text_tower import TextTower
-from zsris_viz.models.tokenizer import TextTokenizer, TextTokens
 from zsris_viz.models.trace import Trace
 
 

@@ -11,7 +11,7 @@ from typing import Any
 import torch
 
 from zsris_viz.errors import CorruptFileError, InvalidInputError, InvalidTypeError, UnavailableError, ZsrisWarning
-from zsris_viz.models.tokenizer import Overflow, TextTokens, check_overflow
+from zsris_viz.models.text_tokens import Overflow, TextTokens, check_overflow
 
 
 class SiglipTokenizer:

@@ -5,96 +5,18 @@ from __future__ import annotations
 import gzip
 import html
 import importlib.util
-import re
 import warnings
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
 from difflib import SequenceMatcher
 from pathlib import Path
-from typing import Any, Literal, Protocol, get_args
+from typing import Any
 
 import torch
-from torch import Tensor
 
 from zsris_viz.errors import CorruptFileError, InvalidInputError, InvalidTypeError, UnavailableError, ZsrisWarning
+from zsris_viz.models.text_tokens import Overflow, TextTokens, check_overflow
 
 OPENAI_VOCABULARY = 49408
-Overflow = Literal["warn", "error", "ignore"]
-
-
-def check_overflow(on_overflow: str) -> None:
-    """Raise InvalidInputError unless `on_overflow` is one of `Overflow`."""
-    accepted = get_args(Overflow)
-    if on_overflow not in accepted:
-        raise InvalidInputError(f"on_overflow={on_overflow!r} is unknown; use one of {', '.join(accepted)}.")
-
-
-@dataclass(frozen=True)
-class TextTokens:
-    """A batch of tokenized texts.
-
-    Attributes:
-        texts: The texts as given.
-        ids: (B, T) int64, padded.
-        attention_mask: (B, T) int64, 1 on tokens and 0 on padding.
-        end: (B,) int64, the position at which the text tower is read: the end token for CLIP.
-        pieces: The readable token strings of each text, with the start and end tokens and without padding.
-        spans: The characters of `texts[b]`, (first, last + 1), that each of these tokens covers; empty for the start
-            and end tokens.
-        lost: The part of each text that was cut off at the context length, or "".
-    """
-
-    texts: tuple[str, ...]
-    ids: Tensor
-    attention_mask: Tensor
-    end: Tensor
-    pieces: list[list[str]]
-    spans: list[list[tuple[int, int]]]
-    lost: tuple[str, ...]
-
-    def __len__(self) -> int:
-        return len(self.texts)
-
-    def to(self, device: torch.device | str) -> TextTokens:
-        """Return the same tokens with the tensors on `device`."""
-        return replace(
-            self, ids=self.ids.to(device), attention_mask=self.attention_mask.to(device), end=self.end.to(device)
-        )
-
-    def tokens_of(self, start: int, end: int, row: int = 0) -> list[int]:
-        """Return the positions of the tokens that cover any of the characters `start` to `end` of a text.
-
-        Args:
-            start: The first character.
-            end: The position after the last character.
-            row: Number of the text in the batch.
-
-        Returns:
-            Positions; an empty list for white space, and for characters that were cut off at the context length.
-        """
-        return [i for i, (first, last) in enumerate(self.spans[row]) if first < end and last > start and last > first]
-
-    def words(self, row: int = 0) -> list[tuple[str, tuple[int, int], list[int]]]:
-        """Return (word, (start, end) in characters, token positions) for each whitespace-separated word of a text."""
-        found = re.finditer(r"\S+", self.texts[row])
-        return [(match.group(), match.span(), self.tokens_of(*match.span(), row=row)) for match in found]
-
-
-class TextTokenizer(Protocol):
-    """Interface of the tokenizers of a `LayeredModel`."""
-
-    context_length: int
-
-    def __call__(
-        self,
-        texts: str | Sequence[str],
-        *,
-        on_overflow: Overflow = "warn",
-        allow_empty: bool = False,
-        length: int | None = None,
-    ) -> TextTokens:
-        """Tokenize a batch; see `ClipTokenizer` and `SiglipTokenizer`."""
-        ...
 
 
 class ClipTokenizer:
@@ -121,7 +43,7 @@ class ClipTokenizer:
         self._backend.no_padding()
         self._backend.no_truncation()
         self._backend.encode_special_tokens = True
-        self._bytes = {letter: byte for byte, letter in _byte_letters().items()}
+        self._bytes = {letter: byte for byte, letter in byte_letters().items()}
 
     @classmethod
     def openai(cls, *, vocab_size: int = OPENAI_VOCABULARY, context_length: int = 77) -> ClipTokenizer:
@@ -145,7 +67,7 @@ class ClipTokenizer:
         from transformers import CLIPTokenizer
 
         merges = _openai_merges()[: vocab_size - 514]
-        letters = list(_byte_letters().values())
+        letters = list(byte_letters().values())
         entries = letters + [letter + "</w>" for letter in letters] + ["".join(merge) for merge in merges]
         vocab = {entry: i for i, entry in enumerate([*entries, "<|startoftext|>", "<|endoftext|>"])}
         hf = CLIPTokenizer(vocab=vocab, merges=merges)  # type: ignore[arg-type]
@@ -287,8 +209,11 @@ def _original_spans(text: str, cleaned: str, spans: Sequence[tuple[int, int]]) -
     return [(min(first[a], limit), min(last[b - 1], limit)) if b > a else (0, 0) for a, b in spans]
 
 
-def _byte_letters() -> dict[int, str]:
-    """Return the letter for each byte, in vocabulary order: visible Latin-1 as itself, the rest from U+0100 on."""
+def byte_letters() -> dict[int, str]:
+    """Return the letter that stands for each byte in byte-level BPE (Radford et al., GPT-2), in vocabulary order.
+
+    Visible characters of Latin-1 stand for themselves, and the letters from U+0100 on for the other bytes.
+    """
     visible = [*range(0x21, 0x7F), *range(0xA1, 0xAD), *range(0xAE, 0x100)]
     hidden = [byte for byte in range(256) if byte not in visible]
     return {byte: chr(byte) for byte in visible} | {byte: chr(256 + i) for i, byte in enumerate(hidden)}

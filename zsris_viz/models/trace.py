@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from torch import Tensor
 
 from zsris_viz.errors import InvalidInputError
-from zsris_viz.models.tokenizer import TextTokens
+from zsris_viz.models.text_tokens import TextTokens
 
 
 @dataclass

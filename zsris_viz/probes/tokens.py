@@ -10,7 +10,7 @@ from torch import Tensor
 
 from zsris_viz.errors import InvalidInputError
 from zsris_viz.methods.copatch.text_spans import find_words
-from zsris_viz.models.tokenizer import TextTokens
+from zsris_viz.models.text_tokens import TextTokens
 from zsris_viz.models.trace import Trace
 
 #: Groups of tokens. "noun phrase" excludes context tokens: it holds "the" and "cat" of "the left cat".

@@ -13,20 +13,10 @@ from functools import lru_cache
 from pathlib import Path
 
 from zsris_viz.miniature.world.words import vocabulary
+from zsris_viz.models.tokenizer import byte_letters
 
 START, END = "<|startoftext|>", "<|endoftext|>"
 CONTEXT_LENGTH = 77
-
-
-def _byte_letters() -> dict[int, str]:
-    """Return the printable letter that stands for each byte in byte-level BPE (Radford et al., GPT-2)."""
-    printable = [*range(33, 127), *range(161, 173), *range(174, 256)]
-    letters = {byte: chr(byte) for byte in printable}
-    spare = (chr(256 + offset) for offset in range(256))
-    for byte in range(256):
-        if byte not in letters:
-            letters[byte] = next(spare)
-    return letters
 
 
 def learn_merges(words: tuple[str, ...]) -> list[tuple[str, str]]:
@@ -69,7 +59,7 @@ def write_tokenizer(folder: Path) -> int:
     Returns:
         The number of tokens; the end token has the highest id, as in CLIP.
     """
-    letters = [letter for _, letter in sorted(_byte_letters().items())]
+    letters = [letter for _, letter in sorted(byte_letters().items())]
     merges = learn_merges(vocabulary())
     tokens = [*letters, *(letter + "</w>" for letter in letters), *(a + b for a, b in merges), START, END]
     (folder / "vocab.json").write_text(
