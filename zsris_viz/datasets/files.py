@@ -60,7 +60,7 @@ class FileDataset(ABC):
         """Yield a line for every malformed annotation of the split, without opening an image file."""
 
 
-def warn_of(problems: Sequence[str], name: str) -> None:
+def warn_of_problems(problems: Sequence[str], name: str) -> None:
     """Warn about annotations that were left out, if there are any."""
     if problems:
         named = "; ".join(problems[:NAMED_PROBLEMS]) + ("; ..." if len(problems) > NAMED_PROBLEMS else "")

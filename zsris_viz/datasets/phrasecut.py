@@ -20,7 +20,7 @@ from zsris_viz.datasets.files import (
     known_parts,
     lazy_image,
     need_file,
-    warn_of,
+    warn_of_problems,
 )
 from zsris_viz.datasets.outlines import phrasecut_mask
 from zsris_viz.datasets.refer_rows import extra_entry
@@ -98,7 +98,7 @@ class PhraseCut(FileDataset):
         if len(sources) == 1:
             self.name = sources.pop()  # an export contains the name of its dataset
         self.categories = categories  # a public attribute, so that a run is not resumed with other phrases
-        warn_of(self._malformed, "phrasecut")
+        warn_of_problems(self._malformed, "phrasecut")
 
     def _usable(self, tasks: Any, path: Path) -> list[dict[str, Any]]:
         """Return the tasks that have all parts, and record the others as malformed."""

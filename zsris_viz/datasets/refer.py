@@ -21,7 +21,7 @@ from zsris_viz.datasets.files import (
     image_size,
     lazy_image,
     need_file,
-    warn_of,
+    warn_of_problems,
 )
 from zsris_viz.datasets.outlines import coco_mask
 from zsris_viz.datasets.refer_files import read_annotations, read_references
@@ -89,7 +89,7 @@ class Refer(FileDataset):
         self.root = find_root(self.name, data_root)
         self._malformed: list[str] = []  # entries that belong to no image of the split
         self._load(limit)
-        warn_of(self._malformed, self.folder)
+        warn_of_problems(self._malformed, self.folder)
 
     @classmethod
     def reference_files(cls, split_by: str) -> list[str]:

@@ -217,8 +217,8 @@ def _compare(split: Split, counts: dict[str, int]) -> VerificationResult:
 
 def _check_images(images: dict[str, list[str]], folders: list[Path]) -> VerificationResult:
     """Check that every image of the splits has a file."""
-    there = [{entry.name for entry in os.scandir(folder)} for folder in folders if folder.is_dir()]
-    missing = [names[0] for names in images.values() if not any(name in found for name in names for found in there)]
+    listed = [{entry.name for entry in os.scandir(folder)} for folder in folders if folder.is_dir()]
+    missing = [names[0] for names in images.values() if not any(name in found for name in names for found in listed)]
     found = len(images) - len(missing)
     detail = f"{found:,} of {len(images):,} there"
     if missing:

@@ -19,7 +19,7 @@ from zsris_viz.methods.features import SceneFeatures
 from zsris_viz.models.base import ImageTextModel
 from zsris_viz.proposals import proposal_names
 
-GIVEN = "given masks"
+OWN_MASKS = "given masks"
 _NEED_MORE = ("ground-truth", "precomputed", "none")  # than an image, or give nothing to rank
 _PARTS = ("base", "coherence", "unrectified")  # scores of proposals whose names do not say so
 
@@ -62,7 +62,7 @@ class RankingState(ExplorerState):
     ) -> None:
         self.dataset = dataset
         named = isinstance(proposals, str) and not isinstance(image, SceneFeatures)
-        self.source: str = proposals if named else GIVEN
+        self.source: str = proposals if named else OWN_MASKS
         super().__init__(image, clip, propose(image, proposals), truth=truth, parser=parser)
         self.sources = source_names()
         if self.source not in self.sources:

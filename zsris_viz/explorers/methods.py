@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from zsris_viz.explorers.base import Explorer, dropdown, observe, text_box
-from zsris_viz.explorers.method_state import GIVEN, MethodState, methods_for
+from zsris_viz.explorers.method_state import OWN_MASKS, MethodState, methods_for
 from zsris_viz.explorers.state import Scene
 from zsris_viz.figures.panels import Cursor, Note, PanelView, PicturePanel, RankingTable, Region, short_number
 from zsris_viz.models.base import ImageTextModel
@@ -117,7 +117,7 @@ class MethodExplorer(Explorer):
         values = tuple(
             (place.score, *place.parts.values(), *(() if place.iou is None else (place.iou,))) for place in places
         )
-        origin = state.scene.masks.source if state.source == GIVEN and state.scene.masks.source else state.source
+        origin = state.scene.masks.source if state.source == OWN_MASKS and state.scene.masks.source else state.source
         title = f"{ranking.method} ({state.preset}), {len(state.scene)} masks: {origin}"
         return PanelView(
             title=state.expression,
@@ -139,7 +139,7 @@ class MethodExplorer(Explorer):
     def settings(self) -> dict[str, Any]:
         """See `Explorer.settings`."""
         state = self.state
-        named = {} if state.source == GIVEN else {"proposals": state.source}
+        named = {} if state.source == OWN_MASKS else {"proposals": state.source}
         return {
             "expression": state.expression,
             "method": state.method,
@@ -150,7 +150,7 @@ class MethodExplorer(Explorer):
 
     def masks(self) -> dict[str, Any]:
         """See `Explorer.masks`."""
-        proposals = {"proposals": self.state.scene.masks} if self.state.source == GIVEN else {}
+        proposals = {"proposals": self.state.scene.masks} if self.state.source == OWN_MASKS else {}
         return {"truth": self.state.truth, **proposals}
 
 

@@ -19,8 +19,8 @@ from .diagrams import show_pipeline as show_pipeline
 from .interactive import toggle_masks as toggle_masks
 from .layout import CHOSEN as CHOSEN
 from .layout import TRUTH as TRUTH
-from .layout import close_rest as close_rest
 from .layout import colours as colours
+from .layout import hide_unused as hide_unused
 from .layout import new_figure as new_figure
 from .layout import note_source as note_source
 from .layout import style as style

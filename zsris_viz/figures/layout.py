@@ -119,7 +119,7 @@ def add_title(fig: Figure, title: str | None) -> None:
         fig.suptitle("\n".join(lines), x=0.01, ha="left", parse_math=False)
 
 
-def close_rest(axes: Iterable[Axes], used: int) -> None:
+def hide_unused(axes: Iterable[Axes], used: int) -> None:
     """Hide the axes after the first `used`."""
     for axis in list(axes)[used:]:
         axis.set_axis_off()

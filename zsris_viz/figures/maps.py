@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from zsris_viz.errors import InvalidInputError
-from zsris_viz.figures.layout import DIVERGING, SEQUENTIAL, TRUTH, add_title, close_rest, grid_shape, new_figure
+from zsris_viz.figures.layout import DIVERGING, SEQUENTIAL, TRUTH, add_title, grid_shape, hide_unused, new_figure
 from zsris_viz.figures.pictures import add_mask, show_image, wrapped
 
 if TYPE_CHECKING:
@@ -70,7 +70,7 @@ def show_maps(
     for axis, (name, values) in zip(flat[with_image:], arrays.items(), strict=False):
         _draw(axis, image, values, shades, smooth, opacity, truth)
         axis.set_title(wrapped(name, 26), loc="left")
-    close_rest(flat, len(arrays) + with_image)
+    hide_unused(flat, len(arrays) + with_image)
     shades.add_bar(fig, axes, label)
     add_title(fig, title)
     return fig

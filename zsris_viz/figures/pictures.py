@@ -9,7 +9,7 @@ import numpy as np
 from PIL import Image
 
 from zsris_viz.errors import InvalidInputError
-from zsris_viz.figures.layout import CHOSEN, TRUTH, add_title, close_rest, colours, grid_shape, new_figure
+from zsris_viz.figures.layout import CHOSEN, TRUTH, add_title, colours, grid_shape, hide_unused, new_figure
 from zsris_viz.figures.outlines import as_mask, label_place
 from zsris_viz.figures.roles import ROLES
 
@@ -260,7 +260,7 @@ def show_images(
     fig, axes = new_figure(rows, columns, cell=(cell, cell + 0.25))
     for axis, (name, image) in zip(axes.flat, named.items(), strict=False):
         show_image(axis, image, name if isinstance(name, str) else None)
-    close_rest(axes.flat, len(named))
+    hide_unused(axes.flat, len(named))
     add_title(fig, title)
     return fig
 
@@ -293,7 +293,7 @@ def show_examples(
             add_mask(axis, chosen, CHOSEN, casing=truth is None)
         if zoom:
             _zoom(axis, [as_mask(mask) for mask in (chosen, truth) if mask is not None])
-    close_rest(axes.flat, len(examples))
+    hide_unused(axes.flat, len(examples))
     add_title(fig, title)
     return fig
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from zsris_viz.figures.layout import CHOSEN, TRUTH, add_title, close_rest, new_figure
+from zsris_viz.figures.layout import CHOSEN, TRUTH, add_title, hide_unused, new_figure
 from zsris_viz.figures.outlines import as_mask
 from zsris_viz.figures.pictures import add_mask, cut_out, show_image, wrapped
 
@@ -72,7 +72,7 @@ def show_rankings(
         for place, (axis, (index, score)) in enumerate(zip(row[1:], best, strict=False), start=1):
             show_image(axis, cut_out(scene.image, scene.masks[index]))
             _name_place(axis, place, score, None if overlaps is None else overlaps[index])
-        close_rest(row[1:], len(best))
+        hide_unused(row[1:], len(best))
     add_title(fig, title)
     return fig
 

@@ -60,8 +60,8 @@ class Proposer(ABC):
         return self.propose(sample.image)
 
     def __repr__(self) -> str:
-        given = ", ".join(f"{name}={value!r}" for name, value in self.settings.items())
-        return f"{type(self).__name__}({given})"
+        settings = ", ".join(f"{name}={value!r}" for name, value in self.settings.items())
+        return f"{type(self).__name__}({settings})"
 
 
 class GroundTruth(Proposer):

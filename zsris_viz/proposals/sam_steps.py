@@ -75,9 +75,11 @@ def point_masks(source: Proposer, image: ImageSource) -> PointMasks:
     cut = source.model.mask_threshold
     masks, predicted, stability = [], [], []
     for some in np.array_split(points, max(1, -(-len(points) // source.batch_of(picture.size)))):
-        given = torch.as_tensor(predictor.transform.apply_coords(some, picture.size[::-1]), device=source.device)
+        prompts = torch.as_tensor(predictor.transform.apply_coords(some, picture.size[::-1]), device=source.device)
         labels = torch.ones(len(some), 1, dtype=torch.int, device=source.device)
-        logits, quality, _ = predictor.predict_torch(given[:, None], labels, multimask_output=True, return_logits=True)
+        logits, quality, _ = predictor.predict_torch(
+            prompts[:, None], labels, multimask_output=True, return_logits=True
+        )
         offset = source.options["stability_score_offset"]
         masks.append((logits > cut).cpu())
         predicted.append(quality.cpu())

@@ -190,14 +190,14 @@ class TrainingRun:
         self._optimizer_state = self._scaler_state = None
         self.model.train()
         needed = (stage.steps - done.step) * settings.accumulate
-        coming = batches.run(done.batches, done.batches + needed, settings.workers)
+        loader = batches.run(done.batches, done.batches + needed, settings.workers)
         over = done.step >= stage.steps
         while not over:
             if left is not None and left <= 0:
                 self.save(optimizer)
                 return left
             started = time.monotonic()
-            row = self.step(stage, model, optimizer, coming)
+            row = self.step(stage, model, optimizer, loader)
             done.seconds += time.monotonic() - started
             over = done.step >= stage.steps
             if (done.total % settings.validate_every == 0 or over) and validation is not None:

@@ -186,12 +186,14 @@ class FragmentParts:
         if draw < 0.55:
             return self.prep(self.pick(("in", "with")), self.worn("pobj"))
         if draw < 0.8:
-            thing = self.phrase("pobj", person=False, rich=0.4)
+            garment = self.phrase("pobj", person=False, rich=0.4)
             if self.chance(0.12):
-                thing.after(adverb(self.pick(("up", "down", "on", "off", "out"))))
+                garment.after(adverb(self.pick(("up", "down", "on", "off", "out"))))
             elif self.chance(0.12):
-                thing.after(verb(self.pick(("crossed", "raised", "folded", "showing", "facing", "cut")), "VBN", "acl"))
-            return self.prep("with", thing)
+                garment.after(
+                    verb(self.pick(("crossed", "raised", "folded", "showing", "facing", "cut")), "VBN", "acl")
+                )
+            return self.prep("with", garment)
         wearing = verb("wearing", "VBG", "acl", [self.worn("dobj")])
         return wearing.before(Node("not", "RB", "PART", "neg")) if self.chance(0.05) else wearing
 

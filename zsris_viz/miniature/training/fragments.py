@@ -176,13 +176,13 @@ class FragmentMaker(FragmentParts):
         draw = float(self.rng.random())
         if draw < 0.25:
             subject.dep = "attr"
-            there = Node("there", "EX", "PRON", "expl")
+            expletive = Node("there", "EX", "PRON", "expl")
             return Node(
                 "is",
                 "VBZ",
                 "VERB",
                 "ROOT",
-                [there],
+                [expletive],
                 [subject.after(self.place() if self.chance(0.5) else self.relation())],
             )
         be = verb("are" if subject.tag == "NNS" else "is", "VBZ", "ROOT")

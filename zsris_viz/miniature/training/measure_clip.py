@@ -76,7 +76,7 @@ def choose_among_masks(clip: ImageTextModel, draw: str, count: int, *, alpha: fl
     for sample in tqdm(samples, desc=f"scenes {draw}", leave=False):
         scene = SceneFeatures(sample.image, sample.instances, clip)
         for reference, expression in sample.pairs():
-            answer = int(scene.masks.iou(reference.mask).flatten().argmax())
+            target = int(scene.masks.iou(reference.mask).flatten().argmax())
             kind = expression.kind or "noun"
 
             def note(label: str, correct: float, kind: str = kind) -> None:
@@ -85,7 +85,7 @@ def choose_among_masks(clip: ImageTextModel, draw: str, count: int, *, alpha: fl
 
             note("chance", 1 / len(scene))
             for name, method in methods.items():
-                correct = float(method.predict(scene, expression, parts="gold").chosen == answer)
+                correct = float(method.predict(scene, expression, parts="gold").chosen == target)
                 note(name, correct)
                 # A crop cannot know the other objects that long expressions name; short ones name the referent alone.
                 if name == "crop" and len(expression.text.split()) <= SHORT:
@@ -96,10 +96,10 @@ def choose_among_masks(clip: ImageTextModel, draw: str, count: int, *, alpha: fl
                 for layer in range(1, scene.layered.num_layers + 1):
                     for negate in (False, True):
                         name = f"patch map {'negated ' if negate else ''}layer {layer}"
-                        note(name, float(patch_scores(scene, sentence, layer, negate=negate).argmax() == answer))
+                        note(name, float(patch_scores(scene, sentence, layer, negate=negate).argmax() == target))
                         note(
                             f"{name} shuffled",
-                            float(patch_scores(scene, shuffled, layer, negate=negate).argmax() == answer),
+                            float(patch_scores(scene, shuffled, layer, negate=negate).argmax() == target),
                         )
     return {
         label: {kind: round(100 * float(np.mean(correct)), 1) for kind, correct in kinds.items()}

@@ -46,10 +46,10 @@ def precision_recall(nouns: Iterable[tuple[set[str], set[str]]]) -> dict[str, fl
         nouns: for each picture the set of nouns in its caption and the set of nouns that are in the picture.
     """
     pairs = list(nouns)
-    right = sum(len(named & there) for named, there in pairs)
+    right = sum(len(named & present) for named, present in pairs)
     return {
         "precision": round(100 * right / max(1, sum(len(named) for named, _ in pairs)), 1),
-        "recall": round(100 * right / max(1, sum(len(there) for _, there in pairs)), 1),
+        "recall": round(100 * right / max(1, sum(len(present) for _, present in pairs)), 1),
     }
 
 

@@ -98,12 +98,12 @@ def masks_at_points(sam: Sam, pixels: Tensor, points: Tensor, picture: Tensor) -
     own = torch.cat([decoder.iou_token.weight, decoder.mask_tokens.weight])
     tokens = torch.cat([own.expand(len(points), -1, -1), sparse], dim=1)
     place = sam.prompt_encoder.get_dense_pe().expand(len(points), -1, -1, -1)
-    answers, image_tokens = decoder.transformer(features[picture] + dense, place, tokens)
+    output_tokens, image_tokens = decoder.transformer(features[picture] + dense, place, tokens)
     height, width = features.shape[-2:]
     fine = decoder.output_upscaling(image_tokens.transpose(1, 2).unflatten(2, (height, width)))
-    kernels = [head(answers[:, 1 + index]) for index, head in enumerate(decoder.output_hypernetworks_mlps)]
+    kernels = [head(output_tokens[:, 1 + index]) for index, head in enumerate(decoder.output_hypernetworks_mlps)]
     logits = torch.einsum("pkc,pchw->pkhw", torch.stack(kernels, dim=1), fine)
-    return logits, decoder.iou_prediction_head(answers[:, 0])
+    return logits, decoder.iou_prediction_head(output_tokens[:, 0])
 
 
 def save_weights(sam: Sam, path: Path) -> None:

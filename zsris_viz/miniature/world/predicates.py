@@ -84,5 +84,5 @@ class Form:
 
     def without(self, dropped: Iterable[Fact]) -> Form:
         """Return the same form with some facts left out."""
-        gone = set(dropped)
-        return Form(self.name, tuple(fact for fact in self.facts if fact not in gone))
+        excluded = set(dropped)
+        return Form(self.name, tuple(fact for fact in self.facts if fact not in excluded))
