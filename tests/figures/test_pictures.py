@@ -85,7 +85,7 @@ def test_the_outline_of_a_small_mask_is_thinner() -> None:
         ax = figures.new_figure(size=(2, 2))[1][0, 0]
         figures.add_mask(ax, mask, fill=0, line=2.6)
         widths.append(float(ax.collections[0].get_linewidth()[0]))
-    assert 0.7 <= widths[0] < 1 and widths[1] == 2.6
+    assert widths == [1.3, 2.6]
 
 
 def test_large_masks_lie_below_small_ones() -> None:

@@ -15,7 +15,7 @@ from zsris_viz.figures.roles import ROLES
 
 MANY = 24  # number of masks above which they are drawn as one layer
 SMALL = 36.0  # points; side of the square of a mask's area below which its outline is thinner, so as not to hide it
-THINNEST = 0.7  # points
+THINNEST = 0.5  # least share of its width; below it the ground truth would not show beside a choice of the same mask
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -95,7 +95,7 @@ def _line_width(ax: Axes, inside: np.ndarray, line: float) -> float:
     box = ax.bbox
     points = 72 / ax.figure.dpi * min(box.width / inside.shape[1], box.height / inside.shape[0])  # of a pixel
     side = float(np.sqrt(inside.sum())) * points
-    return max(min(line, THINNEST), line * min(1.0, side / SMALL))
+    return line * min(1.0, max(THINNEST, side / SMALL))
 
 
 def _outline(ax: Axes, inside: np.ndarray, colour: str, line: float, dashed: bool, casing: bool) -> None:
