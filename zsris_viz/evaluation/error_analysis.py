@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from zsris_viz.datasets.files import FileDataset
 from zsris_viz.errors import InvalidInputError
 from zsris_viz.evaluation.matching import OUTCOMES
 from zsris_viz.evaluation.row_masks import predicted_mask
@@ -169,7 +170,7 @@ def find_samples(data: Dataset, image_ids: set[str]) -> dict[str, Sample]:
     Raises:
         InvalidInputError: If the dataset does not have one of the images.
     """
-    listed = [image_id for image_id, _ in data.images()] if hasattr(data, "images") else []
+    listed = [image_id for image_id, _ in data.images()] if isinstance(data, FileDataset) else []
     known = [index for index, image_id in enumerate(listed) if image_id in image_ids]
     found: dict[str, Sample] = {}
     for index in known if len(known) == len(image_ids) else range(len(data)):

@@ -36,6 +36,8 @@ EXPLORERS: tuple[tuple[str, Kind], ...] = (
     ("Methods", MethodExplorer),
     ("Compare", CompareExplorer),
 )
+#: Source of proposals for images whose masks are not known.
+FALLBACK = "felzenszwalb"
 DEFAULTS: Mapping[str, Mapping[str, Any]] = {"compare": {"other_method": "cropping"}}
 
 
@@ -49,9 +51,8 @@ class ExplorerPage(ipywidgets.VBox):
         image: Anything :func:`zsris_viz.images.open_image` takes, or the name of an example.
         expression: The first text; None for the example's.
         clip: A model, or its name for `load_clip`.
-        proposals: A name for `load_proposals`, a Proposer, or masks; None for the example's masks, or `fallback`.
+        proposals: A name for `load_proposals`, a Proposer, or masks; None for the example's masks, or `FALLBACK`.
         truth: (H, W) bool, the ground truth; None if it is not known.
-        fallback: A source of proposals by name, for images whose masks are not known.
         addressed: Whether the state is written into the page's address, so that a view can be shared.
 
     Raises:
@@ -67,12 +68,11 @@ class ExplorerPage(ipywidgets.VBox):
         *,
         proposals: Any = None,
         truth: Any = None,
-        fallback: str = "felzenszwalb",
         addressed: bool = False,
     ) -> None:
         # bf16 where the machine is fast at it: an explorer has to answer soon
         self.clip = load_clip(clip, dtype="auto") if isinstance(clip, str) else as_model(clip)
-        self.proposals, self.fallback = proposals, fallback
+        self.proposals = proposals
         self.expression, self.truth, self.example = "", truth, ""
         self._truth_expression = ""  # the text whose object the ground truth is
         self._scene: SceneFeatures
@@ -115,7 +115,7 @@ class ExplorerPage(ipywidgets.VBox):
         else:
             text, source = self.expression or "the object", proposals
         picture = shrink(image) if truth is None and (source is None or isinstance(source, str)) else image
-        source = source if source is not None else self.proposals if isinstance(self.proposals, str) else self.fallback
+        source = source if source is not None else self.proposals if isinstance(self.proposals, str) else FALLBACK
         masks = propose(picture, source)
         self._close_explorers()
         self.example, self.truth, self.expression = name, truth, expression or text

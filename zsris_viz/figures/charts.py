@@ -25,7 +25,6 @@ def bars_with_intervals(
     high: str | None = None,
     hue: str | None = None,
     order: Sequence[Any] | None = None,
-    hue_order: Sequence[Any] | None = None,
     horizontal: bool = False,
     reference: Mapping[str, float] | None = None,
     limits: tuple[float, float] | None = None,
@@ -48,7 +47,6 @@ def bars_with_intervals(
         high: column of upper ends.
         hue: column of groups; None for one group.
         order: order of the names; None for that of the table.
-        hue_order: order of the groups; None for that of the table.
         horizontal: whether the bars are horizontal.
         reference: name -> value of dashed reference lines, for example {"chance": 26}.
         limits: ends of the value axis.
@@ -69,7 +67,7 @@ def bars_with_intervals(
     """
     _need(frame, x, y, low, high, hue)
     names = list(frame[x].unique()) if order is None else list(order)
-    groups = [None] if hue is None else (list(frame[hue].unique()) if hue_order is None else list(hue_order))
+    groups = [None] if hue is None else list(frame[hue].unique())
     ax = ax or new_figure(size=size)[1][0, 0]
     shades = dict(zip(groups, colours(len(groups)), strict=True))
     width = 0.8 / len(groups)

@@ -10,6 +10,9 @@ from zsris_viz.errors import InvalidInputError
 
 Points = np.ndarray
 
+OUTLINE_SIDE, LABEL_SIDE = 1024, 256  # pixels; masks with longer sides are subsampled, which limits the time
+TOLERANCE = 0.4  # pixels of the subsampled mask by which a simplified outline may differ from the exact one
+
 
 def as_mask(mask: Any) -> np.ndarray:
     """Return an array or tensor as an (H, W) bool array.
@@ -23,13 +26,11 @@ def as_mask(mask: Any) -> np.ndarray:
     return inside.astype(bool)
 
 
-def mask_outlines(mask: Any, *, longest: int = 1024, tolerance: float = 0.4) -> list[Points]:
+def mask_outlines(mask: Any) -> list[Points]:
     """Return the closed outlines of a mask, holes included, in pixels of the image.
 
     Args:
         mask: (H, W) bool array or tensor.
-        longest: a mask with a longer side is subsampled first, which limits the time for large images.
-        tolerance: how far, in pixels of the subsampled mask, a simplified outline may lie from the exact one.
 
     Returns:
         (n, 2) float arrays of x and y, where a pixel covers the square from its number to the next.
@@ -39,7 +40,7 @@ def mask_outlines(mask: Any, *, longest: int = 1024, tolerance: float = 0.4) -> 
     inside = as_mask(mask)
     if not inside.any():
         return []
-    step = max(1, -(-max(inside.shape) // longest))
+    step = max(1, -(-max(inside.shape) // OUTLINE_SIDE))
     thin = inside[::step, ::step] if step > 1 else inside
     if not thin.any():
         return []
@@ -48,7 +49,7 @@ def mask_outlines(mask: Any, *, longest: int = 1024, tolerance: float = 0.4) -> 
     part = np.pad(thin[top : rows[-1] + 1, left : columns[-1] + 1], 1).astype(np.float32)
     outlines = []
     for contour in find_contours(part, 0.5):
-        line = simplify(contour, tolerance) if len(contour) > 8 else contour
+        line = simplify(contour, TOLERANCE) if len(contour) > 8 else contour
         points = (line[:, ::-1] + (left - 0.5, top - 0.5)) * step
         outlines.append(points.clip(0, (inside.shape[1], inside.shape[0])))
     return outlines
@@ -85,12 +86,12 @@ def simplify(points: Points, tolerance: float) -> Points:
     return points[kept]
 
 
-def label_place(mask: Any, *, longest: int = 256) -> tuple[float, float]:
+def label_place(mask: Any) -> tuple[float, float]:
     """Return x and y of the pixel that lies deepest inside a mask, where a label covers least of its surroundings."""
     from scipy.ndimage import distance_transform_edt
 
     inside = as_mask(mask)
-    step = max(1, -(-max(inside.shape) // longest))
+    step = max(1, -(-max(inside.shape) // LABEL_SIDE))
     thin = np.pad(inside[::step, ::step], 1)
     if not thin.any():
         rows, columns = np.nonzero(inside)

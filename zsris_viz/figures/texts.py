@@ -16,11 +16,10 @@ if TYPE_CHECKING:
     from zsris_viz.methods.texts import ExpressionParts
 
 Span = tuple[int, int, str]
+LETTER = 0.115  # inches, the width of a letter
 
 
-def show_spans(
-    text: str, spans: Sequence[Span], *, title: str | None = None, ax: Axes | None = None, letter: float = 0.115
-) -> Figure:
+def show_spans(text: str, spans: Sequence[Span], *, title: str | None = None, ax: Axes | None = None) -> Figure:
     """Draw a text with a bar under each span, and its name below; overlapping spans are drawn on separate lines.
 
     Args:
@@ -29,7 +28,6 @@ def show_spans(
             name where there is one.
         title: above the text.
         ax: where to draw; None for a new figure.
-        letter: width of a letter in inches.
 
     Returns:
         The figure (of `ax`).
@@ -45,7 +43,7 @@ def show_spans(
     lines = _lines(text, spans)
     depth = 1 + max(lines, default=-1)
     if ax is None:
-        width = letter * (len(text) + 4)
+        width = LETTER * (len(text) + 4)
         _, axes = new_figure(size=(max(2.0, width), 0.5 + 0.34 * depth + (0.25 if title else 0)))
         ax = axes[0, 0]
     names = list(dict.fromkeys(name for _, _, name in spans))
@@ -59,7 +57,7 @@ def show_spans(
             0,
             character,
             family="monospace",
-            fontsize=letter * 110,
+            fontsize=LETTER * 110,
             ha="center",
             va="center",
             parse_math=False,

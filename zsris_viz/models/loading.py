@@ -33,7 +33,7 @@ from zsris_viz.models.openai_layout import is_openai_layout, read_shape
 from zsris_viz.models.preprocessing import Preprocess, get_preprocess
 from zsris_viz.models.products import use_onednn
 from zsris_viz.models.resnet import ResNetClip
-from zsris_viz.models.resnet_modules import build_rn_model, read_rn_folder, set_dtype
+from zsris_viz.models.resnet_modules import RNModel, build_rn_model, read_rn_folder, set_dtype
 from zsris_viz.models.siglip import CLASSES as SIGLIP_CLASSES
 from zsris_viz.models.siglip import load_siglip
 from zsris_viz.models.tokenizer import OPENAI_VOCABULARY, ClipTokenizer
@@ -133,7 +133,7 @@ def load_clip(
     if computing != dtype:
         model = model.to(computing)
     model = use_onednn(model.to(where).eval().requires_grad_(False))
-    is_vit = hasattr(model, "vision_model")
+    is_vit = not isinstance(model, RNModel)
     size = model.config.vision_config.image_size if is_vit else model.visual.image_size
     shared: dict[str, Any] = {
         "name": title,

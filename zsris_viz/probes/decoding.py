@@ -122,9 +122,7 @@ def profiles(mask: Tensor, cells: int = 16) -> Tensor:
     return torch.cat([small.sum(dim=0), small.sum(dim=1)])
 
 
-def ridge_errors(
-    inputs: np.ndarray, target: np.ndarray, images: np.ndarray, *, folds: int = FOLDS
-) -> tuple[np.ndarray, np.ndarray]:
+def ridge_errors(inputs: np.ndarray, target: np.ndarray, images: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Return squared errors of held-out ridge predictions, and squared distances from the mean of the fitted targets.
 
     Both are NaN for fewer than three images, of which none can be held out.
@@ -133,12 +131,11 @@ def ridge_errors(
         inputs: (n, C), the features.
         target: (n, 2), the places.
         images: (n,) int, the image of each row; the rows of an image are all held out, or all fitted.
-        folds: Number of parts into which the images are divided.
 
     Returns:
         Two arrays (n,).
     """
-    folds = min(folds, int(images.max()) + 1)
+    folds = min(FOLDS, int(images.max()) + 1)
     errors, spreads = np.full(len(target), np.nan), np.full(len(target), np.nan)
     if folds < 3:
         return errors, spreads
