@@ -16,8 +16,8 @@ from zsris_viz.errors import InvalidInputError
 from zsris_viz.masks import Masks
 from zsris_viz.methods import method_class, method_names
 from zsris_viz.methods.base import Method, MethodInfo, RankingMethod
+from zsris_viz.methods.expression_parts import ExpressionParts
 from zsris_viz.methods.features import SceneFeatures
-from zsris_viz.methods.texts import ExpressionParts
 from zsris_viz.miniature.world.dataset import Scenes
 from zsris_viz.proposals import load_proposals
 from zsris_viz.proposals.base import Proposer

@@ -21,7 +21,7 @@ from zsris_viz.io.atomic import atomic_path
 from zsris_viz.masks import Masks
 from zsris_viz.methods import get_method
 from zsris_viz.methods.base import Method, Prediction, Ranking, SceneFeatures
-from zsris_viz.methods.texts import ExpressionParts, KnownParts, PartSource
+from zsris_viz.methods.expression_parts import ExpressionParts, KnownParts, PartSource
 from zsris_viz.miniature.photographs import warn_of_photograph
 from zsris_viz.models.base import ImageTextModel
 from zsris_viz.proposals import load_proposals
@@ -180,7 +180,7 @@ def segment(
             no limit. Without effect if masks are given.
         **known: Known parts of the expression, and texts of its image for methods that use captions: `noun_phrase`,
             `head`, `context_tokens`, `direction`, `relation`, `relation_object`, `captions`, `image_caption` and
-            `negatives`, see :class:`~zsris_viz.methods.texts.KnownParts`.
+            `negatives`, see :class:`~zsris_viz.methods.expression_parts.KnownParts`.
 
     Returns:
         A Segmentation: `.mask`, `.prediction`, `.plot()`, `.save(path)`. If nothing was found, `.mask` is all False and

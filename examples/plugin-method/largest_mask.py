@@ -7,7 +7,7 @@ from typing import Any
 from torch import Tensor
 
 from zsris_viz.methods import MethodInfo, RankingMethod, SceneFeatures
-from zsris_viz.methods.texts import ExpressionParts
+from zsris_viz.methods.expression_parts import ExpressionParts
 
 
 class LargestMask(RankingMethod):

@@ -15,7 +15,7 @@ from zsris_viz.figures.diagrams import BOX_HEIGHT, BOX_WIDTH, COLUMN_STEP, ROW_S
 from zsris_viz.figures.layout import note_source
 from zsris_viz.figures.pipelines import PIPELINES, get_pipeline
 from zsris_viz.figures.texts import expression_spans, show_message
-from zsris_viz.methods.texts import ExpressionParts
+from zsris_viz.methods.expression_parts import ExpressionParts
 
 
 @pytest.mark.parametrize("name", PIPELINES)

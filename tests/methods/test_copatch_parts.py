@@ -26,9 +26,9 @@ from zsris_viz.methods.copatch.patches import (
 )
 from zsris_viz.methods.copatch.text_spans import find_words, with_context
 from zsris_viz.methods.copatch.texts import fuse, fused_feature, fusion_block, hybrid_text
+from zsris_viz.methods.expression_parts import ExpressionParts
 from zsris_viz.methods.guidance.coherence import coherence, heat_map, ramp, shaded
 from zsris_viz.methods.guidance.relations import guided_scores, relation_matrix, relation_of
-from zsris_viz.methods.texts import ExpressionParts
 
 TOLERANCE = {"atol": 2e-5, "rtol": 1e-4}
 CONTEXT = ("left", "of", "bus")

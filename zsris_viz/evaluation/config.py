@@ -15,7 +15,7 @@ from zsris_viz.datasets.types import Dataset, Subset
 from zsris_viz.errors import InvalidInputError, InvalidTypeError
 from zsris_viz.evaluation.shards import Shard
 from zsris_viz.io.cache import DiskCache
-from zsris_viz.methods.texts import PartSource
+from zsris_viz.methods.expression_parts import PartSource
 from zsris_viz.models.base import ImageTextModel
 from zsris_viz.proposals import load_proposals
 from zsris_viz.proposals.base import Proposer

@@ -16,7 +16,8 @@ from zsris_viz.errors import CorruptFileError, UnavailableError
 from zsris_viz.evaluation.matching import ProposalMatcher
 from zsris_viz.evaluation.rows import CHANCE
 from zsris_viz.methods.base import Method, Prediction, Ranking, SceneFeatures
-from zsris_viz.methods.texts import PartSource, TextCache
+from zsris_viz.methods.expression_parts import PartSource
+from zsris_viz.methods.texts import TextCache
 from zsris_viz.models.base import ImageTextModel
 from zsris_viz.proposals.base import Proposer
 

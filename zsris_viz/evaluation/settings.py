@@ -17,7 +17,7 @@ from zsris_viz.io.json_files import plain
 if TYPE_CHECKING:
     from zsris_viz.datasets.types import Dataset
     from zsris_viz.methods.base import Method
-    from zsris_viz.methods.texts import PartSource
+    from zsris_viz.methods.expression_parts import PartSource
     from zsris_viz.models.base import ImageTextModel
     from zsris_viz.proposals.base import Proposer
 

@@ -13,8 +13,8 @@ from zsris_viz.errors import InvalidInputError, UnavailableError
 from zsris_viz.explorers.state import ExplorerState, Scene, check_choice, check_range, check_text, propose
 from zsris_viz.methods import get_method
 from zsris_viz.methods.base import Method, SceneFeatures
+from zsris_viz.methods.expression_parts import ExpressionParts
 from zsris_viz.methods.scene_cache import once_per_scene
-from zsris_viz.methods.texts import ExpressionParts
 from zsris_viz.models.base import ImageTextModel
 from zsris_viz.models.trace import Trace
 from zsris_viz.probes.tokens import token_groups

@@ -13,8 +13,8 @@ from zsris_viz.errors import InvalidInputError, InvalidTypeError, UnavailableErr
 from zsris_viz.figures.outlines import as_mask
 from zsris_viz.images import ImageSource, open_image
 from zsris_viz.masks import Masks
+from zsris_viz.methods.expression_parts import ExpressionParts
 from zsris_viz.methods.features import SceneFeatures
-from zsris_viz.methods.texts import ExpressionParts
 from zsris_viz.miniature.world.render import DRAWN
 from zsris_viz.models.base import ImageTextModel
 from zsris_viz.models.layered import LayeredModel, require_layers

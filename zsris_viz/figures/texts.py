@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-    from zsris_viz.methods.texts import ExpressionParts
+    from zsris_viz.methods.expression_parts import ExpressionParts
 
 Span = tuple[int, int, str]
 LETTER = 0.115  # inches, the width of a letter

@@ -14,10 +14,10 @@ from torch import Tensor
 
 from zsris_viz.errors import InvalidInputError, UnavailableError
 from zsris_viz.methods.dataset_settings import dataset_settings
+from zsris_viz.methods.expression_parts import ExpressionParts, KnownParts, PartSource
 from zsris_viz.methods.features import SceneFeatures
 from zsris_viz.methods.prediction import Prediction, Ranking
 from zsris_viz.methods.settings import build_settings, merge_settings, update_settings
-from zsris_viz.methods.texts import ExpressionParts, KnownParts, PartSource
 from zsris_viz.models.base import ImageTextModel
 from zsris_viz.models.layered import LayeredModel
 
@@ -184,7 +184,7 @@ class Method(ABC):
             parts: Source of the parts of the text that are not known: "parser" or "gold".
             **known: Known parts of the expression, and texts of its image for methods that use captions:
                 `noun_phrase`, `head`, `context_tokens`, `direction`, `relation`, `relation_object`, `captions`,
-                `image_caption` and `negatives`, see :class:`~zsris_viz.methods.texts.KnownParts`.
+                `image_caption` and `negatives`, see :class:`~zsris_viz.methods.expression_parts.KnownParts`.
 
         Returns:
             A Prediction. Methods that choose among proposals return a Ranking; without proposals its scores are empty

@@ -10,10 +10,10 @@ from typing import Annotated, Any, Literal
 from pydantic import Field
 
 from zsris_viz.errors import InvalidInputError, ZsrisWarning
+from zsris_viz.methods.expression_parts import ExpressionParts
 from zsris_viz.methods.features import SceneFeatures
 from zsris_viz.methods.scene_cache import once_per_scene
 from zsris_viz.methods.settings import settings
-from zsris_viz.methods.texts import ExpressionParts
 
 #: Replacement of a caption without words, a text that applies equally to every mask.
 FALLBACK = "object"

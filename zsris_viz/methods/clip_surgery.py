@@ -12,10 +12,11 @@ from torch import Tensor
 
 from zsris_viz.errors import InvalidInputError
 from zsris_viz.methods.base import MethodInfo, RankingMethod, SceneFeatures
+from zsris_viz.methods.expression_parts import ExpressionParts
 from zsris_viz.methods.map_pooling import mean_inside
 from zsris_viz.methods.scene_cache import once_per_scene
 from zsris_viz.methods.settings import settings
-from zsris_viz.methods.texts import ExpressionParts, mean_feature
+from zsris_viz.methods.texts import mean_feature
 from zsris_viz.methods.vit_forward import attend_to_itself, layers_of, require_rn, require_vit, second_path
 from zsris_viz.models.blocks import autograd_mode, merge_heads, resize_positions, split_heads
 from zsris_viz.models.preprocessing import Preprocess

@@ -9,8 +9,8 @@ from torch import Tensor
 
 from zsris_viz.methods.base import MethodInfo, RankingMethod, SceneFeatures
 from zsris_viz.methods.crops import CropVariant, crop_boxes
+from zsris_viz.methods.expression_parts import ExpressionParts
 from zsris_viz.methods.settings import settings
-from zsris_viz.methods.texts import ExpressionParts
 
 
 @settings

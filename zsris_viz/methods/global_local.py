@@ -11,9 +11,9 @@ from torch import Tensor
 
 from zsris_viz.methods.base import MethodInfo, RankingMethod, SceneFeatures
 from zsris_viz.methods.crops import CropVariant
+from zsris_viz.methods.expression_parts import ExpressionParts
 from zsris_viz.methods.global_context import global_context_features
 from zsris_viz.methods.settings import settings
-from zsris_viz.methods.texts import ExpressionParts
 
 
 @settings

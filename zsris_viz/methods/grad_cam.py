@@ -11,9 +11,9 @@ from torch import Tensor, nn
 
 from zsris_viz.errors import InvalidInputError
 from zsris_viz.methods.base import MethodInfo, RankingMethod, SceneFeatures
+from zsris_viz.methods.expression_parts import ExpressionParts
 from zsris_viz.methods.map_pooling import mean_inside
 from zsris_viz.methods.settings import settings
-from zsris_viz.methods.texts import ExpressionParts
 from zsris_viz.methods.vit_forward import require_rn, require_vit
 from zsris_viz.models.layered import LayeredModel
 from zsris_viz.models.vit import VitClip

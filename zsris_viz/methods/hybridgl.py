@@ -12,11 +12,11 @@ from torch import Tensor
 
 from zsris_viz.methods.base import MethodInfo, RankingMethod, SceneFeatures
 from zsris_viz.methods.crops import CropVariant
+from zsris_viz.methods.expression_parts import ExpressionParts
 from zsris_viz.methods.guidance.config import GuidanceConfig
 from zsris_viz.methods.guidance.selection import all_scores, guidance_texts, select
 from zsris_viz.methods.hybrid_features import Fusion, hybrid_features
 from zsris_viz.methods.settings import settings
-from zsris_viz.methods.texts import ExpressionParts
 
 BLUR = 2.6  # pixels; OpenCV derives this value from a kernel of 15 x 15
 

@@ -10,9 +10,9 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from zsris_viz.methods.base import MethodInfo, RankingMethod, SceneFeatures
+from zsris_viz.methods.expression_parts import ExpressionParts
 from zsris_viz.methods.scene_cache import once_per_scene
 from zsris_viz.methods.settings import settings
-from zsris_viz.methods.texts import ExpressionParts
 from zsris_viz.methods.vit_forward import layers_of, require_vit
 from zsris_viz.models.blocks import autograd_mode, feed_forward, merge_heads, query_key_value
 from zsris_viz.models.preprocessing import Preprocess

@@ -9,10 +9,10 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from zsris_viz.methods.base import MethodInfo, RankingMethod, SceneFeatures
+from zsris_viz.methods.expression_parts import ExpressionParts
 from zsris_viz.methods.map_pooling import mean_inside
 from zsris_viz.methods.scene_cache import once_per_scene
 from zsris_viz.methods.settings import settings
-from zsris_viz.methods.texts import ExpressionParts
 from zsris_viz.models.preprocessing import Preprocess
 
 

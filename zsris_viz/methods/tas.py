@@ -13,11 +13,11 @@ from zsris_viz.errors import InvalidInputError
 from zsris_viz.methods.base import MethodInfo, RankingMethod, SceneFeatures
 from zsris_viz.methods.captions import CaptionVariant, RegionCaptions, image_caption, region_captions
 from zsris_viz.methods.crops import CropVariant, crop_boxes
+from zsris_viz.methods.expression_parts import ExpressionParts
 from zsris_viz.methods.negatives import Negatives, Synonymy, mine_negatives
 from zsris_viz.methods.rectifier import Rectification, rectify
 from zsris_viz.methods.scene_cache import once_per_scene
 from zsris_viz.methods.settings import settings
-from zsris_viz.methods.texts import ExpressionParts
 
 
 @settings

@@ -10,8 +10,8 @@ from torch import Tensor
 
 from zsris_viz.methods.base import MethodInfo, RankingMethod, SceneFeatures
 from zsris_viz.methods.captions import CaptionVariant, RegionCaptions, region_captions
+from zsris_viz.methods.expression_parts import ExpressionParts
 from zsris_viz.methods.settings import settings
-from zsris_viz.methods.texts import ExpressionParts
 
 
 @settings

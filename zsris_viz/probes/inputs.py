@@ -13,8 +13,9 @@ from torch import Tensor
 from zsris_viz.datasets.types import Dataset, Expression, Reference, Sample
 from zsris_viz.errors import InvalidInputError, InvalidTypeError, UnavailableError
 from zsris_viz.masks import Masks
+from zsris_viz.methods.expression_parts import ExpressionParts, PartSource
 from zsris_viz.methods.features import SceneFeatures
-from zsris_viz.methods.texts import ExpressionParts, PartSource, TextCache
+from zsris_viz.methods.texts import TextCache
 from zsris_viz.models.layered import LayeredModel, check_layer
 from zsris_viz.probes.perturbations import changed_copies, content_copy, moved_patches, recoloured_copy
 

@@ -18,7 +18,7 @@ from zsris_viz.registry import Registry
 if TYPE_CHECKING:
     import pandas as pd
 
-    from zsris_viz.methods.texts import PartSource
+    from zsris_viz.methods.expression_parts import PartSource
 
 #: Every probe by name; plug-ins use the entry-point group `zsris_viz.probes`.
 PROBES: Registry[type[Probe]] = Registry(

@@ -22,9 +22,9 @@ from zsris_viz.methods.copatch.patches import (
     similarity_map,
 )
 from zsris_viz.methods.copatch.texts import fuse, hybrid_text, is_fused, strings_of
+from zsris_viz.methods.expression_parts import ExpressionParts
 from zsris_viz.methods.global_context import global_context_features
 from zsris_viz.methods.guidance.selection import all_scores, guidance_texts, select
-from zsris_viz.methods.texts import ExpressionParts
 
 
 class CoPatch(RankingMethod):

@@ -17,9 +17,9 @@ from torch import Tensor
 from zsris_viz.errors import InvalidInputError
 from zsris_viz.methods.copatch.config import HybridKind, HybridTextConfig
 from zsris_viz.methods.copatch.text_spans import with_context
+from zsris_viz.methods.expression_parts import ExpressionParts
 from zsris_viz.methods.features import SceneFeatures
 from zsris_viz.methods.scene_cache import once_per_scene
-from zsris_viz.methods.texts import ExpressionParts
 from zsris_viz.models.blocks import autograd_mode, feed_forward, run_block, self_attention, take_rows
 from zsris_viz.models.layered import LayeredModel
 

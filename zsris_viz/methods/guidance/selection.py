@@ -9,11 +9,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from zsris_viz.methods.expression_parts import ExpressionParts
 from zsris_viz.methods.features import SceneFeatures
 from zsris_viz.methods.guidance.coherence import PROMPT, SIDES, coherence, heat_map, shaded
 from zsris_viz.methods.guidance.config import GuidanceConfig
 from zsris_viz.methods.guidance.relations import guided_scores, relation_matrix, relation_of
-from zsris_viz.methods.texts import ExpressionParts
 
 OTHER_PROMPT = "a photo of {}"
 

@@ -15,11 +15,11 @@ from pydantic import Field
 from zsris_viz.errors import InvalidInputError, UnavailableError
 from zsris_viz.io.hashing import file_hash
 from zsris_viz.methods.base import Method, MethodInfo, Prediction, SceneFeatures
+from zsris_viz.methods.expression_parts import ExpressionParts, KnownParts, PartSource
 from zsris_viz.methods.risclip.checkpoint import load_model
 from zsris_viz.methods.risclip.model import EncodedImage, Grounding, RisClipModel
 from zsris_viz.methods.scene_cache import once_per_scene
 from zsris_viz.methods.settings import settings
-from zsris_viz.methods.texts import ExpressionParts, KnownParts, PartSource
 from zsris_viz.miniature import WEIGHTS
 from zsris_viz.models.base import ImageTextModel
 
