@@ -37,11 +37,19 @@ class FileDataset(ABC):
     split: str
     split_by: str
 
-    @abstractmethod
-    def __len__(self) -> int: ...
+    _ids: Sequence[Any]  # of the images, in the order of the samples
+
+    def __len__(self) -> int:
+        return len(self._ids)
+
+    def __getitem__(self, index: int) -> Sample:
+        if not -len(self) <= index < len(self):
+            raise IndexError(index)
+        return self._sample(self._ids[index])
 
     @abstractmethod
-    def __getitem__(self, index: int) -> Sample: ...
+    def _sample(self, image_id: Any) -> Sample:
+        """Return the sample of an image."""
 
     @abstractmethod
     def image_folders(self) -> list[Path]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from zsris_viz.datasets.files import FileDataset, find_root, need_file
 from zsris_viz.datasets.hub_layouts import HubLayout, find_layout
@@ -95,13 +95,7 @@ class HubDataset(FileDataset):
             self._references += references
             self._expressions += expressions
 
-    def __len__(self) -> int:
-        return len(self._ids)
-
-    def __getitem__(self, index: int) -> Sample:
-        if not -len(self) <= index < len(self):
-            raise IndexError(index)
-        image_id = self._ids[index]
+    def _sample(self, image_id: Any) -> Sample:
         try:
             return self._layout.sample(self._rows, self._numbers[image_id], image_id, self)
         except (CorruptFileError, InvalidInputError, TypeError, ValueError, AttributeError) as error:  # wrong types

@@ -129,13 +129,7 @@ class PhraseCut(FileDataset):
                 return {entry["image_id"]: entry for entry in named if entry["image_id"] in wanted}
         return {}
 
-    def __len__(self) -> int:
-        return len(self._ids)
-
-    def __getitem__(self, index: int) -> Sample:
-        if not -len(self) <= index < len(self):
-            raise IndexError(index)
-        image_id = self._ids[index]
+    def _sample(self, image_id: Any) -> Sample:
         entry = self._images.get(image_id, {})
         extra = extra_entry(entry)
         opened = lazy_image("phrasecut", [self._folder / "images"], self.file_names(image_id))

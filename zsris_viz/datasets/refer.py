@@ -128,13 +128,7 @@ class Refer(FileDataset):
     def _no_split(self, splits: tuple[str, ...]) -> str:
         return f"split={self.split!r} is unknown; {self.name} split by {self.split_by!r} has {', '.join(splits)}."
 
-    def __len__(self) -> int:
-        return len(self._ids)
-
-    def __getitem__(self, index: int) -> Sample:
-        if not -len(self) <= index < len(self):
-            raise IndexError(index)
-        image_id = self._ids[index]
+    def _sample(self, image_id: Any) -> Sample:
         try:
             image, size = self._image(image_id), image_size(self._image(image_id))
         except CorruptFileError as error:
