@@ -10,7 +10,13 @@ Example::
     zsris_viz.segment("photo.jpg", "the dog on the left").plot()
 """
 
+import os
+
 import lazy_loader
+
+# Threads of OpenMP that wait should sleep: by default they spin, which is several times slower as soon as another
+# program runs on the same cores. The variable is read when torch is imported.
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 __version__ = "0.1.0"
 

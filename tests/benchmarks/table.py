@@ -148,12 +148,16 @@ def gem() -> Iterator[Row]:
 def per_image(images: int = 10) -> Iterator[Row]:
     """CoPatch, HybridGL and TAS on drawn scenes with their objects as proposals, for one image."""
     from zsris_viz.evaluation import evaluate
+    from zsris_viz.models import load_clip
 
     images = 2 if SMALL else images
     scenes, options = _scenes(images)
     for name in ("copatch", "hybridgl", "tas"):
         cpu, wall = best(lambda name=name: evaluate(scenes, name, **options))
         yield row(f"{name} on the miniature, one image", (cpu / images, wall / images))
+    options["clip"] = load_clip("miniature", dtype="bfloat16")
+    cpu, wall = best(lambda: evaluate(scenes, "copatch", **options))
+    yield row("copatch on the miniature, one image, bf16", (cpu / images, wall / images))
 
 
 def many_images(images: int = 100) -> Iterator[Row]:

@@ -85,9 +85,6 @@ def _all(
     # Progress bars of model libraries would mix with ours.
     os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
     os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
-    # Threads of OpenMP that wait should sleep: by default they spin, which is slower on a busy machine. It is read when
-    # torch is imported.
-    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 
 for command in (segment, evaluate, reproduce, methods, parse, explore, doctor):

@@ -2,15 +2,10 @@
 
 from __future__ import annotations
 
-import os
 import sys
 
 from zsris_viz.errors import UnavailableError
 from zsris_viz.miniature import import_training
-
-# Threads of OpenMP that wait should sleep: by default they spin, which makes a training on two threads several times
-# slower as soon as another program runs on the same cores. This must be set before torch is imported.
-os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 #: Command -> module whose main(argv) does the work. Imported when it is needed.
 COMMANDS = {
