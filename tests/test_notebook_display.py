@@ -12,7 +12,7 @@ from IPython.utils.capture import capture_output
 from matplotlib.figure import Figure
 
 from zsris_viz.errors import InvalidTypeError
-from zsris_viz.notebook_display import merge_intervals, readable_table, what_we_see
+from zsris_viz.notebook_display import merge_intervals, readable_table, what_we_see, with_titles
 from zsris_viz.outputs import Outputs
 
 
@@ -95,6 +95,15 @@ def test_a_sample_that_all_rows_share_is_named_in_the_caption() -> None:
     assert "Scores<" in html and "expressions" in html and ">70<" in html and ">80<" in html
     html = readable_table(frame.drop(columns=["miou", "images"])).to_html()
     assert "n = 70" in html and "expressions" not in html
+
+
+@pytest.mark.parametrize(
+    ("columns", "sample"),
+    [(["n"], "n = 30"), (["images"], "30 images"), (["n", "images"], "30 expressions on 30 images"), ([], "")],
+)
+def test_the_sample_is_named_from_the_columns_that_there_are(columns: list[str], sample: str) -> None:
+    frame = pd.DataFrame({"p_holm": [0.1, 0.2], **dict.fromkeys(columns, [30, 30])})
+    assert with_titles(frame)[1] == sample
 
 
 def test_p_values_and_names_with_underscores_are_written_for_readers(tmp_path: Path) -> None:

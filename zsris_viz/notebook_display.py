@@ -149,9 +149,8 @@ def with_titles(frame: Any) -> tuple[Any, str]:
     sample = ""
     shared = all(is_numeric_dtype(frame[name]) and frame[name].notna().all() for name in names)
     if names and len(frame) > 1 and shared and all(frame[name].nunique() == 1 for name in names):
-        found = {name: int(frame[name].iloc[0]) for name in names}
-        n = f"{found['n']} expressions" if counts["n"] != "n" else f"n = {found['n']}" if "n" in found else ""
-        sample = " on ".join(filter(None, [n, f"{found['images']} images" if "images" in found else ""]))
+        words = {"n": "{} expressions" if counts["n"] != "n" else "n = {}", "images": "{} images"}
+        sample = " on ".join(words[name].format(int(frame[name].iloc[0])) for name in names)
         frame = frame.drop(columns=names)
     titles = {
         name: TITLES.get(name) or counts.get(name) or name.replace("_", " ") for name in frame if isinstance(name, str)
