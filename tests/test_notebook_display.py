@@ -102,7 +102,7 @@ def test_a_sample_that_all_rows_share_is_named_in_the_caption() -> None:
     [(["n"], "n = 30"), (["images"], "30 images"), (["n", "images"], "30 expressions on 30 images"), ([], "")],
 )
 def test_the_sample_is_named_from_the_columns_that_there_are(columns: list[str], sample: str) -> None:
-    frame = pd.DataFrame({"p_holm": [0.1, 0.2], **dict.fromkeys(columns, [30, 30])})
+    frame = pd.DataFrame({"p_holm": [0.1, 0.2], **{key: [30, 30] for key in columns}})
     assert with_titles(frame)[1] == sample
 
 
