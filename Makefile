@@ -67,6 +67,7 @@ lab: env
 
 docs: env
 	ZSRIS_OUTPUT=$(abspath $(OUTPUT)) $(BIN)/python -m sphinx -b html -W --keep-going -q docs docs/_build/html
+	$(BIN)/python docs/check_links.py docs/_build/html
 	@echo "docs/_build/html/index.html"
 
 lint: env
